@@ -1,0 +1,120 @@
+"""Every setting and its default, read from the environment or `.env` by the entry points only."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Url = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseSettings):
+    """One frozen object; names of the ecosystem where it has one, else `CALLROOM_` and the field's name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CALLROOM_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    livekit_url: Url = Field("ws://127.0.0.1:7880", validation_alias=AliasChoices("LIVEKIT_URL", "livekit_url"))
+    livekit_api_key: str = Field("devkey", validation_alias=AliasChoices("LIVEKIT_API_KEY", "livekit_api_key"))
+    livekit_api_secret: SecretStr = Field(
+        SecretStr("callroom-development-secret-of-32+"),
+        validation_alias=AliasChoices("LIVEKIT_API_SECRET", "livekit_api_secret"),
+    )
+    livekit_public_url: str | None = None
+
+    deepgram_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("DEEPGRAM_API_KEY", "deepgram_api_key"),
+    )
+    openai_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"),
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
+    )
+    stt_url: str = "https://api.deepgram.com/v1"
+    tts_url: str | None = None
+    llm_url: str | None = None
+    stt_model: str = "nova-3"
+    tts_model: str = "gpt-4o-mini-tts"
+    tts_voice: str = "ash"
+    llm_model: str = "gpt-4.1-mini"
+
+    state_dir: Path = Path(".callroom")
+    database_url: str = ""
+    storage_url: str = ""
+
+    agent_name: str = "callroom"
+    worker_max_calls: int = Field(10, ge=1)
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8080, ge=0, le=65535)
+    worker_host: str = "127.0.0.1"
+    worker_port: int = Field(8081, ge=0, le=65535)
+    pipeline_host: str = "127.0.0.1"
+    pipeline_port: int = Field(8082, ge=0, le=65535)
+
+    join_timeout_s: float = Field(60, gt=0)
+    agent_join_timeout_s: float = Field(5, gt=0)
+    dispatch_attempts: int = Field(3, ge=1)
+    lease_s: float = Field(10, gt=0)
+
+    price_per_minute_webrtc: float = Field(0.0, ge=0)
+    price_per_minute_pstn: float = Field(0.0, ge=0)
+
+    publishable_calls_per_minute: int = Field(60, ge=1)
+    publishable_calls_per_minute_per_address: int = Field(30, ge=1)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_private_addresses: bool = False
+
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL: the given one, else an SQLite file under `state_dir`."""
+        return self.database_url or f"sqlite:///{(self.state_dir / 'callroom.db').absolute()}"
+
+    @property
+    def storage(self) -> str:
+        """Where recordings are kept: a `file:///` or `s3://` URL."""
+        return self.storage_url or (self.state_dir / "storage").absolute().as_uri()
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where a worker writes a recording while the call runs."""
+        return self.state_dir / "recordings"
+
+    @property
+    def llm(self) -> str:
+        """Base URL of the OpenAI-compatible language model, ending in `/v1`."""
+        return (self.llm_url or self.openai_base_url).rstrip("/")
+
+    @property
+    def tts(self) -> str:
+        """Base URL of the OpenAI-compatible speech service, ending in `/v1`."""
+        return (self.tts_url or self.openai_base_url).rstrip("/")
+
+    @property
+    def stt(self) -> str:
+        """Base URL of the Deepgram-compatible speech recognition, ending in `/v1`."""
+        return self.stt_url.rstrip("/")
+
+    @property
+    def livekit_for_browsers(self) -> str:
+        """The LiveKit address that a browser is given."""
+        return self.livekit_public_url or self.livekit_url

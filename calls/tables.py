@@ -1,0 +1,369 @@
+"""Every table. Ids are UUID strings; events and jobs are numbered in the order in which they were written."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Uuid = sa.String(36)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; naive times are refused, also where the database itself knows no time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a naive time, bring any other to UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "a time without a time zone"
+            raise ValueError(message)
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give every moment its time zone back."""
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _created_at() -> sa.Column[datetime]:
+    return sa.Column("created_at", UtcDateTime, nullable=False, default=now)
+
+
+def _tenant() -> sa.Column[str]:
+    return sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), nullable=False)
+
+
+def _call(**options: Any) -> sa.Column[str]:
+    return sa.Column("call_id", Uuid, sa.ForeignKey("calls.id"), nullable=False, **options)
+
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("metered", sa.Boolean, nullable=False, default=False),
+    sa.Column("credits_micros", Number, nullable=False, default=0),
+    _created_at(),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _tenant(),
+    sa.Column("kind", sa.String(12), nullable=False),  # secret | publishable
+    sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("key_prefix", sa.String(32), nullable=False),
+    sa.Column("label", sa.String(100), nullable=False),
+    sa.Column("agent_id", Uuid, sa.ForeignKey("agents.id")),
+    sa.Column("allowed_channels", Json),
+    sa.Column("audience", sa.String(20)),
+    sa.Column("default_from_number", sa.String(20)),
+    sa.Column("scopes", Json),
+    _created_at(),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.Index(None, "tenant_id", "kind", "created_at"),
+)
+
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _tenant(),
+    sa.Column("name", sa.Text, nullable=False),
+    # Everything that shapes a conversation, as the API takes and shows it.
+    sa.Column("config", Json, nullable=False),
+    _created_at(),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+    sa.Column("deleted_at", UtcDateTime),
+    sa.Index(None, "tenant_id", "created_at", "id"),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _tenant(),
+    sa.Column("agent_id", Uuid, sa.ForeignKey("agents.id"), nullable=False),
+    # The agent as it was when the call was created: {"id", "name", **config}.
+    sa.Column("agent", Json, nullable=False),
+    sa.Column("room_name", sa.String(64), nullable=False, unique=True),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("end_reason", sa.String(32)),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("variables", Json, nullable=False),
+    sa.Column("post_call", Json, nullable=False),
+    sa.Column("intelligence_status", sa.String(12), nullable=False),
+    sa.Column("participant_count", sa.Integer, nullable=False),
+    sa.Column("primary_identity", sa.Text, nullable=False),
+    sa.Column("primary_transport", sa.String(8), nullable=False),
+    sa.Column("batch_id", sa.Text),
+    sa.Column("bill_duration", sa.Integer, nullable=False, default=0),  # whole seconds
+    sa.Column("cost_micros", Number, nullable=False, default=0),
+    _created_at(),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    # Who may speak in this call, and until when that holds without a renewal.
+    sa.Column("lease_worker", sa.String(100)),
+    sa.Column("lease_token", sa.Integer, nullable=False, default=0),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("agent_joined_at", UtcDateTime),
+    sa.Column("dispatches", sa.Integer, nullable=False, default=0),
+    sa.Column("dispatched_at", UtcDateTime),
+    # When a participant was last seen to be waiting for an agent; the watcher's deadline counts from it.
+    sa.Column("waiting_since", UtcDateTime),
+    sa.Index(None, "tenant_id", "created_at", "id"),
+    sa.Index(None, "tenant_id", "status", "created_at", "id"),
+    sa.Index(None, "agent_id", "created_at", "id"),
+    sa.Index(
+        "ix_calls_unfinished",
+        "created_at",
+        sqlite_where=sa.text("status NOT IN ('completed', 'failed')"),
+        postgresql_where=sa.text("status NOT IN ('completed', 'failed')"),
+    ),
+)
+
+call_counts = sa.Table(
+    "call_counts",
+    metadata,
+    sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("agent_id", Uuid, primary_key=True),
+    sa.Column("status", sa.String(12), primary_key=True),
+    sa.Column("calls", Number, nullable=False),
+)
+
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _call(),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("transport", sa.String(8), nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("status", sa.String(8), nullable=False),
+    sa.Column("end_reason", sa.String(32)),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("from_number", sa.String(20)),
+    sa.Column("telephony_leg_id", Uuid),
+    sa.Column("job_id", Number),
+    _created_at(),
+    sa.Column("joined_at", UtcDateTime),
+    sa.Column("left_at", UtcDateTime),
+    sa.UniqueConstraint("call_id", "identity"),
+    sa.Index(None, "call_id", "position"),
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    _call(primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("speaker", sa.String(5), nullable=False),  # user | agent
+    sa.Column("participant_id", Uuid),
+    sa.Column("participant_identity", sa.Text),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("started_at_ms", sa.Integer, nullable=False),
+    sa.Column("ended_at_ms", sa.Integer, nullable=False),
+    sa.Column("is_final", sa.Boolean, nullable=False),
+    sa.Column("source", sa.String(20), nullable=False, default="runtime"),
+    # Grows with every write to the call's transcript, so that a stream can ask for what changed since.
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index(None, "call_id", "revision"),
+)
+
+call_events = sa.Table(
+    "call_events",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    _call(),
+    sa.Column("level", sa.String(8), nullable=False, default="info"),
+    sa.Column("source", sa.String(12), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("data", Json),
+    _created_at(),
+    sa.Index(None, "call_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    _call(primary_key=True),
+    sa.Column("stage", sa.String(24), primary_key=True),  # summary | extraction | evaluation
+    sa.Column("value", Json),
+    sa.Column("error", sa.Text),
+    _created_at(),
+)
+
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _call(unique=True),
+    sa.Column("status", sa.String(8), nullable=False),  # pending | ready | failed
+    sa.Column("format", sa.String(8), nullable=False, default="ogg"),
+    sa.Column("key", sa.Text),
+    sa.Column("duration_ms", sa.Integer),
+    sa.Column("size_bytes", Number),
+    sa.Column("error", sa.Text),
+    _created_at(),
+)
+
+_waiting = {
+    "sqlite_where": sa.text("state = 'waiting'"),
+    "postgresql_where": sa.text("state = 'waiting'"),
+}
+_active = {
+    "sqlite_where": sa.text("state = 'active'"),
+    "postgresql_where": sa.text("state = 'active'"),
+}
+_unfinished = {
+    "sqlite_where": sa.text("state IN ('waiting', 'active')"),
+    "postgresql_where": sa.text("state IN ('waiting', 'active')"),
+}
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("queue", sa.String(20), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("tenant_id", Uuid),
+    sa.Column("call_id", Uuid),
+    sa.Column("payload", Json, nullable=False),
+    sa.Column("state", sa.String(10), nullable=False, default="waiting"),  # waiting|active|completed|failed|dead
+    sa.Column("run_at", UtcDateTime, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("on_lost", sa.String(8), nullable=False, default="retry"),  # retry | fail
+    sa.Column("ordering_key", sa.String(100)),
+    sa.Column("dedup", sa.String(100)),
+    sa.Column("worker", sa.String(100)),
+    sa.Column("token", sa.String(36)),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("error", sa.Text),
+    _created_at(),
+    sa.Column("finished_at", UtcDateTime),
+    sa.Index("ix_jobs_due", "queue", "run_at", "id", **_waiting),
+    sa.Index("ix_jobs_active", "lease_until", **_active),
+    sa.Index("ix_jobs_ordering", "ordering_key", "id", **_unfinished),
+    sa.Index("ix_jobs_dedup", "dedup", unique=True, **_unfinished),
+    sa.Index("ix_jobs_tenant_queue_state", "tenant_id", "queue", "state"),
+    sa.Index("ix_jobs_finished_at", "finished_at"),
+    sqlite_autoincrement=True,
+)
+
+numbers = sa.Table(
+    "numbers",
+    metadata,
+    sa.Column("number", sa.String(20), primary_key=True),
+    _tenant(),
+    sa.Column("agent_id", Uuid, sa.ForeignKey("agents.id")),
+    _created_at(),
+    sa.Index(None, "tenant_id", "created_at"),
+)
+
+dnc = sa.Table(
+    "dnc",
+    metadata,
+    sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("phone_number", sa.String(20), primary_key=True),
+    sa.Column("reason", sa.Text),
+    _created_at(),
+    sa.Index(None, "tenant_id", "created_at"),
+)
+
+trunks = sa.Table(
+    "trunks",
+    metadata,
+    sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("transport", sa.String(3), nullable=False),
+    sa.Column("username", sa.Text),
+    sa.Column("password", sa.Text),
+    sa.Column("allowed_addresses", Json, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),  # pending | connected | failed
+    sa.Column("reason", sa.Text),
+    sa.Column("livekit_ids", Json, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _tenant(),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", Json, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("previous_secret", sa.Text),
+    sa.Column("rotated_at", UtcDateTime),
+    sa.Column("active", sa.Boolean, nullable=False, default=True),
+    sa.Column("alert_email", sa.Text),
+    _created_at(),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+    sa.Index(None, "tenant_id", "created_at"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column("webhook_id", Uuid, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    _tenant(),
+    sa.Column("call_id", Uuid),
+    sa.Column("event", sa.String(40), nullable=False),
+    sa.Column("payload", Json, nullable=False),
+    sa.Column("status", sa.String(10), nullable=False),  # pending | delivered | failed
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("response_status", sa.Integer),
+    sa.Column("error", sa.Text),
+    _created_at(),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.Index(None, "webhook_id", "created_at"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("scope", sa.String(200), primary_key=True),  # the endpoint's path
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("answer", Json),
+    _created_at(),
+    sa.Index(None, "created_at"),
+)
+
+rate_windows = sa.Table(
+    "rate_windows",
+    metadata,
+    sa.Column("key", sa.String(100), primary_key=True),
+    sa.Column("window", Number, primary_key=True, autoincrement=False),  # minutes since 1970
+    sa.Column("count", sa.Integer, nullable=False),
+)
