@@ -124,6 +124,8 @@ calls = sa.Table(
     sa.Column("batch_id", sa.Text),
     sa.Column("bill_duration", sa.Integer, nullable=False, default=0),  # whole seconds
     sa.Column("cost_micros", Number, nullable=False, default=0),
+    # The price at the call's creation, so that a later change of prices charges no running call.
+    sa.Column("price_micros_per_minute", Number, nullable=False, default=0),
     _created_at(),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
@@ -134,6 +136,8 @@ calls = sa.Table(
     sa.Column("agent_joined_at", UtcDateTime),
     sa.Column("dispatches", sa.Integer, nullable=False, default=0),
     sa.Column("dispatched_at", UtcDateTime),
+    # Set once nobody can add to the transcript any more: the lease was released or ran out after the end.
+    sa.Column("transcript_closed_at", UtcDateTime),
     # When a participant was last seen to be waiting for an agent; the watcher's deadline counts from it.
     sa.Column("waiting_since", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
@@ -216,6 +220,8 @@ results = sa.Table(
     sa.Column("stage", sa.String(24), primary_key=True),  # summary | extraction | evaluation
     sa.Column("value", Json),
     sa.Column("error", sa.Text),
+    # The job that made it: a repeated job keeps its own results, a reprocessing replaces those of others.
+    sa.Column("job_id", Number),
     _created_at(),
 )
 
@@ -261,6 +267,7 @@ jobs = sa.Table(
     sa.Column("max_attempts", sa.Integer, nullable=False),
     sa.Column("on_lost", sa.String(8), nullable=False, default="retry"),  # retry | fail
     sa.Column("ordering_key", sa.String(100)),
+    sa.Column("lane", sa.String(100)),
     sa.Column("dedup", sa.String(100)),
     sa.Column("worker", sa.String(100)),
     sa.Column("token", sa.String(36)),
@@ -270,6 +277,7 @@ jobs = sa.Table(
     sa.Column("finished_at", UtcDateTime),
     sa.Index("ix_jobs_due", "queue", "run_at", "id", **_waiting),
     sa.Index("ix_jobs_active", "lease_until", **_active),
+    sa.Index("ix_jobs_lane", "lane", **_active),
     sa.Index("ix_jobs_ordering", "ordering_key", "id", **_unfinished),
     sa.Index("ix_jobs_dedup", "dedup", unique=True, **_unfinished),
     sa.Index("ix_jobs_tenant_queue_state", "tenant_id", "queue", "state"),

@@ -1,0 +1,286 @@
+"""The durable queue: rows of one table, enqueued in the transaction that causes the work.
+
+A job is `waiting` until a process claims it, then `active` under a lease that the process renews. It ends `completed`,
+`failed` (refused, or lost and not repeatable) or `dead` (every attempt used up). Each claim writes a new token and only
+its holder may settle the job, so a process that was given up for dead changes nothing when it returns.
+"""
+
+import logging
+import random
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.database import Database, upsert
+from calls.tables import jobs, now
+
+log = logging.getLogger(__name__)
+
+LANE_WIDTH = 4
+KEPT = timedelta(days=7)
+PRUNE_BATCH = 1000
+MAX_BACKOFF_S = 300
+LOST = "The process that ran the job died."
+
+# Written out, not bound: only then do both databases use the partial indexes on these states.
+_WAITING: sa.ColumnElement[str] = sa.literal_column("'waiting'")
+_ACTIVE: sa.ColumnElement[str] = sa.literal_column("'active'")
+_UNFINISHED = sa.text("state IN ('waiting', 'active')")
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One claimed job; `attempt` counts from 1, `token` proves the claim."""
+
+    id: int
+    queue: str
+    kind: str
+    payload: dict[str, Any]
+    tenant_id: str | None
+    call_id: str | None
+    attempt: int
+    max_attempts: int
+    token: str
+    created_at: datetime
+
+    @property
+    def last_attempt(self) -> bool:
+        """Whether another failure makes the job dead."""
+        return self.attempt >= self.max_attempts
+
+
+# Called with the reason in the transaction that makes a job failed or dead: what waits for the job learns of it.
+GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
+
+_FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
+
+
+async def enqueue(
+    conn: AsyncConnection,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    queue: str,
+    tenant_id: str | None,
+    call_id: str | None = None,
+    run_at: datetime | None = None,
+    dedup: str | None = None,
+    ordering_key: str | None = None,
+    lane: str | None = None,
+    on_lost: Literal["retry", "fail"] = "retry",
+    max_attempts: int = 5,
+) -> int:
+    """Add a job in the caller's transaction and return its id.
+
+    dedup         while an unfinished job has this value, no second is added and the id of the first is returned.
+    ordering_key  jobs of one key run one after the other in the order of their ids, retries included.
+    lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places.
+    on_lost       what happens if its process dies while it runs: `retry`, or `fail` for what must not happen twice.
+    """
+    moment = now()
+    values = {
+        "queue": queue,
+        "kind": kind,
+        "payload": payload,
+        "tenant_id": tenant_id,
+        "call_id": call_id,
+        "run_at": run_at or moment,
+        "dedup": dedup,
+        "ordering_key": ordering_key,
+        "lane": lane,
+        "on_lost": on_lost,
+        "max_attempts": max_attempts,
+        "created_at": moment,
+    }
+    add = upsert(conn, jobs).values(values).returning(jobs.c.id)
+    add = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED)
+    same = sa.select(jobs.c.id).where(jobs.c.dedup == dedup, _UNFINISHED)
+    while True:
+        job_id = (await conn.execute(add)).scalar()
+        if job_id is None:  # and should the other one finish just now, add ours after all
+            job_id = (await conn.execute(same)).scalar()
+        if job_id is not None:
+            return int(job_id)
+
+
+async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[str, int]:
+    """A tenant's jobs of the last week on a queue: waiting, active, completed, failed (dead ones included)."""
+    rows = await conn.execute(
+        sa.select(jobs.c.state, sa.func.count())
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.queue == queue)
+        .group_by(jobs.c.state),
+    )
+    counts = Counter({state: int(count) for state, count in rows})
+    return {
+        "waiting": counts["waiting"],
+        "active": counts["active"],
+        "completed": counts["completed"],
+        "failed": counts["failed"] + counts["dead"],
+    }
+
+
+def backoff_s(attempt: int) -> float:
+    """Seconds to wait after the failed attempt of that number: doubling, at most five minutes, spread by half."""
+    return float(min(MAX_BACKOFF_S, 2**attempt)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, no secret
+
+
+def _claimable(queue: str, moment: datetime) -> sa.ColumnElement[bool]:
+    earlier = jobs.alias()
+    blocked = sa.exists().where(
+        earlier.c.ordering_key == jobs.c.ordering_key,
+        earlier.c.id < jobs.c.id,
+        earlier.c.state.in_([_WAITING, _ACTIVE]),
+    )
+    return sa.and_(
+        jobs.c.queue == queue,
+        jobs.c.state == _WAITING,
+        jobs.c.run_at <= moment,
+        sa.or_(jobs.c.ordering_key.is_(None), ~blocked),
+        sa.or_(jobs.c.lane.is_(None), _lane_load() < LANE_WIDTH),
+    )
+
+
+def _lane_load() -> sa.ScalarSelect[int]:
+    running = jobs.alias()
+    same_lane = (running.c.lane == jobs.c.lane, running.c.state == _ACTIVE)
+    return sa.select(sa.func.count()).select_from(running).where(*same_lane).correlate(jobs).scalar_subquery()
+
+
+class JobQueue:
+    """The consuming side, for one process named `worker`; `give_up` says what a kind's failure has to leave behind."""
+
+    def __init__(self, db: Database, worker: str, lease_s: float, give_up: Mapping[str, GiveUp] | None = None) -> None:
+        self._db = db
+        self._worker = worker
+        self._lease = timedelta(seconds=lease_s)
+        self._give_up = give_up or {}
+
+    async def ready(self, queues: Iterable[str]) -> tuple[list[str], float | None]:
+        """The queues that have a job to claim now, and the seconds until the next one of any is due (None: none is)."""
+        names, moment = list(queues), now()
+        if not names:
+            return [], None
+        has_job = [sa.exists().where(_claimable(name, moment)).label(f"queue_{i}") for i, name in enumerate(names)]
+        next_due = sa.select(sa.func.min(jobs.c.run_at)).where(
+            jobs.c.queue.in_(names),
+            jobs.c.state == _WAITING,
+            jobs.c.run_at > moment,
+        )
+        async with self._db.reading() as conn:
+            found = (await conn.execute(sa.select(*has_job))).one()
+            due: datetime | None = (await conn.execute(next_due)).scalar()
+        ready = [name for name, is_ready in zip(names, found, strict=True) if is_ready]
+        return ready, None if due is None else max(0.0, (due - moment).total_seconds())
+
+    async def claim(self, queue: str, limit: int) -> list[Job]:
+        """Take up to `limit` due jobs; of several processes that ask at once, each job goes to one."""
+        moment = now()
+        candidates = (
+            sa.select(jobs.c.id, jobs.c.lane, _lane_load().label("load"))
+            .where(_claimable(queue, moment))
+            .order_by(jobs.c.run_at, jobs.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=jobs)
+        )
+        async with self._db.writing() as conn:
+            chosen: list[int] = []
+            taken: Counter[str] = Counter()
+            for job_id, lane, load in await conn.execute(candidates):
+                if lane is not None and load + taken[lane] >= LANE_WIDTH:
+                    continue
+                taken[lane] += 1
+                chosen.append(job_id)
+            if not chosen:
+                return []
+            lease = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": moment + self._lease}
+            claim = sa.update(jobs).where(jobs.c.id.in_(chosen)).returning(*_FIELDS)
+            rows = await conn.execute(claim.values(state=JobState.ACTIVE, attempt=jobs.c.attempt + 1, **lease))
+            return sorted((_job(row) for row in rows.mappings()), key=lambda job: job.id)
+
+    async def renew(self) -> set[tuple[int, str]]:
+        """Extend the leases of this process; returns (id, token) of the jobs that are still its own."""
+        mine = sa.update(jobs).where(jobs.c.state == _ACTIVE, jobs.c.worker == self._worker)
+        async with self._db.writing() as conn:
+            rows = await conn.execute(mine.values(lease_until=now() + self._lease).returning(jobs.c.id, jobs.c.token))
+            return {(int(job_id), str(token)) for job_id, token in rows}
+
+    async def complete(self, job: Job) -> bool:
+        """The job is done; False if it is no longer ours."""
+        async with self._db.writing() as conn:
+            return await _settle(conn, job, state=JobState.COMPLETED, finished_at=now(), error=None)
+
+    async def postpone(self, job: Job, after_s: float) -> bool:
+        """Run the job again after that many seconds; no attempt is used up. False if it is no longer ours."""
+        run_at = now() + timedelta(seconds=after_s)
+        async with self._db.writing() as conn:
+            return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, attempt=job.attempt - 1)
+
+    async def retry(self, job: Job, reason: str, after_s: float | None = None) -> bool:
+        """The attempt failed: run again after `after_s` or the usual backoff, or be dead if it was the last."""
+        if job.last_attempt:
+            return await self.give_up(job, reason, JobState.DEAD)
+        run_at = now() + timedelta(seconds=backoff_s(job.attempt) if after_s is None else after_s)
+        async with self._db.writing() as conn:
+            return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
+
+    async def give_up(self, job: Job, reason: str, state: JobState = JobState.FAILED) -> bool:
+        """The job ends without success and its kind's `give_up` runs in the same transaction; False if not ours."""
+        async with self._db.writing() as conn:
+            settled = await _settle(conn, job, state=state, finished_at=now(), error=reason)
+            if settled and job.kind in self._give_up:
+                await self._give_up[job.kind](conn, job, reason)
+            return settled
+
+    async def rescue(self) -> int:
+        """Settle the jobs of any process whose lease ran out, as their `on_lost` says; returns how many there were."""
+        expired = (jobs.c.state == _ACTIVE, jobs.c.lease_until < now())
+        async with self._db.reading() as conn:
+            if not (await conn.execute(sa.select(sa.exists().where(*expired)))).scalar():
+                return 0
+        # Taken over under a token of our own: from here on its former holder, alive or not, can settle nothing.
+        ours = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": now() + self._lease}
+        async with self._db.writing() as conn:
+            take = sa.update(jobs).where(*expired).values(**ours).returning(*_FIELDS, jobs.c.on_lost)
+            lost = [(_job(row), row["on_lost"]) for row in (await conn.execute(take)).mappings()]
+        for job, on_lost in lost:
+            try:
+                if on_lost == "fail":
+                    await self.give_up(job, LOST)
+                else:
+                    await self.retry(job, LOST, after_s=0)
+            except Exception:  # one job that cannot be settled must not keep the others lost
+                log.exception("a lost job could not be settled", extra={"job_id": job.id, "kind": job.kind})
+        return len(lost)
+
+    async def prune(self) -> int:
+        """Delete jobs that ended over a week ago, at most `PRUNE_BATCH`; returns how many."""
+        old = sa.select(jobs.c.id).where(jobs.c.finished_at < now() - KEPT).limit(PRUNE_BATCH)
+        async with self._db.writing() as conn:
+            return (await conn.execute(sa.delete(jobs).where(jobs.c.id.in_(old)))).rowcount
+
+
+def _job(row: sa.RowMapping) -> Job:
+    return Job(**{name: row[name] for name in Job.__dataclass_fields__})
+
+
+async def _settle(conn: AsyncConnection, job: Job, **values: object) -> bool:
+    mine = sa.and_(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
+    settled = await conn.execute(sa.update(jobs).where(mine).values(lease_until=None, **values))
+    return settled.rowcount == 1
