@@ -1,0 +1,147 @@
+"""What every test may ask for: a migrated database, a LiveKit server, settings, and waiting with a deadline."""
+
+import asyncio
+import inspect
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calls.database import Database
+from calls.settings import Settings
+from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
+
+Until = Callable[..., Awaitable[Any]]
+MakeSettings = Callable[..., Settings]
+Start = Callable[..., Awaitable[Program]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> None:
+    """The developer's own keys and settings change no test, and no test spends their money."""
+    for name in list(os.environ):
+        if name.startswith(("CALLROOM_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_")):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    """One real livekit-server for the whole run; a test of its webhooks makes a `LiveKitServer` of its own."""
+    with LiveKitServer(tmp_path_factory.mktemp("livekit")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresCluster]:
+    with PostgresCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "template.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresCluster) -> str:
+    name = postgres.create()
+    _migrate(postgres.url(name))
+    return name
+
+
+def _migrate(url: str) -> None:
+    async def run() -> None:
+        database = Database(url)
+        await database.migrate()
+        await database.close()
+
+    with ThreadPoolExecutor(1) as thread:  # this thread's event loop belongs to the test
+        thread.submit(asyncio.run, run()).result()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh, migrated database: the test runs once on each kind."""
+    yield from _fresh_database(request, request.param)
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh, migrated SQLite database, for a test to which the kind of database makes no difference."""
+    yield from _fresh_database(request, "sqlite")
+
+
+def _fresh_database(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
+    if kind == "sqlite":
+        file = request.getfixturevalue("tmp_path") / "callroom.db"
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
+        yield f"sqlite:///{file}"
+        return
+    cluster: PostgresCluster = request.getfixturevalue("postgres")
+    name = cluster.create(template=request.getfixturevalue("migrated_postgres"))
+    yield cluster.url(name)
+    cluster.drop(name)
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, livekit: LiveKitServer, tmp_path: Path) -> MakeSettings:
+    """`settings(**changes)`: free ports, the session's LiveKit, and state under the test's own folder.
+
+    The database is the test's `database_url` if it asks for one, else a fresh SQLite file.
+    """
+    database_url = request.getfixturevalue("database_url" if "database_url" in request.fixturenames else "sqlite_url")
+
+    def make(**changes: object) -> Settings:
+        values: dict[str, Any] = {
+            "database_url": database_url,
+            "livekit_url": livekit.url,
+            "livekit_api_key": livekit.key,
+            "livekit_api_secret": livekit.secret,
+            "state_dir": tmp_path / "state",
+            "api_port": free_port(),
+            "worker_port": free_port(),
+            "pipeline_port": free_port(),
+        }
+        return Settings(_env_file=None, **(values | changes))
+
+    return make
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> Any:
+    """`await start("worker", settings)`: that process for real, ready, and stopped when the test ends."""
+    programs: list[Program] = []
+
+    async def starter(name: str, with_settings: Settings) -> Program:
+        program = process(name, with_settings, tmp_path / "logs" / f"{name}-{len(programs)}.log")
+        await program.__aenter__()
+        programs.append(program)
+        return program
+
+    yield starter
+    await asyncio.gather(*(program.__aexit__() for program in programs))
+
+
+@pytest.fixture
+def until() -> Until:
+    """`await until(predicate)`: the first true value of `predicate()`, a plain or async function, asked every 20 ms."""
+
+    async def wait(predicate: Callable[[], Any], timeout: float = 20) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            value = predicate()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            assert loop.time() < deadline, f"still {value!r} after {timeout} s: {inspect.getsource(predicate).strip()}"
+            await asyncio.sleep(0.02)
+
+    return wait

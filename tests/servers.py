@@ -1,0 +1,313 @@
+"""Real servers for the tests: each on ports of its own, in a folder of its own, gone when its `with` block is left."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import AliasChoices, SecretStr
+
+from calls.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+LIVEKIT_BINARY = ROOT / ".callroom" / "bin" / "livekit-server"
+LIVEKIT_KEY = "testkey"
+LIVEKIT_SECRET = "a-secret-for-tests-of-more-than-32-characters"
+START_TIMEOUT_S = 60
+
+# Below the range from which the kernel takes the ports of outgoing connections, so that nothing takes one by chance
+# between the question and the answer.
+_PORTS = range(15000, 32000)
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free over TCP and UDP, and given to nobody else in this test run."""
+    while True:
+        port = random.choice(_PORTS)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+def wait_until(predicate: Callable[[], object], what: str, timeout: float = START_TIMEOUT_S) -> None:
+    """Ask `predicate` every 50 ms until it is true; TimeoutError naming `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not after {timeout:.0f} s")
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` gives a 2xx."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, with what a child needs of our own environment."""
+    variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value is None or value == field.default:
+            continue
+        alias = field.validation_alias
+        key = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"CALLROOM_{name.upper()}"
+        if isinstance(value, SecretStr):
+            variables[key] = value.get_secret_value()
+        elif isinstance(value, tuple):
+            variables[key] = ",".join(value)
+        else:
+            variables[key] = str(value)
+    return variables
+
+
+class Program:
+    """A program in a process group of its own; what it prints goes to the file `log`.
+
+    Ready when a GET of `ready_url` gives a 2xx (at once without one). Works with `with` and `async with`; leaving stops
+    the program and everything that it started, and if the tests themselves are killed, the kernel kills the program.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        ready_url: str | None = None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        cwd: Path = ROOT,
+    ) -> None:
+        self.command = [str(part) for part in command]
+        self.log = log
+        self.ready_url = ready_url
+        self.env = dict(os.environ if env is None else env)
+        self.user = user
+        self.cwd = cwd
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, None while it runs; the negative number of the signal that ended it."""
+        assert self._process is not None, "not started"
+        return self._process.poll()
+
+    @property
+    def output(self) -> str:
+        """All that was printed so far, stdout and stderr together."""
+        return self.log.read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it, from a thread that lives as long as the tests: its end is what the kernel takes for our death."""
+        guard = ["setpriv", "--pdeathsig", "KILL"]
+        if self.user is not None:
+            guard += [f"--reuid={self.user}", f"--regid={self.user}", "--init-groups"]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*guard, *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                cwd=self.cwd,
+                start_new_session=True,
+            )
+
+    def wait_ready(self, timeout: float = START_TIMEOUT_S) -> None:
+        """Wait until it is ready; RuntimeError with what it printed when it ends before."""
+        if self.ready_url is not None:
+            url = self.ready_url
+            wait_until(lambda: self._died() or answers(url), f"{self.command}: {url}", timeout)
+        if self._died():
+            raise RuntimeError(f"{self.command} ended with {self.returncode}:\n{self.output[-4000:]}")
+
+    def _died(self) -> bool:
+        return self.returncode is not None
+
+    def wait(self, timeout: float = START_TIMEOUT_S) -> int:
+        """Its exit status, waited for."""
+        assert self._process is not None, "not started"
+        return self._process.wait(timeout)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it alone, not to its children."""
+        os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """SIGKILL to it and its children at once: a crash without a last word."""
+        self._signal_group(signal.SIGKILL)
+        self.wait()
+
+    def stop(self, timeout: float = 10) -> None:
+        """SIGTERM to the group, SIGKILL to what is left of it after `timeout` seconds. May be called twice."""
+        if self._process is None:
+            return
+        if not self._died():
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.wait(timeout)
+        self._signal_group(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        try:
+            await asyncio.to_thread(self.wait_ready)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+
+def process(name: str, settings: Settings, log: Path) -> Program:
+    """One of ours, `api`, `worker` or `pipeline`, as `python -m` runs it; ready when its /readyz says so."""
+    arguments = {"api": ["api"], "worker": ["worker", "start"], "pipeline": ["pipeline"]}[name]
+    port = getattr(settings, f"{name}_port")
+    return Program(
+        [sys.executable, "-m", *arguments],
+        log=log,
+        ready_url=f"http://127.0.0.1:{port}/readyz",
+        env=environment(settings),
+    )
+
+
+class LiveKitServer(Program):
+    """A livekit-server with the checkout's own configuration, on ports and with keys of its own."""
+
+    def __init__(self, folder: Path, *, webhook_url: str | None = None) -> None:
+        self.port = free_port()
+        self.url = f"ws://127.0.0.1:{self.port}"
+        self.key, self.secret = LIVEKIT_KEY, LIVEKIT_SECRET
+        config = yaml.safe_load((ROOT / "livekit.yaml").read_text())
+        config |= {"port": self.port, "keys": {self.key: self.secret}}
+        config["rtc"] |= {"udp_port": free_port(), "tcp_port": free_port()}
+        config["webhook"] = {"api_key": self.key, "urls": [webhook_url] if webhook_url else []}
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"livekit-{self.port}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        super().__init__(
+            [LIVEKIT_BINARY, "--config", file],
+            log=folder / f"livekit-{self.port}.log",
+            ready_url=f"http://127.0.0.1:{self.port}/",
+        )
+
+
+class PostgresCluster:
+    """A private PostgreSQL cluster without durability, for one test run. PostgreSQL refuses to be run by root."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.user = "postgres" if os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="callroom-postgres-"))
+        self._program: Program | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        if self.user is not None:
+            shutil.chown(self._folder, self.user, self.user)
+        initdb = [*_postgres("initdb"), "-D", f"{self._folder}/data", "-U", "postgres", "-A", "trust", "--no-sync"]
+        log = Path(f"{self._folder}.log")
+        program = Program([*initdb, "-E", "UTF8", "--locale=C"], log=log, user=self.user, cwd=Path("/"))
+        program.start()
+        if program.wait() != 0:
+            raise RuntimeError(f"initdb failed:\n{program.output}")
+        off = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1"]
+        options = [part for option in [*off, "max_connections=200"] for part in ("-c", option)]
+        self._program = Program(
+            [*_postgres("postgres"), "-D", f"{self._folder}/data", "-k", self._folder, "-p", str(self.port), *options],
+            log=log,
+            user=self.user,
+            cwd=Path("/"),
+        )
+        self._program.start()
+        wait_until(self._is_ready, f"PostgreSQL, see {log}")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        assert self._program is not None
+        self._program.send(signal.SIGINT)  # the fast shutdown: SIGTERM would wait for clients to leave
+        self._program.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        Path(f"{self._folder}.log").unlink(missing_ok=True)
+
+    def _is_ready(self) -> bool:
+        return self._run("pg_isready", "-q", check=False) == 0
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create(self, *, template: str = "template0") -> str:
+        """The name of a new database, a copy of `template`, to which nobody may be connected."""
+        self._count += 1
+        name = f"test_{self._count}"
+        self._run("createdb", "--template", template, "--strategy", "file_copy", name)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Remove a database, and whoever is still connected to it."""
+        self._run("dropdb", "--force", "--if-exists", name)
+
+    def _run(self, tool: str, *arguments: str, check: bool = True) -> int:
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        return subprocess.run([*_postgres(tool), *where, *arguments], check=check, cwd="/").returncode
+
+
+def _postgres(tool: str) -> list[str]:
+    """Debian keeps the newest server's tools off the PATH."""
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / tool).exists():
+            return [str(folder / tool)]
+    return [tool]
