@@ -1,0 +1,124 @@
+"""Phone numbers: one spelling (E.164) everywhere, and the numbers that a tenant calls from and is called at."""
+
+from typing import Any
+
+import phonenumbers
+import sqlalchemy as sa
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls import telephony
+from calls.errors import Conflict, Invalid, NotFound
+from calls.tables import agents, now, numbers
+
+EXPECTED = "a phone number with its country code, as in +15551234567"
+
+Row = sa.Row[Any]
+
+
+def normalise(text: str) -> str:
+    """Give any spelling of a phone number as E.164 (`+1 (555) 123-4567`, `0049 30 1234567` and `tel:` URIs too).
+
+    A number that is possible counts, assigned or not. One without a country code is refused rather than
+    guessed, and so is one with an extension, which E.164 cannot hold. Raises ValueError saying what was expected.
+    """
+    spelling = text.strip()
+    if spelling.startswith("00"):
+        spelling = f"+{spelling[2:]}"
+    try:
+        number = phonenumbers.parse(spelling, None)
+    except NumberParseException:
+        raise ValueError(EXPECTED) from None
+    possible = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+    if not possible or number.extension:
+        raise ValueError(EXPECTED)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None = None) -> Row:
+    """Register one of the tenant's own numbers, in E.164; its inbound calls go to `agent_id`.
+
+    Adding it again only changes the agent. Raises NotFound for an unknown agent, Conflict for another tenant's number.
+    """
+    if agent_id is not None:
+        await _agent(conn, tenant_id, agent_id)
+    row = (await conn.execute(sa.select(numbers).where(numbers.c.number == number))).first()
+    if row is not None and row.tenant_id != tenant_id:
+        raise Conflict("This number is registered by another tenant.", code="number_taken")
+    if row is None:
+        await conn.execute(
+            numbers.insert().values(number=number, tenant_id=tenant_id, agent_id=agent_id, created_at=now()),
+        )
+    elif agent_id is not None:
+        await conn.execute(numbers.update().where(numbers.c.number == number).values(agent_id=agent_id))
+    await telephony.provision_again(conn, tenant_id)
+    return await get_number(conn, tenant_id, number)
+
+
+async def get_number(conn: AsyncConnection, tenant_id: str, number: str) -> Row:
+    """Give the tenant's number, or NotFound."""
+    row = (await conn.execute(sa.select(numbers).where(*_own(tenant_id, number)))).first()
+    if row is None:
+        raise NotFound("No such number.")
+    return row
+
+
+async def list_numbers(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
+    """Give a page of the tenant's numbers, oldest first, and how many there are."""
+    mine = numbers.c.tenant_id == tenant_id
+    total = await conn.scalar(sa.select(sa.func.count()).select_from(numbers).where(mine))
+    query = sa.select(numbers).where(mine).order_by(numbers.c.created_at, numbers.c.number)
+    rows = (await conn.execute(query.limit(limit).offset(offset))).all()
+    return list(rows), total or 0
+
+
+async def attach_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str) -> Row:
+    """Let `agent_id` answer the calls to this number. Raises NotFound for either."""
+    await get_number(conn, tenant_id, number)
+    await _agent(conn, tenant_id, agent_id)
+    await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
+    return await get_number(conn, tenant_id, number)
+
+
+async def delete_number(conn: AsyncConnection, tenant_id: str, number: str) -> None:
+    """Forget the number; NotFound if it is not the tenant's (any more)."""
+    gone = await conn.execute(numbers.delete().where(*_own(tenant_id, number)))
+    if gone.rowcount == 0:
+        raise NotFound("No such number.")
+    await telephony.provision_again(conn, tenant_id)
+
+
+async def caller_id(
+    conn: AsyncConnection,
+    tenant_id: str,
+    wanted: str | None = None,
+    default: str | None = None,
+    path: str = "from_number",
+) -> str:
+    """Choose the number that a leg calls from: the wanted one, else the key's default, else the tenant's oldest.
+
+    `wanted` and `default` are in E.164. Raises Invalid, naming `path`, when it is not the tenant's or there is none.
+    """
+    chosen = wanted or default
+    query = sa.select(numbers.c.number).where(numbers.c.tenant_id == tenant_id)
+    if chosen is not None:
+        query = query.where(numbers.c.number == chosen)
+    number = await conn.scalar(query.order_by(numbers.c.created_at, numbers.c.number).limit(1))
+    if number is None:
+        expected = "one of your own numbers" if chosen else "required: you have no number of your own yet"
+        raise Invalid.field(path, expected)
+    return str(number)
+
+
+def _own(tenant_id: str, number: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return numbers.c.tenant_id == tenant_id, numbers.c.number == number
+
+
+async def _agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> None:
+    query = sa.select(agents.c.id).where(
+        agents.c.id == agent_id,
+        agents.c.tenant_id == tenant_id,
+        agents.c.deleted_at.is_(None),
+    )
+    if await conn.scalar(query) is None:
+        raise NotFound("No such agent.")
