@@ -1,0 +1,40 @@
+"""How many calls there are, kept exact in the transaction of every change so that no listing counts rows."""
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.database import upsert
+from calls.tables import call_counts
+
+
+async def count(connection: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, int]) -> None:
+    """Add `changes` (status: how many more) to the counters of a tenant's agent."""
+    statement = upsert(connection, call_counts)
+    statement = statement.on_conflict_do_update(
+        index_elements=["tenant_id", "agent_id", "status"],
+        set_={"calls": call_counts.c.calls + statement.excluded.calls},
+    )
+    # In a fixed order: two transactions that lock the same counters must not wait for each other crosswise.
+    rows = [
+        {"tenant_id": tenant_id, "agent_id": agent_id, "status": str(status), "calls": more}
+        for status, more in sorted(changes.items())
+    ]
+    await connection.execute(statement, rows)
+
+
+async def total(
+    connection: AsyncConnection,
+    tenant_id: str,
+    *,
+    status: str | None = None,
+    agent_id: str | None = None,
+) -> int:
+    """How many calls a tenant has, of one status and one agent where given."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(call_counts.c.calls), 0)).where(
+        call_counts.c.tenant_id == tenant_id,
+    )
+    if status is not None:
+        query = query.where(call_counts.c.status == status)
+    if agent_id is not None:
+        query = query.where(call_counts.c.agent_id == agent_id)
+    return int((await connection.execute(query)).scalar_one())

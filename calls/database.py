@@ -1,0 +1,134 @@
+"""The one file that knows which database this is: engine, transactions, upserts, migration."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from calls.changes import CHANNEL, Changes
+from calls.errors import Invalid
+from calls.tables import tenants
+
+DEFAULT_TENANT = "default"
+MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock on Postgres
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+class Database:
+    """One database, SQLite file or Postgres.
+
+    Args:
+        url: `sqlite:///path/of/file.db` or `postgresql://user:password@host/name`.
+        pool_size: how many connections may be open at once.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        parsed = _parse(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=0, **_options(parsed))
+        self._writer = self._engine.execution_options(callroom_writes=True)
+        # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
+        self._turn = asyncio.Lock() if self.is_sqlite else None
+        self.changes = Changes(
+            sqlite_file=parsed.database if self.is_sqlite else None,
+            postgres_dsn=None
+            if self.is_sqlite
+            else parsed.set(drivername="postgresql").render_as_string(hide_password=False),
+        )
+        if self.is_sqlite:
+            sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in one read transaction: what it reads is of one moment."""
+        async with self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in one write transaction: committed at the end of the block, or rolled back by an error."""
+        if self._turn is not None:
+            async with self._turn, self._writer.begin() as connection:
+                yield connection
+        else:
+            async with self._writer.begin() as connection:
+                yield connection
+                await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+        self.changes.wake()
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest migration; processes that start at once wait for each other."""
+        async with self._writer.begin() as connection:
+            if not self.is_sqlite:
+                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            await connection.run_sync(upgrade_schema)
+            default = {"id": DEFAULT_TENANT, "name": DEFAULT_TENANT}
+            await connection.execute(upsert(connection, tenants).values(default).on_conflict_do_nothing())
+
+    async def ping(self) -> None:
+        """Raise if the database does not answer."""
+        async with self.reading() as connection:
+            await connection.execute(sa.select(1))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.changes.close()
+        await self._engine.dispose()
+
+
+def upsert(connection: AsyncConnection, table: sa.Table) -> Any:
+    """An INSERT for `table` that has `on_conflict_do_update` and `on_conflict_do_nothing`."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def alembic_config(connection: sa.Connection | None = None) -> Config:
+    """Alembic's settings for our migrations, over an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade_schema(connection: sa.Connection) -> None:
+    """Run the migrations that an open connection's database lacks."""
+    command.upgrade(alembic_config(connection), "head")
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS[parsed.drivername.partition("+")[0]]
+    except (sa.exc.ArgumentError, KeyError) as error:
+        expected = "CALLROOM_DATABASE_URL: expected sqlite:///path or postgresql://user:password@host/name"
+        raise Invalid(expected) from error
+    return parsed.set(drivername=driver)
+
+
+def _options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": 30, "isolation_level": None, "cached_statements": 512}}
+    return {"pool_pre_ping": True}
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer takes the lock at once: one that reads first and writes later can be refused half-way.
+    writes = connection.get_execution_options().get("callroom_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

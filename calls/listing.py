@@ -1,0 +1,58 @@
+"""Reading calls page by page: by offset, or by cursor along (created_at, id), newest first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.counts import total
+from calls.errors import Invalid
+from calls.tables import calls
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of calls: `total` counts all that match, `next_cursor` is the id to go on from, None at the end."""
+
+    rows: list[sa.Row[Any]]
+    total: int
+    next_cursor: str | None
+
+
+async def list_calls(
+    connection: AsyncConnection,
+    tenant_id: str,
+    *,
+    limit: int,
+    offset: int = 0,
+    cursor: str | None = None,
+    status: str | None = None,
+    agent_id: str | None = None,
+) -> Page:
+    """A page of a tenant's calls, newest first; a cursor that names none of its calls is Invalid."""
+    query = sa.select(calls).where(calls.c.tenant_id == tenant_id)
+    if status is not None:
+        query = query.where(calls.c.status == status)
+    if agent_id is not None:
+        query = query.where(calls.c.agent_id == agent_id)
+    if cursor is not None:
+        last = (
+            await connection.execute(
+                sa.select(calls.c.created_at, calls.c.id).where(
+                    calls.c.tenant_id == tenant_id,
+                    calls.c.id == cursor,
+                ),
+            )
+        ).one_or_none()
+        if last is None:
+            raise Invalid.field("cursor", "expected the id of a call")
+        query = query.where(sa.tuple_(calls.c.created_at, calls.c.id) < sa.tuple_(*map(sa.literal, last)))
+    query = query.order_by(calls.c.created_at.desc(), calls.c.id.desc()).limit(limit + 1).offset(offset)
+    rows = list((await connection.execute(query)).all())
+    more = len(rows) > limit
+    return Page(
+        rows=rows[:limit],
+        total=await total(connection, tenant_id, status=status, agent_id=agent_id),
+        next_cursor=rows[limit - 1].id if more else None,
+    )

@@ -1,0 +1,130 @@
+"""LiveKit's server API in our words: rooms, dispatches, participants and the tokens of callers."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import aiohttp
+from livekit import api
+
+from calls.errors import Unavailable
+from calls.settings import Settings
+
+REQUEST_TIMEOUT_S = 10
+EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
+DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
+TOKEN_HOURS = 24
+
+
+class Rooms:
+    """The rooms of one LiveKit server; every method raises Unavailable if it does not answer."""
+
+    def __init__(self, livekit: api.LiveKitAPI, settings: Settings) -> None:
+        self._livekit = livekit
+        self._settings = settings
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, settings: Settings) -> AsyncIterator["Rooms"]:
+        """One HTTP session to LiveKit for the length of the block."""
+        livekit = api.LiveKitAPI(
+            settings.livekit_url,
+            settings.livekit_api_key,
+            settings.livekit_api_secret.get_secret_value(),
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+        )
+        try:
+            yield cls(livekit, settings)
+        finally:
+            await livekit.aclose()  # type: ignore[no-untyped-call]
+
+    async def create_room(self, name: str, call_id: str) -> None:
+        """Create the call's room; its agent is dispatched with it."""
+        async with _answering():
+            await self._livekit.room.create_room(
+                api.CreateRoomRequest(
+                    name=name,
+                    empty_timeout=EMPTY_TIMEOUT_S,
+                    departure_timeout=DEPARTURE_TIMEOUT_S,
+                    agents=[
+                        api.RoomAgentDispatch(
+                            agent_name=self._settings.agent_name,
+                            metadata=_dispatch_metadata(call_id),
+                        ),
+                    ],
+                ),
+            )
+
+    async def dispatch_agent(self, name: str, call_id: str) -> None:
+        """Ask for an agent once more: LiveKit neither queues nor repeats a dispatch that no worker took."""
+        async with _answering():
+            await self._livekit.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(
+                    agent_name=self._settings.agent_name,
+                    room=name,
+                    metadata=_dispatch_metadata(call_id),
+                ),
+            )
+
+    async def delete_room(self, name: str) -> None:
+        """Close a room and disconnect everybody; a room that is gone already is fine."""
+        async with _answering():
+            try:
+                await self._livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
+
+    async def list_rooms(self, names: Sequence[str] = ()) -> list[api.Room]:
+        """The open rooms, all or those of `names`."""
+        async with _answering():
+            return list((await self._livekit.room.list_rooms(api.ListRoomsRequest(names=names))).rooms)
+
+    async def list_participants(self, name: str) -> list[api.ParticipantInfo]:
+        """Who is in a room, agents included; nobody if there is no such room."""
+        async with _answering():
+            try:
+                listed = await self._livekit.room.list_participants(api.ListParticipantsRequest(room=name))
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
+                return []
+            return list(listed.participants)
+
+    def caller_token(self, room: str, identity: str, metadata: dict[str, object]) -> str:
+        """A browser's token: this room and identity only, a microphone out, everything in, no data."""
+        return (
+            api.AccessToken(
+                self._settings.livekit_api_key,
+                self._settings.livekit_api_secret.get_secret_value(),
+            )
+            .with_identity(identity)
+            .with_metadata(json.dumps(metadata))
+            .with_ttl(timedelta(hours=TOKEN_HOURS))
+            .with_grants(
+                api.VideoGrants(
+                    room_join=True,
+                    room=room,
+                    can_publish=True,
+                    can_publish_sources=["microphone"],
+                    can_subscribe=True,
+                    can_publish_data=False,
+                    can_update_own_metadata=False,
+                ),
+            )
+            .to_jwt()
+        )
+
+
+def _dispatch_metadata(call_id: str) -> str:
+    return json.dumps({"call_id": call_id})
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    try:
+        yield
+    except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+        message = "LiveKit does not answer as it should; try again"
+        raise Unavailable(message, code="livekit_unavailable") from error

@@ -1,0 +1,77 @@
+"""The transcript: segments in the order in which they began, written while the call runs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.database import upsert
+from calls.tables import calls, segments
+
+CALLER = "user"
+AGENT = "agent"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One utterance so far; times in milliseconds from the call's `started_at`."""
+
+    sequence: int
+    speaker: str
+    text: str
+    started_at_ms: int
+    ended_at_ms: int
+    is_final: bool
+    participant_id: str | None = None
+    participant_identity: str | None = None
+
+
+async def write_segments(
+    connection: AsyncConnection,
+    call_id: str,
+    token: int,
+    new: Sequence[Segment],
+) -> bool:
+    """Insert or overwrite segments by sequence; False, and nothing written, if `token` is not the current lease's."""
+    held = await connection.execute(
+        sa.select(calls.c.lease_token).where(calls.c.id == call_id).with_for_update(),
+    )
+    if held.scalar_one_or_none() != token:
+        return False
+    if not new:
+        return True
+    revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
+    first = int((await connection.execute(revision)).scalar_one()) + 1
+    rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
+    statement = upsert(connection, segments)
+    changed = ("text", "started_at_ms", "ended_at_ms", "is_final", "revision")
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["call_id", "sequence"],
+            set_={name: statement.excluded[name] for name in changed},
+        ),
+        rows,
+    )
+    return True
+
+
+async def read_transcript(
+    connection: AsyncConnection,
+    call_id: str,
+    *,
+    after_revision: int | None = None,
+) -> list[sa.Row[Any]]:
+    """The call's segments in order; with `after_revision`, those that were written later than that."""
+    query = sa.select(segments).where(segments.c.call_id == call_id)
+    if after_revision is None:
+        query = query.order_by(segments.c.sequence)
+    else:
+        query = query.where(segments.c.revision > after_revision).order_by(segments.c.revision)
+    return list((await connection.execute(query)).all())
+
+
+def as_text(rows: Iterable[Any]) -> str:
+    """The transcript as lines `Caller: …` and `Agent: …`."""
+    return "\n".join(f"{'Agent' if row.speaker == AGENT else 'Caller'}: {row.text}" for row in rows)
