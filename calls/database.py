@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from calls.changes import CHANNEL, Changes
@@ -88,7 +89,7 @@ class Database:
         await self._engine.dispose()
 
 
-def upsert(connection: AsyncConnection, table: sa.Table) -> Any:
+def upsert(connection: AsyncConnection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
     """An INSERT for `table` that has `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
@@ -123,9 +124,11 @@ def _options(url: URL) -> dict[str, Any]:
     return {"pool_pre_ping": True}
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

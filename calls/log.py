@@ -5,7 +5,6 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import override
 
 from calls.settings import Settings
 
@@ -43,7 +42,6 @@ class _JsonLines(logging.Formatter):
         super().__init__()
         self._process = process
 
-    @override
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -63,7 +61,6 @@ class _TextLines(logging.Formatter):
     def __init__(self, process: str) -> None:
         super().__init__(f"%(asctime)s {process} %(levelname)-7s %(name)s: %(message)s")
 
-    @override
     def format(self, record: logging.LogRecord) -> str:
         line, *trace = super().format(record).split("\n", 1)
         extras = {"call_id": getattr(record, "call_id", None)} | _extras(record)

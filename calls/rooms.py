@@ -37,7 +37,7 @@ class Rooms:
         try:
             yield cls(livekit, settings)
         finally:
-            await livekit.aclose()  # type: ignore[no-untyped-call]
+            await livekit.aclose()
 
     async def create_room(self, name: str, call_id: str) -> None:
         """Create the call's room; its agent is dispatched with it."""

@@ -151,7 +151,8 @@ class CallStore:
             )
             .returning(calls.c.lease_token),
         )
-        return taken.scalar_one_or_none()
+        token: int | None = taken.scalar_one_or_none()
+        return token
 
     async def renew_lease(self, call_id: str, token: int, ttl_s: float) -> CallStatus | None:
         """Hold the lease on; the call's status, or None if the lease is another's by now."""
@@ -323,7 +324,7 @@ class CallStore:
             raise NotFound(message)
         return row
 
-    async def _update(self, call_id: str, **values: Any) -> None:
+    async def _update(self, call_id: str, **values: object) -> None:
         await self._connection.execute(sa.update(calls).where(calls.c.id == call_id).values(values))
 
     async def _move(
@@ -334,7 +335,7 @@ class CallStore:
         source: str,
         *,
         level: str = "info",
-        **values: Any,
+        **values: object,
     ) -> bool:
         moved = await self._connection.execute(
             sa.update(calls)

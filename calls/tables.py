@@ -56,8 +56,8 @@ def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), nullable=False)
 
 
-def _call(**options: Any) -> sa.Column[str]:
-    return sa.Column("call_id", Uuid, sa.ForeignKey("calls.id"), nullable=False, **options)
+def _call(*, primary_key: bool = False, unique: bool = False) -> sa.Column[str]:
+    return sa.Column("call_id", Uuid, sa.ForeignKey("calls.id"), nullable=False, primary_key=primary_key, unique=unique)
 
 
 tenants = sa.Table(
@@ -239,15 +239,15 @@ recordings = sa.Table(
     _created_at(),
 )
 
-_waiting = {
+_waiting: dict[str, Any] = {
     "sqlite_where": sa.text("state = 'waiting'"),
     "postgresql_where": sa.text("state = 'waiting'"),
 }
-_active = {
+_active: dict[str, Any] = {
     "sqlite_where": sa.text("state = 'active'"),
     "postgresql_where": sa.text("state = 'active'"),
 }
-_unfinished = {
+_unfinished: dict[str, Any] = {
     "sqlite_where": sa.text("state IN ('waiting', 'active')"),
     "postgresql_where": sa.text("state IN ('waiting', 'active')"),
 }
