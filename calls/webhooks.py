@@ -101,8 +101,8 @@ async def delete_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str)
         raise NotFound("No such webhook.")
 
 
-async def announce(conn: AsyncConnection, call_id: str, event: WebhookEvent) -> None:
-    """Tell every endpoint that subscribed to `event`, in the caller's transaction: a delivery and its job for each.
+async def announce(conn: AsyncConnection, call_id: str, event: str) -> None:
+    """Tell every endpoint that subscribed to `event`, a WebhookEvent, by a delivery and its job in this transaction.
 
     The message is written here, not when it is sent, so that it says what was true when it happened, and every
     attempt sends the same bytes. Messages about one call reach one endpoint in the order of these transactions.
