@@ -1,0 +1,30 @@
+"""Stand-ins for the paid speech and language clouds, on a real socket.
+
+They speak Deepgram's `WS /v1/listen` and OpenAI's `/v1/chat/completions`, `/v1/audio/speech` and `/v1/models`, so the
+production plugins run against them by URL alone. The test says what is heard and what is answered:
+
+    async with Providers() as providers:             # or, from synchronous code: with in_thread() as providers:
+        settings(stt_url=providers.url, ...)         # "http://127.0.0.1:PORT/v1", the same for all three
+        providers.hear("I need a table.", None)      # one per utterance, in the order they begin; None: a cough
+        providers.answer("For how many?", ToolCall("end_call", {}), {"summary": "A table."})
+        providers.answer_with(lambda chat: {"score": 5} if chat.schema else None)    # asked first; None: the queue
+
+    Hearing    Loud audio (above -40 dBFS) is an utterance; it ends after `endpointing_s` of quiet. Words are spread
+               over it by length, interim results come every 0.3 s. With nothing scripted, nothing is heard.
+               `hear_with(function)` decides by the finished `Utterance` (stream number, start, length) instead.
+    Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together. Speculative
+               requests about one point of a conversation (streamed; same messages before the last words of the user)
+               get one and the same answer. Unscripted: "I see.", but status 500 if the request wanted JSON.
+    Speaking   24 kHz PCM, a 440 Hz tone of 1 s for every 15 characters.
+    Failing    `fail("stt" | "llm" | "tts", 503, times=2)`, `hang("llm")`, `recover()`; `await cut_listeners()` drops
+               the open STT sockets.
+    Delays     `stt_s`, `llm_s`, `tts_s`: seconds before the first byte of an answer; attributes, may be changed.
+    Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `utterances`.
+
+`python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
+"""
+
+from tests.providers.script import Chat, ToolCall, Utterance
+from tests.providers.server import Providers, in_thread
+
+__all__ = ["Chat", "Providers", "ToolCall", "Utterance", "in_thread"]

@@ -1,0 +1,150 @@
+"""What the stand-ins hear, answer and refuse: the words of the test, taken one by one."""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Service = Literal["stt", "llm", "tts"]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """The model calls the tool `name`."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+Part: TypeAlias = str | ToolCall | dict[str, Any]
+Answer: TypeAlias = Part | list[Part]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One stretch of speech: `stream` counts the STT sockets from 0, times are seconds of that stream's audio."""
+
+    stream: int
+    start_s: float
+    duration_s: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat completion request as it came in."""
+
+    body: dict[str, Any]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self.body["messages"])
+
+    @property
+    def system(self) -> str:
+        return "\n".join(_text(m) for m in self.messages if m["role"] in {"system", "developer"})
+
+    @property
+    def last_user(self) -> str:
+        return next((_text(m) for m in reversed(self.messages) if m["role"] == "user"), "")
+
+    @property
+    def tools(self) -> list[str]:
+        return [tool["function"]["name"] for tool in self.body.get("tools") or []]
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the answer must match, `{}` for any JSON, None for plain text."""
+        wanted = self.body.get("response_format") or {"type": "text"}
+        if wanted["type"] == "text":
+            return None
+        return dict(wanted.get("json_schema", {}).get("schema") or {})
+
+    def position(self) -> str:
+        """What came before the last words of the user: the same for all guesses at how these go on."""
+        before = self.messages
+        while before and before[-1]["role"] == "user":
+            before.pop()
+        return json.dumps(before, sort_keys=True)
+
+
+class Script:
+    """The queues of one test, and what was received."""
+
+    def __init__(self) -> None:
+        self.chats: list[Chat] = []
+        self.spoken: list[str] = []
+        self.utterances: list[Utterance] = []
+        self._to_hear: deque[str | None] = deque()
+        self._listener: Callable[[Utterance], str | None] | None = None
+        self._answers: deque[Answer] = deque()
+        self._answered: dict[str, Answer] = {}
+        self._model: Callable[[Chat], Answer | None] | None = None
+        self._faults: dict[Service, tuple[int | None, int | None]] = {}
+
+    def hear(self, *texts: str | None) -> None:
+        self._to_hear.extend(texts)
+
+    def hear_with(self, listener: Callable[[Utterance], str | None] | None) -> None:
+        self._listener = listener
+
+    def answer(self, *answers: Answer) -> None:
+        self._answers.extend(answers)
+
+    def answer_with(self, model: Callable[[Chat], Answer | None] | None) -> None:
+        self._model = model
+
+    def fail(self, service: Service, status: int, times: int | None = None) -> None:
+        """The next `times` requests (None: all, until `recover`) are refused with `status`."""
+        self._faults[service] = (status, times)
+
+    def hang(self, service: Service, times: int | None = None) -> None:
+        """The next `times` requests (None: all, until `recover`) are taken and never answered."""
+        self._faults[service] = (None, times)
+
+    def recover(self) -> None:
+        self._faults.clear()
+
+    def take_fault(self, service: Service) -> tuple[int | None] | None:
+        """The fault that meets this request, as a tuple of its status (None: hang), or None."""
+        if service not in self._faults:
+            return None
+        status, times = self._faults[service]
+        if times is not None and times <= 1:
+            del self._faults[service]
+        elif times is not None:
+            self._faults[service] = (status, times - 1)
+        return (status,)
+
+    def begin_utterance(self) -> str:
+        return (self._to_hear.popleft() or "") if self._to_hear and not self._listener else ""
+
+    def end_utterance(self, stream: int, start_s: float, duration_s: float, text: str) -> Utterance:
+        heard = Utterance(stream, start_s, duration_s, text)
+        if self._listener:
+            heard = Utterance(stream, start_s, duration_s, self._listener(heard) or "")
+        self.utterances.append(heard)
+        return heard
+
+    def take_answer(self, chat: Chat) -> Answer | None:
+        """The answer to this request; None: nothing is scripted and JSON was wanted."""
+        self.chats.append(chat)
+        if self._model and (decided := self._model(chat)) is not None:
+            return decided
+        position = chat.position() if chat.body.get("stream") else None
+        if position in self._answered:
+            return self._answered[position]
+        if not self._answers:
+            return "I see." if chat.schema is None else None
+        answer = self._answers.popleft()
+        if position is not None:
+            self._answered[position] = answer
+        return answer
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "") for part in content)

@@ -1,0 +1,123 @@
+"""The aiohttp server of the stand-ins, in the test's loop or in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.providers import deepgram, openai
+from tests.providers.script import Chat, Script, Service
+
+
+class Providers(Script):
+    """All services on one port of 127.0.0.1; `url` ends in /v1. Any API key is accepted."""
+
+    def __init__(
+        self, *, port: int = 0, endpointing_s: float = 0.45, stt_s: float = 0.0, llm_s: float = 0.0, tts_s: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.endpointing_s = endpointing_s
+        self.stt_s = stt_s
+        self.llm_s = llm_s
+        self.tts_s = tts_s
+        self.url = ""
+        self._port = port
+        self._sockets: list[web.WebSocketResponse] = []
+        self._stopped = asyncio.Event()
+        app = web.Application(client_max_size=2**24)
+        app.router.add_get("/v1/listen", self._listen)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/audio/speech", self._speech)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        _, self._port = self._runner.addresses[0][:2]
+        self.url = f"http://127.0.0.1:{self._port}/v1"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopped.set()
+        await self.cut_listeners()
+        await self._runner.cleanup()
+
+    async def cut_listeners(self) -> None:
+        """Drops every open STT socket as a broken network would."""
+        for socket in self._sockets:
+            if not socket.closed:
+                await socket.close(code=1011)
+
+    async def _refused(self, service: Service) -> web.Response | None:
+        fault = self.take_fault(service)
+        if fault is None:
+            return None
+        (status,) = fault
+        if status is None:
+            await self._stopped.wait()
+        return _refusal(status or 503, "refused by the test")
+
+    async def _listen(self, request: web.Request) -> web.StreamResponse:
+        if refusal := await self._refused("stt"):
+            return refusal
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        listener = deepgram.Listener(socket, self, self, dict(request.query), len(self._sockets))
+        self._sockets.append(socket)
+        try:
+            await listener.serve()
+        except ConnectionError:  # the client is gone in the middle of a message
+            return socket
+        await socket.close()
+        return socket
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        chat = Chat(await request.json())
+        if refusal := await self._refused("llm"):
+            return refusal
+        answer = self.take_answer(chat)
+        await asyncio.sleep(self.llm_s)
+        if answer is None:
+            return _refusal(500, "no answer is scripted for this request")
+        return await openai.complete(request, chat, answer)
+
+    async def _speech(self, request: web.Request) -> web.StreamResponse:
+        body: dict[str, Any] = await request.json()
+        if refusal := await self._refused("tts"):
+            return refusal
+        if body.get("response_format", "mp3") != "pcm":
+            return _refusal(400, "response_format: only pcm is spoken here")
+        self.spoken.append(body["input"])
+        return await openai.speak(request, body["input"], self.tts_s)
+
+    async def _models(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
+
+
+def _refusal(status: int, message: str) -> web.Response:
+    return web.json_response({"error": {"message": message}}, status=status)
+
+
+@contextmanager
+def in_thread(**options: float) -> Iterator[Providers]:
+    """The same server on a loop of its own in a thread, for synchronous tests."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    providers = asyncio.run_coroutine_threadsafe(_started(options), loop).result(10)
+    try:
+        yield providers
+    finally:
+        asyncio.run_coroutine_threadsafe(providers.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+async def _started(options: dict[str, Any]) -> Providers:
+    return await Providers(**options).__aenter__()
