@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import jobs, webhooks
 from calls.counts import count
 from calls.errors import NotFound
-from calls.post_call import sections_on
+from calls.post_call import sections_on, transcribed
 from calls.states import (
     LIVE,
     PARTICIPANT_PRESENT,
@@ -264,7 +264,7 @@ class CallStore:
         seconds = math.ceil((at - row.started_at).total_seconds()) if row.started_at else 0
         cost = round(row.price_micros_per_minute * max(seconds, 0) / 60)
         parts = sections_on(row.post_call)
-        analysed = status is CallStatus.COMPLETED and row.started_at is not None and _transcribed(row)
+        analysed = status is CallStatus.COMPLETED and row.started_at is not None and transcribed(row.agent)
         pending = analysed and bool(parts - {"recording"})
         await self._move(
             row,
@@ -290,6 +290,7 @@ class CallStore:
                 queue="post_call",
                 tenant_id=row.tenant_id,
                 call_id=call_id,
+                ordering_key=f"post_call:{call_id}",
                 dedup=f"post_call:{call_id}",
             )
         await webhooks.announce(self._connection, call_id, f"call.{status}")
@@ -440,8 +441,3 @@ class CallStore:
             )
         inserted = await self._connection.execute(sa.insert(participants).returning(participants), rows)
         return sorted(inserted.all(), key=lambda row: row.position)
-
-
-def _transcribed(row: sa.Row[Any]) -> bool:
-    features = row.agent.get("features") or {}
-    return bool(features.get("transcription_enabled", True))
