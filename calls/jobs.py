@@ -57,6 +57,7 @@ class Job:
     call_id: str | None
     attempt: int
     max_attempts: int
+    on_lost: Literal["retry", "fail"]
     token: str
     created_at: datetime
 
@@ -109,8 +110,8 @@ async def enqueue(
         "max_attempts": max_attempts,
         "created_at": moment,
     }
-    add = upsert(conn, jobs).values(values).returning(jobs.c.id)
-    add = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED)
+    add = upsert(conn, jobs).values(values)
+    add = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED).returning(jobs.c.id)
     same = sa.select(jobs.c.id).where(jobs.c.dedup == dedup, _UNFINISHED)
     while True:
         job_id = (await conn.execute(add)).scalar()
@@ -214,12 +215,15 @@ class JobQueue:
             rows = await conn.execute(claim.values(state=JobState.ACTIVE, attempt=jobs.c.attempt + 1, **lease))
             return sorted((_job(row) for row in rows.mappings()), key=lambda job: job.id)
 
-    async def renew(self) -> set[tuple[int, str]]:
-        """Extend the leases of this process; returns (id, token) of the jobs that are still its own."""
-        mine = sa.update(jobs).where(jobs.c.state == _ACTIVE, jobs.c.worker == self._worker)
+    async def renew(self, running: Iterable[Job]) -> list[Job]:
+        """Extend the leases of the jobs that run here; returns those that are no longer ours."""
+        jobs_by_claim = {(job.id, job.token): job for job in running}
+        claims = sa.tuple_(jobs.c.id, jobs.c.token).in_(list(jobs_by_claim))
+        hold = sa.update(jobs).where(jobs.c.state == _ACTIVE, claims).values(lease_until=now() + self._lease)
         async with self._db.writing() as conn:
-            rows = await conn.execute(mine.values(lease_until=now() + self._lease).returning(jobs.c.id, jobs.c.token))
-            return {(int(job_id), str(token)) for job_id, token in rows}
+            for job_id, token in await conn.execute(hold.returning(jobs.c.id, jobs.c.token)):
+                jobs_by_claim.pop((job_id, token))
+        return list(jobs_by_claim.values())
 
     async def complete(self, job: Job) -> bool:
         """The job is done; False if it is no longer ours."""
@@ -257,17 +261,29 @@ class JobQueue:
         # Taken over under a token of our own: from here on its former holder, alive or not, can settle nothing.
         ours = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": now() + self._lease}
         async with self._db.writing() as conn:
-            take = sa.update(jobs).where(*expired).values(**ours).returning(*_FIELDS, jobs.c.on_lost)
-            lost = [(_job(row), row["on_lost"]) for row in (await conn.execute(take)).mappings()]
-        for job, on_lost in lost:
+            take = sa.update(jobs).where(*expired).values(**ours).returning(*_FIELDS)
+            lost = [_job(row) for row in (await conn.execute(take)).mappings()]
+        for job in lost:
             try:
-                if on_lost == "fail":
-                    await self.give_up(job, LOST)
-                else:
-                    await self.retry(job, LOST, after_s=0)
+                await self._settle_lost(job)
             except Exception:  # one job that cannot be settled must not keep the others lost
                 log.exception("a lost job could not be settled", extra={"job_id": job.id, "kind": job.kind})
         return len(lost)
+
+    async def _settle_lost(self, job: Job) -> None:
+        match job.on_lost:
+            case "retry":
+                await self.retry(job, LOST, after_s=0)
+            case "fail":
+                await self.give_up(job, LOST)
+
+    async def release(self, job: Job) -> None:
+        """Hand a job back that was cut short here: to be run again at once, or to end as its `on_lost` says."""
+        match job.on_lost:
+            case "retry":
+                await self.postpone(job, 0)
+            case "fail":
+                await self.give_up(job, LOST)
 
     async def prune(self) -> int:
         """Delete jobs that ended over a week ago, at most `PRUNE_BATCH`; returns how many."""
@@ -278,6 +294,11 @@ class JobQueue:
 
 def _job(row: sa.RowMapping) -> Job:
     return Job(**{name: row[name] for name in Job.__dataclass_fields__})
+
+
+def held(job: Job) -> sa.ColumnElement[bool]:
+    """The condition that this claim is still the current one, for what a handler writes last."""
+    return sa.exists().where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
 
 
 async def _settle(conn: AsyncConnection, job: Job, **values: object) -> bool:
