@@ -111,10 +111,10 @@ async def enqueue(
         "created_at": moment,
     }
     add = upsert(conn, jobs).values(values)
-    add = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED).returning(jobs.c.id)
+    unless_there = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED)
     same = sa.select(jobs.c.id).where(jobs.c.dedup == dedup, _UNFINISHED)
     while True:
-        job_id = (await conn.execute(add)).scalar()
+        job_id = (await conn.execute(unless_there.returning(jobs.c.id))).scalar()
         if job_id is None:  # and should the other one finish just now, add ours after all
             job_id = (await conn.execute(same)).scalar()
         if job_id is not None:

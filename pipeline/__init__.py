@@ -1,0 +1,1 @@
+"""Everything that must happen later, or must survive a crash: dials, post-call work, recordings, webhooks out."""

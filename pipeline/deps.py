@@ -1,0 +1,34 @@
+"""What handlers and loops work with; made once by the entry point."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from calls.database import Database
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.storage import Storage
+from pipeline.llm import Llm
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The outside world, opened."""
+
+    settings: Settings
+    db: Database
+    rooms: Rooms
+    storage: Storage
+    llm: Llm
+
+
+@asynccontextmanager
+async def open_deps(settings: Settings) -> AsyncIterator[Deps]:
+    """Open everything that `settings` names for the length of the block; the schema is brought up to date first."""
+    db = Database(settings.database)
+    try:
+        await db.migrate()
+        async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
+            yield Deps(settings, db, rooms, Storage(settings), llm)
+    finally:
+        await db.close()

@@ -1,0 +1,30 @@
+"""The one dict: kind of job -> what does it, and what its failure leaves behind."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from calls.jobs import GiveUp, Job
+from pipeline import post_call, recording
+from pipeline.deps import Deps
+from pipeline.fate import Fate
+
+
+@dataclass(frozen=True)
+class Handler:
+    """`run` does one attempt; it may be repeated after a crash at any point and must bear it.
+
+    `give_up` runs in the transaction that ends the job as failed or dead, also when its process was lost.
+    An error raised by `run` counts as `Retry`.
+    """
+
+    run: Callable[[Job, Deps], Awaitable[Fate]]
+    give_up: GiveUp | None = None
+
+
+HANDLERS: dict[str, Handler] = {
+    "post_call": Handler(post_call.run, post_call.give_up),
+    "store_recording": Handler(recording.run, recording.give_up),
+}
+
+# How many jobs of each queue one process runs at a time.
+QUEUES: dict[str, int] = {"dial": 50, "post_call": 8, "recording": 4, "webhooks": 32}
