@@ -8,6 +8,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import telephony
+from calls.database import upsert
 from calls.errors import Conflict, Invalid, NotFound
 from calls.tables import agents, now, numbers
 
@@ -42,15 +43,13 @@ async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_i
     """
     if agent_id is not None:
         await _agent(conn, tenant_id, agent_id)
-    row = (await conn.execute(sa.select(numbers).where(numbers.c.number == number))).first()
-    if row is not None and row.tenant_id != tenant_id:
+    values = {"number": number, "tenant_id": tenant_id, "agent_id": agent_id, "created_at": now()}
+    await conn.execute(upsert(conn, numbers).values(**values).on_conflict_do_nothing())
+    owner = await conn.scalar(sa.select(numbers.c.tenant_id).where(numbers.c.number == number))
+    if owner != tenant_id:
         raise Conflict("This number is registered by another tenant.", code="number_taken")
-    if row is None:
-        await conn.execute(
-            numbers.insert().values(number=number, tenant_id=tenant_id, agent_id=agent_id, created_at=now()),
-        )
-    elif agent_id is not None:
-        await conn.execute(numbers.update().where(numbers.c.number == number).values(agent_id=agent_id))
+    if agent_id is not None:
+        await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
     await telephony.provision_again(conn, tenant_id)
     return await get_number(conn, tenant_id, number)
 
