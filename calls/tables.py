@@ -83,6 +83,8 @@ api_keys = sa.Table(
     sa.Column("allowed_channels", Json),
     sa.Column("audience", sa.String(20)),
     sa.Column("default_from_number", sa.String(20)),
+    # What a client said about its secret key; kept and given back, with no meaning here.
+    sa.Column("declared_kind", sa.String(40)),
     sa.Column("scopes", Json),
     _created_at(),
     sa.Column("revoked_at", UtcDateTime),

@@ -219,6 +219,7 @@ def upgrade() -> None:
         ),
         sa.Column("audience", sa.String(length=20), nullable=True),
         sa.Column("default_from_number", sa.String(length=20), nullable=True),
+        sa.Column("declared_kind", sa.String(length=40), nullable=True),
         sa.Column(
             "scopes",
             sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql"),
