@@ -1,0 +1,95 @@
+"""The database itself: migrations without drift, transactions, changes seen by other processes, many writers."""
+
+import asyncio
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.dialects import sqlite
+
+from calls.database import Database, alembic_config, upgrade_schema
+from calls.errors import Invalid
+from calls.tables import UtcDateTime, metadata, tenants
+
+ROOT = Path(__file__).parents[2]
+
+WRITER = """
+import asyncio, sys
+import sqlalchemy as sa
+from calls.database import Database
+from calls.tables import tenants
+
+async def main():
+    database = Database(sys.argv[1])
+    for number in range(int(sys.argv[2])):
+        async with database.writing() as connection:
+            name = (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one()
+            await connection.execute(sa.update(tenants).values(credits_micros=tenants.c.credits_micros + 1))
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_the_migrations_make_exactly_the_tables(database):
+    async with database.writing() as connection:
+        drift = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata),
+        )
+    assert drift == []
+
+
+async def test_every_migration_goes_down_and_up_again(database):
+    async with database.writing() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
+        await connection.run_sync(upgrade_schema)
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(tenants))).scalar_one() == 0
+
+
+async def test_processes_that_migrate_at_once_wait_for_each_other(database_url):
+    opened = [Database(database_url) for _ in range(4)]
+    await asyncio.gather(*(one.migrate() for one in opened))
+    await asyncio.gather(*(one.close() for one in opened))
+
+
+async def test_many_writing_processes_lose_nothing_and_wait_for_each_other(database, database_url):
+    writers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, database_url, "40", cwd=ROOT)
+        for _ in range(3)
+    ]
+    assert [await writer.wait() for writer in writers] == [0, 0, 0]
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one() == 120
+
+
+async def test_an_error_rolls_the_whole_transaction_back(database):
+    with pytest.raises(RuntimeError):
+        async with database.writing() as connection:
+            await connection.execute(sa.update(tenants).values(name="changed"))
+            raise RuntimeError
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.select(tenants.c.name))).scalar_one() == "default"
+
+
+async def test_a_watch_wakes_when_another_process_commits(database, database_url):
+    async with database.changes.watch() as watch:
+        while await watch.wait(1):
+            pass  # until it is quiet: nothing is committed
+        writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, database_url, "1", cwd=ROOT)
+        assert await watch.wait(30)
+        assert await writer.wait() == 0
+
+
+def test_a_naive_time_is_refused():
+    with pytest.raises(ValueError, match="time zone"):
+        UtcDateTime().process_bind_param(datetime(2026, 1, 1), sqlite.dialect())  # noqa: DTZ001 - the point
+
+
+def test_a_database_of_another_kind_is_refused_by_name():
+    with pytest.raises(Invalid, match="CALLROOM_DATABASE_URL"):
+        Database("mysql://somewhere/else")

@@ -1,0 +1,44 @@
+"""Walking the list of calls."""
+
+import asyncio
+
+import pytest
+
+from calls.database import DEFAULT_TENANT
+from calls.errors import Invalid
+from calls.listing import list_calls
+from calls.states import EndReason
+
+
+async def test_a_cursor_walk_meets_every_call_once_while_others_are_created(database, place):
+    before = {(await place()).id for _ in range(23)}
+    walked: list[str] = []
+    cursor = None
+    while True:
+        async with database.reading() as connection:
+            page = await list_calls(connection, DEFAULT_TENANT, limit=5, cursor=cursor)
+        walked += [row.id for row in page.rows]
+        await asyncio.gather(place(), place())
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert len(walked) == len(set(walked)) == 23
+    assert set(walked) == before
+
+
+async def test_a_filtered_page_has_an_exact_total(database, place, finish):
+    ended = [(await place()).id for _ in range(3)]
+    await place()
+    for call_id in ended:
+        await finish(call_id, EndReason.NOBODY_JOINED)
+    async with database.reading() as connection:
+        page = await list_calls(connection, DEFAULT_TENANT, limit=2, status="failed")
+    assert page.total == 3
+    assert [row.id for row in page.rows] == ended[:0:-1]
+    assert page.next_cursor == ended[1]
+
+
+async def test_a_cursor_of_nobody_is_refused(database):
+    async with database.reading() as connection:
+        with pytest.raises(Invalid, match="cursor"):
+            await list_calls(connection, DEFAULT_TENANT, limit=2, cursor="no such call")

@@ -1,0 +1,164 @@
+"""The call's transitions, on both databases."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from calls.counts import total
+from calls.database import DEFAULT_TENANT, Database
+from calls.errors import NotFound
+from calls.states import CallStatus, EndReason
+from calls.store import CallStore, NewParticipant
+from calls.tables import call_events, calls, jobs, now, participants, recordings, tenants
+
+
+async def row_of(database: Database, call_id: str) -> sa.Row[Any]:
+    async with database.reading() as connection:
+        return await CallStore(connection).get(None, call_id)
+
+
+async def events_of(database: Database, call_id: str) -> list[str]:
+    query = sa.select(call_events.c.message).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
+    async with database.reading() as connection:
+        return list((await connection.execute(query)).scalars())
+
+
+async def jobs_of(database: Database, call_id: str) -> list[str]:
+    async with database.reading() as connection:
+        query = sa.select(jobs.c.kind).where(jobs.c.call_id == call_id).order_by(jobs.c.id)
+        return list((await connection.execute(query)).scalars())
+
+
+async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_a_dial_job(database, place):
+    browser = await place()
+    phone = await place(participants=[NewParticipant("pstn", "+15551234567")])
+    assert (await row_of(database, browser.id)).status == "connecting"
+    assert (await row_of(database, phone.id)).status == "queued"
+    assert await jobs_of(database, browser.id) == []
+    assert await jobs_of(database, phone.id) == ["dial"]
+
+
+async def test_another_tenants_call_is_not_there(database, place):
+    call = await place()
+    async with database.reading() as connection:
+        with pytest.raises(NotFound):
+            await CallStore(connection).get("another", call.id)
+
+
+async def test_of_several_ends_at_once_exactly_one_wins_and_queues_the_work_once(database, running, finish):
+    call, _ = await running(post_call={"summary": {"enabled": True}, "recording": {"enabled": True}})
+    reasons = [EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.ENDED_BY_API, EndReason.ROOM_DELETED] * 2
+    won = await asyncio.gather(*(finish(call.id, reason) for reason in reasons))
+    assert sum(won) == 1
+    row = await row_of(database, call.id)
+    assert row.end_reason == reasons[won.index(True)]
+    assert (row.status, row.intelligence_status) == ("completed", "pending")
+    assert sorted(await jobs_of(database, call.id)) == ["post_call", "store_recording"]
+    assert sum("completed" in message for message in await events_of(database, call.id)) == 1
+
+
+async def test_a_call_that_never_started_fails_with_its_reason_and_without_work(database, place, finish):
+    call = await place(post_call={"summary": {"enabled": True}, "recording": {"enabled": True}})
+    assert await finish(call.id, EndReason.NOBODY_JOINED)
+    row = await row_of(database, call.id)
+    assert (row.status, row.end_reason, row.intelligence_status) == ("failed", "nobody_joined", "not_started")
+    assert (row.bill_duration, row.cost_micros) == (0, 0)
+    assert await jobs_of(database, call.id) == []
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.select(recordings.c.status))).scalars().all() == ["failed"]
+
+
+async def test_ending_by_the_api_completes_a_call_that_nobody_joined(database, place, finish):
+    call = await place()
+    assert await finish(call.id, EndReason.ENDED_BY_API)
+    assert (await row_of(database, call.id)).status == "completed"
+
+
+async def test_a_finished_call_moves_no_more(database, running, finish):
+    call, token = await running()
+    await finish(call.id, EndReason.CALLER_HUNG_UP)
+    async with database.writing() as connection:
+        store = CallStore(connection)
+        assert not await store.start(call.id)
+        assert not await store.ringing(call.id)
+        assert not await store.participant_joined(call.id, "ada")
+        assert await store.take_lease(call.id, "another", 10) is None
+        assert not await store.agent_joined(call.id, token)
+
+
+async def test_a_metered_tenant_is_charged_once_by_the_started_minute_fraction(database, running):
+    async with database.writing() as connection:
+        await connection.execute(sa.update(tenants).values(metered=True, credits_micros=1_000_000))
+    call, _ = await running(price_micros_per_minute=60_000)
+    started = (await row_of(database, call.id)).started_at
+
+    async def end() -> bool:
+        async with database.writing() as connection:
+            return await CallStore(connection).finish(
+                call.id, EndReason.CALLER_HUNG_UP, started + timedelta(seconds=90)
+            )
+
+    assert sum(await asyncio.gather(end(), end(), end())) == 1
+    row = await row_of(database, call.id)
+    assert (row.bill_duration, row.cost_micros) == (90, 90_000)
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one() == 910_000
+
+
+async def test_an_unmetered_tenant_keeps_its_credits(database, running, finish):
+    call, _ = await running(price_micros_per_minute=60_000)
+    await finish(call.id, EndReason.CALLER_HUNG_UP)
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one() == 0
+
+
+async def test_counts_follow_every_transition(database, place, running, finish):
+    await place()
+    call, _ = await running()
+    await finish(call.id, EndReason.CALLER_HUNG_UP)
+    async with database.reading() as connection:
+        by_status = {status: await total(connection, DEFAULT_TENANT, status=status) for status in CallStatus}
+        assert await total(connection, DEFAULT_TENANT) == 2
+    assert {status: n for status, n in by_status.items() if n} == {"connecting": 1, "completed": 1}
+
+
+async def test_only_one_worker_gets_the_lease_until_it_runs_out(database, place):
+    call = await place()
+
+    async def take(worker: str, ttl_s: float = 10) -> int | None:
+        async with database.writing() as connection:
+            return await CallStore(connection).take_lease(call.id, worker, ttl_s)
+
+    tokens = await asyncio.gather(*(take(f"worker {n}") for n in range(4)))
+    assert sorted(token for token in tokens if token) == [1]
+    async with database.writing() as connection:
+        await connection.execute(sa.update(calls).values(lease_until=now() - timedelta(seconds=1)))
+    assert await take("the next") == 2
+    async with database.writing() as connection:
+        assert await CallStore(connection).renew_lease(call.id, 1, 10) is None
+        assert await CallStore(connection).renew_lease(call.id, 2, 10) == "connecting"
+
+
+async def test_participants_that_never_came_are_dismissed_with_the_call(database, running, finish):
+    call, _ = await running(
+        participants=[NewParticipant("webrtc", "ada"), NewParticipant("pstn", "+15551234567")],
+    )
+    await finish(call.id, EndReason.CALLER_HUNG_UP)
+    query = sa.select(participants.c.status, participants.c.end_reason).order_by(participants.c.position)
+    async with database.reading() as connection:
+        assert [tuple(row) for row in await connection.execute(query)] == [("left", None), ("failed", "canceled")]
+
+
+async def test_events_come_in_the_order_of_what_happened(database, running, finish):
+    call, _ = await running()
+    await finish(call.id, EndReason.CALLER_HUNG_UP)
+    assert await events_of(database, call.id) == [
+        "Call created",
+        "Agent joined",
+        "Participant joined",
+        "Call started",
+        "Call completed: caller_hung_up",
+    ]

@@ -1,0 +1,28 @@
+"""Segments in the database."""
+
+from calls.transcript import Segment, as_text, read_transcript, write_segments
+
+
+def segment(sequence: int, text: str, *, speaker: str = "user", final: bool = True) -> Segment:
+    return Segment(sequence, speaker, text, sequence * 1000, sequence * 1000 + 900, final)
+
+
+async def test_a_segment_grows_in_place_and_keeps_its_order(database, running):
+    call, token = await running()
+    async with database.writing() as connection:
+        await write_segments(connection, call.id, token, [segment(1, "Hi there", speaker="agent")])
+        await write_segments(connection, call.id, token, [segment(0, "Hel", final=False)])
+        await write_segments(connection, call.id, token, [segment(0, "Hello")])
+    async with database.reading() as connection:
+        rows = await read_transcript(connection, call.id)
+        changed = await read_transcript(connection, call.id, after_revision=1)
+    assert as_text(rows) == "Caller: Hello\nAgent: Hi there"
+    assert [(row.text, row.is_final) for row in changed] == [("Hello", True)]
+
+
+async def test_who_lost_the_lease_writes_nothing(database, running):
+    call, token = await running()
+    async with database.writing() as connection:
+        assert not await write_segments(connection, call.id, token - 1, [segment(0, "Hello")])
+    async with database.reading() as connection:
+        assert await read_transcript(connection, call.id) == []
