@@ -17,7 +17,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Retry:
-    """The attempt failed; try again after `after_s` or, without it, the usual backoff, until the attempts are used up."""
+    """The attempt failed; try again after `after_s` (else the usual backoff) while attempts are left."""
 
     reason: str
     after_s: float | None = None

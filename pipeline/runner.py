@@ -1,0 +1,184 @@
+"""Runs jobs: claim -> handler -> fate -> one update; renews leases, rescues the jobs of the dead, drains on stop."""
+
+import asyncio
+import logging
+import os
+import platform
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import assert_never
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from calls.changes import Watch
+from calls.database import Database
+from calls.jobs import Job, JobQueue
+from calls.log import current_call
+from pipeline.fate import Done, Fail, Fate, Retry, Wait
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 5.0  # the longest sleep between two looks at the queue, should a wake-up be missed
+AFTER_ERROR_S = 1.0
+RACE_S = 0.02
+SETTLE_ATTEMPTS = 3
+PRUNE_S = 600.0
+DRAIN_S = 8.0
+
+Run = Callable[[Job], Awaitable[Fate]]
+
+
+class Runner:
+    """The jobs of one process.
+
+    Args:
+        db: where the jobs are.
+        queue: the consuming side of the job table, named for this process.
+        handlers: kind of job -> what runs it.
+        limits: queue -> how many of its jobs may run here at a time; other queues are left alone.
+        lease_s: how long a job stays ours without a sign of life.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        queue: JobQueue,
+        handlers: Mapping[str, Run],
+        limits: Mapping[str, int],
+        lease_s: float,
+    ) -> None:
+        self._db = db
+        self._queue = queue
+        self._handlers = handlers
+        self._limits = limits
+        self._lease_s = lease_s
+        self._running: dict[asyncio.Task[None], Job] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then let running jobs finish for `DRAIN_S` seconds and hand back the rest."""
+        upkeep = [
+            asyncio.create_task(_every(self._lease_s / 3, self._renew), name="renew"),
+            asyncio.create_task(_every(self._lease_s / 2, self._queue.rescue), name="rescue"),
+            asyncio.create_task(_every(PRUNE_S, self._queue.prune), name="prune"),
+        ]
+        try:
+            await self._claim_until(stop)
+            await self._drain()
+        finally:
+            for task in upkeep:
+                task.cancel()
+            await asyncio.gather(*upkeep, return_exceptions=True)
+
+    async def _claim_until(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            async with self._db.changes.watch() as watch:
+                while not stop.is_set():
+                    sleep_s = await self._claim()
+                    await _woken(watch, stopped, sleep_s)
+        finally:
+            stopped.cancel()
+
+    async def _claim(self) -> float:
+        """Start every job that is due and has room; returns the seconds until there may be more."""
+        try:
+            while True:
+                load = Counter(job.queue for job in self._running.values())
+                room = {name: limit - load[name] for name, limit in self._limits.items() if load[name] < limit}
+                ready, next_s = await self._queue.ready(room)
+                if not ready:
+                    return LOOK_S if next_s is None else min(next_s, LOOK_S)
+                before = sum(load.values())
+                for name in ready:
+                    for job in await self._queue.claim(name, room[name]):
+                        self._start(job)
+                if len(self._running) == before:  # another process was quicker, or is just now
+                    return RACE_S
+        except Exception as error:  # noqa: BLE001 - the database may be away for a while; it is asked again
+            log.warning("no jobs could be claimed", extra={"error": type(error).__name__})
+            return AFTER_ERROR_S
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._work(job), name=f"{job.kind}-{job.id}")
+        self._running[task] = job
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        job = self._running.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its lease runs out and the job is rescued.
+            log.error("a job could not be settled", exc_info=error, extra={"job_id": job.id, "kind": job.kind})
+        self._db.changes.wake()  # there is room again
+
+    async def _work(self, job: Job) -> None:
+        current_call.set(job.call_id)
+        try:
+            fate = await self._handlers[job.kind](job)
+        except Exception as error:
+            log.exception("a job failed", extra={"job_id": job.id, "kind": job.kind, "attempt": job.attempt})
+            fate = Retry(f"{type(error).__name__} in {job.kind}")
+        for _ in range(SETTLE_ATTEMPTS - 1):
+            with suppress(SQLAlchemyError, OSError):
+                await self._settle(job, fate)
+                return
+            await asyncio.sleep(AFTER_ERROR_S)
+        await self._settle(job, fate)
+
+    async def _settle(self, job: Job, fate: Fate) -> None:
+        match fate:
+            case Done():
+                settled = await self._queue.complete(job)
+            case Wait(after_s):
+                settled = await self._queue.postpone(job, after_s)
+            case Retry(reason, after_s):
+                settled = await self._queue.retry(job, reason, after_s)
+            case Fail(reason):
+                settled = await self._queue.give_up(job, reason)
+            case _:
+                assert_never(fate)
+        if not settled:
+            log.warning("a job was no longer ours when it ended", extra={"job_id": job.id, "kind": job.kind})
+
+    async def _renew(self) -> None:
+        if not self._running:
+            return
+        for lost in await self._queue.renew(self._running.values()):
+            for task in [task for task, job in self._running.items() if job == lost]:
+                task.cancel()
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=DRAIN_S)
+        unfinished = [self._running[task] for task in late]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for job in unfinished:
+            await self._queue.release(job)
+
+
+def process_name() -> str:
+    """A name for this process that no other has, now or later."""
+    return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"[:100]
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await act()
+        except Exception as error:  # noqa: BLE001 - the database may be away for a while; the next round comes
+            log.warning("upkeep of the queue failed", extra={"error": type(error).__name__})
+        await asyncio.sleep(seconds)
+
+
+async def _woken(watch: Watch, stopped: asyncio.Task[bool], timeout_s: float) -> None:
+    changed = asyncio.create_task(watch.wait(timeout_s))
+    try:
+        await asyncio.wait({changed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        changed.cancel()
+        with suppress(asyncio.CancelledError):
+            await changed
