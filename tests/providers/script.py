@@ -83,6 +83,10 @@ class Script:
         self._model: Callable[[Chat], Answer | None] | None = None
         self._faults: dict[Service, tuple[int | None, int | None]] = {}
 
+    def reset(self) -> None:
+        """Forget everything: what was scripted and what was received."""
+        Script.__init__(self)
+
     def hear(self, *texts: str | None) -> None:
         self._to_hear.extend(texts)
 
