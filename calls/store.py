@@ -184,6 +184,7 @@ class CallStore:
 
     async def participant_joined(self, call_id: str, identity: str, at: datetime | None = None) -> bool:
         """Note that a participant is in the room; False if it was already, or the call is over."""
+        await self._hold(call_id)
         joined = await self._connection.execute(
             sa.update(participants)
             .where(participants.c.call_id == call_id, participants.c.identity == identity)
@@ -213,6 +214,7 @@ class CallStore:
         reason: EndReason | None = None,
     ) -> bool:
         """Note that a participant is gone, or its leg failed; False if that was known."""
+        await self._hold(call_id)
         left = await self._connection.execute(
             sa.update(participants)
             .where(participants.c.call_id == call_id, participants.c.identity == identity)
@@ -305,7 +307,12 @@ class CallStore:
         level: str = "info",
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Write one row of the call's event log; `source` is lifecycle, post_call, telephony or livekit."""
+        """Write one row of the call's event log; `source` is lifecycle, post_call, telephony or livekit.
+
+        Holds the call's row until the commit: events become visible in the order of their ids, so that nobody who
+        follows the log misses one.
+        """
+        await self._hold(call_id)
         await self._connection.execute(
             sa.insert(call_events).values(
                 call_id=call_id,
@@ -316,6 +323,10 @@ class CallStore:
                 created_at=now(),
             ),
         )
+
+    async def _hold(self, call_id: str) -> None:
+        # Always the call before its participants: who takes them the other way round may wait for ever.
+        await self._connection.execute(sa.select(calls.c.id).where(calls.c.id == call_id).with_for_update())
 
     async def _lock(self, call_id: str) -> sa.Row[Any]:
         query = sa.select(calls).where(calls.c.id == call_id).with_for_update()
