@@ -1,0 +1,81 @@
+"""A caller in the room: a microphone that is always open, and ears that remember when the agent was heard."""
+
+import asyncio
+import time
+import wave
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from livekit import rtc
+
+RATE = 16_000
+FRAME = RATE // 50
+LOUD = 0.02
+SPEECH = np.frombuffer(wave.open(str(Path(__file__).parent / "speech.wav")).readframes(10**9), np.int16)
+
+
+class Caller:
+    """Joins with a token as a browser does; `async with` leaves on purpose, `vanish` breaks the connection."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.room = rtc.Room()
+        self.agent_states: list[str] = []
+        self.heard: list[tuple[float, float]] = []  # (time.monotonic(), level) of every 20 ms of the agent
+        self._url, self._token = url, token
+        self._to_say = np.zeros(0, np.int16)
+        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self.room.on("track_subscribed", self._subscribed)
+        await self.room.connect(self._url, self._token)
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        await self.room.local_participant.publish_track(
+            track,
+            rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
+        )
+        self._tasks.append(asyncio.create_task(self._speak()))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self.room.disconnect()
+
+    async def say(self, seconds: float) -> None:
+        """Speak for so long; what the words were, the script of the providers says."""
+        self._to_say = np.resize(SPEECH, int(seconds * RATE))
+        await asyncio.sleep(seconds)
+
+    @property
+    def agent(self) -> rtc.RemoteParticipant | None:
+        return next((p for p in self.room.remote_participants.values() if "agent" in p.identity), None)
+
+    def agent_is_heard(self, within: float = 0.3) -> bool:
+        """Whether the agent's voice was there in the last moments."""
+        since = time.monotonic() - within
+        return any(level > LOUD for at, level in reversed(self.heard[-100:]) if at > since)
+
+    def seconds_heard(self) -> float:
+        """How much of the agent's voice was heard in all."""
+        return sum(level > LOUD for _, level in self.heard) / 50
+
+    async def _speak(self) -> None:
+        while True:
+            block, self._to_say = self._to_say[:FRAME], self._to_say[FRAME:]
+            samples = np.pad(block, (0, FRAME - len(block)))
+            await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, FRAME))
+
+    def _subscribed(self, track: rtc.RemoteTrack, *_: object) -> None:
+        if track.kind == rtc.TrackKind.KIND_AUDIO:
+            self._tasks.append(asyncio.create_task(self._listen(track)))
+
+    async def _listen(self, track: rtc.RemoteTrack) -> None:
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=RATE, num_channels=1, frame_size_ms=20)
+        async for event in stream:
+            samples = np.frombuffer(event.frame.data, np.int16).astype(np.float32) / 32768
+            self.heard.append((time.monotonic(), float(np.sqrt(np.mean(samples**2)))))

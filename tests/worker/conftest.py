@@ -1,0 +1,147 @@
+"""One real worker on a real LiveKit server, with scripted providers, for all tests of this folder."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.worker.caller import Caller
+
+from calls.database import Database
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.store import CallStore, NewCall, NewParticipant
+from calls.tables import agents, call_events
+from calls.transcript import read_transcript
+from tests.providers import Providers, in_thread
+from tests.servers import LiveKitServer, Program, free_port, process
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One call in the database and its room."""
+
+    id: str
+    database: Database
+    rooms: Rooms
+    settings: Settings
+
+    @property
+    def room(self) -> str:
+        return f"call_{self.id}"
+
+    async def row(self) -> sa.Row[Any]:
+        async with self.database.reading() as connection:
+            return await CallStore(connection).get(None, self.id)
+
+    async def status(self) -> str:
+        return (await self.row()).status
+
+    async def ended(self) -> sa.Row[Any] | None:
+        """The row once the call is over and the worker has let go of it."""
+        row = await self.row()
+        return row if row.ended_at is not None and row.lease_until is None else None
+
+    async def transcript(self) -> list[sa.Row[Any]]:
+        async with self.database.reading() as connection:
+            return await read_transcript(connection, self.id)
+
+    async def said(self, speaker: str) -> str:
+        """What was said for certain by `user` or `agent`."""
+        return " ".join(row.text for row in await self.transcript() if row.speaker == speaker and row.is_final)
+
+    async def events(self) -> list[sa.Row[Any]]:
+        query = sa.select(call_events).where(call_events.c.call_id == self.id).order_by(call_events.c.id)
+        async with self.database.reading() as connection:
+            return list((await connection.execute(query)).all())
+
+    async def messages(self) -> list[str]:
+        return [event.message for event in await self.events()]
+
+    def caller(self, identity: str = "alice") -> Caller:
+        return Caller(self.settings.livekit_url, self.rooms.caller_token(self.room, identity, {}))
+
+
+class Stage:
+    """Makes calls."""
+
+    def __init__(self, settings: Settings, database: Database, rooms: Rooms) -> None:
+        self._settings = settings
+        self._database = database
+        self._rooms = rooms
+
+    async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
+        """A call of an agent with this configuration; `variables`, `metadata` and `post_call` go to the call."""
+        own = {name: more.pop(name) for name in ("variables", "metadata", "post_call") if name in more}
+        config = {"system_prompt": "You are helpful.", "max_duration_s": 3600} | more
+        agent_id = str(uuid.uuid4())
+        new = NewCall(
+            tenant_id="default",
+            agent={"id": agent_id, "name": "Ada", **config},
+            participants=[NewParticipant("webrtc", name) for name in people],
+            **own,
+        )
+        async with self._database.writing() as connection:
+            row = {"id": agent_id, "tenant_id": "default", "name": "Ada", "config": config}
+            await connection.execute(sa.insert(agents).values(row))
+            await CallStore(connection).create(new)
+        await self._rooms.create_room(new.room_name, new.id)
+        return Talk(new.id, self._database, self._rooms, self._settings)
+
+
+@pytest.fixture(scope="session")
+def scripted() -> Iterator[Providers]:
+    with in_thread() as running:
+        yield running
+
+
+@pytest.fixture
+def providers(scripted: Providers) -> Providers:
+    """The providers of the worker, with nothing scripted yet."""
+    scripted.reset()
+    return scripted
+
+
+@pytest.fixture(scope="session")
+def worker_settings(
+    livekit: LiveKitServer,
+    scripted: Providers,
+    migrated_sqlite: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
+    return make_settings(livekit, scripted, migrated_sqlite, tmp_path_factory.mktemp("worker"))
+
+
+def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, folder: Path, **more: Any) -> Settings:
+    """Settings of a worker with a database of its own."""
+    (folder / "callroom.db").write_bytes(template.read_bytes())
+    values = {
+        "livekit_url": livekit.url,
+        "livekit_api_key": livekit.key,
+        "livekit_api_secret": livekit.secret,
+        "stt_url": scripted.url,
+        "tts_url": scripted.url,
+        "llm_url": scripted.url,
+        "state_dir": folder,
+        "worker_port": free_port(),
+        "lease_s": 4.0,
+        "agent_name": f"agent-{folder.name}",
+    }
+    return Settings(_env_file=None, **(values | more))
+
+
+@pytest.fixture(scope="session")
+def worker(worker_settings: Settings) -> Iterator[Program]:
+    with process("worker", worker_settings, worker_settings.state_dir / "worker.log") as running:
+        yield running
+
+
+@pytest.fixture
+async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Stage]:
+    database = Database(worker_settings.database)
+    async with Rooms.connect(worker_settings) as rooms:
+        yield Stage(worker_settings, database, rooms)
+    await database.close()

@@ -1,0 +1,1 @@
+"""The agent in the room: one process per live call."""

@@ -1,0 +1,55 @@
+"""When nobody speaks: ask once, and later end the call politely."""
+
+import asyncio
+
+from livekit.agents import AgentSession
+from livekit.agents.voice import SpeechHandle
+
+from worker.words import phrase
+
+LOOK_EVERY_S = 0.1
+
+
+class Silence:
+    """Watches a session for quiet. Zero or None switches the question or the end off.
+
+    Args:
+        session: the running session.
+        language: in which the agent asks.
+        reminder_s: seconds of quiet until it asks.
+        timeout_s: seconds of quiet, the question not counted, until it says goodbye.
+    """
+
+    def __init__(
+        self,
+        session: AgentSession[None],
+        language: str | None,
+        reminder_s: float | None,
+        timeout_s: float | None,
+    ) -> None:
+        self._session = session
+        self._language = language
+        self._reminder_s = reminder_s or None
+        self._timeout_s = timeout_s or None
+        self._reminder: SpeechHandle | None = None
+
+    async def wait(self) -> None:
+        """Return once the agent has said goodbye to a caller who says nothing."""
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._session.user_state == "speaking":
+                quiet_since, self._reminder = loop.time(), None
+            elif self._reminder is not None and not self._reminder.done():
+                continue
+            elif self._session.agent_state in {"speaking", "thinking"}:
+                quiet_since = loop.time()
+            elif self._timeout_s and loop.time() - quiet_since >= self._timeout_s:
+                goodbye = self._session.say(phrase("silence", self._language))
+                await goodbye.wait_for_playout()
+                if not goodbye.interrupted:
+                    return
+                quiet_since, self._reminder = loop.time(), None
+            elif self._reminder_s and self._reminder is None and loop.time() - quiet_since >= self._reminder_s:
+                self._reminder = self._session.say(phrase("reminder", self._language))

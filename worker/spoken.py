@@ -1,0 +1,40 @@
+"""What the agent says, as text that follows its voice word by word: an interrupted sentence ends where it was cut."""
+
+from livekit.agents.voice import io
+from typing_extensions import override
+
+from worker.clock import Clock
+from worker.transcript import TranscriptWriter
+from worker.voice import Voice
+
+
+class Spoken(io.TextOutput):
+    """The end of a TranscriptSynchronizer: each word comes when it is heard, `flush` when the utterance is over."""
+
+    def __init__(self, voice: Voice, clock: Clock, transcript: TranscriptWriter) -> None:
+        super().__init__(label="Spoken", next_in_chain=None)
+        self._voice = voice
+        self._clock = clock
+        self._transcript = transcript
+        self._segment: int | None = None
+        self._text = ""
+
+    @override
+    async def capture_text(self, text: str) -> None:
+        self._text += text
+        if not self._text.strip():
+            return
+        if self._segment is None:
+            self._segment = self._transcript.begin("agent", None)
+        self._write(self._clock.now(), final=False)
+
+    @override
+    def flush(self) -> None:
+        if self._segment is not None:
+            self._write(self._clock.at(self._voice.ended_at), final=True)
+        self._segment, self._text = None, ""
+
+    def _write(self, ended_at: float, *, final: bool) -> None:
+        assert self._segment is not None
+        started_at = self._clock.at(self._voice.started_at)
+        self._transcript.update(self._segment, self._text.strip(), started_at, max(ended_at, started_at), final)

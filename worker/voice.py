@@ -1,0 +1,183 @@
+"""The agent's audio into the room: it can be stopped at once, and goes on at the very sample where it stopped."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+from livekit import rtc
+from livekit.agents import utils
+from livekit.agents.voice import io
+from typing_extensions import override
+
+SAMPLE_RATE = 24_000
+FRAME_S = 0.02
+AHEAD_S = 0.16  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
+SUBSCRIBE_TIMEOUT_S = 5.0
+
+
+class Voice(io.AudioOutput):
+    """Plays utterances one after the other.
+
+    LiveKit's own output drops what is queued when it is paused, up to 200 ms of a sentence; this one takes it back and
+    plays it after the pause.
+
+    Args:
+        on_played: gets each frame once it was played.
+    """
+
+    def __init__(self, on_played: Callable[[rtc.AudioFrame], None]) -> None:
+        super().__init__(
+            label="Voice",
+            capabilities=io.AudioOutputCapabilities(pause=True),
+            sample_rate=SAMPLE_RATE,
+        )
+        self.started_at = 0.0  # when the current or last utterance began to be heard, and ended; seconds since 1970
+        self.ended_at = 0.0
+        self._on_played = on_played
+        self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=500)
+        self._cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
+        self._waiting: deque[rtc.AudioFrame] = deque()
+        self._queued: deque[rtc.AudioFrame] = deque()
+        self._position_s = 0.0
+        self._open = False  # an utterance is being made or heard
+        self._begun = False  # its first frame went out
+        self._complete = False  # all of its audio is here
+        self._interrupted = False
+        self._paused = False
+        self._muted = False
+        self._wake = asyncio.Event()
+        self._over = asyncio.Event()
+        self._audible = asyncio.Event()
+        self._player: asyncio.Task[None] | None = None
+
+    async def publish(self, room: rtc.Room) -> None:
+        """Put the agent's track into the room."""
+        track = rtc.LocalAudioTrack.create_audio_track("agent", self._source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        self._publication = await room.local_participant.publish_track(track, options)
+        self._player = asyncio.create_task(self._play(), name="voice")
+
+    async def wait_audible(self) -> None:
+        """Let the agent speak once somebody receives its track, so that its first word is not lost."""
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                await self._publication.wait_for_subscription()
+        except TimeoutError:
+            pass  # whoever does not subscribe does not want to hear it
+        self._audible.set()
+
+    async def aclose(self) -> None:
+        """Stop playing."""
+        if self._player is not None:
+            await utils.aio.cancel_and_wait(self._player)
+        await self._source.aclose()
+
+    def mute(self) -> None:
+        """Fall silent at once and for good."""
+        self._muted = True
+        self.clear_buffer()
+
+    @property
+    def remaining_s(self) -> float:
+        """How much of the current utterance is still to be heard; infinite while it is still being made."""
+        if not self._open:
+            return 0.0
+        return (len(self._waiting) + len(self._queued)) * FRAME_S if self._complete else math.inf
+
+    @override
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        await self._audible.wait()
+        if self._complete:
+            await self._over.wait()
+        await super().capture_frame(frame)
+        self._open = True
+        self._interrupted |= self._muted
+        self._waiting.extend(self._cutter.push(frame.data))
+        self._wake.set()
+
+    @override
+    def flush(self) -> None:
+        super().flush()
+        if self._open:
+            self._waiting.extend(self._cutter.flush())
+            self._complete = True
+            self._over.clear()
+            self._wake.set()
+
+    @override
+    def clear_buffer(self) -> None:
+        self._cutter.clear()
+        if self._open:
+            self._interrupted = True
+            self._wake.set()
+
+    @override
+    def pause(self) -> None:
+        super().pause()
+        self._paused = True
+        self._wake.set()
+
+    @override
+    def resume(self) -> None:
+        super().resume()
+        self._paused = False
+        self._wake.set()
+
+    async def _play(self) -> None:
+        while True:
+            self._note_played()
+            if self._interrupted or self._paused:
+                self._take_back()
+            if self._interrupted:
+                self._waiting.clear()
+            if self._complete and (self._interrupted or not (self._waiting or self._queued)):
+                self._end()
+            elif self._waiting and not self._paused:
+                await self._advance()
+            else:
+                await self._sleep(self._source.queued_duration if self._queued else None)
+
+    async def _advance(self) -> None:
+        too_early_s = self._source.queued_duration - AHEAD_S
+        if too_early_s > 0:
+            await self._sleep(too_early_s)
+            return
+        if not self._begun:
+            self._begun = True
+            self.started_at = time.time()
+            self.on_playback_started(created_at=self.started_at)
+        frame = self._waiting.popleft()
+        self._queued.append(frame)
+        await self._source.capture_frame(frame)
+
+    def _note_played(self) -> None:
+        still_queued = math.ceil(self._source.queued_duration / FRAME_S - 0.05)
+        while len(self._queued) > still_queued:
+            frame = self._queued.popleft()
+            self._position_s += frame.duration
+            self._on_played(frame)
+
+    def _take_back(self) -> None:
+        if self._queued:
+            self._source.clear_queue()
+            self._waiting.extendleft(reversed(self._queued))
+            self._queued.clear()
+
+    def _end(self) -> None:
+        self.ended_at = time.time()
+        position_s, interrupted = self._position_s, self._interrupted
+        self._position_s = 0.0
+        self._open = self._begun = self._complete = self._interrupted = False
+        self._over.set()
+        self.on_playback_finished(playback_position=position_s, interrupted=interrupted)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        """Until something changes, or for so long."""
+        try:
+            async with asyncio.timeout(None if seconds is None else max(seconds, 0.002)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()

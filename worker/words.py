@@ -1,0 +1,51 @@
+"""The few words that the worker itself knows: what only shows that one listens, and what the agent says in need."""
+
+import re
+
+# Said while another speaks, these mean "go on", not "let me speak".
+_BACKCHANNELS = frozenset(
+    {"mm", "mmm", "mhm", "mmhm", "mmhmm", "hm", "hmm", "hmmm", "uhhuh", "uh", "um", "ah", "aha", "oh"}
+    | {"ok", "okay", "yeah", "yep", "right", "sure", "isee", "gotit"},
+)
+_PHRASES = {
+    "en": {
+        "reminder": "Are you still there?",
+        "goodbye": "Goodbye.",
+        "silence": "I can't hear you any more, so I'll hang up now. Goodbye.",
+        "sorry": "I'm sorry, I didn't get that. Could you say it again?",
+        "failed": "I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
+    },
+    "de": {
+        "reminder": "Sind Sie noch da?",
+        "goodbye": "Auf Wiederhören.",
+        "silence": "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
+        "sorry": "Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
+        "failed": "Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
+    },
+    "es": {
+        "reminder": "¿Sigue ahí?",
+        "goodbye": "Adiós.",
+        "silence": "Ya no le oigo, así que voy a colgar. Adiós.",
+        "sorry": "Perdone, no le he entendido. ¿Puede repetirlo?",
+        "failed": "Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
+    },
+    "fr": {
+        "reminder": "Êtes-vous toujours là ?",
+        "goodbye": "Au revoir.",
+        "silence": "Je ne vous entends plus, je raccroche. Au revoir.",
+        "sorry": "Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
+        "failed": "Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",
+    },
+}
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether `text` only shows that its speaker listens: "mm-hm", "okay, right"."""
+    words = re.sub(r"[-'’]|(?<=\bi) (?=see\b)|(?<=\bgot) (?=it\b)", "", text.lower())
+    found = re.findall(r"\w+", words)
+    return bool(found) and all(word in _BACKCHANNELS for word in found)
+
+
+def phrase(key: str, language: str | None) -> str:
+    """What the agent says in its own `language` (a tag like `en-US`), English where it has no words of its own."""
+    return _PHRASES.get((language or "en").split("-")[0].lower(), _PHRASES["en"])[key]
