@@ -68,10 +68,13 @@ async def test_many_writing_processes_lose_nothing_and_wait_for_each_other(datab
 
 
 async def test_an_error_rolls_the_whole_transaction_back(database):
-    with pytest.raises(RuntimeError):
+    async def change_and_fail() -> None:
         async with database.writing() as connection:
             await connection.execute(sa.update(tenants).values(name="changed"))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await change_and_fail()
     async with database.reading() as connection:
         assert (await connection.execute(sa.select(tenants.c.name))).scalar_one() == "default"
 
