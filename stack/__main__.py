@@ -1,0 +1,71 @@
+"""Run the whole stack in the foreground: `python -m stack`."""
+
+import fcntl
+import sys
+from typing import TextIO
+
+from pydantic import ValidationError
+
+from stack import state
+from stack.foreground import StackFailed, run
+from stack.programs import ports_in_use, programs
+from stack.settings import ROOT, StackSettings
+
+PHONES = "Phones are off: they need livekit-sip and Redis beside LiveKit, see README.md."
+
+
+def main() -> str | None:
+    """The reason why the stack could not run, None when it was asked to stop."""
+    try:
+        settings = StackSettings()
+    except ValidationError as error:
+        return f"A setting is wrong: {error}"
+    lock = _lock(settings)
+    if lock is None:
+        return f"A stack of {settings.folder} is running already; CALLROOM_STATE_DIR gives another one its own folder."
+    with lock:
+        return _run(settings)
+
+
+def _run(settings: StackSettings) -> str | None:
+    keys = state.livekit_keys(settings.folder)
+    wanted = programs(settings, state.write_livekit_config(settings, keys))
+    if problems := ports_in_use(wanted):
+        return "\n".join(problems)
+    environment = state.process_environment(settings, keys)
+    state.migrate(settings)
+    print(f"Starting {', '.join(program.name for program in wanted)}", flush=True)
+
+    def when_ready() -> None:
+        key = state.development_key(settings, environment)
+        state.write_env(settings, environment, key)
+        print(f"{PHONES}\nLogs are in {_shown(settings, 'logs')}, keys for scripts in {_shown(settings, 'env')}.")
+        print(f"Callroom is up, Ctrl-C stops it: {settings.api_url}/#key={key}", flush=True)
+
+    try:
+        run(wanted, settings.folder / "logs", environment, when_ready)
+    except StackFailed as error:
+        return str(error)
+    print("Stopped.")
+    return None
+
+
+def _lock(settings: StackSettings) -> TextIO | None:
+    """Held while this process lives; None when another one holds it."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    file = (settings.folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _shown(settings: StackSettings, name: str) -> str:
+    path = settings.folder / name
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

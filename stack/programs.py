@@ -1,0 +1,85 @@
+"""What runs in the stack: each program's command, its ports, and the address that says when it is ready."""
+
+import socket
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.settings import ROOT, StackSettings
+
+LIVEKIT_SERVER = ROOT / ".callroom" / "bin" / "livekit-server"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that a program listens on, and the setting that moves it."""
+
+    setting: str
+    number: int
+    host: str = "127.0.0.1"
+    udp: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM if self.udp else socket.SOCK_STREAM) as probe:
+            if not self.udp:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one just left is free
+            try:
+                probe.bind((self.host, self.number))
+            except OSError:
+                return False
+        return True
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of the stack; ready when a GET of `ready_url` gives a 2xx."""
+
+    name: str
+    command: tuple[str, ...]
+    ready_url: str
+    ports: tuple[Port, ...] = ()
+
+
+def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
+    """The stack, in the order in which its parts are started; local speech only where a service is missing."""
+    livekit = Program(
+        "livekit",
+        (str(LIVEKIT_SERVER), "--config", str(livekit_config)),
+        f"http://127.0.0.1:{settings.livekit_port}/",
+        (
+            Port("CALLROOM_LIVEKIT_PORT", settings.livekit_port),
+            Port("CALLROOM_LIVEKIT_TCP_PORT", settings.livekit_tcp_port),
+            Port("CALLROOM_LIVEKIT_UDP_PORT", settings.livekit_udp_port, udp=True),
+        ),
+    )
+    local = _python("local", "local", port=Port("CALLROOM_LOCAL_PORT", settings.local_port))
+    ours = [
+        _python("api", "api", port=Port("CALLROOM_API_PORT", settings.api_port, settings.api_host)),
+        _python("pipeline", "pipeline", port=Port("CALLROOM_PIPELINE_PORT", settings.pipeline_port)),
+        _python("worker", "worker", "start", port=Port("CALLROOM_WORKER_PORT", settings.worker_port)),
+    ]
+    return [livekit, *([local] if settings.local_services else []), *ours]
+
+
+def _python(name: str, *module: str, port: Port) -> Program:
+    host = "127.0.0.1" if port.host in {"0.0.0.0", "::", ""} else port.host  # noqa: S104 # compared, not bound
+    return Program(name, (sys.executable, "-m", *module), f"http://{host}:{port.number}/readyz", (port,))
+
+
+def ports_in_use(wanted: Iterable[Program]) -> list[str]:
+    """A sentence for each port that somebody else has, and for each that two programs want."""
+    problems = []
+    seen: dict[tuple[int, bool], str] = {}
+    for program in wanted:
+        for port in program.ports:
+            other = seen.setdefault((port.number, port.udp), port.setting)
+            if other != port.setting:
+                problems.append(f"Port {port.number} is wanted twice: {other} and {port.setting} must differ.")
+            elif not port.is_free:
+                kind = "UDP" if port.udp else "TCP"
+                where = f"{kind} port {port.number} of {program.name}"
+                problems.append(f"{where} is in use: free it, or set {port.setting} to another.")
+    return problems

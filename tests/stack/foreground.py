@@ -1,0 +1,19 @@
+"""A stack of stand-in programs for the tests: `foreground.py LOGS NAME=READY_URL=COMMAND...`, run as `make up` does."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from stack.foreground import StackFailed, run
+from stack.programs import Program
+
+logs, *words = sys.argv[1:]
+programs = []
+for word in words:
+    name, ready_url, command = word.split("=", 2)
+    programs.append(Program(name, tuple(shlex.split(command)), ready_url))
+try:
+    run(programs, Path(logs), os.environ, lambda: print("all ready", flush=True))  # noqa: T201 # what the test waits for
+except StackFailed as error:
+    sys.exit(str(error))

@@ -1,0 +1,104 @@
+"""The real supervisor, running small stand-in programs."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers import ROOT, Program, answers, free_port, wait_until
+
+Stack = Callable[..., Program]
+
+
+def serving(name: str, folder: Path, port: int) -> str:
+    """A program that answers on a port, with a child of its own."""
+    server = f"{sys.executable} -m http.server {port} --bind 127.0.0.1 --directory {folder}"
+    return f"{name}=http://127.0.0.1:{port}/=sh -c 'sleep 1000 & {server}; wait'"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    programs: list[Program] = []
+
+    def start(*words: str) -> Program:
+        command = [sys.executable, str(ROOT / "tests/stack/foreground.py"), str(tmp_path / "logs"), *words]
+        program = Program(command, log=tmp_path / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
+        program.start()
+        programs.append(program)
+        return program
+
+    yield start
+    for program in programs:
+        program.stop(30)
+
+
+@pytest.fixture
+def two_servers(stack: Stack, tmp_path: Path) -> tuple[Program, dict[str, int]]:
+    ports = {"first": free_port(), "second": free_port()}
+    program = stack(*(serving(name, tmp_path, port) for name, port in ports.items()))
+    wait_until(lambda: "all ready" in program.output, "both programs")
+    return program, ports
+
+
+def listener(stack_program: Program, port: int) -> psutil.Process:
+    """The process of the stack that runs the server on `port`."""
+    return next(
+        child
+        for child in psutil.Process(stack_program.pid).children(recursive=True)
+        if str(port) in child.cmdline() and "http.server" in child.cmdline()
+    )
+
+
+def test_a_killed_program_comes_back_while_the_others_run_on(two_servers: tuple[Program, dict[str, int]]) -> None:
+    program, ports = two_servers
+    other = listener(program, ports["second"])
+    shell = listener(program, ports["first"]).parent()
+    assert shell is not None
+    os.killpg(shell.pid, signal.SIGKILL)
+    wait_until(lambda: program.output.count("first is ready") == 2, "the first program, again", 30)
+    assert answers(f"http://127.0.0.1:{ports['first']}/")
+    assert other == listener(program, ports["second"])
+    assert "first died and was started again" in program.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_foreground_ends(
+    two_servers: tuple[Program, dict[str, int]],
+    number: signal.Signals,
+) -> None:
+    program, _ = two_servers
+    family = psutil.Process(program.pid).children(recursive=True)
+    assert len([process for process in family if process.name() == "sleep"]) == 2
+    program.send(number)
+    assert program.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive
+
+
+def test_a_killed_supervisor_takes_its_programs_with_it_and_ends_the_stack(
+    two_servers: tuple[Program, dict[str, int]],
+) -> None:
+    program, _ = two_servers
+    (supervisord,) = psutil.Process(program.pid).children()
+    programs = supervisord.children()
+    supervisord.kill()
+    assert program.wait(60) == 1
+    assert "supervisord ended" in program.output.splitlines()[-1]
+    _, alive = psutil.wait_procs(programs, timeout=30)
+    assert not alive
+
+
+def test_a_program_that_keeps_dying_ends_the_stack_with_a_clear_last_line(stack: Stack, tmp_path: Path) -> None:
+    port = free_port()
+    fails = "fails=http://127.0.0.1:1/=sh -c 'echo out of luck; exit 3'"
+    program = stack(serving("good", tmp_path, port), fails)
+    assert program.wait(60) == 1
+    *_, last = program.output.splitlines()
+    assert last.startswith("fails keeps dying")
+    assert str(tmp_path / "logs" / "fails.log") in last
+    assert "out of luck" in program.output
+    assert not answers(f"http://127.0.0.1:{port}/")
