@@ -1,0 +1,128 @@
+"""How far each followed call is: one watcher of the database for all streams of this process."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from api.routing import DATABASE
+from calls.changes import Watch
+from calls.database import Database
+from calls.states import TERMINAL, IntelligenceStatus
+from calls.tables import call_events, calls, jobs, now, recordings, segments
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 0.05  # commits come in bursts; calls are looked at this often at most
+RETRY_S = 1.0
+_CHUNK = 500
+
+
+def progress(call_ids: Collection[str]) -> sa.Select[Any]:
+    """How far these calls are: a row differs from an earlier one of its call if there is something to send.
+
+    `settled`: the call is over and nothing will be added to it, unless somebody asks for it.
+    """
+    events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
+    revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
+    work = sa.exists().where(
+        jobs.c.dedup.in_([sa.literal(f"{kind}:") + calls.c.id for kind in ("post_call", "store_recording")]),
+        sa.text("jobs.state IN ('waiting', 'active')"),
+    )
+    recording = sa.exists().where(recordings.c.call_id == calls.c.id, recordings.c.status == "pending")
+    settled = sa.and_(
+        calls.c.status.in_(TERMINAL),
+        calls.c.intelligence_status != IntelligenceStatus.PENDING,
+        sa.or_(calls.c.lease_until.is_(None), calls.c.lease_until < now()),
+        ~work,
+        ~recording,
+    )
+    return sa.select(
+        calls,
+        sa.func.coalesce(events.scalar_subquery(), 0).label("last_event"),
+        sa.func.coalesce(revision.scalar_subquery(), 0).label("last_revision"),
+        settled.label("settled"),
+    ).where(calls.c.id.in_(call_ids))
+
+
+class Feed:
+    """Wakes the streams of a call when there is something to send."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._streams: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._seen: dict[str, tuple[object, ...]] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self.closed = False
+
+    @asynccontextmanager
+    async def follow(self, call_id: str) -> AsyncIterator[Watch]:
+        """Follow a call for the length of the block: the watch wakes up when the call should be read again."""
+        stream = Watch()
+        self._streams[call_id].add(stream)
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(), name="feed")
+        try:
+            yield stream
+        finally:
+            self._streams[call_id].discard(stream)
+            if not self._streams[call_id]:
+                del self._streams[call_id]
+                self._seen.pop(call_id, None)
+
+    async def close(self) -> None:
+        """Wake every stream for the last time: it sees that the feed is closed, and ends."""
+        self.closed = True
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.wake()
+
+    async def _watch(self) -> None:
+        async with self._database.changes.watch() as changes:
+            while True:
+                await changes.wait()
+                try:
+                    await self._look()
+                except (sa.exc.SQLAlchemyError, OSError):
+                    log.exception("the progress of calls could not be read")
+                    await asyncio.sleep(RETRY_S)
+                    changes.wake()
+                await asyncio.sleep(PAUSE_S)
+
+    async def _look(self) -> None:
+        followed = list(self._streams)
+        for start in range(0, len(followed), _CHUNK):
+            async with self._database.reading() as conn:
+                rows = (await conn.execute(progress(followed[start : start + _CHUNK]))).all()
+            for row in rows:
+                self._compare(row)
+
+    def _compare(self, row: sa.Row[Any]) -> None:
+        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.settled)
+        if row.id in self._streams and self._seen.get(row.id) != state:
+            self._seen[row.id] = state
+            for stream in self._streams[row.id]:
+                stream.wake()
+
+
+FEED = web.AppKey("feed", Feed)
+
+
+async def open_feed(app: web.Application) -> AsyncIterator[None]:
+    """Keep one feed while the application runs (a `cleanup_ctx`); streams end before the server stops."""
+    app[FEED] = Feed(app[DATABASE])
+    yield
+
+
+async def close_feed(app: web.Application) -> None:
+    """End every stream, so that nobody waits for them (an `on_shutdown`)."""
+    await app[FEED].close()

@@ -1,0 +1,94 @@
+"""How many calls publishable keys may start: they are public, so each key and each address has a limit.
+
+The counts are rows, one for each second in which something started, so that any number of api processes keep one limit.
+"""
+
+import time
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.routing import DATABASE, KEY, SETTINGS
+from calls.database import upsert
+from calls.errors import RateLimited
+from calls.tables import rate_windows
+
+PERIOD_S = 60
+_IPV6_PREFIX = 64  # what one household or server gets: limiting single addresses of it would limit nothing
+_LOCK = 0  # the window of a key's lock row
+
+
+async def admit_new_call(request: web.Request) -> None:
+    """Count one more call by the request's publishable key and address; a secret key has no limit.
+
+    Raises:
+        RateLimited: there were as many as allowed in the last minute; then nothing is counted.
+    """
+    key, settings = request[KEY], request.app[SETTINGS]
+    if not key.publishable:
+        return
+    limits = (
+        (f"key:{key.id}", settings.publishable_calls_per_minute),
+        (f"address:{_address(request)}", settings.publishable_calls_per_minute_per_address),
+    )
+    async with request.app[DATABASE].writing() as conn:
+        waits = [await _count(conn, name, limit) for name, limit in limits]
+        if any(waits):
+            raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
+
+
+async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
+    """Count one; the seconds to wait if that is one too many, else 0."""
+    await _lock(conn, name)
+    second = int(time.time())
+    old = sa.and_(rate_windows.c.window != _LOCK, rate_windows.c.window <= second - PERIOD_S)
+    await conn.execute(sa.delete(rate_windows).where(rate_windows.c.key == name, old))
+    recent = (rate_windows.c.key == name, rate_windows.c.window != _LOCK)
+    query = sa.select(rate_windows.c.window, rate_windows.c.count).where(*recent).order_by(rate_windows.c.window)
+    started = [(int(window), int(count)) for window, count in await conn.execute(query)]
+    excess = sum(count for _window, count in started) + 1 - limit
+    for window, count in started:
+        if excess <= 0:
+            break
+        excess -= count
+        if excess <= 0:
+            return max(1, window + PERIOD_S - second)
+    one = upsert(conn, rate_windows).values(key=name, window=second, count=1)
+    more = {"count": rate_windows.c.count + 1}
+    await conn.execute(one.on_conflict_do_update(index_elements=["key", "window"], set_=more))
+    return 0
+
+
+async def _lock(conn: AsyncConnection, name: str) -> None:
+    # Who counts at the same moment in another process waits here until this transaction is over.
+    row = upsert(conn, rate_windows).values(key=name, window=_LOCK, count=0)
+    await conn.execute(row.on_conflict_do_update(index_elements=["key", "window"], set_={"count": 0}))
+
+
+def _address(request: web.Request) -> str:
+    """Who asks: the peer, or what the nearest untrusted proxy before us was told."""
+    trusted = [ip_network(text, strict=False) for text in request.app[SETTINGS].trusted_proxies]
+    hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    address = _parse(request.remote or "")
+    while hops and address is not None and any(address in network for network in trusted):
+        said = _parse(hops.pop().strip())
+        if said is None:
+            break
+        address = said
+    return str(_group(address)) if address is not None else "unknown"
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _group(address: IPv4Address | IPv6Address) -> object:
+    if isinstance(address, IPv4Address):
+        return address
+    return ip_network((address, _IPV6_PREFIX), strict=False)

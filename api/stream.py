@@ -1,0 +1,161 @@
+"""`GET /v1/calls/:id/stream`: a call's events and transcript segments as they are written, as server-sent events.
+
+A message's id says how far the stream is: `<last event>-<last revision of the transcript>`. `Last-Event-ID` goes on
+exactly behind it. A stream reads the call whenever the feed says so and whenever its client has taken what was sent,
+so a slow client delays nobody and fills no memory.
+"""
+
+import asyncio
+import heapq
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import rendering
+from api.feed import FEED, progress
+from api.routing import DATABASE, KEY
+from api.schema.stream import StreamEnd
+from calls.changes import Watch
+from calls.errors import Invalid
+from calls.store import CallStore
+from calls.tables import api_keys, call_events, segments
+
+HEARTBEAT_S = 15
+WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was
+BATCH = 500
+_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_ID = re.compile(r"(\d{1,18})-(\d{1,9})(-end)?", re.ASCII)
+
+Row = sa.Row[Any]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Up to where a client has everything."""
+
+    event: int = 0
+    revision: int = 0
+    ended: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.event}-{self.revision}{'-end' if self.ended else ''}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a client lacks: its messages, the mark behind them, and whether anything may follow."""
+
+    messages: list[bytes]
+    mark: Mark
+    over: bool = False  # the call is, and this is all
+    more: bool = False  # there is more to read at once
+    revoked: bool = False  # the client's key is
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    mark = _mark(request)
+    call_id = request.match_info["id"].lower()
+    async with request.app[DATABASE].reading() as conn:
+        await CallStore(conn).get(request[KEY].tenant_id, call_id)
+    async with request.app[FEED].follow(call_id) as watch:
+        first = await _read(request, call_id, mark)
+        if mark.ended and first.over and first.mark == replace(mark, ended=True):
+            return web.Response(status=204)  # tells a browser's EventSource not to come back
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        with suppress(ConnectionResetError, TimeoutError):  # the client is gone, or takes nothing
+            await _send(request, response, call_id, first, watch)
+    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse, call_id: str, batch: Batch, watch: Watch) -> None:
+    await _write(response, [b"retry: 1000\n\n"])
+    while not (batch.revoked or request.app[FEED].closed):
+        await _write(response, batch.messages)
+        if batch.over:
+            break
+        if not batch.more and not await watch.wait(HEARTBEAT_S):
+            await _write(response, [b": still here\n\n"])
+        batch = await _read(request, call_id, batch.mark)
+
+
+async def _write(response: web.StreamResponse, messages: list[bytes]) -> None:
+    for message in messages:
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await response.write(message)
+
+
+async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
+    async with request.app[DATABASE].reading() as conn:
+        if await _revoked(conn, request[KEY].id):
+            return Batch([], mark, revoked=True)
+        # First how far the call is, then what there is: what was there when it was over is in the batch.
+        call = (await conn.execute(progress([call_id]))).one()
+        events = await _after(conn, call_events, call_events.c.id, call_id, mark.event)
+        changed = await _after(conn, segments, segments.c.revision, call_id, mark.revision)
+    messages, mark = _messages(call, events, changed, mark)
+    if BATCH in (len(events), len(changed)):
+        return Batch(messages, mark, more=True)
+    if not call.settled:
+        return Batch(messages, mark)
+    end = StreamEnd(
+        id=call.id,
+        status=call.status,
+        end_reason=call.end_reason,
+        intelligence_status=call.intelligence_status,
+    )
+    mark = replace(mark, ended=True)
+    return Batch([*messages, _message("end", mark, end.model_dump_json())], mark, over=True)
+
+
+async def _revoked(conn: AsyncConnection, key_id: str) -> bool:
+    revoked_at = await conn.scalar(sa.select(api_keys.c.revoked_at).where(api_keys.c.id == key_id))
+    return revoked_at is not None
+
+
+async def _after(
+    conn: AsyncConnection,
+    table: sa.Table,
+    order: sa.Column[int],
+    call_id: str,
+    last: int,
+) -> list[Row]:
+    query = sa.select(table).where(table.c.call_id == call_id, order > last).order_by(order).limit(BATCH)
+    return list((await conn.execute(query)).all())
+
+
+def _messages(call: Row, events: list[Row], changed: list[Row], mark: Mark) -> tuple[list[bytes], Mark]:
+    """Both logs, each in its own order, side by side in time."""
+    zero = call.started_at or call.created_at
+    happened: list[tuple[datetime, str, Row]] = [(row.created_at, "event", row) for row in events]
+    said = [(zero + timedelta(milliseconds=row.ended_at_ms), "segment", row) for row in changed]
+    messages = []
+    mark = replace(mark, ended=False)
+    for _moment, kind, row in heapq.merge(happened, said, key=lambda item: item[0]):
+        if kind == "event":
+            mark = replace(mark, event=row.id)
+            messages.append(_message(kind, mark, rendering.event(row).model_dump_json()))
+        else:
+            mark = replace(mark, revision=row.revision)
+            messages.append(_message(kind, mark, rendering.segment(row).model_dump_json()))
+    return messages, mark
+
+
+def _message(kind: str, mark: Mark, data: str) -> bytes:
+    return f"id: {mark}\nevent: {kind}\ndata: {data}\n\n".encode()
+
+
+def _mark(request: web.Request) -> Mark:
+    text = request.headers.get("Last-Event-ID", "").strip()
+    if not text:
+        return Mark()
+    known = _ID.fullmatch(text)
+    if known is None:
+        raise Invalid.field("Last-Event-ID", "expected the id of a message of this stream")
+    return Mark(event=int(known[1]), revision=int(known[2]), ended=known[3] is not None)

@@ -1,0 +1,46 @@
+"""`/v1/telephony`: the tenant's SIP trunk."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from api.routing import DATABASE, KEY, reply
+from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
+from calls import telephony
+
+
+async def get_status(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        status = await telephony.status(conn, request[KEY].tenant_id)
+    return reply(TelephonyStatus.model_validate(status))
+
+
+async def put_trunk(request: web.Request, body: PutTrunk) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        row = await telephony.put_trunk(conn, request[KEY].tenant_id, **body.model_dump())
+    return reply(_shown(row))
+
+
+async def get_trunk(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        row = await telephony.get_trunk(conn, request[KEY].tenant_id)
+    return reply(_shown(row))
+
+
+async def delete_trunk(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        await telephony.delete_trunk(conn, request[KEY].tenant_id)
+    return reply(None, 204)
+
+
+def _shown(row: sa.Row[Any]) -> Trunk:
+    return Trunk(
+        address=row.address,
+        transport=row.transport,
+        username=row.username,
+        allowed_addresses=row.allowed_addresses,
+        state=row.state,
+        reason=row.reason,
+        updated_at=row.updated_at,
+    )
