@@ -46,7 +46,7 @@ async def write_segments(
     first = int((await connection.execute(revision)).scalar_one()) + 1
     rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
     statement = upsert(connection, segments)
-    changed = ("text", "started_at_ms", "ended_at_ms", "is_final", "revision")
+    changed = [name for name in rows[0] if name not in {"call_id", "sequence"}]
     await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["call_id", "sequence"],

@@ -46,8 +46,8 @@ class Recorder:
     """Writes `<path>.part` from a thread of its own, and renames it to `path` when closed.
 
     A frame belongs to the moment at which it was handed over; frames of one source that follow each other closely are
-    joined without a seam. What nobody said is silence, what was before the start is left out. When the worker is killed,
-    the `.part` file plays up to about one second before.
+    joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the worker is
+    killed, the `.part` file plays up to about one second before.
 
     Args:
         path: the finished file, `<call id>.ogg`; its folder is made.
@@ -60,7 +60,7 @@ class Recorder:
         self._zero = started_at.timestamp()
         self._clock = clock
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
-        self._failed = False
+        self._complete = False
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
 
@@ -81,13 +81,13 @@ class Recorder:
         """Write what is left, up to this moment; the finished file, or None if it could not be written."""
         self._arrived.put(_Arrived(self._now(), None))
         await asyncio.to_thread(self._thread.join)
-        return None if self._failed else self._path
+        return self._path if self._complete else None
 
     def _now(self) -> float:
         return self._clock() - self._zero
 
     def _put(self, side: int, source: str, frame: rtc.AudioFrame) -> None:
-        if not self._failed:
+        if self._thread.is_alive():
             self._arrived.put(_Arrived(self._now(), frame, side, source))
 
     def _run(self) -> None:
@@ -96,8 +96,8 @@ class Recorder:
             with _OggOpus(self.part) as file:
                 self._record(file)
             self.part.rename(self._path)
+            self._complete = True
         except (OSError, av.FFmpegError):
-            self._failed = True
             logger.exception("the recording could not be written")
 
     def _record(self, file: "_OggOpus") -> None:
