@@ -19,6 +19,7 @@ SECTIONS: tuple[Section, ...] = ("recording", "summary", "structured_extraction"
 # The sections that read the transcript.
 ANALYSES = frozenset(SECTIONS) - {"recording"}
 
+ANALYSIS_ATTEMPTS = 8  # with the queue's backoff, a model's server may be away for four minutes
 MAX_SCHEMA_DEPTH = 32
 MAX_SCHEMA_NODES = 5000
 
@@ -159,6 +160,11 @@ async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
     if transcribed(call.agent) and sections_on(values["post_call"]) & ANALYSES:
         values["intelligence_status"] = IntelligenceStatus.PENDING
     await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(values))
+    return await queue_analysis(conn, tenant_id, call_id, dedup=f"reprocess:{call_id}")
+
+
+async def queue_analysis(conn: AsyncConnection, tenant_id: str, call_id: str, *, dedup: str) -> int:
+    """Queue the job that closes a call's transcript and makes what is on; jobs of one call run one after the other."""
     return await jobs.enqueue(
         conn,
         "post_call",
@@ -167,7 +173,8 @@ async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
         tenant_id=tenant_id,
         call_id=call_id,
         ordering_key=f"post_call:{call_id}",
-        dedup=f"reprocess:{call_id}",
+        dedup=dedup,
+        max_attempts=ANALYSIS_ATTEMPTS,
     )
 
 

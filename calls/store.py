@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import jobs, webhooks
 from calls.counts import count
 from calls.errors import NotFound
-from calls.post_call import sections_on, transcribed
+from calls.post_call import queue_analysis, sections_on, transcribed
 from calls.states import (
     LIVE,
     PARTICIPANT_PRESENT,
@@ -285,16 +285,7 @@ class CallStore:
         if "recording" in parts:
             await self._hand_over_recording(row, status)
         if row.started_at is not None:
-            await jobs.enqueue(
-                self._connection,
-                "post_call",
-                {"call_id": call_id},
-                queue="post_call",
-                tenant_id=row.tenant_id,
-                call_id=call_id,
-                ordering_key=f"post_call:{call_id}",
-                dedup=f"post_call:{call_id}",
-            )
+            await queue_analysis(self._connection, row.tenant_id, call_id, dedup=f"post_call:{call_id}")
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         return True
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
 
 
 @cache
@@ -19,13 +19,13 @@ def load(name: str) -> str:
 def render(template: str, values: Mapping[str, object]) -> tuple[str, list[str]]:
     """Fill the `{{name}}` places of a template, in one pass: what is filled in is never read as a template itself.
 
-    Text goes in as it is, None as nothing, anything else as JSON. Returns the text and the names that have no value, each
-    once, in order; they are rendered as nothing.
+    Text goes in as it is, None as nothing, anything else as JSON. Returns the text and the names that have no value,
+    each once, in order; they are rendered as nothing.
     """
     unknown: dict[str, None] = {}
 
     def fill(place: re.Match[str]) -> str:
-        name = place[1]
+        name = place[1].strip()
         if name not in values:
             unknown[name] = None
             return ""

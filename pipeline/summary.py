@@ -1,0 +1,26 @@
+"""The summary of a call, with the caller's sentiment."""
+
+from typing import Any
+
+import prompts
+from pipeline.llm import Answer, Llm, LlmFailed, Question
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string"},
+        "sentiment": {"type": "string", "enum": ["positive", "neutral", "negative"]},
+    },
+    "required": ["summary", "sentiment"],
+    "additionalProperties": False,
+}
+
+
+async def summarize(llm: Llm, section: dict[str, Any], transcript: str) -> Answer:
+    """Ask for {"summary", "sentiment"}; the section's `prompt` says what to look at."""
+    focus = f"\n{section['prompt']}\n" if section.get("prompt") else ""
+    instructions, _ = prompts.render(prompts.load("summary"), {"focus": focus})
+    answer = await llm.ask(Question("summary", instructions, SCHEMA, strict=True), transcript)
+    if not answer.value["summary"].strip():
+        raise LlmFailed("The model gave an empty summary.")
+    return answer
