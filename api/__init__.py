@@ -1,0 +1,1 @@
+"""The REST layer: parse, ask `calls/` one thing, render."""

@@ -1,0 +1,61 @@
+"""Agents: `/v1/agents`."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from api.rendering import call_page
+from api.routing import DATABASE, KEY, named, reply
+from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
+from api.schema.calls import AgentCallsQuery
+from api.schema.common import Nothing, Page
+from calls import agents
+from calls.listing import list_calls as list_rows
+
+
+async def create(request: web.Request, body: CreateAgent) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
+    return reply(_agent(row), 201)
+
+
+async def get(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        return reply(_agent(await agents.get_agent(conn, *named(request))))
+
+
+async def list_page(request: web.Request, page: Page) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        rows, total = await agents.list_agents(conn, request[KEY].tenant_id, page.limit, page.offset)
+    shown = [_agent(row) for row in rows]
+    return reply(AgentPage(agents=shown, total=total, offset=page.offset, limit=page.limit))
+
+
+async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        row = await agents.update_agent(conn, *named(request), body.changes())
+    return reply(_agent(row))
+
+
+async def delete(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        await agents.delete_agent(conn, *named(request))
+    return reply(None, 204)
+
+
+async def clone(request: web.Request, _body: Nothing) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        return reply(_agent(await agents.clone_agent(conn, *named(request))), 201)
+
+
+async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Response:
+    tenant_id, agent_id = named(request)
+    async with request.app[DATABASE].reading() as conn:
+        await agents.get_agent(conn, tenant_id, agent_id)
+        page = await list_rows(conn, tenant_id, agent_id=agent_id, **query.model_dump())
+    return reply(call_page(page, query.limit, query.offset))
+
+
+def _agent(row: sa.Row[Any]) -> Agent:
+    return Agent(id=row.id, name=row.name, **row.config, created_at=row.created_at, updated_at=row.updated_at)

@@ -1,0 +1,106 @@
+"""Reading calls: lists, the whole of one, and its parts."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import rendering
+from api.routing import DATABASE, KEY, STORAGE, named, reply
+from api.schema.calls import (
+    ActiveCallsQuery,
+    CallPageQuery,
+    EventPage,
+    EventPageQuery,
+    Recording,
+    RecordingAnswer,
+    SummaryAnswer,
+    TranscriptAnswer,
+)
+from calls.errors import NotFound
+from calls.listing import list_calls
+from calls.reading import count_events, read_events, read_participants, read_recording, read_results
+from calls.states import CallStatus
+from calls.store import CallStore
+from calls.transcript import as_text, read_transcript
+
+LINK_VALID_S = 3600
+MOST_EVENTS = 1000  # in a call's detail; the others are read page by page
+
+
+async def list_page(request: web.Request, query: CallPageQuery) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        page = await list_calls(conn, request[KEY].tenant_id, **query.model_dump())
+    return reply(rendering.call_page(page, query.limit, query.offset))
+
+
+async def list_active(request: web.Request, query: ActiveCallsQuery) -> web.Response:
+    active = CallStatus.IN_PROGRESS
+    async with request.app[DATABASE].reading() as conn:
+        page = await list_calls(conn, request[KEY].tenant_id, status=active, **query.model_dump())
+    return reply(rendering.call_page(page, query.limit, query.offset))
+
+
+async def get(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        detail = rendering.call_detail(
+            call,
+            people=await read_participants(conn, call.id),
+            segments=await read_transcript(conn, call.id),
+            recording=await _recording(request, conn, call),
+            results=await read_results(conn, call.id),
+            events=await read_events(conn, call.id, MOST_EVENTS),
+        )
+    return reply(detail)
+
+
+async def get_summary(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        found = rendering.intelligence(call.intelligence_status, await read_results(conn, call.id))
+    if found.summary is None:
+        raise NotFound("This call has no summary, or not yet.", code="summary_not_available")
+    return reply(SummaryAnswer(status=found.status, sentiment=found.sentiment, summary=found.summary))
+
+
+async def get_transcript(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        rows = await read_transcript(conn, call.id)
+    if not rows:
+        raise NotFound("This call has no transcript, or not yet.", code="transcript_not_available")
+    return reply(
+        TranscriptAnswer(
+            transcript=[rendering.timed_utterance(row) for row in rows],
+            text=as_text(rows),
+            segments=[rendering.segment(row) for row in rows],
+        ),
+    )
+
+
+async def get_recording(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        recording = await _recording(request, conn, call)
+    return reply(RecordingAnswer(call_id=call.id, recording=recording))
+
+
+async def list_events(request: web.Request, page: EventPageQuery) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        rows = await read_events(conn, call.id, page.limit, page.offset)
+        total = await count_events(conn, call.id)
+    events = [rendering.event(row) for row in rows]
+    return reply(EventPage(events=events, total=total, offset=page.offset, limit=page.limit))
+
+
+async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[Any]) -> Recording:
+    row = await read_recording(conn, call.id)
+    url = None
+    if row is not None and row.status == "ready":
+        url = await request.app[STORAGE].signed_url(row.key, LINK_VALID_S)
+        if url.startswith("/"):
+            url = f"{request.scheme}://{request.host}{url}"
+    return rendering.recording(call, row, url)

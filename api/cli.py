@@ -1,0 +1,94 @@
+"""The command line: serve, or make a tenant, a key or credits and print it as one JSON object."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from aiohttp import web
+
+from api.app import create_app
+from calls.database import Database
+from calls.errors import CallroomError
+from calls.keys import DEFAULT_TENANT, add_credits, create_secret_key, create_tenant
+from calls.log import configure
+from calls.settings import Settings
+from calls.store import MICROS_PER_DOLLAR
+
+SHUTDOWN_S = 5  # for requests under way; streams end at once
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status."""
+    asked = _parser().parse_args(arguments)
+    settings = Settings()
+    if asked.command is None:
+        serve(settings)
+        return 0
+    try:
+        print(json.dumps(asyncio.run(_make(settings, asked))))  # noqa: T201 - the answer
+    except CallroomError as error:
+        print(f"python -m api: {error}", file=sys.stderr)  # noqa: T201 - the answer
+        return 1
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    configure(settings, "api")
+    web.run_app(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=None,
+        print=None,
+        shutdown_timeout=SHUTDOWN_S,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve the API; or, with a command:")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    keys = commands.add_parser("keys", help="secret keys").add_subparsers(dest="verb", required=True)
+    create = keys.add_parser("create", help="make a secret key")
+    create.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
+    create.add_argument("--label", default="command line")
+    tenants = commands.add_parser("tenants", help="tenants").add_subparsers(dest="verb", required=True)
+    create = tenants.add_parser("create", help="make a tenant")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--metered", action="store_true", help="its calls cost credits")
+    credits_ = commands.add_parser("credits", help="credits").add_subparsers(dest="verb", required=True)
+    add = credits_.add_parser("add", help="add credits to a tenant")
+    add.add_argument("--tenant", metavar="ID", required=True)
+    add.add_argument("dollars", metavar="DOLLARS", type=_micros)
+    return parser
+
+
+def _micros(text: str) -> int:
+    try:
+        micros = Decimal(text) * MICROS_PER_DOLLAR
+        if 0 < micros < 2**53:
+            return round(micros)
+    except InvalidOperation:
+        pass
+    raise argparse.ArgumentTypeError("expected dollars, as in 12.50")
+
+
+async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, object]:
+    database = Database(settings.database)
+    try:
+        await database.migrate()
+        async with database.writing() as conn:
+            if asked.command == "keys":
+                row, key = await create_secret_key(conn, asked.tenant, asked.label)
+                return {"id": row.id, "key": key, "tenant": row.tenant_id, "label": row.label}
+            if asked.command == "tenants":
+                row = await create_tenant(conn, asked.name, metered=asked.metered)
+            else:
+                row = await add_credits(conn, asked.tenant, asked.dollars)
+            credits_ = row.credits_micros / MICROS_PER_DOLLAR
+            return {"id": row.id, "name": row.name, "metered": row.metered, "credits": credits_}
+    finally:
+        await database.close()

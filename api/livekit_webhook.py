@@ -1,0 +1,66 @@
+"""LiveKit's webhooks. They get lost and reordered, so each is only a hint to look at the room it names."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+from livekit import api
+
+from api.routing import DATABASE, ROOMS, SETTINGS
+from calls.errors import NotFound, Unauthorized
+from calls.states import TERMINAL, EndReason
+from calls.store import CallStore
+from calls.tables import now
+
+PREFIX = "call_"
+_PRESENCE = {"participant_joined", "participant_left", "participant_connection_aborted"}
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Check that LiveKit signed it, look at the room, and write down what is found there."""
+    event = _genuine(await request.read(), request)
+    room = event.room.name
+    if room.startswith(PREFIX):
+        if event.event in _PRESENCE and event.participant.kind == api.ParticipantInfo.Kind.STANDARD:
+            await _look_for(request, room, event.participant.identity)
+        elif event.event == "room_finished":
+            await _look_at_end(request, room)
+    return web.Response()
+
+
+def _genuine(raw: bytes, request: web.Request) -> api.WebhookEvent:
+    settings = request.app[SETTINGS]
+    verifier = api.TokenVerifier(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value())
+    try:
+        return api.WebhookReceiver(verifier).receive(raw.decode(), request.headers.get("Authorization", ""))
+    except Exception as error:  # the receiver raises a bare Exception for a wrong hash
+        raise Unauthorized("LiveKit's signature is missing or wrong.") from error
+
+
+async def _look_for(request: web.Request, room: str, identity: str) -> None:
+    there = {one.identity for one in await request.app[ROOMS].list_participants(room)}
+    async with request.app[DATABASE].writing() as conn:
+        store = CallStore(conn)
+        if identity in there:
+            await store.participant_joined(room.removeprefix(PREFIX), identity)
+        else:
+            await store.participant_left(room.removeprefix(PREFIX), identity)
+
+
+async def _look_at_end(request: web.Request, room: str) -> None:
+    if await request.app[ROOMS].list_rooms([room]):
+        return
+    async with request.app[DATABASE].writing() as conn:
+        store = CallStore(conn)
+        try:
+            call = await store.get(None, room.removeprefix(PREFIX))
+        except NotFound:
+            return
+        if call.status in TERMINAL or _led(call):
+            return
+        await store.finish(call.id, EndReason.ROOM_DELETED if call.started_at else EndReason.NOBODY_JOINED)
+
+
+def _led(call: sa.Row[Any]) -> bool:
+    """Whether a worker still has the call: it sees the room's end itself and knows better why it came."""
+    return call.lease_until is not None and call.lease_until > now()

@@ -1,0 +1,37 @@
+"""`POST /v1/calls/:id/participants`: more people for a call that is not over."""
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import people
+from api.once import Outcome, answer_once
+from api.routing import KEY, SETTINGS, named
+from api.schema.participants import AddedParticipants, AddParticipants
+from calls.errors import Conflict
+from calls.reading import read_participants
+from calls.states import TERMINAL
+from calls.store import CallStore
+
+
+async def add(request: web.Request, body: AddParticipants) -> web.Response:
+    invited = people.parse(body.participants)
+    tenant_id, call_id = named(request)
+
+    async def work(conn: AsyncConnection) -> Outcome:
+        store = CallStore(conn)
+        call = await store.get(tenant_id, call_id)
+        new = await people.with_caller_ids(conn, request[KEY], invited)
+        if call.status in TERMINAL:
+            raise Conflict("This call is over.", code="call_over")
+        there = {row.identity for row in await read_participants(conn, call_id)}
+        if twice := sorted(there & {one.identity for one in new}):
+            raise Conflict(f"In this call already: {', '.join(twice)}.", code="participant_exists")
+        await people.check_dnc(conn, tenant_id, new)
+        rows = await store.add_participants(tenant_id, call_id, new, people.price(request.app[SETTINGS], new))
+        if rows is None:
+            raise Conflict("This call is over.", code="call_over")
+        answer = AddedParticipants(participants=people.places(request, call.room_name, rows))
+        browsers = tuple(one.identity for one in new if not one.is_phone)
+        return Outcome(201 if len(browsers) == len(new) else 202, answer, call_id, browsers, new=False)
+
+    return await answer_once(request, body, work)

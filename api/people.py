@@ -1,0 +1,149 @@
+"""Who shall be in a call: numbers in one spelling, nobody twice, caller IDs, and what the key may do."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import rendering
+from api.routing import ROOMS, SETTINGS
+from api.schema import participants as schema
+from calls import dnc
+from calls.errors import Conflict, FieldError, Forbidden, Invalid, PaymentRequired
+from calls.keys import Key
+from calls.phones import caller_id, normalise
+from calls.settings import Settings
+from calls.store import MICROS_PER_DOLLAR, NewParticipant
+
+
+def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
+    """Check the participants and bring phone numbers to E.164.
+
+    Raises:
+        Invalid: an identity that is no phone number, is there twice, or a `from_number` that makes no sense.
+    """
+    wrong: list[FieldError] = []
+    people = []
+    for index, one in enumerate(given):
+        path = f"participants[{index}]"
+        phone = one.transport == "pstn"
+        identity = number(one.identity, f"{path}.identity", wrong) if phone else one.identity
+        if one.from_number is not None and not phone:
+            wrong.append(FieldError(f"{path}.from_number", "only a pstn participant has a caller ID"))
+        from_number = number(one.from_number, f"{path}.from_number", wrong) if one.from_number and phone else None
+        people.append(NewParticipant(one.transport, identity, one.metadata, from_number))
+    times = Counter(one.identity for one in people)
+    wrong += [
+        FieldError(f"participants[{index}].identity", "the same identity twice")
+        for index, one in enumerate(people)
+        if times[one.identity] > 1
+    ]
+    if wrong:
+        raise Invalid(f"{wrong[0].path}: {wrong[0].message}", wrong)
+    return people
+
+
+def number(text: str, path: str, wrong: list[FieldError]) -> str:
+    """The number in E.164; if it is none, `wrong` grows by that."""
+    try:
+        return normalise(text)
+    except ValueError as error:
+        wrong.append(FieldError(path, f"expected {error}"))
+        return text
+
+
+def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewParticipant]) -> None:
+    """A browser's key calls its own agent, over its channels, one phone at most, and shows no caller ID of its choice.
+
+    Raises:
+        Forbidden: naming the rule.
+    """
+    if not key.publishable:
+        return
+    phones = [one for one in given if one.transport == "pstn"]
+    if agent_id != key.agent_id:
+        raise Forbidden("This publishable key is for another agent.", code="agent_not_allowed")
+    if phones and "phone" not in key.allowed_channels:
+        raise Forbidden("This publishable key does not permit the phone channel.", code="channel_not_allowed")
+    if len(phones) < len(given) and "web" not in key.allowed_channels:
+        raise Forbidden("This publishable key does not permit the web channel.", code="channel_not_allowed")
+    if len(phones) > 1:
+        raise Forbidden("A publishable key calls exactly one phone.", code="one_phone_only")
+    if any(one.from_number is not None for one in phones):
+        raise Forbidden("A publishable key cannot choose from_number.", code="from_number_not_allowed")
+
+
+async def with_caller_ids(
+    conn: AsyncConnection,
+    key: Key,
+    people: Sequence[NewParticipant],
+    paths: Sequence[str] | None = None,
+) -> list[NewParticipant]:
+    """Give each phone its caller ID: its own, else the key's, else the tenant's oldest number.
+
+    Raises:
+        Invalid: it is not one of the tenant's numbers, or there is none; `paths` name the fields.
+    """
+    known: dict[str | None, str] = {}
+    chosen = []
+    for index, one in enumerate(people):
+        if not one.is_phone:
+            chosen.append(one)
+            continue
+        if one.from_number not in known:
+            path = paths[index] if paths else f"participants[{index}].from_number"
+            default = key.default_from_number
+            known[one.from_number] = await caller_id(conn, key.tenant_id, one.from_number, default, path)
+        chosen.append(replace(one, from_number=known[one.from_number]))
+    return chosen
+
+
+async def check_dnc(conn: AsyncConnection, tenant_id: str, people: Sequence[NewParticipant]) -> None:
+    """Nobody who does not want to be called is.
+
+    Raises:
+        Conflict: naming the numbers.
+    """
+    phones = [one.identity for one in people if one.is_phone]
+    blocked = await dnc.blocked(conn, tenant_id, phones) if phones else set()
+    if blocked:
+        numbers = ", ".join(sorted(blocked))
+        raise Conflict(f"On the do-not-call list: {numbers}.", code="dnc_conflict")
+
+
+def check_credits(key: Key) -> None:
+    """A metered tenant needs credits to start a call.
+
+    Raises:
+        PaymentRequired.
+    """
+    if key.metered and key.credits_micros <= 0:
+        raise PaymentRequired("There are no credits left.")
+
+
+def price(settings: Settings, people: Sequence[NewParticipant]) -> int:
+    """Micro-dollars per minute: a call costs what its dearest transport does."""
+    phone = any(one.is_phone for one in people)
+    browser = any(not one.is_phone for one in people)
+    dollars = max(
+        settings.price_per_minute_pstn if phone else 0,
+        settings.price_per_minute_webrtc if browser else 0,
+    )
+    return round(dollars * MICROS_PER_DOLLAR)
+
+
+def places(request: web.Request, room_name: str, rows: Sequence[sa.Row[Any]]) -> list[schema.Place]:
+    """The new participants as the answer shows them, each browser with a token of its own."""
+    rooms, url = request.app[ROOMS], request.app[SETTINGS].livekit_for_browsers
+    return [
+        rendering.place(
+            row,
+            url,
+            rooms.caller_token(room_name, row.identity, row.metadata) if row.transport == "webrtc" else None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,178 @@
+"""From rows to the shapes of answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.schema.agents import AgentName
+from api.schema.calls import (
+    CallDetail,
+    CallPage,
+    CallRow,
+    Evaluation,
+    Event,
+    Intelligence,
+    Recording,
+    Segment,
+    TimedUtterance,
+    Transcript,
+    Utterance,
+)
+from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place, PrimaryParticipant
+from calls.listing import Page
+from calls.post_call import sections_on
+from calls.store import MICROS_PER_DOLLAR
+from calls.transcript import AGENT, as_text
+
+Row = sa.Row[Any]
+
+
+def call_row(row: Row) -> dict[str, Any]:
+    """The fields that a call has in a list and in its detail."""
+    return {
+        "id": row.id,
+        "room_name": row.room_name,
+        "agent_id": row.agent_id,
+        "status": row.status,
+        "end_reason": row.end_reason,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "bill_duration": row.bill_duration,
+        "total_cost": row.cost_micros / MICROS_PER_DOLLAR,
+        "metadata": row.metadata,
+        "intelligence_status": row.intelligence_status,
+        "participant_count": row.participant_count,
+        "primary_participant": PrimaryParticipant(identity=row.primary_identity, transport=row.primary_transport),
+    }
+
+
+def call_page(page: Page, limit: int, offset: int) -> CallPage:
+    """A page of a list of calls."""
+    return CallPage(
+        calls=[CallRow(**call_row(row)) for row in page.rows],
+        total=page.total,
+        limit=limit,
+        offset=offset,
+        next_cursor=page.next_cursor,
+    )
+
+
+def call_detail(
+    row: Row,
+    *,
+    people: Sequence[Row],
+    segments: Sequence[Row],
+    recording: Recording,
+    results: dict[str, Row],
+    events: Sequence[Row],
+) -> CallDetail:
+    """Everything about a call."""
+    return CallDetail(
+        **call_row(row),
+        agent=agent_name(row.agent),
+        participants=[participant(one) for one in people],
+        variables=row.variables,
+        post_call=row.post_call,
+        transcript=Transcript(
+            text=as_text(segments),
+            segments=[segment(one) for one in segments],
+            raw=[Utterance(**_utterance(one)) for one in segments],
+        ),
+        recording=recording,
+        intelligence=intelligence(row.intelligence_status, results),
+        events=[event(one) for one in events],
+    )
+
+
+def agent_name(agent: dict[str, Any]) -> AgentName:
+    """The agent of a call, from its snapshot."""
+    return AgentName(id=agent["id"], name=agent["name"])
+
+
+def participant(row: Row) -> Participant:
+    """One participant of a call."""
+    return Participant(**{name: getattr(row, name) for name in Participant.model_fields})
+
+
+def place(row: Row, url: str, token: str | None) -> Place:
+    """A new participant: a browser with its way in, or a phone with its job."""
+    if token is not None:
+        access = Access(url=url, token=token)
+        return BrowserPlace(id=row.id, transport="webrtc", identity=row.identity, status=row.status, access=access)
+    return PhonePlace(
+        id=row.id,
+        transport="pstn",
+        identity=row.identity,
+        status=row.status,
+        telephony_leg_id=row.telephony_leg_id,
+        job_id=job_id(row.job_id),
+    )
+
+
+def job_id(number: int) -> str:
+    """A job's number as clients see it."""
+    return f"job_{number}"
+
+
+def segment(row: Row) -> Segment:
+    """One segment of a transcript."""
+    return Segment(**{name: getattr(row, name) for name in Segment.model_fields})
+
+
+def timed_utterance(row: Row) -> TimedUtterance:
+    """One segment as the raw transcript names it, with its times."""
+    return TimedUtterance(
+        **_utterance(row),
+        speaker=row.speaker,
+        sequence=row.sequence,
+        started_at_ms=row.started_at_ms,
+        ended_at_ms=row.ended_at_ms,
+        is_final=row.is_final,
+        source=row.source,
+    )
+
+
+def recording(call: Row, row: Row | None, signed_url: str | None) -> Recording:
+    """A call's recording; without one it is `disabled`, and `pending` as long as the call may still have one."""
+    if row is None:
+        status = "pending" if "recording" in sections_on(call.post_call) else "disabled"
+        return Recording(id=None, status=status, format=None, provider_recording_id=None, metadata={})
+    metadata: dict[str, Any] = {"duration_ms": row.duration_ms, "size_bytes": row.size_bytes, "error": row.error}
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    if signed_url is not None:
+        metadata["stereo_mix"] = {"signed_url": signed_url}
+    return Recording(id=row.id, status=row.status, format=row.format, provider_recording_id=row.key, metadata=metadata)
+
+
+def intelligence(status: str, results: dict[str, Row]) -> Intelligence:
+    """What the stages found; an error names its stage."""
+    found = {stage: row.value for stage, row in results.items() if row.error is None and row.value is not None}
+    summary = found.get("summary", {})
+    evaluation = found.get("evaluation")
+    return Intelligence(
+        status=status,
+        summary=summary.get("summary"),
+        sentiment=summary.get("sentiment"),
+        structured_data=found.get("extraction"),
+        evaluation=None if evaluation is None else Evaluation(**evaluation),
+        errors=[f"{stage}: {row.error}" for stage, row in sorted(results.items()) if row.error is not None],
+    )
+
+
+def event(row: Row) -> Event:
+    """One entry of a call's log."""
+    return Event(
+        id=f"evt_{row.id}",
+        call_id=row.call_id,
+        level=row.level,
+        source=row.source,
+        message=row.message,
+        created_at=row.created_at,
+    )
+
+
+def _utterance(row: Row) -> dict[str, Any]:
+    kind = "agent_response" if row.speaker == AGENT else "user_input"
+    return {"id": f"t_{row.sequence + 1}", "type": kind, "response": row.text}

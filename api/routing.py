@@ -1,0 +1,94 @@
+"""What a row of the route table says, and the steps that every request takes before its handler runs."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass
+from enum import StrEnum
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.parsing import check_ids, read_body, read_query
+from calls.database import Database
+from calls.errors import Forbidden, Unauthorized
+from calls.keys import Key, find_key
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.storage import Storage
+
+SETTINGS = web.AppKey("settings", Settings)
+DATABASE = web.AppKey("database", Database)
+ROOMS = web.AppKey("rooms", Rooms)
+STORAGE = web.AppKey("storage", Storage)
+KEY = web.RequestKey("key", Key)
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+
+
+class Who(StrEnum):
+    """Who may use a route."""
+
+    ANYONE = "anyone"
+    SECRET = "secret"  # noqa: S105 - a kind of key, not a key
+    PUBLISHABLE = "publishable"  # and secret keys
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row. The handler is called with the request and, if the row names one, the parsed query and body."""
+
+    method: str
+    path: str
+    handler: Handler
+    answers: dict[int, type[BaseModel] | None]
+    _: KW_ONLY
+    who: Who = Who.SECRET
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    errors: tuple[int, ...] = ()
+    idempotent: bool = False  # takes an Idempotency-Key
+
+    def bind(self, app: web.Application) -> None:
+        """Serve this row in `app`."""
+        app.router.add_route(self.method, self.path, self._serve)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.who is not Who.ANYONE:
+            request[KEY] = await authenticate(request, self.who)
+        arguments: list[BaseModel] = []
+        if self.query is not None:
+            arguments.append(read_query(request.query, self.query))
+        if self.body is not None:
+            arguments.append(await read_body(request, self.body))
+        check_ids(request.match_info)
+        return await self.handler(request, *arguments)
+
+
+async def authenticate(request: web.Request, who: Who) -> Key:
+    """The key in the `Authorization` header, if it may do this.
+
+    Raises:
+        Unauthorized: no key, or one that is unknown or revoked.
+        Forbidden: a publishable key where a secret one is wanted.
+    """
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
+    async with request.app[DATABASE].reading() as connection:
+        key = await find_key(connection, secret.strip())
+    if key is None:
+        raise Unauthorized("This API key is not known or was revoked.")
+    if key.publishable and who is not Who.PUBLISHABLE:
+        raise Forbidden("Publishable keys cannot do this.")
+    return key
+
+
+def named(request: web.Request) -> tuple[str, str]:
+    """The tenant who asks, and the id in the path."""
+    return request[KEY].tenant_id, request.match_info["id"].lower()
+
+
+def reply(answer: BaseModel | None, status: int = 200) -> web.Response:
+    """An answer as JSON; None is an empty one."""
+    if answer is None:
+        return web.Response(status=status)
+    return web.Response(status=status, body=answer.model_dump_json().encode(), content_type="application/json")

@@ -1,0 +1,341 @@
+"""Calls: how they are created, listed and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from api.schema.agents import AgentName
+from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
+from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
+from calls.post_call import PostCall
+from calls.states import CallStatus
+
+BatchId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+MAX_RECIPIENTS = 500
+NUMBER_NAMES = ("to", "identity", "phone", "phone_number")
+
+
+class CreateCall(Request):
+    """Body of `POST /v1/calls`."""
+
+    agent_id: Id
+    participants: list[NewParticipant] = Field(min_length=1, max_length=MAX_RECIPIENTS)
+    metadata: JsonObject = Field({}, examples=[{"source": "sdk", "session_id": "sess_123"}])
+    variables: JsonObject = Field({}, description="Values for the templates of prompt and first message.")
+    post_call: PostCall | None = Field(None, description="Merged with the agent's, section by section.")
+
+
+class Recipient(Request):
+    """One recipient of a batch; the number may stand under any one of four names."""
+
+    to: Phone | None = None
+    identity: Phone | None = None
+    phone: Phone | None = None
+    phone_number: Phone | None = None
+    from_number: Phone | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+    variables: JsonObject = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if len([name for name in NUMBER_NAMES if getattr(self, name) is not None]) != 1:
+            raise ValueError(f"expected exactly one of {', '.join(NUMBER_NAMES)}")
+        return self
+
+    @property
+    def spelled(self) -> str:
+        """The name under which the number was given."""
+        return next(name for name in NUMBER_NAMES if getattr(self, name) is not None)
+
+    @property
+    def number(self) -> str:
+        """The number as it was given."""
+        return str(getattr(self, self.spelled))
+
+
+class CreateBatch(Request):
+    """Body of `POST /v1/calls/batch` and `/fanout`."""
+
+    agent_id: Id
+    to: list[Phone] | None = Field(None, min_length=1, max_length=MAX_RECIPIENTS, examples=[["+15551234567"]])
+    recipients: list[Recipient] | None = Field(None, min_length=1, max_length=MAX_RECIPIENTS)
+    from_number: Phone | None = None
+    batch_id: BatchId | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+    variables: JsonObject = Field(default_factory=dict)
+    post_call: PostCall | None = None
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if (self.to is None) == (self.recipients is None):
+            raise ValueError("expected exactly one of to, recipients")
+        return self
+
+    @property
+    def everyone(self) -> list[Recipient]:
+        """The recipients, however they were given."""
+        if self.recipients is not None:
+            return self.recipients
+        return [Recipient(to=number) for number in self.to or []]
+
+
+class CreateToken(Request):
+    """Body of `POST /v1/realtime/token`."""
+
+    agent_id: Id
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class CallPageQuery(Page):
+    """Which calls: the newest first, by offset or from a cursor on."""
+
+    limit: int = Field(200, ge=1, le=200)
+    cursor: Id | None = Field(None, description="The id of the last call of the page before.")
+    status: CallStatus | None = None
+
+
+class ActiveCallsQuery(Page):
+    """Which of the calls in progress."""
+
+    limit: int = Field(200, ge=1, le=200)
+    cursor: Id | None = Field(None, description="The id of the last call of the page before.")
+
+
+class AgentCallsQuery(CallPageQuery):
+    """Which of an agent's calls."""
+
+    limit: int = Field(50, ge=1, le=200)
+
+
+class EventPageQuery(Page):
+    """Which events of a call: the oldest first."""
+
+
+class RecordingQuery(Query):
+    """The signature of a link to a recording."""
+
+    expires: str = Field(pattern=r"^[0-9]{1,16}$")
+    signature: str = Field(max_length=128)
+
+
+class CreatedCall(Answer):
+    """A call that was created, with the way in for each browser."""
+
+    id: str
+    room_name: str = Field(examples=["call_a1b2c3d4-e5f6-7890-abcd-ef1234567890"])
+    status: str = Field(examples=["connecting"])
+    participants: list[Place]
+    agent: AgentName
+
+
+class CreatedFanout(CreatedCall):
+    """One call with many phones."""
+
+    fanout_id: str
+    queued: int
+
+
+class BatchCall(Answer):
+    """One call of a batch."""
+
+    id: str
+    identity: str
+    status: str
+    job_id: str
+
+
+class RejectedRecipient(Answer):
+    """A recipient who is not called, and why."""
+
+    identity: str
+    code: Literal["dnc", "invalid_number", "duplicate"]
+    error: str
+
+
+class CreatedBatch(Answer):
+    """The calls of a batch."""
+
+    batch_id: str
+    queued: int
+    calls: list[BatchCall]
+    rejected: list[RejectedRecipient]
+
+
+class CreatedToken(Answer):
+    """The way into a call for one browser user."""
+
+    client_token: str
+    room_name: str
+    server_url: str
+
+
+class CallRow(Answer):
+    """A call in a list."""
+
+    id: str
+    room_name: str
+    agent_id: str
+    status: str
+    end_reason: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    bill_duration: int = Field(description="Whole seconds.")
+    total_cost: float = Field(description="Dollars.")
+    metadata: JsonObject
+    intelligence_status: str
+    participant_count: int
+    primary_participant: PrimaryParticipant
+
+
+class CallPage(Answer):
+    """A page of calls, the newest first."""
+
+    calls: list[CallRow]
+    total: int
+    limit: int
+    offset: int
+    next_cursor: str | None
+
+
+class Segment(Answer):
+    """What one voice said without a break."""
+
+    speaker: str
+    text: str
+    sequence: int
+    started_at_ms: int
+    ended_at_ms: int
+    is_final: bool
+    source: str
+    participant_id: str | None
+    participant_identity: str | None
+
+
+class Utterance(Answer):
+    """A segment as a raw transcript names it."""
+
+    id: str = Field(examples=["t_1"])
+    type: str = Field(examples=["user_input"])
+    response: str
+
+
+class TimedUtterance(Utterance):
+    """The same with the segment's other fields."""
+
+    speaker: str
+    sequence: int
+    started_at_ms: int
+    ended_at_ms: int
+    is_final: bool
+    source: str
+
+
+class Transcript(Answer):
+    """The transcript inside a call's detail."""
+
+    text: str
+    segments: list[Segment]
+    raw: list[Utterance]
+
+
+class TranscriptAnswer(Answer):
+    """Answer of `GET /v1/calls/:id/transcript`."""
+
+    transcript: list[TimedUtterance]
+    text: str
+    segments: list[Segment]
+
+
+class Recording(Answer):
+    """A call's recording; its signed link stands in `metadata.stereo_mix.signed_url` once it is ready."""
+
+    id: str | None
+    status: Literal["pending", "ready", "failed", "disabled"]
+    format: str | None
+    provider_recording_id: str | None
+    metadata: dict[str, Any]
+
+
+class RecordingAnswer(Answer):
+    """Answer of `GET /v1/calls/:id/recording`."""
+
+    call_id: str
+    recording: Recording
+
+
+class SummaryAnswer(Answer):
+    """Answer of `GET /v1/calls/:id/summary`."""
+
+    status: str
+    sentiment: str | None
+    summary: str | None
+
+
+class Evaluation(Answer):
+    """How a call did by the rubric."""
+
+    passed: bool
+    score: float
+    reasoning: str
+
+
+class Intelligence(Answer):
+    """What the post-call work found."""
+
+    status: str
+    summary: str | None
+    sentiment: str | None
+    structured_data: JsonObject | None
+    evaluation: Evaluation | None
+    errors: list[str]
+
+
+class Event(Answer):
+    """One entry of a call's log."""
+
+    id: str = Field(examples=["evt_1"])
+    call_id: str
+    level: str
+    source: str
+    message: str
+    created_at: datetime
+
+
+class EventPage(Answer):
+    """A page of events, the oldest first."""
+
+    events: list[Event]
+    total: int
+    offset: int
+    limit: int
+
+
+class CallDetail(CallRow):
+    """Everything about a call."""
+
+    agent: AgentName
+    participants: list[Participant]
+    variables: JsonObject
+    post_call: JsonObject
+    transcript: Transcript
+    recording: Recording
+    intelligence: Intelligence
+    events: list[Event]
+
+
+class EndedCall(Answer):
+    """The call was ended."""
+
+    status: Literal["ended"] = "ended"
+    id: str
+    message: str = "Call has been terminated."
+
+
+class Reprocessing(Answer):
+    """The post-call work was queued again."""
+
+    status: Literal["queued"] = "queued"
+    job_id: str = Field(examples=["job_123"])
+    message: str = "Post-call intelligence reprocessing has been queued."

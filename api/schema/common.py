@@ -1,0 +1,71 @@
+"""What several resources share: strict requests, plain answers, pages, errors."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+
+def parse_id(text: str) -> str:
+    """An id in lower case; ValueError if it is none."""
+    try:
+        known = str(UUID(text))
+    except ValueError:
+        known = ""
+    if known != text.lower():  # `UUID` also takes braces and URNs
+        raise ValueError("expected a UUID")
+    return known
+
+
+Id = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Short = Annotated[str, StringConstraints(max_length=200)]
+# Longer than any phone number in any spelling; what is one is decided by `calls.phones`.
+Phone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+JsonObject = dict[str, Any]
+
+
+class Request(BaseModel):
+    """A body: exact JSON types, and a field that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """A query string: numbers come as text, and a parameter that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """An answer's shape."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Request):
+    """The body of a request that needs none: empty or `{}`."""
+
+
+class Page(Query):
+    """Which part of a list."""
+
+    limit: int = Field(50, ge=1, le=200)
+    offset: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class WrongField(Answer):
+    """One field that is not as expected."""
+
+    path: str = Field(examples=["participants[0].identity"])
+    message: str
+
+
+class Failure(Answer):
+    """Every error."""
+
+    error: str = Field(description="One sentence.", examples=["No call of this id."])
+    code: str = Field(examples=["not_found"])
+    details: list[WrongField] | None = Field(None, description="Validation errors only: each wrong field.")

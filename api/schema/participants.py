@@ -1,0 +1,89 @@
+"""The people of a call: browsers and phones."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from api.schema.common import Answer, JsonObject, Phone, Request
+
+Transport = Literal["webrtc", "pstn"]
+Identity = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class NewParticipant(Request):
+    """A browser user or a phone number that shall be in a call."""
+
+    transport: Transport = Field(description="`webrtc` for browsers, `pstn` for phone numbers.")
+    identity: Identity = Field(
+        description="A browser's identity, or a phone number (E.164).",
+        examples=["browser-tab-1"],
+    )
+    from_number: Phone | None = Field(None, description="Caller ID of a phone leg.")
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class AddParticipants(Request):
+    """Body of `POST /v1/calls/:id/participants`."""
+
+    participants: list[NewParticipant] = Field(min_length=1, max_length=500)
+
+
+class Access(Answer):
+    """How a browser joins the room."""
+
+    url: str = Field(examples=["ws://127.0.0.1:7880"])
+    token: str
+
+
+class BrowserPlace(Answer):
+    """A browser's place in a call."""
+
+    id: str
+    transport: Literal["webrtc"]
+    identity: str
+    status: str
+    access: Access
+
+
+class PhonePlace(Answer):
+    """A phone leg that waits to be dialled."""
+
+    id: str
+    transport: Literal["pstn"]
+    identity: str
+    status: str
+    telephony_leg_id: str
+    job_id: str
+
+
+Place = BrowserPlace | PhonePlace
+
+
+class AddedParticipants(Answer):
+    """The new participants."""
+
+    participants: list[Place]
+
+
+class Participant(Answer):
+    """One participant as the call's detail shows it."""
+
+    id: str
+    transport: Transport
+    identity: str
+    status: str
+    metadata: JsonObject
+    end_reason: str | None
+    from_number: str | None
+    telephony_leg_id: str | None
+    created_at: datetime
+    joined_at: datetime | None
+    left_at: datetime | None
+
+
+class PrimaryParticipant(Answer):
+    """Whom a call is with, in a list."""
+
+    identity: str
+    transport: Transport

@@ -1,0 +1,74 @@
+"""Agents: what shapes a conversation, kept as it was given."""
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.errors import NotFound
+from calls.tables import agents, now
+
+Row = sa.Row[Any]
+
+
+async def create_agent(conn: AsyncConnection, tenant_id: str, name: str, config: dict[str, Any]) -> Row:
+    """Make an agent; `config` holds every field but the name."""
+    at = now()
+    values = {"id": str(uuid.uuid4()), "tenant_id": tenant_id, "created_at": at, "updated_at": at}
+    insert = sa.insert(agents).values(name=name, config=config, **values)
+    row: Row = (await conn.execute(insert.returning(agents))).one()
+    return row
+
+
+async def get_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Row:
+    """Give the tenant's agent; NotFound if there is none, or it was deleted."""
+    return await _get(conn, tenant_id, agent_id)
+
+
+async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
+    """Give a page of the tenant's agents, the newest first, and how many there are."""
+    there = sa.and_(agents.c.tenant_id == tenant_id, agents.c.deleted_at.is_(None))
+    total = await conn.scalar(sa.select(sa.func.count()).select_from(agents).where(there))
+    query = sa.select(agents).where(there).order_by(agents.c.created_at.desc(), agents.c.id.desc())
+    return list((await conn.execute(query.limit(limit).offset(offset))).all()), total or 0
+
+
+async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, Any]) -> Row:
+    """Change the given fields and no other; of two changes at once neither loses a field of the other."""
+    row = await _get(conn, tenant_id, agent_id, lock=True)
+    config = row.config | {field: value for field, value in changes.items() if field != "name"}
+    values = {"name": changes.get("name", row.name), "config": config, "updated_at": now()}
+    update = sa.update(agents).where(agents.c.id == agent_id).values(**values)
+    changed: Row = (await conn.execute(update.returning(agents))).one()
+    return changed
+
+
+async def clone_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Row:
+    """Make a copy of an agent under its name and " (Copy)"."""
+    row = await _get(conn, tenant_id, agent_id)
+    return await create_agent(conn, tenant_id, f"{row.name} (Copy)", row.config)
+
+
+async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> None:
+    """Delete an agent; its calls stay. NotFound if it is not there (any more)."""
+    deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=now()))
+    if not deleted.rowcount:
+        raise NotFound("No such agent.")
+
+
+def snapshot(row: Row) -> dict[str, Any]:
+    """The agent as a call keeps it: `{"id", "name", **config}`."""
+    return {"id": row.id, "name": row.name, **row.config}
+
+
+async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:
+    query = sa.select(agents).where(*_own(tenant_id, agent_id))
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    if row is None:
+        raise NotFound("No such agent.")
+    return row
+
+
+def _own(tenant_id: str, agent_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return agents.c.tenant_id == tenant_id, agents.c.id == agent_id, agents.c.deleted_at.is_(None)
