@@ -1,0 +1,1 @@
+"""Speech and language on this machine's CPU, behind the wire protocols of Deepgram and OpenAI."""

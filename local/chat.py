@@ -1,0 +1,235 @@
+"""OpenAI's `/v1/chat/completions` and `/v1/models`, before the llama.cpp server of this process."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+from uuid import uuid4
+
+import jsonschema
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from pydantic import BaseModel, ConfigDict, Field
+
+from local.bodies import body_of
+from local.errors import Refused
+from local.models import loaded
+from local.schemas import Schema, bounded, in_words
+from local.tools import called_tool
+
+HTTP: web.AppKey[ClientSession] = web.AppKey("http")
+
+_LONGEST_REPLY = 160  # tokens; what is spoken should be short, and the tiny model does not stop by itself
+_LONGEST_DOCUMENT = 1500
+_ATTEMPTS = 3
+
+Message = dict[str, Any]
+
+
+class ChatMessage(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ResponseFormat(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+
+class ChatRequest(BaseModel):
+    """What is checked and used here; everything else goes to llama.cpp as it came."""
+
+    model_config = ConfigDict(extra="allow")
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    model: str = "local"
+    stream: bool = False
+    stream_options: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] = "auto"
+    response_format: ResponseFormat | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    n: Literal[1] | None = None
+
+    @property
+    def most_tokens(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def schema_wanted(self) -> Schema | None:
+        """Raises `Refused` if a JSON schema was announced and none was given, or a wrong one."""
+        if self.response_format is None or self.response_format.type != "json_schema":
+            return None
+        schema = (self.response_format.json_schema or {}).get("schema")
+        name = "response_format.json_schema.schema"
+        if not isinstance(schema, dict):
+            raise Refused(f"{name}: expected a JSON schema.", param=name)
+        try:
+            jsonschema.Draft202012Validator.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            raise Refused(f"{name}: {error.message}.", param=name) from error
+        return schema
+
+    def plain_messages(self) -> list[Message]:
+        """Messages with roles and contents that the templates of small models know."""
+        return [_plain(message) for message in self.messages]
+
+
+async def http_session(app: web.Application) -> AsyncIterator[None]:
+    # A connection per request: closing it is what cancels a generation that nobody waits for any more.
+    async with ClientSession(timeout=ClientTimeout(300), connector=TCPConnector(force_close=True)) as session:
+        app[HTTP] = session
+        yield
+
+
+async def list_models(request: web.Request) -> web.Response:
+    name = (await loaded(request)).language.name
+    return web.json_response({"object": "list", "data": [{"id": name, "object": "model", "owned_by": "local"}]})
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
+    wanted = await body_of(request, ChatRequest)
+    schema, models = wanted.schema_wanted, await loaded(request)
+    llama = _Llama(request.app[HTTP], models.language.url)
+    if schema is not None:
+        document, usage = await llama.document(wanted.plain_messages(), schema, wanted.most_tokens)
+        return await _whole(request, wanted, {"role": "assistant", "content": document}, "stop", usage)
+    if wanted.tools and not models.language.has_tools:
+        call = await called_tool(llama.fitting, wanted.plain_messages(), wanted.tools, wanted.tool_choice)
+        if call is not None:
+            return await _whole(request, wanted, _tool_message(*call), "tool_calls", None)
+    return await _relay(request, llama, _for_llama(wanted, native_tools=models.language.has_tools))
+
+
+class _Llama:
+    """The questions that we ask of llama.cpp ourselves."""
+
+    def __init__(self, http: ClientSession, url: str) -> None:
+        self.http, self.url = http, url + "/v1/chat/completions"
+
+    async def fitting(self, messages: list[Message], schema: Schema, most_tokens: int) -> dict[str, Any]:
+        document, _ = await self.document(messages, schema, most_tokens, told=True)
+        fields: dict[str, Any] = json.loads(document)
+        return fields
+
+    async def document(
+        self, messages: list[Message], schema: Schema, most_tokens: int | None, *, told: bool = False
+    ) -> tuple[str, dict[str, int] | None]:
+        """JSON text that is valid for the schema, and the tokens used. Unless `told`, the fields are told in words."""
+        body = {
+            "messages": messages if told else _with_fields(messages, schema),
+            "max_tokens": most_tokens or _LONGEST_DOCUMENT,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": bounded(schema)}},
+        }
+        for attempt in range(_ATTEMPTS):
+            answer = await self._ask({**body, "temperature": 0.4 * attempt, "seed": attempt})
+            text = answer["choices"][0]["message"]["content"]
+            if _is_valid(text, schema):
+                return text, answer.get("usage")
+        message = f"The model gave no answer that fits the schema, {_ATTEMPTS} times (or max_tokens is too low)."
+        raise Refused(message, status=500, code="schema_not_met")
+
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        async with self.http.post(self.url, json=body) as answer:
+            result: dict[str, Any] = await answer.json()
+            if not answer.ok:
+                raise _refusal(answer.status, result)
+            return result
+
+
+def _plain(message: ChatMessage) -> Message:
+    content = message.content
+    if isinstance(content, list):
+        content = "\n".join(str(part.get("text", "")) for part in content)
+    role = {"developer": "system", "tool": "user"}.get(message.role, message.role)
+    if message.role == "tool":
+        content = f"(Result of the tool: {content})"
+    return {"role": role, "content": content or ""}
+
+
+def _with_fields(messages: list[Message], schema: Schema) -> list[Message]:
+    words = in_words(schema)
+    if not words:
+        return messages
+    last = messages[-1]
+    return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{words}"}]
+
+
+def _is_valid(text: str, schema: Schema) -> bool:
+    try:
+        jsonschema.validate(json.loads(text), schema, jsonschema.Draft202012Validator)
+    except (ValueError, jsonschema.ValidationError):
+        return False
+    return True
+
+
+def _refusal(status: int, body: dict[str, Any]) -> Refused:
+    error = body.get("error", {})
+    code = "context_length_exceeded" if error.get("type") == "exceed_context_size_error" else None
+    message = str(error.get("message", "the model's server failed"))
+    return Refused(message, status=status, param="messages" if code else None, code=code)
+
+
+def _tool_message(name: str, arguments: dict[str, Any]) -> Message:
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"index": 0, "id": f"call_{uuid4().hex[:12]}", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def _for_llama(wanted: ChatRequest, *, native_tools: bool) -> dict[str, Any]:
+    body = wanted.model_dump(exclude_none=True, exclude={"max_completion_tokens", "n"})
+    body["max_tokens"] = wanted.most_tokens or _LONGEST_REPLY
+    body.setdefault("repeat_penalty", 1.1)
+    if not native_tools:
+        body["messages"] = wanted.plain_messages()
+        for name in ("tools", "tool_choice", "parallel_tool_calls"):
+            body.pop(name, None)
+    return body
+
+
+async def _whole(
+    request: web.Request, wanted: ChatRequest, message: Message, reason: str, usage: dict[str, int] | None
+) -> web.StreamResponse:
+    """An answer that is complete before it is sent, in the way that the client asked for."""
+    head = {"id": f"chatcmpl-{uuid4().hex[:24]}", "created": int(time.time()), "model": wanted.model}
+    used = usage or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    if not wanted.stream:
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": used})
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": message, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
+    ]
+    if (wanted.stream_options or {}).get("include_usage"):
+        chunks.append({"choices": [], "usage": used})
+    for chunk in chunks:
+        await response.write(_event({**head, "object": "chat.completion.chunk", **chunk}))
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+async def _relay(request: web.Request, llama: _Llama, body: dict[str, Any]) -> web.StreamResponse:
+    """Passes on what llama.cpp says, as it says it; a client that leaves ends the generation."""
+    async with llama.http.post(llama.url, json=body) as answer:
+        if not answer.ok:
+            raise _refusal(answer.status, await answer.json())
+        response = web.StreamResponse(headers={"Content-Type": answer.headers["Content-Type"]})
+        await response.prepare(request)
+        try:
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the agent was interrupted
+        return response

@@ -1,0 +1,1 @@
+"""From samples to words: where speech begins and ends, and what was said."""
