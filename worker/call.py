@@ -14,7 +14,6 @@ from calls.database import Database
 from calls.errors import Unavailable
 from calls.post_call import sections_on, transcribed
 from calls.rooms import Rooms
-from calls.settings import Settings
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from prompts import render
@@ -26,8 +25,9 @@ from worker.hearing import Hearing
 from worker.journal import Journal
 from worker.lease import Lease
 from worker.presence import Presence
+from worker.providers import Providers
 from worker.recording import Recorder
-from worker.session import make_session, recognizer
+from worker.session import make_session
 from worker.silence import Silence
 from worker.spoken import Spoken
 from worker.transcript import TranscriptWriter
@@ -45,15 +45,21 @@ class Call:
 
     Args:
         context: LiveKit's job.
+        providers: of speech and language.
         row: the call's row as it was when the lease was taken.
         lease: the lease of this worker.
     """
 
     def __init__(
-        self, context: JobContext, settings: Settings, database: Database, row: sa.Row[Any], lease: Lease
+        self,
+        context: JobContext,
+        database: Database,
+        providers: Providers,
+        row: sa.Row[Any],
+        lease: Lease,
     ) -> None:
         self._context = context
-        self._settings = settings
+        self._settings = providers.settings
         self._database = database
         self._row = row
         self._lease = lease
@@ -75,13 +81,13 @@ class Call:
             on_microphone=self._attend,
             on_end=self.end,
         )
-        ears = recognizer(self._agent, settings)
+        recognition = providers.recognition(self._agent)
         self._voice = Voice(self._record_agent)
         self._hearing = Hearing(
-            ears,
+            recognition,
             Listener(self._clock, self._transcript, self._record_human, lambda: self._voice.remaining_s),
         )
-        self._session = make_session(self._agent, settings, ears)
+        self._session = make_session(self._agent, providers, recognition)
 
     def end(self, reason: EndReason | None) -> None:
         """End the call; of several reasons the first counts."""
@@ -222,7 +228,7 @@ class Call:
         await self._session.aclose()
         await self._voice.aclose()
         if self._transcript is not None:
-            await self._transcript.flush()
+            await self._transcript.close()
         if self._recorder is not None:
             await self._recorder.close()
         await utils.aio.cancel_and_wait(keeping)

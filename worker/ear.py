@@ -144,7 +144,7 @@ class Ear:
         if self._segment is None:
             self._segment = transcript.begin("user", self.identity)
         self._interim = (text, started_at, ended_at)
-        transcript.update(self._segment, text, started_at, ended_at, final)
+        transcript.update(self._segment, text, started_at, ended_at, final=final)
         if final:
             self._segment = None
 

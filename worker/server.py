@@ -4,17 +4,20 @@ import json
 import logging
 import math
 from functools import partial
+from typing import Any
 
+import aiohttp
+import sqlalchemy as sa
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
 from calls import log
 from calls.database import Database
-from calls.errors import NotFound
 from calls.settings import Settings
 from calls.store import CallStore
 from worker.call import Call
 from worker.health import Health
 from worker.lease import Lease
+from worker.providers import Clients, Providers
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +65,10 @@ def create_server(settings: Settings) -> AgentServer:
         preload_modules=["worker.warm"],
         host="127.0.0.1",
         port=0,
-        log_level=settings.log_level,
+        log_level="WARN",  # until the server runs and our own format takes over
     )
     server.rtc_session(answer, agent_name=settings.agent_name, on_request=partial(capacity.answer, server))
+    server.on("worker_started", lambda: log.configure(settings, "worker"))
     Health(server, settings)
     return server
 
@@ -74,6 +78,7 @@ def prepare(process: JobProcess) -> None:
     settings = Settings()
     log.configure(settings, "worker")
     process.userdata["settings"] = settings
+    process.userdata["clients"] = Clients.prepare(settings)
 
 
 async def answer(context: JobContext) -> None:
@@ -83,25 +88,27 @@ async def answer(context: JobContext) -> None:
     log.current_call.set(call_id)
     database = Database(settings.database, pool_size=4)
     try:
-        call = await _take(context, settings, database, call_id)
-        if call is None:
-            context.shutdown("not for this worker")
-        else:
-            await call.run()
-            context.shutdown("call ended")
+        async with aiohttp.ClientSession() as http:
+            providers = Providers(settings, context.proc.userdata["clients"], http)
+            taken = await _take(context, settings, database, call_id)
+            if taken is not None:
+                await Call(context, database, providers, *taken).run()
     finally:
         await database.close()
+        context.shutdown("call ended")
 
 
-async def _take(context: JobContext, settings: Settings, database: Database, call_id: str) -> Call | None:
-    """The call, if nobody else has it and it is not over."""
+async def _take(
+    context: JobContext,
+    settings: Settings,
+    database: Database,
+    call_id: str,
+) -> tuple[sa.Row[Any], Lease] | None:
+    """The call and the right to speak in it; None if somebody else has that, or the call is over."""
     async with database.writing() as connection:
         store = CallStore(connection)
         token = await store.take_lease(call_id, context.worker_id, settings.lease_s)
-        try:
-            row = await store.get(None, call_id)
-        except NotFound:
+        if token is None:
+            logger.warning("the call is not to be had")
             return None
-    if token is None:
-        return None
-    return Call(context, settings, database, row, Lease(database, call_id, token, settings.lease_s))
+        return await store.get(None, call_id), Lease(database, call_id, token, settings.lease_s)

@@ -37,4 +37,4 @@ class Spoken(io.TextOutput):
     def _write(self, ended_at: float, *, final: bool) -> None:
         assert self._segment is not None
         started_at = self._clock.at(self._voice.started_at)
-        self._transcript.update(self._segment, self._text.strip(), started_at, max(ended_at, started_at), final)
+        self._transcript.update(self._segment, self._text.strip(), started_at, max(ended_at, started_at), final=final)

@@ -12,7 +12,8 @@ from livekit import rtc
 RATE = 16_000
 FRAME = RATE // 50
 LOUD = 0.02
-SPEECH = np.frombuffer(wave.open(str(Path(__file__).parent / "speech.wav")).readframes(10**9), np.int16)
+with wave.open(str(Path(__file__).parent / "speech.wav")) as _file:
+    SPEECH = np.frombuffer(_file.readframes(_file.getnframes()), np.int16)
 
 
 class Caller:

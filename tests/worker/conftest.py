@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.worker.caller import Caller
 
 from calls.database import Database
 from calls.rooms import Rooms
@@ -18,6 +17,7 @@ from calls.tables import agents, call_events
 from calls.transcript import read_transcript
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
+from tests.worker.caller import Caller
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Talk:
             return await CallStore(connection).get(None, self.id)
 
     async def status(self) -> str:
-        return (await self.row()).status
+        return str((await self.row()).status)
 
     async def ended(self) -> sa.Row[Any] | None:
         """The row once the call is over and the worker has let go of it."""
@@ -118,7 +118,7 @@ def worker_settings(
 def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, folder: Path, **more: Any) -> Settings:
     """Settings of a worker with a database of its own."""
     (folder / "callroom.db").write_bytes(template.read_bytes())
-    values = {
+    values: dict[str, Any] = {
         "livekit_url": livekit.url,
         "livekit_api_key": livekit.key,
         "livekit_api_secret": livekit.secret,

@@ -1,0 +1,208 @@
+"""The worker's transcript: what was said reaches the database in order, whatever happens to the database meanwhile."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from calls.database import DEFAULT_TENANT, Database
+from calls.store import CallStore, NewCall, NewParticipant
+from calls.tables import agents
+from calls.transcript import read_transcript
+from worker.transcript import TranscriptWriter
+
+
+@dataclass(frozen=True)
+class Running:
+    """A call in progress, of which this worker has the lease."""
+
+    database: Database
+    call: NewCall
+    token: int
+
+    def writer(self, database: Database | None = None) -> TranscriptWriter:
+        return TranscriptWriter(database or self.database, self.call.id, self.token)
+
+    async def rows(self) -> list[Any]:
+        async with self.database.reading() as connection:
+            return await read_transcript(connection, self.call.id)
+
+    async def lines(self) -> list[tuple[int, str, str]]:
+        return [(row.sequence, row.speaker, row.text) for row in await self.rows()]
+
+    async def take_over(self) -> int | None:
+        """Another worker's lease, once ours has run out."""
+        async with self.database.writing() as connection:
+            store = CallStore(connection)
+            await store.renew_lease(self.call.id, self.token, -1)
+            return await store.take_lease(self.call.id, "another", 60)
+
+
+@pytest.fixture
+async def running(database_url: str) -> AsyncIterator[Running]:
+    database = Database(database_url)
+    agent = {"id": str(uuid.uuid4()), "name": "Aria"}
+    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")])
+    async with database.writing() as connection:
+        await connection.execute(sa.insert(agents).values(**agent, tenant_id=DEFAULT_TENANT, config={}))
+        store = CallStore(connection)
+        await store.create(call)
+        token = await store.take_lease(call.id, "worker", 60)
+        assert token is not None
+        await store.start(call.id)
+    yield Running(database, call, token)
+    await database.close()
+
+
+async def test_a_final_segment_is_written_with_its_speaker_and_times(running):
+    writer = running.writer()
+    spoken = writer.begin("user", "ada")
+    writer.update(spoken, "I need a", 1.0, 1.6, final=False)
+    writer.update(spoken, "I need a table.", 1.0, 2.25, final=True)
+    assert await writer.close()
+    (row,) = await running.rows()
+    assert (row.text, row.started_at_ms, row.ended_at_ms, row.is_final) == ("I need a table.", 1000, 2250, True)
+    assert (row.participant_identity, row.participant_id) == ("ada", running.call.participants[0].id)
+
+
+async def test_an_unfinished_segment_is_readable_while_it_grows(running, until):
+    writer = running.writer()
+    writer.update(writer.begin("agent", None), "Good", 0.5, 0.7, final=False)
+    await until(running.rows)
+    assert [(row.text, row.is_final) for row in await running.rows()] == [("Good", False)]
+    await writer.close()
+
+
+async def test_segments_are_numbered_by_their_beginnings_also_when_one_is_known_late(running):
+    writer = running.writer()
+    ada, agent, bob = writer.begin("user", "ada"), writer.begin("agent", None), writer.begin("user", "bob")
+    writer.update(agent, "Hello, who is there?", 0.0, 1.0, final=True)
+    writer.update(bob, "Bob.", 2.0, 2.5, final=True)
+    await writer.flush()
+    writer.update(ada, "It is Ada.", 1.5, 3.0, final=True)
+    assert await writer.close()
+    assert await running.lines() == [
+        (0, "agent", "Hello, who is there?"),
+        (1, "user", "It is Ada."),
+        (2, "user", "Bob."),
+    ]
+
+
+async def test_a_segment_without_words_leaves_no_row_and_no_gap(running):
+    writer = running.writer()
+    writer.update(writer.begin("user", "ada"), "", 0.0, 0.2, final=True)
+    writer.update(writer.begin("agent", None), "Hello\x00 \ud800.", 1.0, 2.0, final=True)
+    assert await writer.close()
+    assert await running.lines() == [(0, "agent", "Hello ?.")]
+
+
+async def test_a_long_conversation_is_written_in_few_batches(running):
+    writer = running.writer()
+    for second in range(300):
+        writer.update(writer.begin("user", "ada"), f"Sentence {second}.", second, second + 0.9, final=True)
+    assert await writer.close()
+    assert [row.text for row in await running.rows()] == [f"Sentence {second}." for second in range(300)]
+
+
+async def test_who_lost_the_lease_writes_nothing_more_and_says_so(running):
+    writer = running.writer()
+    writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
+    assert await writer.flush()
+    assert await running.take_over() is not None
+    segment = writer.begin("agent", None)
+    writer.update(segment, "Am I still here?", 2.0, 3.0, final=True)
+    assert not await writer.flush()
+    writer.update(segment, "Nobody listens.", 2.0, 3.0, final=True)
+    assert not await writer.close()
+    assert await running.lines() == [(0, "agent", "Hello.")]
+
+
+async def test_another_worker_goes_on_after_what_the_first_one_wrote(running):
+    first = running.writer()
+    first.update(first.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
+    assert await first.close()
+    token = await running.take_over()
+    second = TranscriptWriter(running.database, running.call.id, token or 0)
+    second.update(second.begin("agent", None), "Where were we?", 5.0, 6.0, final=True)
+    assert await second.close()
+    assert await running.lines() == [(0, "agent", "Hello."), (1, "agent", "Where were we?")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_while_another_process_writes_the_transcript_waits(running, database_url):
+    writer = running.writer()
+    other = Database(database_url)
+    async with other.writing():
+        writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
+        assert not await writer.close(timeout_s=0.5)
+    await other.close()
+    writer.update(writer.begin("user", "ada"), "Hi.", 1.0, 2.0, final=True)
+    assert await writer.close()
+    assert await running.lines() == [(0, "agent", "Hello."), (1, "user", "Hi.")]
+
+
+class Network:
+    """A TCP connection to the database that can be cut and restored."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._pipes: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def restore(self) -> None:
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for pipe in self._pipes:
+            pipe.transport.abort()
+        self._pipes.clear()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._pipes |= {writer, far_writer}
+        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer), return_exceptions=True)
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        target.write(data)
+        await target.drain()
+    target.close()
+
+
+@asynccontextmanager
+async def network_to(url: str) -> AsyncIterator[tuple[Network, Database]]:
+    parsed = make_url(url)
+    network = Network(parsed.host or "", parsed.port or 0)
+    await network.restore()
+    database = Database(parsed.set(host="127.0.0.1", port=network.port).render_as_string(hide_password=False))
+    try:
+        yield network, database
+    finally:
+        await database.close()
+        network.cut()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_what_is_said_while_the_database_is_away_is_written_when_it_is_back(running, database_url, until, caplog):
+    async with network_to(database_url) as (network, database):
+        writer = running.writer(database)
+        writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
+        await writer.flush()
+        network.cut()
+        writer.update(writer.begin("user", "ada"), "Are you there?", 1.0, 2.0, final=True)
+        await until(lambda: "the transcript waits for the database" in caplog.text)
+        assert await running.lines() == [(0, "agent", "Hello.")]
+        await network.restore()
+        assert await writer.close()
+    assert await running.lines() == [(0, "agent", "Hello."), (1, "user", "Are you there?")]
