@@ -4,8 +4,31 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from api import agents, calls, end, health, livekit_webhook, participants, placing, realtime, recipients, recordings
+from api import (
+    agents,
+    calls,
+    dnc,
+    end,
+    health,
+    keys,
+    livekit_webhook,
+    numbers,
+    openapi,
+    options,
+    participants,
+    placing,
+    queue_stats,
+    realtime,
+    recipients,
+    recordings,
+    stream,
+    telephony,
+    webhooks,
+)
+from api.feed import close_feed, open_feed
 from api.middleware import answer_errors, cross_origin
+from api.openapi import DOCUMENT, EVENT_STREAM
+from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.routing import DATABASE, ROOMS, SETTINGS, STORAGE, Route, Who
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
@@ -32,8 +55,31 @@ from api.schema.calls import (
     TranscriptAnswer,
 )
 from api.schema.common import Nothing, Page
+from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
 from api.schema.health import Alive
+from api.schema.keys import (
+    ApiKeys,
+    CreateApiKey,
+    CreatedApiKey,
+    CreatedPublishableKey,
+    CreatePublishableKey,
+    KeySelf,
+    Me,
+    PublishableKeys,
+)
+from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
+from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
+from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
+from api.schema.webhooks import (
+    CreateWebhook,
+    Delivery,
+    DeliveryPage,
+    UpdateWebhook,
+    Webhook,
+    WebhookPage,
+    WebhookWithSecret,
+)
 from calls.database import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -43,17 +89,21 @@ OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE
 CALL = "/v1/calls/{id}"
 AGENT = "/v1/agents/{id}"
+NUMBER = "/v1/numbers/{number}"
+WEBHOOK = "/v1/webhooks/{id}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
 # usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path).
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
     Route("GET", "/readyz", health.ready, {200: Alive}, who=OPEN, errors=(503,)),
+    Route("GET", "/openapi.json", openapi.get, {200: None}, who=OPEN),
     Route("POST", "/livekit/webhook", livekit_webhook.receive, {200: None}, who=OPEN, errors=(401,)),
-    Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None}, who=OPEN, query=RecordingQuery,
-        errors=(403, 404)),
+    Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None, 206: None}, who=OPEN,
+        query=RecordingQuery, errors=(403, 404), media="audio/*"),
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
     Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent),
+    Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),
     Route("GET", AGENT, agents.get, {200: Agent}),
     Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent),
     Route("DELETE", AGENT, agents.delete, {204: None}),
@@ -69,15 +119,48 @@ ROUTES: tuple[Route, ...] = (
         errors=(402, 404, 429, 503)),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
+    Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("GET", f"{CALL}/summary", calls.get_summary, {200: SummaryAnswer}),
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
+    Route("GET", f"{CALL}/stream", stream.stream, {200: None, 204: None}, media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
         body=AddParticipants, errors=(409, 422), idempotent=True),
     Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing),
+    Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
+    Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
+    Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
+        body=CreatePublishableKey, errors=(404,)),
+    Route("DELETE", "/v1/keys/publishable/{id}", keys.revoke_publishable, {204: None}),
+    Route("GET", "/v1/auth/me", keys.me, {200: Me}),
+    Route("GET", "/v1/auth/api-keys", keys.list_secret, {200: ApiKeys}),
+    Route("POST", "/v1/auth/api-keys", keys.create_secret, {201: CreatedApiKey}, body=CreateApiKey),
+    Route("DELETE", "/v1/auth/api-keys/{id}", keys.revoke_secret, {204: None}),
+    Route("GET", "/v1/numbers", numbers.list_page, {200: Numbers}, query=Page),
+    Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409)),
+    Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber),
+    Route("DELETE", NUMBER, numbers.delete, {204: None}),
+    Route("GET", "/v1/dnc", dnc.list_page, {200: DncPage}, query=Page),
+    Route("POST", "/v1/dnc", dnc.add, {200: DncEntry, 201: DncEntry}, body=AddToDnc),
+    Route("POST", "/v1/dnc/batch", dnc.add_batch, {200: AddedToDnc}, body=AddManyToDnc),
+    Route("POST", "/v1/dnc/check", dnc.check, {200: DncResults}, body=CheckDnc),
+    Route("DELETE", "/v1/dnc/{phone}", dnc.delete, {204: None}),
+    Route("GET", "/v1/telephony/status", telephony.get_status, {200: TelephonyStatus}),
+    Route("GET", "/v1/telephony/trunk", telephony.get_trunk, {200: Trunk}, errors=(404,)),
+    Route("PUT", "/v1/telephony/trunk", telephony.put_trunk, {200: Trunk}, body=PutTrunk),
+    Route("DELETE", "/v1/telephony/trunk", telephony.delete_trunk, {204: None}, errors=(404,)),
+    Route("GET", "/v1/webhooks", webhooks.list_page, {200: WebhookPage}, query=Page),
+    Route("POST", "/v1/webhooks", webhooks.create, {201: WebhookWithSecret}, body=CreateWebhook),
+    Route("PATCH", WEBHOOK, webhooks.update, {200: Webhook}, body=UpdateWebhook),
+    Route("DELETE", WEBHOOK, webhooks.delete, {204: None}),
+    Route("POST", f"{WEBHOOK}/test", webhooks.test, {202: Delivery}, body=Nothing),
+    Route("POST", f"{WEBHOOK}/rotate-secret", webhooks.rotate_secret, {200: WebhookWithSecret}, body=Nothing),
+    Route("GET", f"{WEBHOOK}/deliveries", webhooks.list_deliveries, {200: DeliveryPage}, query=Page),
+    Route("POST", f"{WEBHOOK}/deliveries/{{delivery_id}}/redeliver", webhooks.redeliver, {202: Delivery},
+        body=Nothing, errors=(409,)),
 )  # fmt: skip
 
 
@@ -91,7 +174,10 @@ def create_app(settings: Settings) -> web.Application:
     app[SETTINGS] = settings
     for route in ROUTES:
         route.bind(app)
-    app.cleanup_ctx.append(_open)
+    add_pages(app)
+    app[DOCUMENT] = openapi.document(ROUTES)
+    app.cleanup_ctx.extend([_open, open_feed])
+    app.on_shutdown.append(close_feed)
     return app
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from api.numbers import in_body
-from api.routing import DATABASE, KEY, reply
+from api.routing import DATABASE, KEY, named, reply
 from api.schema.keys import (
     ApiKey,
     ApiKeys,
@@ -79,9 +79,9 @@ async def this_key(request: web.Request) -> web.Response:
 
 
 async def _revoke(request: web.Request, kind: keys.Kind) -> web.Response:
-    key_id = request.match_info["id"].lower()
+    tenant_id, key_id = named(request)
     async with request.app[DATABASE].writing() as conn:
-        await keys.revoke_key(conn, request[KEY].tenant_id, kind, key_id)
+        await keys.revoke_key(conn, tenant_id, kind, key_id)
     return reply(None, 204)
 
 

@@ -46,6 +46,7 @@ class Route:
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     idempotent: bool = False  # takes an Idempotency-Key
+    media: str = "application/json"
 
     def bind(self, app: web.Application) -> None:
         """Serve this row in `app`."""

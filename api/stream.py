@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
 from api.feed import FEED, progress
-from api.routing import DATABASE, KEY
+from api.routing import DATABASE, KEY, named
 from api.schema.stream import StreamEnd
 from calls.changes import Watch
 from calls.errors import Invalid
@@ -60,9 +60,9 @@ class Batch:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     mark = _mark(request)
-    call_id = request.match_info["id"].lower()
+    tenant_id, call_id = named(request)
     async with request.app[DATABASE].reading() as conn:
-        await CallStore(conn).get(request[KEY].tenant_id, call_id)
+        await CallStore(conn).get(tenant_id, call_id)
     async with request.app[FEED].follow(call_id) as watch:
         first = await _read(request, call_id, mark)
         if mark.ended and first.over and first.mark == replace(mark, ended=True):

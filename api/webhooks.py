@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from api.routing import DATABASE, KEY, SETTINGS, reply
+from api.routing import DATABASE, KEY, SETTINGS, named, reply
 from api.schema.common import Nothing, Page
 from api.schema.webhooks import (
     CreateWebhook,
@@ -38,30 +38,30 @@ async def update(request: web.Request, body: UpdateWebhook) -> web.Response:
     if "url" in changes:
         await _check(request, body.url)
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.update_webhook(conn, request[KEY].tenant_id, _id(request), changes)
+        row = await webhooks.update_webhook(conn, *named(request), changes)
     return reply(Webhook(**_shown(row)))
 
 
 async def delete(request: web.Request) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        await webhooks.delete_webhook(conn, request[KEY].tenant_id, _id(request))
+        await webhooks.delete_webhook(conn, *named(request))
     return reply(None, 204)
 
 
 async def rotate_secret(request: web.Request, _body: Nothing) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.rotate_secret(conn, request[KEY].tenant_id, _id(request))
+        row = await webhooks.rotate_secret(conn, *named(request))
     return reply(WebhookWithSecret(**_shown(row), secret=row.secret))
 
 
 async def test(request: web.Request, _body: Nothing) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.send_test(conn, request[KEY].tenant_id, _id(request))
+        row = await webhooks.send_test(conn, *named(request))
     return reply(_delivery(row), 202)
 
 
 async def list_deliveries(request: web.Request, page: Page) -> web.Response:
-    tenant_id, webhook_id = request[KEY].tenant_id, _id(request)
+    tenant_id, webhook_id = named(request)
     async with request.app[DATABASE].reading() as conn:
         rows, total = await webhooks.list_deliveries(conn, tenant_id, webhook_id, page.limit, page.offset)
     return reply(DeliveryPage(deliveries=[_delivery(row) for row in rows], total=total, **page.model_dump()))
@@ -70,12 +70,8 @@ async def list_deliveries(request: web.Request, page: Page) -> web.Response:
 async def redeliver(request: web.Request, _body: Nothing) -> web.Response:
     delivery_id = request.match_info["delivery_id"].lower()
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.redeliver(conn, request[KEY].tenant_id, _id(request), delivery_id)
+        row = await webhooks.redeliver(conn, *named(request), delivery_id)
     return reply(_delivery(row), 202)
-
-
-def _id(request: web.Request) -> str:
-    return request.match_info["id"].lower()
 
 
 async def _check(request: web.Request, url: str) -> None:

@@ -1,0 +1,278 @@
+"""One example of each shape: what the document at `/openapi.json` shows. Tests hold each against its model."""
+
+from typing import Any
+
+AGENT_ID = "550e8400-e29b-41d4-a716-446655440000"
+CALL_ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+ROOM = f"call_{CALL_ID}"
+PHONE, OWN_NUMBER = "+15551234567", "+15559876543"
+TIME, LATER = "2026-03-01T10:00:00Z", "2026-03-01T10:05:00Z"
+
+Example = dict[str, Any]
+
+_PAGE = {"total": 1, "offset": 0, "limit": 50}
+_POST_CALL: Example = {
+    "recording": {"enabled": True},
+    "summary": {"enabled": True},
+    "structured_extraction": {
+        "json_schema": {"type": "object", "properties": {"booked_appointment": {"type": "boolean"}}},
+    },
+    "evaluation": {"criteria": "Did the agent successfully book an appointment?"},
+}
+_AGENT: Example = {
+    "name": "Aria",
+    "system_prompt": "You book appointments for {{company}}.",
+    "voice": None,
+    "language": "en",
+    "llm_provider": None,
+    "llm_model": None,
+    "stt_provider": None,
+    "stt_model": None,
+    "tts_provider": None,
+    "tts_model": None,
+    "first_message": "Hello {{customer_name}}, how can I help?",
+    "max_duration_s": 3600,
+    "silence_reminder_s": 12,
+    "silence_timeout_s": 30,
+    "features": {"transcription_enabled": True, "redact": ["card"]},
+    "retention_days": {"recordings": 30, "transcripts": None},
+    "post_call": _POST_CALL,
+}
+_AGENT_SHOWN = {"id": AGENT_ID, **_AGENT, "created_at": TIME, "updated_at": TIME}
+_BROWSER: Example = {
+    "id": ID,
+    "transport": "webrtc",
+    "identity": "browser-tab-1",
+    "status": "joining",
+    "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+}
+_LEG: Example = {
+    "id": ID,
+    "transport": "pstn",
+    "identity": PHONE,
+    "status": "queued",
+    "telephony_leg_id": ID,
+    "job_id": "job_123",
+}
+_CALL: Example = {
+    "id": CALL_ID,
+    "room_name": ROOM,
+    "agent_id": AGENT_ID,
+    "status": "completed",
+    "end_reason": "caller_hung_up",
+    "created_at": TIME,
+    "started_at": TIME,
+    "ended_at": LATER,
+    "bill_duration": 300,
+    "total_cost": 0.3,
+    "metadata": {"batch_id": "batch_1710"},
+    "intelligence_status": "completed",
+    "participant_count": 1,
+    "primary_participant": {"identity": PHONE, "transport": "pstn"},
+}
+_CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
+_SEGMENT: Example = {
+    "speaker": "user",
+    "text": "Hello?",
+    "sequence": 0,
+    "started_at_ms": 0,
+    "ended_at_ms": 850,
+    "is_final": True,
+    "source": "runtime",
+    "participant_id": ID,
+    "participant_identity": PHONE,
+}
+_UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
+_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_RECORDING: Example = {
+    "id": ID,
+    "status": "ready",
+    "format": "ogg",
+    "provider_recording_id": f"recordings/{CALL_ID}.ogg",
+    "metadata": {"stereo_mix": {"signed_url": f"https://storage.example.com/recordings/{CALL_ID}.ogg?signature=..."}},
+}
+_EVENT: Example = {
+    "id": "evt_1",
+    "call_id": CALL_ID,
+    "level": "info",
+    "source": "lifecycle",
+    "message": "Call created",
+    "created_at": TIME,
+}
+_PARTICIPANT: Example = {
+    "id": ID,
+    "transport": "pstn",
+    "identity": PHONE,
+    "status": "left",
+    "metadata": {},
+    "end_reason": None,
+    "from_number": OWN_NUMBER,
+    "telephony_leg_id": ID,
+    "created_at": TIME,
+    "joined_at": TIME,
+    "left_at": LATER,
+}
+_BROWSER_KEY: Example = {
+    "id": ID,
+    "key_prefix": "sb_publishable_3fYkQ2",
+    "agent_id": AGENT_ID,
+    "label": "Landing page",
+    "allowed_channels": ["web"],
+    "audience": "sdk",
+    "default_from_number": None,
+    "created_at": TIME,
+}
+_SECRET_KEY: Example = {
+    "id": ID,
+    "key_prefix": "sb_secret_9aLmP0",
+    "label": "Backend",
+    "kind": "secret",
+    "scopes": ["*"],
+    "created_at": TIME,
+}
+_NUMBER = {"number": OWN_NUMBER, "agent_id": AGENT_ID, "created_at": TIME}
+_DNC = {"phone_number": PHONE, "reason": "Asked not to be called", "created_at": TIME}
+_WEBHOOK: Example = {
+    "id": ID,
+    "url": "https://example.com/hooks",
+    "events": ["call.completed"],
+    "active": True,
+    "alert_email": None,
+    "created_at": TIME,
+    "updated_at": TIME,
+}
+_DELIVERY: Example = {
+    "id": ID,
+    "webhook_id": ID,
+    "call_id": CALL_ID,
+    "event": "call.completed",
+    "payload": {"id": ID, "event": "call.completed", "created_at": LATER, "data": {"id": CALL_ID}},
+    "status": "delivered",
+    "attempts": 1,
+    "response_status": 200,
+    "error": None,
+    "created_at": LATER,
+    "delivered_at": LATER,
+}
+
+EXAMPLES: dict[str, Example] = {
+    "Alive": {"status": "ok"},
+    "Nothing": {},
+    "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
+    "UpdateAgent": {"post_call": _POST_CALL},
+    "Agent": _AGENT_SHOWN,
+    "AgentPage": {"agents": [_AGENT_SHOWN], **_PAGE},
+    "CreateCall": {
+        "agent_id": AGENT_ID,
+        "participants": [{"transport": "webrtc", "identity": "browser-tab-1"}],
+        "metadata": {"source": "sdk", "session_id": "sess_123"},
+        "post_call": _POST_CALL,
+    },
+    "CreatedCall": {
+        "id": CALL_ID,
+        "room_name": ROOM,
+        "status": "connecting",
+        "participants": [_BROWSER],
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+    },
+    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE], "from_number": OWN_NUMBER},
+    "CreatedBatch": {
+        "batch_id": "batch_1710",
+        "queued": 1,
+        "calls": [{"id": CALL_ID, "identity": PHONE, "status": "queued", "job_id": "job_123"}],
+        "rejected": [{"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}],
+    },
+    "CreatedFanout": {
+        "id": CALL_ID,
+        "room_name": ROOM,
+        "status": "queued",
+        "participants": [_LEG],
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "fanout_id": "fanout_1710",
+        "queued": 1,
+    },
+    "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
+    "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
+    "CallPage": _CALL_PAGE,
+    "CallDetail": {
+        **_CALL,
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "participants": [_PARTICIPANT],
+        "variables": {"customer_segment": "renewal"},
+        "post_call": _POST_CALL,
+        "transcript": {"text": "Caller: Hello?", "segments": [_SEGMENT], "raw": [_UTTERANCE]},
+        "recording": _RECORDING,
+        "intelligence": {
+            "status": "completed",
+            "summary": "Caller asked for support and the agent resolved the issue.",
+            "sentiment": "neutral",
+            "structured_data": {"booked_appointment": True},
+            "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
+            "errors": [],
+        },
+        "events": [_EVENT],
+    },
+    "SummaryAnswer": {
+        "status": "completed",
+        "sentiment": "positive",
+        "summary": "The caller confirmed the appointment and no follow-up was needed.",
+    },
+    "TranscriptAnswer": {
+        "transcript": [{**_UTTERANCE, **_TIMED}],
+        "text": "Caller: Hello?",
+        "segments": [_SEGMENT],
+    },
+    "RecordingAnswer": {"call_id": CALL_ID, "recording": _RECORDING},
+    "EventPage": {"events": [_EVENT], **_PAGE},
+    "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
+    "AddedParticipants": {"participants": [_BROWSER]},
+    "EndedCall": {"status": "ended", "id": CALL_ID, "message": "Call has been terminated."},
+    "Reprocessing": {
+        "status": "queued",
+        "job_id": "job_123",
+        "message": "Post-call intelligence reprocessing has been queued.",
+    },
+    "QueueStats": {"waiting": 12, "active": 2, "completed": 340, "failed": 4},
+    "CreatePublishableKey": {"agent_id": AGENT_ID, "label": "Landing page", "allowed_channels": ["web"]},
+    "CreatedPublishableKey": {**_BROWSER_KEY, "key": "sb_publishable_3fYkQ2..."},
+    "PublishableKeys": {"keys": [_BROWSER_KEY]},
+    "CreateApiKey": {"label": "Backend"},
+    "CreatedApiKey": {**_SECRET_KEY, "key": "sb_secret_9aLmP0..."},
+    "ApiKeys": {"keys": [_SECRET_KEY]},
+    "Me": {"id": ID, "name": "default", "metered": False, "credits": 0},
+    "KeySelf": {"kind": "secret", "scopes": ["*"]},
+    "CreateNumber": {"number": OWN_NUMBER, "agent_id": AGENT_ID},
+    "AttachNumber": {"agent_id": AGENT_ID},
+    "Number": _NUMBER,
+    "Numbers": {"numbers": [_NUMBER], **_PAGE},
+    "AddToDnc": {"phone_number": PHONE, "reason": "Asked not to be called"},
+    "AddManyToDnc": {"phone_numbers": [PHONE, "nobody"]},
+    "CheckDnc": {"phone_numbers": [PHONE]},
+    "DncEntry": _DNC,
+    "DncPage": {"entries": [_DNC], **_PAGE},
+    "AddedToDnc": {"added": 1, "invalid": ["nobody"]},
+    "DncResults": {"results": [{"phone_number": PHONE, "blocked": True}]},
+    "PutTrunk": {"address": "sip.example.com", "transport": "tls", "username": "callroom", "password": "secret"},
+    "Trunk": {
+        "address": "sip.example.com",
+        "transport": "tls",
+        "username": "callroom",
+        "allowed_addresses": [],
+        "state": "connected",
+        "reason": None,
+        "updated_at": TIME,
+    },
+    "TelephonyStatus": {"connected": False, "provider": "sip", "reason": "No SIP trunk is configured."},
+    "CreateWebhook": {"url": "https://example.com/hooks", "events": ["call.completed"]},
+    "UpdateWebhook": {"events": ["call.completed", "call.failed"]},
+    "Webhook": _WEBHOOK,
+    "WebhookWithSecret": {**_WEBHOOK, "secret": "whsec_..."},
+    "WebhookPage": {"webhooks": [_WEBHOOK], **_PAGE},
+    "Delivery": _DELIVERY,
+    "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
+    "LlmOptions": {
+        "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],
+        "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
+    },
+}
