@@ -140,10 +140,13 @@ async def test_while_another_process_writes_the_transcript_waits(running, databa
     other = Database(database_url)
     async with other.writing():
         writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
-        assert not await writer.close(timeout_s=0.5)
-    await other.close()
-    writer.update(writer.begin("user", "ada"), "Hi.", 1.0, 2.0, final=True)
+        flushed = asyncio.create_task(writer.flush())
+        writer.update(writer.begin("user", "ada"), "Hi.", 1.0, 2.0, final=True)
+        await asyncio.wait([flushed], timeout=0.5)
+        assert not flushed.done()
+    assert await flushed
     assert await writer.close()
+    await other.close()
     assert await running.lines() == [(0, "agent", "Hello."), (1, "user", "Hi.")]
 
 
