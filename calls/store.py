@@ -401,6 +401,7 @@ class CallStore:
                 tenant_id=row.tenant_id,
                 call_id=row.id,
                 dedup=f"store_recording:{row.id}",
+                max_attempts=10,  # with the backoff, the storage may be away for a quarter of an hour
             )
 
     async def _insert_participants(

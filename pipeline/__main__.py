@@ -1,0 +1,46 @@
+"""`python -m pipeline`: runs every queue and the watcher until SIGTERM or SIGINT, then lets running jobs finish."""
+
+import asyncio
+import logging
+import signal
+
+from calls import log
+from calls.jobs import JobQueue
+from calls.settings import Settings
+from pipeline.deps import Deps, open_deps
+from pipeline.handlers import HANDLERS, QUEUES, Handler
+from pipeline.health import serve_health
+from pipeline.runner import Run, Runner, process_name
+from pipeline.watch import watch
+
+logger = logging.getLogger("pipeline")
+
+
+async def run(settings: Settings) -> None:
+    """Work until a signal asks to stop."""
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with open_deps(settings) as deps, serve_health(deps), asyncio.TaskGroup() as loops:
+        loops.create_task(runner(deps).run(stop), name="runner")
+        loops.create_task(watch(deps, stop), name="watch")
+        logger.info("pipeline ready")
+    logger.info("pipeline stopped")
+
+
+def runner(deps: Deps) -> Runner:
+    """The runner of all our kinds of jobs."""
+    give_up = {kind: handler.give_up for kind, handler in HANDLERS.items() if handler.give_up}
+    queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up)
+
+    def bound(handler: Handler) -> Run:
+        return lambda job: handler.run(job, deps)
+
+    handlers = {kind: bound(handler) for kind, handler in HANDLERS.items()}
+    return Runner(deps.db, queue, handlers, QUEUES, deps.settings.lease_s)
+
+
+if __name__ == "__main__":
+    chosen = Settings()
+    log.configure(chosen, "pipeline")
+    asyncio.run(run(chosen))
