@@ -179,7 +179,8 @@ def _without_null(schema: Json) -> Json:
     choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) != 1:
         return schema
-    return choices[0] | {key: value for key, value in schema.items() if key != "anyOf"}
+    one: Json = choices[0] | {key: value for key, value in schema.items() if key != "anyOf"}
+    return one
 
 
 def _headers(route: Route) -> list[Json]:
