@@ -26,7 +26,7 @@ from api import (
     webhooks,
 )
 from api.feed import close_feed, open_feed
-from api.middleware import answer_errors, cross_origin
+from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
 from api.parsing import MAX_BODY
@@ -166,9 +166,8 @@ ROUTES: tuple[Route, ...] = (
 
 def create_app(settings: Settings) -> web.Application:
     """The API for one set of settings; nothing is opened before the application starts."""
-    browser_paths = {route.path for route in ROUTES if route.who is Who.PUBLISHABLE}
     app = web.Application(
-        middlewares=[cross_origin(browser_paths), answer_errors],
+        middlewares=[answer_preflight, answer_errors],
         client_max_size=MAX_BODY,
     )
     app[SETTINGS] = settings
@@ -177,6 +176,7 @@ def create_app(settings: Settings) -> web.Application:
     add_pages(app)
     app[DOCUMENT] = openapi.document(ROUTES)
     app.cleanup_ctx.extend([_open, open_feed])
+    app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(close_feed)
     return app
 

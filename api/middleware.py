@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUEST_ID = "X-Request-Id"
+_API = "/v1/"
 _ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": f"Retry-After, {REQUEST_ID}"}
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
 _HTTP_ERRORS = {
@@ -59,20 +60,19 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     return response
 
 
-def cross_origin(paths: Collection[str]) -> Middleware:
-    """Let pages of any origin use the paths that publishable keys may use; no other."""
+@web.middleware
+async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let pages of any origin ask: a request has no cookies, so a page can do no more than the key that it was given."""
+    asks = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+    if asks and request.path.startswith(_API):
+        return web.Response(status=204, headers=_PREFLIGHT)
+    return await handler(request)
 
-    @web.middleware
-    async def allow_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in paths or hdrs.ORIGIN not in request.headers:
-            return await handler(request)
-        if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-            return web.Response(status=204, headers=_ORIGIN | _PREFLIGHT)
-        response = await handler(request)
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Let pages of any origin read the answer (an `on_response_prepare`)."""
+    if request.path.startswith(_API):
         response.headers.update(_ORIGIN)
-        return response
-
-    return allow_origin
 
 
 def failure(error: CallroomError) -> web.Response:
