@@ -5,9 +5,9 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -23,13 +23,15 @@ RATE = 48_000
 BLOCK = RATE // 50  # one Opus frame
 BIT_RATE = 64_000  # enough that Opus mixes nothing of one channel into the other
 PAGE_US = 200_000  # what a killed worker has not yet written
-HOLD_S = 0.5  # how late a frame may come and still be mixed in
-TICK_S = 0.1
 JUMP_S = 0.3  # a frame this far from the end of the one before does not follow it: there was a pause
+FIT_S = 0.3  # how long the first frames of a run are looked at before it is said when the run began
+HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
+TICK_S = 0.1
 DRIFT_S = 0.02
 DRIFT_FRAMES = 25
 
 LEFT, RIGHT = 0, 1
+AGENT = ""  # nobody's identity
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class _Arrived:
     at_s: float
     frame: rtc.AudioFrame | None
     side: int = LEFT
-    source: str = ""
+    source: str = AGENT
 
 
 class Recorder:
@@ -75,7 +77,7 @@ class Recorder:
 
     def agent(self, frame: rtc.AudioFrame) -> None:
         """A frame of the agent's voice, just played."""
-        self._put(RIGHT, "agent", frame)
+        self._put(RIGHT, AGENT, frame)
 
     async def close(self) -> Path | None:
         """Write what is left, up to this moment; the finished file, or None if it could not be written."""
@@ -102,52 +104,76 @@ class Recorder:
 
     def _record(self, file: "_OggOpus") -> None:
         mix = _Mix()
-        sources: dict[tuple[int, str], _Source] = {}
-        while True:
+        sources: defaultdict[str, _Source] = defaultdict(_Source)
+        waiting: deque[tuple[_Arrived, _Run]] = deque()
+        over = False
+        while not over:
             try:
                 arrived = self._arrived.get(timeout=TICK_S)
             except queue.Empty:
-                file.write(mix.take(self._now() - HOLD_S))
-                continue
-            if arrived.frame is None:
-                file.write(mix.take(arrived.at_s))
-                return
-            source = sources.setdefault((arrived.side, arrived.source), _Source())
-            mix.add(arrived.side, *source.place(arrived.at_s, arrived.frame))
-            file.write(mix.take(arrived.at_s - HOLD_S))
+                now_s = self._now()
+            else:
+                now_s, over = arrived.at_s, arrived.frame is None
+                if arrived.frame is not None:
+                    waiting.append((arrived, sources[arrived.source].follow(arrived.at_s, arrived.frame.duration)))
+            while waiting and (over or waiting[0][0].at_s <= now_s - FIT_S):
+                arrived, run = waiting.popleft()
+                assert arrived.frame is not None
+                mix.add(arrived.side, *sources[arrived.source].render(run, arrived.frame))
+            file.write(mix.take(now_s if over else now_s - HOLD_S))
+
+
+@dataclass
+class _Run:
+    """Frames that follow each other without a pause; times in seconds of the call."""
+
+    start_s: float
+    fitted_s: float  # until then, frames may show that it began earlier
+    length_s: float = 0.0
+    rendered: int = 0  # samples
+    late_s: deque[float] = field(default_factory=lambda: deque(maxlen=DRIFT_FRAMES))
+    resampler: av.AudioResampler = field(
+        default_factory=lambda: av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    )
 
 
 class _Source:
-    """One microphone: resamples its frames and says at which sample of the call each belongs."""
+    """One microphone or voice: says at which sample of the call each of its frames belongs."""
 
     def __init__(self) -> None:
-        self._next = 0
-        self._resampler: av.AudioResampler | None = None
-        self._late: deque[int] = deque(maxlen=DRIFT_FRAMES)
+        self._run: _Run | None = None
+        self._end = 0
 
-    def place(self, ended_s: float, frame: rtc.AudioFrame) -> tuple[int, NDArray[np.int16]]:
-        """Where a frame that came at `ended_s` begins, in samples of the call, and the frame at 48 kHz."""
-        late = round((ended_s - frame.duration) * RATE) - self._next
-        if self._resampler is None or abs(late) > JUMP_S * RATE:
-            self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-            self._late.clear()
-            self._next += late
-            late = 0
-        samples = _resampled(self._resampler, frame)
-        drift = self._drift(late)
-        start = self._next + max(drift, 0)
-        samples = samples[max(-drift, 0) :]
-        self._next = start + len(samples)
-        return start, samples
+    def follow(self, ended_s: float, duration_s: float) -> _Run:
+        """The run that the frame belongs to which came at `ended_s`.
 
-    def _drift(self, late: int) -> int:
-        """By how many samples the source's clock went wrong. Frames come late, never early: the earliest tells."""
-        self._late.append(late)
-        earliest = min(self._late)
-        if len(self._late) < DRIFT_FRAMES or abs(earliest) < DRIFT_S * RATE:
-            return 0
-        self._late.clear()
-        return earliest
+        Frames come late, in bursts, but never early: the earliest ones tell when the run began, and how far the
+        source's clock has gone wrong since.
+        """
+        began_s = ended_s - duration_s
+        run = self._run
+        late_s = began_s - run.start_s - run.length_s if run else 0.0
+        if run is None or abs(late_s) > JUMP_S:
+            run = _Run(began_s, fitted_s=ended_s + FIT_S)
+        elif ended_s < run.fitted_s:
+            run.start_s += min(late_s, 0.0)
+        else:
+            run.late_s.append(late_s)
+            drift_s = min(run.late_s)
+            if len(run.late_s) == DRIFT_FRAMES and abs(drift_s) > DRIFT_S:
+                run = _Run(run.start_s + run.length_s + drift_s, fitted_s=ended_s)
+        run.length_s += duration_s
+        self._run = run
+        return run
+
+    def render(self, run: _Run, frame: rtc.AudioFrame) -> tuple[int, NDArray[np.int16]]:
+        """Where the run's next frame begins, in samples of the call, and the frame at 48 kHz."""
+        samples = _resampled(run.resampler, frame)
+        start = round(run.start_s * RATE) + run.rendered
+        run.rendered += len(samples)
+        overlap = min(max(self._end - start, 0), len(samples))
+        self._end = max(start + len(samples), self._end)
+        return start + overlap, samples[overlap:]
 
 
 class _Mix:

@@ -1,0 +1,200 @@
+"""The recording, judged by decoding the file."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from livekit import rtc
+from numpy.typing import NDArray
+
+from tests.servers import ROOT
+from worker.recording import Recorder
+
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+PEOPLE_RATE, AGENT_RATE = 16_000, 24_000
+FRAME_S = 0.02
+CLOSE = 0.05  # how far a sound may be from where it belongs
+
+
+class Clock:
+    """Seconds since 1970, as the test says: `at` seconds of the call."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return STARTED.timestamp() + self.at
+
+
+def tone(seconds: float, rate: int, pitch: float = 440, level: float = 0.3) -> list[rtc.AudioFrame]:
+    """Frames of 20 ms."""
+    size = int(rate * FRAME_S)
+    wave = level * np.sin(2 * np.pi * pitch * np.arange(int(seconds * rate)) / rate)
+    pcm = (wave * 32767).astype("<i2")
+    return [rtc.AudioFrame(pcm[i : i + size].tobytes(), rate, 1, size) for i in range(0, len(pcm), size)]
+
+
+class Studio:
+    """A recorder whose frames come at the seconds of the call that the test names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.path = folder / "recordings" / "call.ogg"
+        self.recorder = Recorder(self.path, STARTED, self.clock)
+        self._coming: list[tuple[float, str, rtc.AudioFrame]] = []
+
+    def hear(self, identity: str, ends_s: Iterable[float], frames: list[rtc.AudioFrame]) -> None:
+        """Frames of a participant ("agent": the agent's), with the seconds at which each has come whole."""
+        self._coming += [(end, identity, frame) for end, frame in zip(ends_s, frames, strict=False)]
+
+    async def close(self, at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Hand over all frames in the order of their coming, close at that second; the two channels of the file."""
+        for end, identity, frame in sorted(self._coming, key=lambda coming: coming[0]):
+            self.clock.at = end
+            if identity == "agent":
+                self.recorder.agent(frame)
+            else:
+                self.recorder.people(frame, identity)
+        self.clock.at = at
+        assert await self.recorder.close() == self.path
+        assert not self.recorder.part.exists()
+        return decoded(self.path)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path)
+
+
+def steady(start_s: float, step_s: float = FRAME_S) -> Iterable[float]:
+    """The ends of frames that follow each other without a pause."""
+    return itertools.count(start_s + step_s, step_s)
+
+
+def decoded(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    with av.open(str(path)) as file:
+        stream = file.streams.audio[0]
+        assert (stream.codec_context.name, stream.rate, stream.channels) == ("opus", 48_000, 2)
+        left, right = np.concatenate([frame.to_ndarray() for frame in file.decode(stream)], axis=1)
+    return left, right
+
+
+def loud(channel: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """The stretches (begin, end in seconds) where something is to be heard; gaps under 40 ms do not count."""
+    blocks = np.abs(channel[: len(channel) // 480 * 480]).reshape(-1, 480).max(axis=1) > 0.05
+    stretches: list[list[float]] = []
+    for index in np.flatnonzero(blocks):
+        begin, end = index / 100, (index + 1) / 100
+        if stretches and begin - stretches[-1][1] < 0.04:
+            stretches[-1][1] = end
+        else:
+            stretches.append([begin, end])
+    return [(begin, end) for begin, end in stretches]
+
+
+def pitch(channel: NDArray[np.float32], start_s: float, end_s: float) -> list[float]:
+    """The pitches that stand out, to 10 Hz."""
+    part = channel[int(start_s * 48_000) : int(end_s * 48_000)]
+    power = np.abs(np.fft.rfft(part * np.hanning(len(part))))
+    peaks = [i for i in range(1, len(power) - 1) if power[i] > max(power[i - 1], power[i + 1], power.max() / 4)]
+    return sorted({round(peak * 48_000 / len(part), -1) for peak in peaks})
+
+
+def near(*stretches: tuple[float, float]) -> list[object]:
+    return [pytest.approx(stretch, abs=CLOSE) for stretch in stretches]
+
+
+async def test_people_are_on_the_left_and_the_agent_on_the_right_each_at_its_time(studio):
+    studio.hear("ada", steady(1.0), tone(1.0, PEOPLE_RATE))
+    studio.hear("agent", steady(2.5), tone(1.5, AGENT_RATE))
+    studio.hear("ada", steady(5.0), tone(0.5, PEOPLE_RATE))
+    left, right = await studio.close(6.0)
+    assert loud(left) == near((1.0, 2.0), (5.0, 5.5))
+    assert loud(right) == near((2.5, 4.0))
+    assert len(left) / 48_000 == pytest.approx(6.0, abs=CLOSE)
+
+
+async def test_people_who_speak_at_once_are_mixed(studio):
+    studio.hear("ada", steady(0.5), tone(2.0, PEOPLE_RATE, 440))
+    studio.hear("bob", steady(1.5), tone(2.0, PEOPLE_RATE, 1000))
+    left, right = await studio.close(4.0)
+    assert pitch(left, 0.7, 1.3) == [440]
+    assert pitch(left, 1.7, 2.3) == [440, 1000]
+    assert pitch(left, 2.7, 3.3) == [1000]
+    assert loud(right) == []
+
+
+async def test_what_was_before_the_start_is_left_out(studio):
+    studio.hear("ada", steady(-1.0), tone(1.5, PEOPLE_RATE))
+    left, _ = await studio.close(2.0)
+    assert loud(left) == near((0.0, 0.5))
+
+
+async def test_frames_that_come_in_bursts_are_joined_without_a_seam(studio):
+    bursts = (2.0 + 0.2 * (index // 10 + 1) for index in itertools.count())
+    studio.hear("agent", bursts, tone(2.0, AGENT_RATE))
+    _, right = await studio.close(5.0)
+    assert loud(right) == near((2.0, 4.0))
+
+
+async def test_a_microphone_whose_clock_is_wrong_stays_where_it_belongs(studio):
+    beeps = (tone(0.5, PEOPLE_RATE) + tone(9.5, PEOPLE_RATE, level=0)) * 6
+    studio.hear("fast", steady(0.0, FRAME_S * 0.995), beeps)
+    studio.hear("agent", steady(0.0, FRAME_S * 1.005), beeps)
+    left, right = await studio.close(62.0)
+    assert loud(left) == near(*((at * 0.995, at * 0.995 + 0.5) for at in range(0, 60, 10)))
+    assert loud(right) == near(*((at * 1.005, at * 1.005 + 0.5) for at in range(0, 60, 10)))
+
+
+async def test_a_call_in_which_nothing_was_said_is_recorded_as_silence(studio):
+    left, right = await studio.close(3.0)
+    assert len(left) / 48_000 == pytest.approx(3.0, abs=CLOSE)
+    assert loud(left) == loud(right) == []
+
+
+async def test_a_recording_that_cannot_be_written_is_missing_and_disturbs_nobody(tmp_path, caplog):
+    (tmp_path / "recordings").write_text("a file where the folder should be")
+    recorder = Recorder(tmp_path / "recordings" / "call.ogg", datetime.now(UTC))
+    for frame in tone(0.2, AGENT_RATE):
+        recorder.agent(frame)
+    assert await recorder.close() is None
+    assert "the recording could not be written" in caplog.text
+
+
+SPEAKER = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from tests.worker.test_recording import AGENT_RATE, FRAME_S, tone
+from worker.recording import Recorder
+recorder = Recorder(Path(sys.argv[1]), datetime.now(UTC))
+frames = tone(1.0, AGENT_RATE)
+begin = time.monotonic()
+for count in range(1, 10_000):
+    time.sleep(max(begin + count * FRAME_S - time.monotonic(), 0))
+    recorder.agent(frames[count % 50])
+    print(time.monotonic() - begin, flush=True)
+"""
+
+
+def test_what_a_killed_worker_recorded_is_playable(tmp_path):
+    path = tmp_path / "call.ogg"
+    with subprocess.Popen(
+        [sys.executable, "-c", SPEAKER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as speaker:
+        assert speaker.stdout is not None
+        spoken_s = next(float(line) for line in speaker.stdout if float(line) > 4)
+        os.kill(speaker.pid, signal.SIGKILL)
+    assert not path.exists()
+    _, right = decoded(path.with_name("call.ogg.part"))
+    begin, end = loud(right)[0]
+    assert begin < 0.3
+    assert spoken_s - 2 < end < spoken_s + 0.5
