@@ -1,0 +1,109 @@
+"""Job `deliver`: one message to one endpoint of a user's server, signed so that it can be told from a forged one."""
+
+import hashlib
+import hmac
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.jobs import Job
+from calls.tables import deliveries, now
+from calls.tables import webhooks as endpoints
+from calls.webhooks import (
+    PREVIOUS_SECRET_SIGNS_FOR,
+    RETRY_AFTER_S,
+    DeliveryStatus,
+    give_up_delivery,
+    record_attempt,
+)
+from pipeline.deps import Deps
+from pipeline.fate import Done, Fail, Fate, Retry
+from pipeline.outbound import TIMEOUT_S, PrivateAddress, guarded_session
+
+SPREAD = 0.2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the endpoint said: the HTTP status, or None and why there is none."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the endpoint took the message: any 2xx."""
+        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - the HTTP standard
+
+
+async def run(job: Job, deps: Deps) -> Fate:
+    """Send the message once; a repetition after a crash may send it twice, under the same `X-Callroom-Delivery`."""
+    async with deps.db.reading() as conn:
+        query = sa.select(deliveries, endpoints.c.url, endpoints.c.active, *_SECRETS).join(endpoints)
+        row = (await conn.execute(query.where(deliveries.c.id == job.payload["delivery_id"]))).first()
+    if row is None or row.status != DeliveryStatus.PENDING:
+        return Done()  # the endpoint was deleted, or a repetition finds the work done
+    if not row.active:
+        return Fail("the endpoint is switched off")
+    answer = await _post(row, private_addresses=deps.settings.webhook_private_addresses)
+    async with deps.db.writing() as conn:
+        status = DeliveryStatus.DELIVERED if answer.taken else DeliveryStatus.PENDING
+        await record_attempt(conn, row.id, status=status, response_status=answer.status, error=answer.error)
+    return Done() if answer.taken else Retry(answer.error or "no 2xx", _pause_s(job.attempt))
+
+
+async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
+    """After a day the message is kept, not sent: the user can have it redelivered."""
+    del reason
+    await give_up_delivery(conn, job.payload["delivery_id"])
+
+
+_SECRETS = (endpoints.c.secret, endpoints.c.previous_secret, endpoints.c.rotated_at)
+
+
+async def _post(row: sa.Row[Any], *, private_addresses: bool) -> Answer:
+    body = json.dumps(row.payload, separators=(",", ":")).encode()
+    try:
+        async with (
+            guarded_session(private_addresses=private_addresses) as session,
+            session.post(row.url, data=body, headers=_headers(row, body), allow_redirects=False) as response,
+        ):
+            answer = Answer(response.status)
+            return answer if answer.taken else Answer(response.status, f"HTTP status {response.status}")
+    except TimeoutError:
+        return Answer(None, f"no answer within {TIMEOUT_S} s")
+    except aiohttp.ClientConnectorError as error:
+        refused = isinstance(error.os_error, PrivateAddress)
+        return Answer(None, "the URL leads to a private address" if refused else "no connection")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return Answer(None, f"no answer: {type(error).__name__}")
+
+
+def _headers(row: sa.Row[Any], body: bytes) -> dict[str, str]:
+    timestamp = str(time.time_ns() // 1_000_000)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Callroom-Webhooks/1",
+        "X-Callroom-Event": row.event,
+        "X-Callroom-Delivery": row.id,
+        "X-Callroom-Timestamp": timestamp,
+        "X-Callroom-Signature": _signature(row.secret, timestamp, body),
+    }
+    if row.previous_secret is not None and now() - row.rotated_at < PREVIOUS_SECRET_SIGNS_FOR:
+        headers["X-Callroom-Signature-Previous"] = _signature(row.previous_secret, timestamp, body)
+    return headers
+
+
+def _signature(secret: str, timestamp: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def _pause_s(attempt: int) -> float:
+    pause = RETRY_AFTER_S[min(attempt, len(RETRY_AFTER_S)) - 1]
+    return pause * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - spreads load, no secret
