@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from aiohttp import web
 
 from api.app import create_app
-from calls.database import Database
+from calls.database import DEFAULT_TENANT, Database
 from calls.errors import CallroomError
-from calls.keys import DEFAULT_TENANT, add_credits, create_secret_key, create_tenant
+from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.log import configure
 from calls.settings import Settings
 from calls.store import MICROS_PER_DOLLAR

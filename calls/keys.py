@@ -16,7 +16,6 @@ from calls.tables import api_keys, now, tenants
 Row = sa.Row[Any]
 Kind = Literal["secret", "publishable"]
 
-DEFAULT_TENANT = "default"
 SECRET: Kind = "secret"  # noqa: S105 - a kind of key, not a key
 PUBLISHABLE: Kind = "publishable"
 SHOWN_CHARACTERS = 6  # of a key's random part, so that its owner recognises it in a list
