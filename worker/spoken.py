@@ -9,7 +9,7 @@ from worker.voice import Voice
 
 
 class Spoken(io.TextOutput):
-    """The end of a TranscriptSynchronizer: each word comes when it is heard, `flush` when the utterance is over."""
+    """The end of a TranscriptSynchronizer: each word comes when it is heard, `flush` after the last."""
 
     def __init__(self, voice: Voice, clock: Clock, transcript: TranscriptWriter) -> None:
         super().__init__(label="Spoken", next_in_chain=None)
@@ -18,6 +18,8 @@ class Spoken(io.TextOutput):
         self._transcript = transcript
         self._segment: int | None = None
         self._text = ""
+        self._all_words = False
+        voice.on("playback_finished", lambda _event: self._voice_stopped())
 
     @override
     async def capture_text(self, text: str) -> None:
@@ -30,9 +32,19 @@ class Spoken(io.TextOutput):
 
     @override
     def flush(self) -> None:
+        if self._voice.ended_at < self._voice.started_at:
+            self._all_words = True  # its last word is still being heard
+        else:
+            self._finish()
+
+    def _voice_stopped(self) -> None:
+        if self._all_words:
+            self._finish()
+
+    def _finish(self) -> None:
         if self._segment is not None:
             self._write(self._clock.at(self._voice.ended_at), final=True)
-        self._segment, self._text = None, ""
+        self._segment, self._text, self._all_words = None, "", False
 
     def _write(self, ended_at: float, *, final: bool) -> None:
         assert self._segment is not None

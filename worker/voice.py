@@ -41,6 +41,7 @@ class Voice(io.AudioOutput):
         self._waiting: deque[rtc.AudioFrame] = deque()
         self._queued: deque[rtc.AudioFrame] = deque()
         self._position_s = 0.0
+        self._last_sound_at = 0.0
         self._open = False  # an utterance is being made or heard
         self._begun = False  # its first frame went out
         self._complete = False  # all of its audio is here
@@ -146,7 +147,7 @@ class Voice(io.AudioOutput):
             return
         if not self._begun:
             self._begun = True
-            self.started_at = time.time()
+            self.started_at = self._last_sound_at = time.time()
             self.on_playback_started(created_at=self.started_at)
         frame = self._waiting.popleft()
         self._queued.append(frame)
@@ -157,6 +158,7 @@ class Voice(io.AudioOutput):
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
             self._position_s += frame.duration
+            self._last_sound_at = time.time()
             self._on_played(frame)
 
     def _take_back(self) -> None:
@@ -166,7 +168,7 @@ class Voice(io.AudioOutput):
             self._queued.clear()
 
     def _end(self) -> None:
-        self.ended_at = time.time()
+        self.ended_at = self._last_sound_at  # an interruption is often certain only some time after the pause
         position_s, interrupted = self._position_s, self._interrupted
         self._position_s = 0.0
         self._open = self._begun = self._complete = self._interrupted = False

@@ -47,8 +47,8 @@ class Caller:
             task.cancel()
         await self.room.disconnect()
 
-    async def say(self, seconds: float) -> None:
-        """Speak for so long; what the words were, the script of the providers says."""
+    async def say(self, seconds: float = len(SPEECH) / RATE) -> None:
+        """Speak for so long, else a whole sentence; what the words were, the script of the providers says."""
         self._to_say = np.resize(SPEECH, int(seconds * RATE))
         await asyncio.sleep(seconds)
 

@@ -40,6 +40,9 @@ class Talk:
     async def status(self) -> str:
         return str((await self.row()).status)
 
+    async def has_status(self, status: str) -> bool:
+        return await self.status() == status
+
     async def ended(self) -> sa.Row[Any] | None:
         """The row once the call is over and the worker has let go of it."""
         row = await self.row()
@@ -52,6 +55,14 @@ class Talk:
     async def said(self, speaker: str) -> str:
         """What was said for certain by `user` or `agent`."""
         return " ".join(row.text for row in await self.transcript() if row.speaker == speaker and row.is_final)
+
+    async def has_said(self, speaker: str, text: str) -> bool:
+        return text in await self.said(speaker)
+
+    async def has_joined(self, *identities: str) -> bool:
+        """Whether all of them are known to be in the room."""
+        joined = {event.data["identity"] for event in await self.events() if event.message == "Participant joined"}
+        return joined >= set(identities)
 
     async def events(self) -> list[sa.Row[Any]]:
         query = sa.select(call_events).where(call_events.c.call_id == self.id).order_by(call_events.c.id)

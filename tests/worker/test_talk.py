@@ -1,26 +1,116 @@
 """A call as a caller hears it."""
 
+from itertools import pairwise
 
-async def test_the_agent_greets_and_answers_and_both_are_written_down(stage, providers, until):
+import av
+import numpy as np
+
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.worker.conftest import Stage
+
+LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to speak."
+
+
+def left_onset_ms(file: str) -> float:
+    """When the recording's left channel first has a sound."""
+    with av.open(file) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    samples = np.concatenate([frame.reshape(-1, 2) if frame.shape[0] == 1 else frame.T for frame in frames])
+    return float(np.argmax(np.abs(samples[:, 0]) > 0.02) / 48)
+
+
+async def test_the_agent_greets_and_answers_and_both_are_written_down_and_recorded(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
     providers.hear("Do you have a table for two?")
     providers.answer("Yes, at eight.")
-    call = await stage.call(first_message="Hello, this is Ada.")
+    call = await stage.call(first_message="Hello, this is Ada.", post_call={"recording": {"enabled": True}})
     async with call.caller() as caller:
         await until(lambda: call.said("agent"))
-        assert await call.said("agent") == "Hello, this is Ada."
-        await caller.say(2.0)
-        await until(lambda: "Yes, at eight." in providers.spoken)
-
-        async def answered():
-            return "Yes, at eight." in await call.said("agent")
-
-        await until(answered)
+        assert caller.seconds_heard() > 0.5
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, at eight."))
     row = await until(call.ended)
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
     rows = await call.transcript()
-    assert [(r.sequence, r.speaker, r.text) for r in rows] == [
-        (0, "agent", "Hello, this is Ada."),
-        (1, "user", "Do you have a table for two?"),
-        (2, "agent", "Yes, at eight."),
+    assert [(r.sequence, r.speaker, r.text, r.is_final) for r in rows] == [
+        (0, "agent", "Hello, this is Ada.", True),
+        (1, "user", "Do you have a table for two?", True),
+        (2, "agent", "Yes, at eight.", True),
     ]
-    assert all(r.is_final for r in rows)
+    assert rows[1].participant_identity == "alice"
+    assert all(earlier.ended_at_ms <= later.started_at_ms for earlier, later in pairwise(rows))
+    recording = call.settings.recordings_dir / f"{call.id}.ogg"
+    assert abs(left_onset_ms(str(recording)) - rows[1].started_at_ms) < 300
+
+
+async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Hello?")
+    providers.answer("Good evening.")
+    call = await stage.call(
+        system_prompt="You talk to {{name}} of {{city}}. {{nothing}}",
+        variables={"name": "Mr. Blue"},
+        metadata={"city": "Oslo"},
+    )
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.said("agent"))
+        assert providers.chats[0].system.startswith("You talk to Mr. Blue of Oslo.")
+        assert [row.speaker for row in await call.transcript()] == ["user", "agent"]
+        unknown = [event for event in await call.events() if "unknown" in event.message]
+        assert [event.data for event in unknown] == [{"names": ["nothing"]}]
+    await until(call.ended)
+
+
+async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(None, "Mm-hm.")
+    call = await stage.call(first_message=LONG)
+    async with call.caller() as caller:
+        for _ in range(2):
+            await until(caller.agent_is_heard)
+            await caller.say(0.9)
+            await until(lambda: not caller.agent_is_heard())
+        await until(lambda: call.has_said("agent", LONG))
+        assert abs(caller.seconds_heard() - len(LONG) / 15) < 0.5
+        assert providers.chats == []
+        assert await call.said("user") == "Mm-hm."
+    await until(call.ended)
+
+
+async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Wait, stop.")
+    providers.answer("Yes?")
+    call = await stage.call(first_message=LONG)
+    async with call.caller() as caller:
+        await until(lambda: caller.seconds_heard() > 1.5)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes?"))
+        cut = next(row.text for row in await call.transcript() if row.speaker == "agent")
+        assert LONG.startswith(cut)
+        assert 10 < len(cut) < 90
+        assert cut in str(providers.chats[-1].messages)
+        assert LONG not in str(providers.chats[-1].messages)
+    await until(call.ended)
+
+
+async def test_every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.hear("I want fish.", "And I want soup.")
+    call = await stage.call(people=("alice", "bob"))
+    async with call.caller("alice") as alice, call.caller("bob") as bob:
+        await until(lambda: call.has_joined("alice", "bob"))
+        await alice.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        await bob.say()
+        await until(lambda: call.has_said("agent", "I see. I see."))
+        people = [(r.participant_identity, r.text) for r in await call.transcript() if r.speaker == "user"]
+        assert people == [("alice", "I want fish."), ("bob", "And I want soup.")]
+        assert providers.chats[-1].last_user == "bob: And I want soup."
+    await until(call.ended)

@@ -1,0 +1,105 @@
+"""How calls end: each once, with a reason of its own, and with everything written."""
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+
+from calls.states import EndReason
+from calls.store import CallStore
+from calls.tables import calls, jobs
+from tests.conftest import Until
+from tests.providers import Chat, Providers, ToolCall
+from tests.providers.script import Answer
+from tests.worker.conftest import Stage, Talk
+
+HELLO = "Hello there."
+
+
+async def _end_over_the_api(call: Talk) -> bool:
+    async with call.database.writing() as connection:
+        won = await CallStore(connection).finish(call.id, EndReason.ENDED_BY_API)
+    await call.rooms.delete_room(call.room)
+    return won
+
+
+async def _times_ended(call: Talk) -> tuple[int, int]:
+    """How often the call's end was written, and its post-call work queued."""
+    query = sa.select(sa.func.count()).where(jobs.c.call_id == call.id, jobs.c.kind == "post_call")
+    async with call.database.reading() as connection:
+        queued = (await connection.execute(query)).scalar_one()
+    return sum(message.startswith("Call completed") for message in await call.messages()), queued
+
+
+async def by_the_agent(stage: Stage, until: Until) -> None:
+    call = await stage.call(system_prompt="END", first_message=HELLO)
+    async with call.caller() as caller:
+        await until(lambda: call.said("agent"))
+        await caller.say()
+        row = await until(call.ended)
+    assert row.end_reason == "agent_hung_up"
+    assert (await call.said("agent")).endswith("Goodbye.")
+
+
+async def by_the_api_or_the_caller(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO)
+    async with call.caller() as caller:
+        await until(lambda: call.said("agent"))
+        won, _ = await asyncio.gather(_end_over_the_api(call), caller.hang_up())
+        row = await until(call.ended)
+    assert row.end_reason == ("ended_by_api" if won else "caller_hung_up")
+    assert await _times_ended(call) == (1, 1)
+
+
+async def by_deletion_of_the_room(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO)
+    async with call.caller():
+        await until(lambda: call.said("agent"))
+        await call.rooms.delete_room(call.room)
+        row = await until(call.ended)
+    assert row.end_reason == "room_deleted"
+    assert await _times_ended(call) == (1, 1)
+
+
+async def by_its_length(stage: Stage, until: Until) -> None:
+    call = await stage.call(max_duration_s=2, features={"transcription_enabled": False}, first_message=HELLO)
+    async with call.caller() as caller:
+        await until(caller.agent_is_heard)
+        row = await until(call.ended)
+    assert row.end_reason == "max_duration"
+    assert 2 <= (row.ended_at - row.started_at).total_seconds() < 4
+    assert await call.transcript() == []
+
+
+async def by_silence(stage: Stage, until: Until) -> None:
+    call = await stage.call(silence_reminder_s=1, silence_timeout_s=3, language="de")
+    async with call.caller():
+        row = await until(call.ended)
+    assert row.end_reason == "silence"
+    said = [row.text for row in await call.transcript()]
+    assert said == ["Sind Sie noch da?", "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören."]
+
+
+async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO * 20)
+    async with call.caller() as caller:
+        await until(caller.agent_is_heard)
+        async with call.database.writing() as connection:
+            takeover = sa.update(calls).values(lease_token=calls.c.lease_token + 1, lease_worker="another")
+            await connection.execute(takeover.where(calls.c.id == call.id))
+        await until(lambda: caller.agent is None)
+        assert await call.status() == "in_progress"
+    await _end_over_the_api(call)
+
+
+@pytest.mark.timeout(60)
+async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, providers: Providers, until: Until) -> None:
+    def model(chat: Chat) -> Answer:
+        return ["It was a pleasure. ", ToolCall("end_call")] if chat.system == "END" else "I see."
+
+    providers.answer_with(model)
+    providers.hear_with(lambda _utterance: "That is all, goodbye.")
+    ways = (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room)
+    await asyncio.gather(*(way(stage, until) for way in ways))
+    ways = (by_its_length, by_silence, not_at_all_when_another_worker_has_it)
+    await asyncio.gather(*(way(stage, until) for way in ways))
