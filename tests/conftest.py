@@ -14,6 +14,7 @@ import pytest
 from calls.database import Database
 from calls.settings import Settings
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
+from tests.whole_stack import WholeStack, whole_stack_in
 
 Until = Callable[..., Awaitable[Any]]
 MakeSettings = Callable[..., Settings]
@@ -126,6 +127,13 @@ async def start(tmp_path: Path) -> Any:
 
     yield starter
     await asyncio.gather(*(program.__aexit__() for program in programs))
+
+
+@pytest.fixture(scope="session")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
+    """The whole stack with local speech, shared by all who need it; who kills a part waits until it is back."""
+    with whole_stack_in(tmp_path_factory.mktemp("whole-stack")) as stack:
+        yield stack
 
 
 @pytest.fixture
