@@ -1,0 +1,206 @@
+"""`POST /v1/calls` and `/v1/realtime/token`: shapes, rooms, and every refusal."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+from livekit import api as livekit_api
+
+from calls.rooms import Rooms
+from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
+from tests.conftest import MakeSettings
+from tests.servers import LiveKitServer, free_port
+
+Number = Callable[..., Awaitable[str]]
+
+
+def claims(token: str, livekit: LiveKitServer) -> dict[str, Any]:
+    decoded: dict[str, Any] = jwt.decode(token, livekit.secret, algorithms=["HS256"], issuer=livekit.key)
+    return decoded
+
+
+async def test_a_browser_call_is_201_with_a_way_in_and_its_room_is_open(api: Api, agent: str, livekit: LiveKitServer):
+    body = {"agent_id": agent, "participants": [browser(metadata={"tab": 1})], "metadata": {"source": "sdk"}}
+    answer = await api.post("/v1/calls", body)
+    assert answer.status == 201
+    call_id = answer.body["id"]
+    assert UUID(call_id)
+    [participant] = answer.body["participants"]
+    token = participant.pop("access").pop("token")
+    assert UUID(participant.pop("id"))
+    assert participant == {"transport": "webrtc", "identity": "browser-tab-1", "status": "joining"}
+    answer.body.pop("participants")
+    assert answer.body == {
+        "id": call_id,
+        "room_name": f"call_{call_id}",
+        "status": "connecting",
+        "agent": {"id": agent, "name": "Aria"},
+    }
+    may = claims(token, livekit)
+    assert may["sub"] == "browser-tab-1"
+    assert json.loads(may["metadata"]) == {"tab": 1}
+    assert may["exp"] - may["nbf"] <= 24 * 3600
+    assert may["video"] == {
+        "roomJoin": True,
+        "room": f"call_{call_id}",
+        "canPublish": True,
+        "canPublishSources": ["microphone"],
+        "canSubscribe": True,
+        "canPublishData": False,
+        "canUpdateOwnMetadata": False,
+    }
+    async with Rooms.connect(api.settings) as rooms:
+        assert [room.name for room in await rooms.list_rooms([f"call_{call_id}"])] == [f"call_{call_id}"]
+    async with livekit_api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as lk:
+        [dispatch] = await lk.agent_dispatch.list_dispatch(f"call_{call_id}")
+        assert (dispatch.agent_name, json.loads(dispatch.metadata)) == ("callroom", {"call_id": call_id})
+
+
+async def test_a_phone_call_is_202_and_waits_as_a_job(api: Api, agent: str, number: Number):
+    await number()
+    body = {
+        "agent_id": agent,
+        "participants": [phone("+1 (555) 123-4567", from_number="+1 555 987 6543")],
+        "metadata": {"customer_name": "Alice"},
+        "variables": {"customer_segment": "renewal"},
+    }
+    answer = await api.post("/v1/calls", body)
+    assert answer.status == 202
+    assert answer.body["status"] == "queued"
+    [participant] = answer.body["participants"]
+    assert set(participant) == {"id", "transport", "identity", "status", "telephony_leg_id", "job_id"}
+    assert (participant["transport"], participant["identity"], participant["status"]) == (
+        "pstn",
+        "+15551234567",
+        "queued",
+    )
+    assert participant["job_id"].startswith("job_")
+    assert (await api.get("/v1/calls/queue/stats")).body["waiting"] == 1
+    detail = (await api.get(f"/v1/calls/{answer.body['id']}")).body
+    assert (detail["metadata"], detail["variables"]) == (body["metadata"], body["variables"])
+    assert detail["participants"][0]["from_number"] == "+15559876543"
+
+
+async def test_a_call_may_hold_browsers_and_phones(api: Api, agent: str, number: Number):
+    await number()
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser(), phone()]})
+    assert (answer.status, answer.body["status"]) == (202, "queued")
+    assert [("access" in one, "job_id" in one) for one in answer.body["participants"]] == [(True, False), (False, True)]
+
+
+async def test_the_calls_post_call_is_the_agents_with_its_own_on_top_and_stays_as_it_was(api: Api, agent: str):
+    default = {"summary": {"enabled": True, "prompt": "short"}, "evaluation": {"rubric": "polite?"}}
+    await api.put(f"/v1/agents/{agent}", {"post_call": default})
+    schema = {"type": "object", "properties": {"booked": {"type": "boolean"}}}
+    override = {"structured_extraction": {"json_schema": schema}, "summary": {"enabled": False}, "evaluation": None}
+    body = {"agent_id": agent, "participants": [browser()], "post_call": override}
+    call = (await api.post("/v1/calls", body)).body["id"]
+    await api.put(f"/v1/agents/{agent}", {"post_call": {}})
+    assert (await api.get(f"/v1/calls/{call}")).body["post_call"] == {
+        "summary": {"enabled": False, "prompt": "short"},
+        "evaluation": None,
+        "structured_extraction": {"json_schema": schema},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"agent_id": None}, "agent_id"),
+        ({"agent_id": "call_abc123"}, "agent_id"),
+        ({"participants": []}, "participants"),
+        ({"participants": "browser"}, "participants"),
+        ({"participants": [{"identity": "x"}]}, "participants[0].transport"),
+        ({"participants": [{"transport": "sip", "identity": "x"}]}, "participants[0].transport"),
+        ({"participants": [{"transport": "webrtc"}]}, "participants[0].identity"),
+        ({"participants": [browser("")]}, "participants[0].identity"),
+        ({"participants": [browser(), browser()]}, "participants[0].identity"),
+        ({"participants": [phone("+15551234567"), phone("001 555 123 4567")]}, "participants[0].identity"),
+        ({"participants": [browser(), phone("nobody")]}, "participants[1].identity"),
+        ({"participants": [phone(from_number="12")]}, "participants[0].from_number"),
+        ({"participants": [browser(from_number="+15559876543")]}, "participants[0].from_number"),
+        ({"participants": [browser(seat=1)]}, "participants[0].seat"),
+        ({"metadata": []}, "metadata"),
+        ({"variables": "x"}, "variables"),
+        ({"post_call": {"recording": {"on": True}}}, "post_call.recording.on"),
+        ({"priority": 1}, "priority"),
+    ],
+)
+async def test_400_names_the_field(api: Api, agent: str, change: dict[str, Any], path: str):
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()], **change})
+    assert (answer.status, answer.body["code"]) == (400, "validation_error")
+    assert path in [detail["path"] for detail in answer.body["details"]]
+    assert path in answer.body["error"]
+    assert (await api.get("/v1/calls")).body["total"] == 0
+
+
+async def test_400_when_agent_or_participants_are_missing(api: Api):
+    answer = await api.post("/v1/calls", {})
+    assert answer.status == 400
+    assert [detail["path"] for detail in answer.body["details"]] == ["agent_id", "participants"]
+
+
+async def test_400_when_there_is_no_caller_id_to_be_had(api: Api, agent: str, number: Number, tenant: MakeTenant):
+    body = {"agent_id": agent, "participants": [phone()]}
+    nothing = await api.post("/v1/calls", body)
+    await number("+15559990000", key=(await tenant()).key)
+    body["participants"] = [browser(), phone(from_number="+15559990000")]
+    not_mine = await api.post("/v1/calls", body)
+    assert (nothing.status, nothing.body["details"][0]["path"]) == (400, "participants[0].from_number")
+    assert (not_mine.status, not_mine.body["details"][0]["path"]) == (400, "participants[1].from_number")
+
+
+async def test_the_caller_id_is_the_tenants_oldest_number_unless_given(api: Api, agent: str, number: Number):
+    for text in ("+15559876543", "+15559876544"):
+        await number(text)
+    people = [phone("+15551234567"), phone("+15551234568", from_number="+15559876544")]
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": people})
+    detail = (await api.get(f"/v1/calls/{answer.body['id']}")).body
+    assert [one["from_number"] for one in detail["participants"]] == ["+15559876543", "+15559876544"]
+
+
+async def test_404_for_an_agent_that_is_not_there_or_another_tenants(api: Api, agent: str, tenant: MakeTenant):
+    unknown = await api.post("/v1/calls", {"agent_id": str(uuid4()), "participants": [browser()]})
+    key = (await tenant()).key
+    foreign = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]}, key=key)
+    assert (unknown.status, foreign.status) == (404, 404)
+    assert unknown.body == foreign.body
+
+
+async def test_409_names_the_numbers_on_the_do_not_call_list(api: Api, agent: str, number: Number):
+    await number()
+    await api.post("/v1/dnc/batch", {"phone_numbers": ["+15551234567", "+15551234568"]})
+    people = [phone("+15551234567"), phone("+15551234568"), phone("+15551234569")]
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": people})
+    assert (answer.status, answer.body["code"]) == (409, "dnc_conflict")
+    assert "+15551234567" in answer.body["error"]
+    assert "+15551234568" in answer.body["error"]
+    assert "+15551234569" not in answer.body["error"]
+    assert (await api.get("/v1/calls")).body["total"] == 0
+
+
+async def test_503_leaves_a_failed_call_when_livekit_does_not_answer(settings: MakeSettings):
+    async for api in run_api(settings(livekit_url=f"ws://127.0.0.1:{free_port()}")):
+        agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
+        body = {"agent_id": agent, "participants": [browser()]}
+        headers = {"Idempotency-Key": "again"}
+        answers = [await api.post("/v1/calls", body, headers=headers) for _ in range(2)]
+        assert [(answer.status, answer.body["code"]) for answer in answers] == [(503, "livekit_unavailable")] * 2
+        listed = (await api.get("/v1/calls")).body["calls"]
+        assert [call["status"] for call in listed] == ["failed", "failed"]
+
+
+async def test_a_realtime_token_is_a_call_for_one_browser(api: Api, agent: str, livekit: LiveKitServer):
+    answer = await api.post("/v1/realtime/token", {"agent_id": agent, "metadata": {"page": "home"}})
+    assert answer.status == 201
+    assert set(answer.body) == {"client_token", "room_name", "server_url"}
+    assert answer.body["server_url"] == livekit.url
+    assert claims(answer.body["client_token"], livekit)["video"]["room"] == answer.body["room_name"]
+    [call] = (await api.get("/v1/calls")).body["calls"]
+    assert (call["room_name"], call["metadata"]) == (answer.body["room_name"], {"page": "home"})
+    assert call["participant_count"] == 1
+    assert (await api.post("/v1/realtime/token", {})).status == 400
+    assert (await api.post("/v1/realtime/token", {"agent_id": str(uuid4())})).status == 404
