@@ -48,10 +48,9 @@ async def run(job: Job, deps: Deps) -> Fate:
         return Done()
     async with deps.db.reading() as conn:
         transcript = as_text(await read_transcript(conn, call.id))
-        have = await conn.scalars(
-            sa.select(results.c.stage).where(results.c.call_id == call.id, results.c.job_id == job.id),
-        )
-        missing = sections - {section for section, (stage, _) in STAGES.items() if stage in set(have)}
+        ours = sa.select(results.c.stage).where(results.c.call_id == call.id, results.c.job_id == job.id)
+        have = set(await conn.scalars(ours))
+    missing = [section for section in sections if STAGES[section][0] not in have]
     attempts = [_make(deps, job, section, call.post_call[section], transcript) for section in missing]
     reasons = [reason for reason in await asyncio.gather(*attempts) if reason]
     if reasons:

@@ -1,0 +1,199 @@
+"""Post-call work by the real runner, with a scripted model behind OpenAI's protocol."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from calls.database import DEFAULT_TENANT
+from calls.post_call import reprocess
+from calls.store import CallStore
+from calls.transcript import write_segments
+from pipeline.deps import Deps, open_deps
+from tests.pipeline.finished import (
+    EVERYTHING,
+    GOOD,
+    SAID,
+    analysed,
+    announced,
+    call_row,
+    events,
+    finished_call,
+    hang_up,
+    listen,
+    made,
+    running_call,
+    segment,
+    working,
+)
+from tests.providers import Chat, Providers
+
+SUMMARY = {"summary": {"enabled": True}}
+
+
+def stage(chat: Chat) -> str:
+    return str(chat.body["response_format"]["json_schema"]["name"])
+
+
+def well(chat: Chat) -> dict[str, Any]:
+    """A model that always answers well."""
+    return GOOD[stage(chat)]
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Providers]:
+    async with Providers() as providers:
+        yield providers
+
+
+@pytest.fixture
+async def deps(settings, model) -> AsyncIterator[Deps]:
+    async with open_deps(settings(llm_url=model.url, lease_s=2)) as opened:
+        yield opened
+
+
+async def test_every_part_that_is_on_is_made_and_told_once(database_url, deps, model, until):
+    model.answer_with(well)
+    await listen(deps.db)
+    call_id = await finished_call(deps.db, EVERYTHING)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert await made(deps.db, call_id) == GOOD
+    row = await call_row(deps.db, call_id)
+    assert row.intelligence_status == "completed"
+    assert row.transcript_closed_at is not None
+    assert await events(deps.db, call_id) == ["Post-call analysis completed."]
+    told = await announced(deps.db, call_id)
+    assert told == ["call.completed", "call.intelligence.ready", "call.started", "call.transcript.ready"]
+
+
+async def test_the_model_reads_the_transcript_and_what_the_user_asked_for(deps, model, until):
+    model.answer_with(well)
+    sections = {**EVERYTHING, "summary": {"enabled": True, "prompt": "Mind the dessert."}}
+    call_id = await finished_call(deps.db, sections)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    chats = {stage(chat): chat for chat in model.chats}
+    for chat in chats.values():
+        assert "Agent: Hello, this is Aria.\nCaller: I need a table for four." in chat.last_user
+    assert "Mind the dessert." in chats["summary"].system
+    assert '"guests"' in chats["extraction"].system
+    assert "Did the agent book a table?" in chats["evaluation"].system
+
+
+async def test_nothing_is_asked_before_the_worker_has_let_go_of_the_call(deps, model, until):
+    model.answer_with(well)
+    call_id, token = await running_call(deps.db, SUMMARY)
+    await hang_up(deps.db, call_id, token=None)
+    async with working(deps):
+        await until(lambda: waited(deps))
+        async with deps.db.writing() as conn:
+            assert await write_segments(conn, call_id, token, [segment(3, "user", "One last word.")])
+            await CallStore(conn).release_lease(call_id, token)
+        await until(lambda: analysed(deps.db, call_id))
+    [chat] = model.chats
+    assert chat.last_user.endswith("Caller: One last word.\n</transcript>")
+    async with deps.db.writing() as conn:
+        assert not await write_segments(conn, call_id, token, [segment(4, "user", "Too late.")])
+
+
+async def waited(deps: Deps) -> bool:
+    """Whether the job was looked at and put off."""
+    async with deps.db.reading() as conn:
+        rows = (await conn.exec_driver_sql("SELECT token FROM jobs WHERE kind = 'post_call'")).all()
+    return rows[0].token is not None
+
+
+async def test_an_answer_that_does_not_fit_is_sent_back_once(deps, model, until):
+    model.answer({"guests": "four"}, {"guests": 4})
+    call_id = await finished_call(deps.db, {"structured_extraction": EVERYTHING["structured_extraction"]})
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert await made(deps.db, call_id) == {"extraction": {"guests": 4}}
+    assert "'four' is not of type 'integer'" in model.chats[1].last_user
+    assert (await call_row(deps.db, call_id)).intelligence_status == "completed"
+
+
+@pytest.mark.parametrize(
+    "answer", ["I think it was nice.", "", '{"summary": "A."}', {"summary": " ", "sentiment": "neutral"}]
+)
+async def test_a_useless_answer_is_an_error_and_no_text_takes_its_place(deps, model, until, answer):
+    model.answer_with(lambda chat: answer if stage(chat) == "summary" else well(chat))
+    call_id = await finished_call(deps.db, EVERYTHING)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    results = await made(deps.db, call_id)
+    assert "model" in results.pop("summary")
+    assert results == {name: GOOD[name] for name in ("extraction", "evaluation")}
+    assert (await call_row(deps.db, call_id)).intelligence_status == "completed"
+    assert (await events(deps.db, call_id))[-1] == "Post-call analysis completed."
+
+
+async def test_analysis_fails_when_every_part_failed(deps, model, until):
+    model.fail("llm", 401)
+    call_id = await finished_call(deps.db, EVERYTHING)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert set(await made(deps.db, call_id)) == set(GOOD)
+    assert (await made(deps.db, call_id))["summary"] == "The language model's server refused the request with 401."
+    assert (await call_row(deps.db, call_id)).intelligence_status == "failed"
+    assert (await events(deps.db, call_id))[-1] == "Post-call analysis failed."
+
+
+async def test_a_model_that_is_away_for_a_while_is_asked_again_for_what_is_missing(deps, model, until):
+    model.answer_with(well)
+    model.fail("llm", 503, times=1)
+    call_id = await finished_call(deps.db, EVERYTHING)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert await made(deps.db, call_id) == GOOD
+    assert len(model.chats) == 3
+
+
+async def test_a_call_in_which_nothing_was_said_has_errors_that_say_so(deps, model, until):
+    call_id = await finished_call(deps.db, EVERYTHING, said=())
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert set((await made(deps.db, call_id)).values()) == {"The call has no transcript: nothing was said in it."}
+    assert (await call_row(deps.db, call_id)).intelligence_status == "failed"
+    assert model.chats == []
+
+
+@pytest.mark.parametrize(
+    ("post_call", "features"), [(EVERYTHING, {"transcription_enabled": False}), ({"summary": {"enabled": False}}, {})]
+)
+async def test_nothing_starts_where_nothing_is_on_or_nothing_is_transcribed(deps, model, until, post_call, features):
+    call_id = await finished_call(deps.db, post_call, features=features)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert (await call_row(deps.db, call_id)).intelligence_status == "not_started"
+    assert (model.chats, await made(deps.db, call_id), await events(deps.db, call_id)) == ([], {}, [])
+
+
+async def test_reprocessing_replaces_what_was_made(database_url, deps, model, until):
+    model.answer_with(lambda _: {"summary": "First.", "sentiment": "neutral"})
+    call_id = await finished_call(deps.db, SUMMARY)
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+        model.answer_with(lambda _: {"summary": "Second.", "sentiment": "negative"})
+        async with deps.db.writing() as conn:
+            await reprocess(conn, DEFAULT_TENANT, call_id)
+        await until(lambda: analysed(deps.db, call_id))
+    assert await made(deps.db, call_id) == {"summary": {"summary": "Second.", "sentiment": "negative"}}
+    assert await events(deps.db, call_id) == ["Post-call analysis completed."] * 2
+
+
+async def test_a_transcript_that_is_too_long_for_the_model_is_cut_in_the_middle_and_that_is_noted(deps, model, until):
+    model.answer_with(well)
+    model.fail("llm", 413, times=1)
+    long = [("user", f"Sentence number {number} of a long story.") for number in range(200)]
+    call_id = await finished_call(deps.db, SUMMARY, said=[*SAID, *long])
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    read = model.chats[-1].last_user
+    assert "Hello, this is Aria." in read
+    assert "Sentence number 199" in read
+    assert "lines of the call are left out here" in read
+    first, last = await events(deps.db, call_id)
+    assert "too long for the model" in first
+    assert last == "Post-call analysis completed."
