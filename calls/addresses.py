@@ -19,7 +19,9 @@ def is_public(address: str) -> bool:
     An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) is judged as itself.
     """
     parsed = ip_address(address.partition("%")[0])
-    return all(_is_public(each) for each in (parsed, *_embedded(parsed)))
+    if isinstance(parsed, IPv6Address):
+        return _is_public_v6(parsed)
+    return _is_unicast(parsed) and parsed.is_global
 
 
 async def check_url(url: str, *, private_addresses: bool, path: str = "url") -> None:
@@ -47,16 +49,16 @@ async def _look_up(host: str, port: int | None) -> list[str]:
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
-def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
-    if isinstance(address, IPv4Address):
-        return []
+def _is_public_v6(address: IPv6Address) -> bool:
     nat64 = IPv4Address(address.packed[-4:]) if address in _NAT64 else None
-    inside = (address.ipv4_mapped, address.sixtofour, nat64, *(address.teredo or ()))
-    return [each for each in inside if each is not None]
+    inside = address.ipv4_mapped or nat64
+    if inside is not None:
+        return is_public(str(inside))
+    tunnelled = (address.sixtofour, *(address.teredo or ()))
+    if not all(is_public(str(each)) for each in tunnelled if each is not None):
+        return False
+    return _is_unicast(address) and address.is_global and not address.is_site_local
 
 
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return True  # only the IPv4 address inside counts
-    reserved = address.is_multicast or address.is_reserved or address.is_unspecified
-    return address.is_global and not reserved
+def _is_unicast(address: IPv4Address | IPv6Address) -> bool:
+    return not (address.is_multicast or address.is_reserved or address.is_unspecified)
