@@ -1,6 +1,7 @@
 """The application: its route table on one screen, what it opens at the start and closes at the end."""
 
 from collections.abc import AsyncIterator
+from functools import cache
 
 from aiohttp import web
 
@@ -174,11 +175,16 @@ def create_app(settings: Settings) -> web.Application:
     for route in ROUTES:
         route.bind(app)
     add_pages(app)
-    app[DOCUMENT] = openapi.document(ROUTES)
+    app[DOCUMENT] = _document()
     app.cleanup_ctx.extend([_open, open_feed])
     app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(close_feed)
     return app
+
+
+@cache
+def _document() -> bytes:
+    return openapi.document(ROUTES)
 
 
 async def _open(app: web.Application) -> AsyncIterator[None]:
