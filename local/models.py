@@ -15,7 +15,7 @@ from aiohttp import web
 
 from local.hearing.audio import Samples
 from local.hearing.endpointing import load_vad
-from local.hearing.recogniser import Heard, Recogniser
+from local.hearing.recogniser import AT_ONCE, Heard, Recogniser
 from local.language import Language
 from local.voice import Voice
 
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Warm models. The recogniser and the voice each have one thread: they use all cores as it is."""
+    """Warm models, each with threads of its own, so that none waits for another."""
 
     vad: ort.InferenceSession
     recogniser: Recogniser
     voice: Voice
     language: Language
     _hearing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "hearing"))
-    _recognising: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "recognising"))
+    _recognising: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "recognising"))
     _speaking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "speaking"))
     _asked: list[None] = field(default_factory=list)
 

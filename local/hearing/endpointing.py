@@ -17,7 +17,7 @@ _WINDOW_S = _WINDOW / RATE
 _SPEECH, _SILENCE = 0.5, 0.35
 _WINDOWS_TO_START = 3
 _PRE_ROLL_WINDOWS = 12  # kept from before the start: the first consonant is quiet
-_PAUSE_S = 0.096  # of silence, after which recognition may start on the guess that the speech is over
+_PAUSE_S = 0.064  # of silence, after which recognition may start on the guess that the speech is over
 _LONGEST_WINDOWS = int((LONGEST_UTTERANCE_S - 1) / _WINDOW_S)
 
 SHORTEST_ENDPOINT_S = 0.2

@@ -18,6 +18,9 @@ _SHORTEST_CONTEXT_S = 7.5
 _LONGEST_CONTEXT_S = 30.0
 LONGEST_UTTERANCE_S = _LONGEST_CONTEXT_S - _SILENCE_AFTER_S
 
+# A second core hardly makes a model as small as this one any quicker; it is better spent on another utterance.
+AT_ONCE = 2
+
 _SHORTEST_SPEECH_S = 0.15
 _FRAME_S = 0.02  # of the encoder's output, and of the decoder's time tokens
 _NOISE = 0.7  # "no speech" probability: coughs and knocks are above 0.8, the shortest words below 0.5
@@ -61,10 +64,10 @@ class _Encoded:
 
 
 class Recogniser:
-    """Not thread-safe, and slow: call it from one executor thread of its own."""
+    """A quarter of a second of one core per utterance: call it from `AT_ONCE` executor threads."""
 
-    def __init__(self, model: Path, threads: int = 2) -> None:
-        self._whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
+    def __init__(self, model: Path) -> None:
+        self._whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1, num_workers=AT_ONCE)
         self._tokenizer = Tokenizer(self._whisper.hf_tokenizer, multilingual=False)
         self.hear(np.zeros(RATE, np.float32), timed=True)
 
