@@ -1,0 +1,54 @@
+"""Calls that have just been created, in the database."""
+
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from calls.database import DEFAULT_TENANT, Database
+from calls.store import CallStore, NewCall, NewParticipant
+from calls.tables import agents, call_events, participants
+
+BROWSER = NewParticipant("webrtc", "ada")
+
+
+def phone(number: str = "+15551234567") -> NewParticipant:
+    return NewParticipant("pstn", number)
+
+
+async def place(db: Database, *who: NewParticipant) -> NewCall:
+    """A new call of these participants, of a browser called ada if none are given."""
+    agent = {"id": str(uuid.uuid4()), "name": "Aria"}
+    # Each call its own participants: their ids are made with them.
+    legs = [NewParticipant(one.transport, one.identity) for one in who or (BROWSER,)]
+    call = NewCall(DEFAULT_TENANT, agent, legs)
+    async with db.writing() as conn:
+        row = {"id": agent["id"], "tenant_id": DEFAULT_TENANT, "name": agent["name"], "config": {}}
+        await conn.execute(sa.insert(agents).values(row))
+        await CallStore(conn).create(call)
+    return call
+
+
+async def row_of(db: Database, call: NewCall) -> sa.Row[Any]:
+    async with db.reading() as conn:
+        return await CallStore(conn).get(None, call.id)
+
+
+async def ended(db: Database, call: NewCall) -> tuple[str, str] | None:
+    """Status and end reason once the call is over."""
+    row = await row_of(db, call)
+    return (row.status, row.end_reason) if row.ended_at is not None else None
+
+
+async def legs_of(db: Database, call: NewCall) -> list[tuple[str, str, str | None]]:
+    """Identity, status and end reason of each participant."""
+    columns = (participants.c.identity, participants.c.status, participants.c.end_reason)
+    query = sa.select(*columns).where(participants.c.call_id == call.id).order_by(participants.c.position)
+    async with db.reading() as conn:
+        return [tuple(row) for row in await conn.execute(query)]
+
+
+async def events_of(db: Database, call: NewCall) -> list[str]:
+    query = sa.select(call_events.c.message).where(call_events.c.call_id == call.id).order_by(call_events.c.id)
+    async with db.reading() as conn:
+        return list(await conn.scalars(query))
