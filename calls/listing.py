@@ -10,6 +10,13 @@ from calls.counts import total
 from calls.errors import Invalid
 from calls.tables import calls
 
+# Not the agent's snapshot, with prompts as long as one likes, nor the other large columns.
+_SHOWN = [
+    column
+    for column in calls.c
+    if column.name not in {"agent", "variables", "post_call"} and not column.name.startswith("lease_")
+]
+
 
 @dataclass(frozen=True)
 class Page:
@@ -31,7 +38,7 @@ async def list_calls(
     agent_id: str | None = None,
 ) -> Page:
     """A page of a tenant's calls, newest first; a cursor that names none of its calls is Invalid."""
-    query = sa.select(calls).where(calls.c.tenant_id == tenant_id)
+    query = sa.select(*_SHOWN).where(calls.c.tenant_id == tenant_id)
     if status is not None:
         query = query.where(calls.c.status == status)
     if agent_id is not None:
