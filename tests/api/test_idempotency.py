@@ -1,0 +1,145 @@
+"""`Idempotency-Key`: one request, one call, one answer, however often and however roughly it is sent."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import sqlalchemy as sa
+
+from calls.agents import create_agent
+from calls.database import DEFAULT_TENANT, Database
+from calls.idempotency import KEPT
+from calls.keys import create_secret_key
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.tables import calls, idempotency_keys, now
+from tests.api.conftest import Api, browser, phone
+from tests.conftest import MakeSettings, Until
+from tests.servers import process
+
+Make = Callable[..., Awaitable[str]]
+
+
+def once(key: str = "order-1") -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+async def test_the_same_key_and_body_give_the_same_answer_and_one_call(database_url: str, api: Api, agent: str):
+    first = {"agent_id": agent, "participants": [browser()], "metadata": {"a": 1, "b": 2}}
+    again = {"metadata": {"b": 2, "a": 1}, "participants": [browser()], "agent_id": agent.upper()}
+    answers = [await api.post("/v1/calls", body, headers=once()) for body in (first, again)]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[0].body == answers[1].body
+    assert (await api.get("/v1/calls")).body["total"] == 1
+
+
+async def test_twenty_at_once_make_one_call(database_url: str, api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser()]}
+    answers = await asyncio.gather(*(api.post("/v1/calls", body, headers=once()) for _ in range(20)))
+    assert {answer.status for answer in answers} == {201}
+    assert all(answer.body == answers[0].body for answer in answers)
+    assert (await api.get("/v1/calls")).body["total"] == 1
+
+
+async def test_another_body_is_a_422(api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser()]}
+    await api.post("/v1/calls", body, headers=once())
+    other = await api.post("/v1/calls", {**body, "metadata": {"x": 1}}, headers=once())
+    assert (other.status, other.body["code"]) == (422, "idempotency_key_reused")
+    assert (await api.post("/v1/calls", {**body, "metadata": {"x": 1}}, headers=once("order-2"))).status == 201
+
+
+async def test_every_endpoint_that_starts_calls_takes_a_key(api: Api, agent: str, number: Make):
+    await number()
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    asked: dict[str, dict[str, Any]] = {
+        "/v1/calls/batch": {"agent_id": agent, "to": ["+15551234567", "nobody"]},
+        "/v1/calls/fanout": {"agent_id": agent, "to": ["+15551234567", "+15551234568"]},
+        f"/v1/calls/{call}/participants": {"participants": [browser("tab-2"), phone()]},
+    }
+    for path, body in asked.items():
+        answers = [await api.post(path, body, headers=once()) for _ in range(2)]
+        assert [answer.status for answer in answers] == [202, 202]
+        assert answers[0].body == answers[1].body
+        other = {**body, "variables": {"x": 1}} if "to" in body else {"participants": [browser("tab-3")]}
+        assert (await api.post(path, other, headers=once())).status == 422
+    assert (await api.get("/v1/calls")).body["total"] == 3
+
+
+async def test_a_refused_request_leaves_its_key_free(api: Api, agent: str, number: Make):
+    body = {"agent_id": agent, "participants": [phone()]}
+    assert (await api.post("/v1/calls", body, headers=once())).status == 400
+    await number()
+    assert (await api.post("/v1/calls", body, headers=once())).status == 202
+
+
+async def test_a_key_is_forgotten_after_a_day(api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser()]}
+    first = await api.post("/v1/calls", body, headers=once())
+    yesterday = now() - KEPT - timedelta(seconds=1)
+    async with api.database.writing() as conn:
+        await conn.execute(sa.update(idempotency_keys).values(created_at=yesterday))
+    second = await api.post("/v1/calls", body, headers=once())
+    assert second.status == 201
+    assert second.body["id"] != first.body["id"]
+
+
+async def test_a_browsers_key_does_not_reach_the_answer_given_to_another(api: Api, agent: str, publishable: Make):
+    body = {"agent_id": agent, "participants": [browser()]}
+    mine = await api.post("/v1/calls", body, headers=once())
+    public = await api.post("/v1/calls", body, headers=once(), key=await publishable())
+    assert public.status == 201
+    assert public.body["id"] != mine.body["id"]
+
+
+async def test_a_key_that_is_no_key_is_a_400(api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser()]}
+    for key in ("", "x" * 256, "schlüssel"):
+        answer = await api.post("/v1/calls", body, headers=once(key))
+        assert (answer.status, answer.body["details"][0]["path"]) == (400, "Idempotency-Key")
+
+
+async def test_a_process_killed_before_its_reply_leaves_one_call_its_answer_and_its_room(
+    settings: MakeSettings,
+    until: Until,
+    tmp_path: Path,
+):
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
+    database = Database(settings().database)
+    async with database.writing() as conn:
+        _, key = await create_secret_key(conn, DEFAULT_TENANT, "tests")
+        agent = await create_agent(conn, DEFAULT_TENANT, "Aria", {})
+    body = {"agent_id": agent.id, "participants": [browser()]}
+
+    async def created() -> list[str]:
+        async with database.reading() as conn:
+            return list((await conn.execute(sa.select(calls.c.id))).scalars())
+
+    headers = {"Authorization": f"Bearer {key}", **once()}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        # The first process is killed while it waits for LiveKit: after the insert, before the reply.
+        first = settings(livekit_url=f"ws://127.0.0.1:{silent.getsockname()[1]}")
+        program = process("api", first, tmp_path / "first.log")
+        program.ready_url = f"http://127.0.0.1:{first.api_port}/healthz"
+        async with program:
+            asked = asyncio.create_task(_post(client, first, body))
+            await until(created)
+            program.kill_group()
+            assert isinstance((await asyncio.gather(asked, return_exceptions=True))[0], aiohttp.ClientError)
+        second = settings()
+        async with process("api", second, tmp_path / "second.log"):
+            status, told = await _post(client, second, body)
+    assert (status, [told["id"]]) == (201, await created())
+    async with Rooms.connect(second) as rooms:
+        assert len(await rooms.list_rooms([told["room_name"]])) == 1
+    silent.close()
+    await database.close()
+
+
+async def _post(client: aiohttp.ClientSession, to: Settings, body: dict[str, Any]) -> tuple[int, Any]:
+    async with client.post(f"http://127.0.0.1:{to.api_port}/v1/calls", json=body) as answer:
+        return answer.status, await answer.json()
