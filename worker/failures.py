@@ -37,6 +37,7 @@ class Failures:
         self._language = language
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
+        self._hopeless = False
         session.on("error", self._failed)
         session.on("user_input_transcribed", lambda _event: self._works("stt"))
         session.on("conversation_item_added", self._answered)
@@ -58,7 +59,10 @@ class Failures:
         self._journal.put(
             lambda store: store.add_event(self._call_id, "lifecycle", "provider failed", level="error", data=data),
         )
+        if self._hopeless:
+            return
         if self._in_a_row[provider] >= LIMITS[provider]:
+            self._hopeless = True
             self._on_hopeless()
         elif provider == "llm":
             _ = self._session.say(phrase("sorry", self._language), add_to_chat_ctx=False)

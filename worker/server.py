@@ -1,5 +1,6 @@
 """The worker's server: how many calls it takes, what each job process prepares, and the job itself."""
 
+import asyncio
 import json
 import logging
 import math
@@ -8,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
+from livekit import rtc
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
 from calls import log
@@ -65,12 +67,17 @@ def create_server(settings: Settings) -> AgentServer:
         preload_modules=["worker.warm"],
         host="127.0.0.1",
         port=0,
-        log_level="WARN",  # until the server runs and our own format takes over
+        log_level="WARN",  # until the server runs and the log has our own form
     )
     server.rtc_session(answer, agent_name=settings.agent_name, on_request=partial(capacity.answer, server))
-    server.on("worker_started", lambda: log.configure(settings, "worker"))
+    server.on("worker_started", partial(_configure_log, settings))
     Health(server, settings)
     return server
+
+
+def _configure_log(settings: Settings) -> None:
+    log.configure(settings, "worker")
+    logging.getLogger("livekit.agents").setLevel(settings.log_level)
 
 
 def prepare(process: JobProcess) -> None:
@@ -78,7 +85,20 @@ def prepare(process: JobProcess) -> None:
     settings = Settings()
     log.configure(settings, "worker")
     process.userdata["settings"] = settings
+    rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
+    asyncio.run(_rehearse(settings))
     process.userdata["clients"] = Clients.prepare(settings)
+
+
+async def _rehearse(settings: Settings) -> None:
+    """Open the database once, so that the first query of a call finds everything loaded."""
+    database = Database(settings.database, pool_size=1)
+    try:
+        await database.ping()
+    except (sa.exc.SQLAlchemyError, OSError):
+        logger.warning("the database does not answer yet")
+    finally:
+        await database.close()
 
 
 async def answer(context: JobContext) -> None:

@@ -4,9 +4,17 @@ import aiosqlite
 import anyio._backends._asyncio
 import asyncpg
 import openai.lib.streaming.chat
+import openai.resources.chat
+import openai.resources.models
 import sqlalchemy.dialects.postgresql.asyncpg
 import sqlalchemy.dialects.sqlite.aiosqlite
+from livekit.agents import tokenize
+from openai.types.chat import ChatCompletionChunk
 
 import worker.server
 
 __all__ = ["aiosqlite", "anyio", "asyncpg", "openai", "sqlalchemy", "worker"]
+
+# Built when they are first used, which would be while a caller waits for an answer.
+ChatCompletionChunk.model_rebuild(force=True)
+tokenize.basic.hyphenate_word("hello")

@@ -35,6 +35,7 @@ class Providers(Script):
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
@@ -48,7 +49,10 @@ class Providers(Script):
         await self._runner.cleanup()
 
     async def cut_listeners(self) -> None:
-        """Drops every open STT socket as a broken network would."""
+        """Drops every open STT socket as a broken network would; from any thread's loop."""
+        if asyncio.get_running_loop() is not self._loop:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.cut_listeners(), self._loop))
+            return
         for socket in self._sockets:
             if not socket.closed:
                 await socket.close(code=1011)

@@ -45,6 +45,7 @@ class Caller:
     async def hang_up(self) -> None:
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
 
     async def say(self, seconds: float = len(SPEECH) / RATE) -> None:
@@ -77,6 +78,9 @@ class Caller:
 
     async def _listen(self, track: rtc.RemoteTrack) -> None:
         stream = rtc.AudioStream.from_track(track=track, sample_rate=RATE, num_channels=1, frame_size_ms=20)
-        async for event in stream:
-            samples = np.frombuffer(event.frame.data, np.int16).astype(np.float32) / 32768
-            self.heard.append((time.monotonic(), float(np.sqrt(np.mean(samples**2)))))
+        try:
+            async for event in stream:
+                samples = np.frombuffer(event.frame.data, np.int16).astype(np.float32) / 32768
+                self.heard.append((time.monotonic(), float(np.sqrt(np.mean(samples**2)))))
+        finally:
+            await stream.aclose()

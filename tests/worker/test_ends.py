@@ -38,7 +38,7 @@ async def by_the_agent(stage: Stage, until: Until) -> None:
         await caller.say()
         row = await until(call.ended)
     assert row.end_reason == "agent_hung_up"
-    assert (await call.said("agent")).endswith("Goodbye.")
+    assert await call.said("agent") == f"{HELLO} It was a pleasure."
 
 
 async def by_the_api_or_the_caller(stage: Stage, until: Until) -> None:

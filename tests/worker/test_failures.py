@@ -1,0 +1,100 @@
+"""When something outside fails in the middle of a call."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from calls.database import Database
+from calls.rooms import Rooms
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.servers import LiveKitServer, Program, process
+from tests.worker.conftest import Stage, make_settings
+
+SORRY = "I'm sorry, I didn't get that. Could you say it again?"
+FAILED = "I'm sorry, something is wrong on our side."
+LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to die."
+
+
+async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?", "Do you have a table?")
+    providers.answer("Yes, we have.")
+    providers.fail("llm", 503, times=2)
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        failures = [event for event in await call.events() if event.message == "provider failed"]
+        assert [(event.level, event.data["provider"]) for event in failures] == [("error", "llm")]
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+    await until(call.ended)
+
+
+async def test_a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("This goes down with the stream.", "Do you still hear me?")
+    providers.answer("Yes, I do.")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        speaking = asyncio.create_task(caller.say())
+        await asyncio.sleep(0.8)
+        await providers.cut_listeners()
+        await speaking
+        await until(lambda: call.has_said("agent", "Yes, I do."))
+        (heard,) = [row for row in await call.transcript() if row.speaker == "user"]
+        assert heard.text == "Do you still hear me?"
+        assert heard.ended_at_ms - heard.started_at_ms > 1500
+    await until(call.ended)
+
+
+async def test_a_provider_that_fails_for_good_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.fail("stt", 401)
+    call = await stage.call(first_message="Hello there.")
+    async with call.caller():
+        row = await until(call.ended)
+    assert row.end_reason == "provider_failed"
+    assert FAILED in await call.said("agent")
+
+
+@pytest.mark.timeout(90)
+async def test_a_full_worker_takes_no_call_and_what_was_said_outlives_its_sudden_death(
+    livekit: LiveKitServer, scripted: Providers, migrated_sqlite, tmp_path, until: Until
+) -> None:
+    scripted.reset()
+    scripted.hear("Do you have a table?")
+    scripted.answer(LONG)
+    settings = make_settings(livekit, scripted, migrated_sqlite, tmp_path, worker_max_calls=1)
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        database = Database(settings.database)
+        stage = Stage(settings, database, rooms)
+        call = await stage.call(first_message="Hello there.")
+        async with call.caller() as caller:
+            await until(lambda: call.said("agent"))
+            one_too_many = await stage.call()
+            await caller.say()
+            await until(lambda: caller.seconds_heard() > 2)
+            assert (await one_too_many.row()).agent_joined_at is None
+            worker.kill_group()
+            assert (await call.said("agent"), await call.said("user")) == ("Hello there.", "Do you have a table?")
+            unfinished = (await call.transcript())[-1]
+            assert LONG.startswith(unfinished.text)
+            assert unfinished.text
+        await rooms.delete_room(one_too_many.room)
+        await database.close()
+
+
+async def test_the_worker_says_that_it_is_alive_and_ready(worker: Program, worker_settings) -> None:
+    url = f"http://127.0.0.1:{worker_settings.worker_port}"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/healthz") as answer:
+            assert answer.status == 200
+        async with http.get(f"{url}/readyz") as answer:
+            body = await answer.json()
+    assert body == {"status": "ready", "registered": True, "database": True, "livekit": True}
