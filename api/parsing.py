@@ -1,5 +1,6 @@
 """From bytes to a checked model: what is no JSON, strange, unknown or wrong is a 400 that names the field."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import TypeVar
@@ -54,7 +55,9 @@ def parse(raw: bytes, model: type[Model]) -> Model:
 
 
 def read_query(query: Mapping[str, str], model: type[Model]) -> Model:
-    """The query string as `model`; a name that is not known, or a bad value, is an error."""
+    """The query string as `model`; a name that is not known or comes twice, or a bad value, is an error."""
+    if twice := [name for name, times in Counter(query.keys()).items() if times > 1]:
+        raise Invalid.field(twice[0], "expected once")
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:

@@ -1,0 +1,70 @@
+"""The tenant's SIP trunk as the API keeps it; what LiveKit makes of it is tested with the pipeline."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api, MakeTenant
+
+STATUS, TRUNK = "/v1/telephony/status", "/v1/telephony/trunk"
+
+
+async def test_without_a_trunk_telephony_is_not_connected_and_says_why(api: Api):
+    status = (await api.get(STATUS)).body
+    assert status == {"connected": False, "provider": "sip", "reason": "No SIP trunk is configured."}
+    assert (await api.get(TRUNK)).status == 404
+    assert (await api.delete(TRUNK)).status == 404
+
+
+async def test_a_trunk_is_saved_changed_and_removed_and_its_password_never_shown(api: Api):
+    saved = await api.put(
+        TRUNK,
+        {
+            "address": "sip.example.com:5061",
+            "transport": "tls",
+            "username": "callroom",
+            "password": "correct horse",
+            "allowed_addresses": ["192.0.2.0/24"],
+        },
+    )
+    assert saved.status == 200
+    shown = {name: value for name, value in saved.body.items() if name not in {"state", "reason", "updated_at"}}
+    assert shown == {
+        "address": "sip.example.com:5061",
+        "transport": "tls",
+        "username": "callroom",
+        "allowed_addresses": ["192.0.2.0/24"],
+    }
+    changed = await api.put(TRUNK, {"address": "sip.example.net"})
+    assert (changed.body["address"], changed.body["transport"]) == ("sip.example.net", "udp")
+    assert (await api.get(TRUNK)).body == changed.body
+    status = (await api.get(STATUS)).body
+    assert status["connected"] is False
+    assert status["reason"]
+    assert (await api.delete(TRUNK)).status == 204
+    assert (await api.delete(TRUNK)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"address": ""}, "address"),
+        ({"address": "sip:alice@example.com"}, "address"),
+        ({"address": "sip.example.com\r\nVia: x"}, "address"),
+        ({"transport": "sctp"}, "transport"),
+        ({"password": ""}, "password"),
+        ({"allowed_addresses": ["anywhere"]}, "allowed_addresses[0]"),
+        ({"port": 5060}, "port"),
+    ],
+)
+async def test_a_wrong_field_of_a_trunk_is_named(api: Api, fields: dict[str, Any], path: str):
+    wrong = await api.put(TRUNK, {"address": "sip.example.com", **fields})
+    assert wrong.status == 400
+    assert [detail["path"] for detail in wrong.body["details"]] == [path]
+
+
+async def test_each_tenant_has_a_trunk_of_its_own(api: Api, tenant: MakeTenant):
+    stranger = await tenant()
+    await api.put(TRUNK, {"address": "sip.example.com"})
+    assert (await api.get(TRUNK, key=stranger.key)).status == 404
+    assert (await api.delete(TRUNK, key=stranger.key)).status == 404
