@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic import command
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from calls.changes import CHANNEL, Changes
 from calls.errors import Invalid
+from calls.sqlite import Connection, Driver
 from calls.tables import tenants
 
 DEFAULT_TENANT = "default"
@@ -120,7 +121,8 @@ def _parse(url: str) -> URL:
 
 def _options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": 30, "isolation_level": None, "cached_statements": 512}}
+        connect = {"timeout": 30, "isolation_level": None, "cached_statements": 512}
+        return {"module": Driver(), "connect_args": connect}
     return {"pool_pre_ping": True}
 
 
@@ -133,5 +135,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A writer takes the lock at once: one that reads first and writes later can be refused half-way.
-    writes = connection.get_execution_options().get("callroom_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("callroom_writes"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        cast("Connection", connection.connection.dbapi_connection).begin_with_next()

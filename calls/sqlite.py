@@ -1,0 +1,141 @@
+"""aiosqlite under SQLAlchemy with one visit to the connection's thread per statement; its own adapter makes four.
+
+Placing a call takes some ten statements: the switches between threads, each a wait for Python's lock, were most of it.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiosqlite
+from sqlalchemy.connectors.asyncio import AsyncIODBAPIConnection
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+)
+from sqlalchemy.util.concurrency import await_
+from typing_extensions import override
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What is known of a statement once it has run."""
+
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int = 0
+    rows: Sequence[Any] = field(default_factory=tuple)
+
+
+class _Cursor(AsyncAdapt_aiosqlite_cursor):
+    """Begins the transaction if that is still to do, executes, and fetches every row, all in one visit."""
+
+    __slots__ = ("_outcome", "arraysize")
+
+    def __init__(self, connection: "Connection") -> None:
+        self._adapt_connection: Connection = connection
+        self._rows = deque()
+        self._outcome = _Outcome()
+        self.arraysize = 1
+
+    @property
+    @override
+    def description(self) -> Any:
+        return self._outcome.description
+
+    @property
+    @override
+    def rowcount(self) -> int:
+        return self._outcome.rowcount
+
+    @property
+    @override
+    def lastrowid(self) -> int:
+        return self._outcome.lastrowid
+
+    @override
+    def execute(self, operation: Any, parameters: Any = None) -> None:
+        self._visit("execute", operation, parameters or ())
+
+    @override
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> None:
+        self._visit("executemany", operation, seq_of_parameters)
+
+    @override
+    def close(self) -> None:
+        self._rows.clear()
+
+    @override
+    async def _async_soft_close(self) -> None:
+        """Nothing is open: every visit closes what it opened."""
+
+    def _visit(self, how: str, operation: str, parameters: Sequence[Any]) -> None:
+        self._outcome = self._adapt_connection.visit(how, operation, parameters)
+        self._rows = deque(self._outcome.rows)
+
+
+class Connection(AsyncAdapt_aiosqlite_connection):
+    """One SQLite connection, which knows whether there is anything to commit or to roll back."""
+
+    __slots__ = ("_begin", "_used")
+
+    _cursor_cls: type[AsyncAdapt_aiosqlite_cursor] = _Cursor
+
+    def __init__(self, dbapi: "Driver", connection: AsyncIODBAPIConnection) -> None:
+        super().__init__(dbapi, connection)
+        self._begin = False
+        self._used = False
+
+    def begin_with_next(self) -> None:
+        """Begin a transaction on the same visit as its first statement."""
+        self._begin = True
+
+    def visit(self, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
+        """Run one statement with the cursor's method `how`."""
+        begin, self._begin = "BEGIN" if self._begin else "", False
+        self._used = True
+        file = self._connection
+        try:
+            outcome: _Outcome = await_(file._execute(_run, file._conn, begin, how, operation, parameters))  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - handed on as what SQLAlchemy knows
+            self._handle_exception(error)
+        return outcome
+
+    @override
+    def commit(self) -> None:
+        if self._used:
+            super().commit()
+            self._used = False
+
+    @override
+    def rollback(self) -> None:
+        self._begin = False
+        if self._used:
+            super().rollback()
+            self._used = False
+
+
+class Driver(AsyncAdapt_aiosqlite_dbapi):
+    """For `create_async_engine(…, module=Driver())`."""
+
+    def __init__(self) -> None:
+        super().__init__(aiosqlite, sqlite3)
+
+    @override
+    def connect(self, *arguments: Any, **options: Any) -> Connection:
+        return Connection(self, super().connect(*arguments, **options)._connection)  # noqa: SLF001
+
+
+def _run(connection: sqlite3.Connection, begin: str, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
+    if begin:
+        connection.execute(begin)
+    cursor = connection.cursor()
+    try:
+        getattr(cursor, how)(operation, parameters)
+        rows = cursor.fetchall() if cursor.description else ()
+        return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid or 0, rows)
+    finally:
+        cursor.close()
