@@ -6,6 +6,8 @@ from api.routing import STORAGE
 from api.schema.calls import RecordingQuery
 from calls.errors import Forbidden, NotFound
 
+_TYPES = {".ogg": "audio/ogg", ".wav": "audio/wav"}
+
 
 async def download(request: web.Request, query: RecordingQuery) -> web.FileResponse:
     """The file of a signed link, whole or in the ranges that were asked for."""
@@ -15,4 +17,5 @@ async def download(request: web.Request, query: RecordingQuery) -> web.FileRespo
     path = storage.file(key)
     if path is None:
         raise NotFound("This recording is no longer there.")
-    return web.FileResponse(path, headers={"Cache-Control": "private"})
+    kind = _TYPES.get(path.suffix, "application/octet-stream")
+    return web.FileResponse(path, headers={"Cache-Control": "private", "Content-Type": kind})

@@ -1,0 +1,223 @@
+"""Reading a call: detail, summary, transcript, recording, events."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+
+from calls.states import EndReason
+from calls.store import CallStore
+from calls.tables import calls, now, recordings, results
+from calls.transcript import Segment, write_segments
+from tests.api.conftest import Api, browser
+
+Talk = Callable[..., Awaitable[str]]
+
+SUMMARY = {"summary": "Caller asked for support.", "sentiment": "neutral"}
+EVALUATION = {"passed": True, "score": 1.0, "reasoning": "The issue was resolved."}
+
+
+@pytest.fixture
+def talk(api: Api, agent: str) -> Talk:
+    """`await talk(ends=False)`: the id of a call in which two sentences were said over 145 seconds."""
+
+    async def make(*, ends: bool = True, says: bool = True, **fields: Any) -> str:
+        created = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser("Ann")], **fields})
+        call_id, person = created.body["id"], created.body["participants"][0]["id"]
+        start = now() - timedelta(seconds=145)
+        async with api.database.writing() as conn:
+            store = CallStore(conn)
+            token = await store.take_lease(call_id, "worker-1", 10)
+            assert token is not None
+            await store.agent_joined(call_id, token)
+            await store.participant_joined(call_id, "Ann", start)
+            await store.start(call_id, start)
+            if says:
+                spoken = [
+                    Segment(
+                        0, "user", "Hello", 0, 900, is_final=True, participant_id=person, participant_identity="Ann"
+                    ),
+                    Segment(1, "agent", "Hi there, how can I help?", 1000, 2500, is_final=True),
+                ]
+                await write_segments(conn, call_id, token, spoken)
+            if ends:
+                await store.finish(call_id, EndReason.CALLER_HUNG_UP, start + timedelta(seconds=144.2))
+        return str(call_id)
+
+    return make
+
+
+async def test_the_detail_has_everything_about_a_call(database_url: str, api: Api, agent: str, talk: Talk):
+    call_id = await talk(metadata={"a": 1}, variables={"b": 2}, post_call={"summary": {"enabled": True}})
+    async with api.database.writing() as conn:
+        rows = [("summary", SUMMARY, None), ("extraction", {"intent": "support"}, None), ("evaluation", None, "no")]
+        for stage, value, error in rows:
+            await conn.execute(sa.insert(results).values(call_id=call_id, stage=stage, value=value, error=error))
+        await conn.execute(sa.update(calls).values(intelligence_status="completed"))
+    answer = await api.get(f"/v1/calls/{call_id}")
+    assert answer.status == 200
+    detail = answer.body
+    [row] = (await api.get("/v1/calls")).body["calls"]
+    assert {name: detail[name] for name in row} == row
+    assert (detail["status"], detail["end_reason"], detail["bill_duration"]) == ("completed", "caller_hung_up", 145)
+    assert (detail["metadata"], detail["variables"]) == ({"a": 1}, {"b": 2})
+    assert detail["post_call"] == {"summary": {"enabled": True}}
+    assert detail["agent"] == {"id": agent, "name": "Aria"}
+    [person] = detail["participants"]
+    assert (person["identity"], person["status"], person["metadata"]) == ("Ann", "left", {})
+    assert person["joined_at"] < person["left_at"]
+    assert detail["transcript"]["text"] == "Caller: Hello\nAgent: Hi there, how can I help?"
+    assert [each["speaker"] for each in detail["transcript"]["segments"]] == ["user", "agent"]
+    assert detail["transcript"]["raw"] == [
+        {"id": "t_1", "type": "user_input", "response": "Hello"},
+        {"id": "t_2", "type": "agent_response", "response": "Hi there, how can I help?"},
+    ]
+    assert detail["intelligence"] == {
+        "status": "completed",
+        **SUMMARY,
+        "structured_data": {"intent": "support"},
+        "evaluation": None,
+        "errors": ["evaluation: no"],
+    }
+    assert detail["recording"]["status"] == "disabled"
+    assert detail["events"] == (await api.get(f"/v1/calls/{call_id}/events")).body["events"]
+
+
+async def test_times_are_utc_with_a_z(api: Api, talk: Talk):
+    detail = (await api.get(f"/v1/calls/{await talk()}")).body
+    for name in ("created_at", "started_at", "ended_at"):
+        assert detail[name].endswith("Z")
+
+
+async def test_a_new_call_has_all_parts_empty(api: Api, agent: str):
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    detail = (await api.get(f"/v1/calls/{call}")).body
+    assert detail["transcript"] == {"text": "", "segments": [], "raw": []}
+    assert detail["intelligence"] == {
+        "status": "not_started",
+        "summary": None,
+        "sentiment": None,
+        "structured_data": None,
+        "evaluation": None,
+        "errors": [],
+    }
+    assert (detail["started_at"], detail["ended_at"], detail["end_reason"]) == (None, None, None)
+    assert (detail["bill_duration"], detail["total_cost"]) == (0, 0)
+
+
+async def test_the_summary_is_a_404_until_there_is_one(api: Api, talk: Talk):
+    call_id = await talk(post_call={"summary": {"enabled": True}})
+    before = await api.get(f"/v1/calls/{call_id}/summary")
+    async with api.database.writing() as conn:
+        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value=SUMMARY))
+        await conn.execute(sa.update(calls).values(intelligence_status="completed"))
+    after = await api.get(f"/v1/calls/{call_id}/summary")
+    assert (before.status, after.status) == (404, 200)
+    assert after.body == {"status": "completed", **SUMMARY}
+
+
+async def test_the_transcript_is_a_404_until_there_is_a_segment_and_grows_while_the_call_runs(api: Api, talk: Talk):
+    silent, talking = await talk(ends=False, says=False), await talk(ends=False)
+    assert (await api.get(f"/v1/calls/{silent}/transcript")).status == 404
+    answer = await api.get(f"/v1/calls/{talking}/transcript")
+    assert answer.status == 200
+    assert answer.body["text"] == "Caller: Hello\nAgent: Hi there, how can I help?"
+    timed = {"sequence": 0, "started_at_ms": 0, "ended_at_ms": 900, "is_final": True, "source": "runtime"}
+    assert answer.body["transcript"][0] == {
+        "id": "t_1",
+        "type": "user_input",
+        "response": "Hello",
+        "speaker": "user",
+        **timed,
+    }
+    detail = (await api.get(f"/v1/calls/{talking}")).body
+    person = {"participant_id": detail["participants"][0]["id"], "participant_identity": "Ann"}
+    assert answer.body["segments"][0] == {"speaker": "user", "text": "Hello", **timed, **person}
+    assert answer.body["segments"] == detail["transcript"]["segments"]
+
+
+async def test_events_are_paged_oldest_first(api: Api, talk: Talk):
+    path = f"/v1/calls/{await talk()}/events"
+    everything = (await api.get(path)).body
+    assert (everything["limit"], everything["offset"]) == (50, 0)
+    assert everything["total"] == len(everything["events"]) >= 5
+    first = everything["events"][0]
+    assert set(first) == {"id", "call_id", "level", "source", "message", "created_at"}
+    assert (first["message"], first["source"], first["level"]) == ("Call created", "lifecycle", "info")
+    assert first["id"].startswith("evt_")
+    part = (await api.get(f"{path}?limit=2&offset=1")).body
+    assert part["events"] == everything["events"][1:3]
+    assert (await api.get(f"{path}?limit=201")).status == 400
+
+
+async def test_a_recording_is_pending_from_the_start_then_ready_with_a_link(
+    api: Api,
+    talk: Talk,
+    tmp_path: Path,
+):
+    call_id = await talk(ends=False, post_call={"recording": {"enabled": True}})
+    path = f"/v1/calls/{call_id}/recording"
+    before = (await api.get(path)).body
+    assert before == {
+        "call_id": call_id,
+        "recording": {
+            "id": None,
+            "status": "pending",
+            "format": None,
+            "provider_recording_id": None,
+            "metadata": {},
+        },
+    }
+    audio = bytes(range(256)) * 40
+    (tmp_path / "a.ogg").write_bytes(audio)
+    await api.storage.put_file(f"recordings/default/{call_id}.ogg", tmp_path / "a.ogg")
+    async with api.database.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
+        ready = {"status": "ready", "key": f"recordings/default/{call_id}.ogg", "duration_ms": 1000}
+        await conn.execute(sa.update(recordings).values(**ready, size_bytes=len(audio)))
+    recording = (await api.get(path)).body["recording"]
+    assert (recording["status"], recording["format"]) == ("ready", "ogg")
+    assert recording["id"]
+    shown = (await api.get(f"/v1/calls/{call_id}")).body["recording"]
+    assert (shown["id"], set(shown["metadata"])) == (recording["id"], set(recording["metadata"]))
+    url = recording["metadata"]["stereo_mix"]["signed_url"]
+    async with api.session.get(url) as whole:
+        assert (whole.status, await whole.read()) == (200, audio)
+        assert whole.content_type == "audio/ogg"
+    async with api.session.get(url, headers={"Range": "bytes=10-19"}) as part:
+        assert (part.status, await part.read()) == (206, audio[10:20])
+
+
+async def test_a_link_that_was_tampered_with_is_a_403(api: Api, tmp_path: Path):
+    (tmp_path / "a.ogg").write_bytes(b"secret")
+    await api.storage.put_file("recordings/a.ogg", tmp_path / "a.ogg")
+    link = urlsplit(await api.storage.signed_url("recordings/a.ogg", 60))
+    old = urlsplit(await api.storage.signed_url("recordings/a.ogg", -1))
+    gone = await api.storage.signed_url("recordings/b.ogg", 60)
+    bad = [f"/v1/recordings/recordings/b.ogg?{link.query}", f"{old.path}?{old.query}", f"{link.path}?{link.query}0"]
+    bad.append("/v1/recordings/../callroom.db?" + link.query)
+    bad.append("/v1/recordings/%2e%2e/callroom.db?" + link.query)
+    for path in bad:
+        assert (await api.get(path, key=None)).status in {403, 404}, path
+    assert (await api.get(link.path, key=None)).status == 400
+    assert (await api.get(gone, key=None)).status == 404
+    assert (await api.get(f"{link.path}?{link.query}", key=None)).status == 200
+
+
+async def test_a_call_that_never_started_has_a_failed_recording(api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser()], "post_call": {"recording": {"enabled": True}}}
+    call_id = (await api.post("/v1/calls", body)).body["id"]
+    async with api.database.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.NOBODY_JOINED)
+    answer = await api.get(f"/v1/calls/{call_id}/recording")
+    assert (answer.status, answer.body["recording"]["status"]) == (200, "failed")
+
+
+async def test_the_parts_of_a_call_that_is_not_there_are_404(api: Api):
+    nowhere = "/v1/calls/00000000-0000-4000-8000-000000000000"
+    for part in ("", "/summary", "/transcript", "/recording", "/events"):
+        assert (await api.get(nowhere + part)).status == 404
