@@ -169,7 +169,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
-BODIES = {
+JSON = {"Content-Type": "application/json"}
+BODIES: dict[str, dict[str, Any]] = {
     "/v1/agents": {"name": "Aria"},
     "/v1/calls": {"agent_id": ..., "participants": [{"transport": "pstn", "identity": "+15551234567"}]},
     "/v1/calls/batch": {"agent_id": ..., "to": ["+15551234567"]},
@@ -223,7 +224,6 @@ def test_strange_values_in_a_body_are_taken_or_refused_in_words(target: Target, 
     run()
 
 
-JSON = {"Content-Type": "application/json"}
 STRANGE_BODIES = {
     "nothing": b"",
     "no object": b"[]",
