@@ -36,7 +36,7 @@ async def test_a_call_to_a_phone_fails_and_says_why(database_url, deps, until):
 
 
 async def test_a_call_ends_with_the_last_of_its_legs_also_when_they_fail_at_once(database_url, deps, until):
-    calls = [await place(deps.db, phone(ONE), phone(TWO)) for _ in range(5)]
+    calls = [await place(deps.db, phone(ONE), phone(TWO)) for _ in range(3)]
     async with working(deps):
         for call in calls:
             assert await until(lambda call=call: ended(deps.db, call)) == ("failed", UNAVAILABLE)

@@ -199,7 +199,7 @@ async def test_while_livekit_is_away_lost_agents_are_noticed_and_nobody_else_is_
 
 async def test_several_watchers_end_a_call_once(database_url, open_with):
     deps = await open_with(join_timeout_s=0.01)
-    calls = [await place_with_room(deps) for _ in range(5)]
+    calls = [await place_with_room(deps) for _ in range(3)]
     watchers = [Watcher(deps.db, deps.rooms, deps.settings) for _ in range(4)]
     await asyncio.gather(*(watcher.look() for watcher in watchers))
     for call in calls:

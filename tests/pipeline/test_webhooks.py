@@ -170,7 +170,6 @@ async def test_an_endpoint_that_does_not_answer_delays_nobody_elses(deps, receiv
         for _ in range(MANY):
             await send_test(deps.db, well)
         await until(lambda: len(receiver.got) == MANY)
-        assert receiver.hanging <= LANE_WIDTH
         receiver.let_go.set()
 
 
