@@ -63,12 +63,17 @@ def snapshot(row: Row) -> dict[str, Any]:
 
 
 async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:
-    query = sa.select(agents).where(*_own(tenant_id, agent_id))
-    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    asked = {"tenant_id": tenant_id, "agent_id": agent_id}
+    row = (await conn.execute(_FIND_AND_LOCK if lock else _FIND, asked)).one_or_none()
     if row is None:
         raise NotFound("No such agent.")
     return row
 
 
-def _own(tenant_id: str, agent_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+def _own(tenant_id: object, agent_id: object) -> tuple[sa.ColumnElement[bool], ...]:
     return agents.c.tenant_id == tenant_id, agents.c.id == agent_id, agents.c.deleted_at.is_(None)
+
+
+# Built once: every new call asks for its agent.
+_FIND = sa.select(agents).where(*_own(sa.bindparam("tenant_id"), sa.bindparam("agent_id")))
+_FIND_AND_LOCK = _FIND.with_for_update()

@@ -1,5 +1,7 @@
 """How many calls there are, kept exact in the transaction of every change so that no listing counts rows."""
 
+from functools import cache
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,17 +11,21 @@ from calls.tables import call_counts
 
 async def count(connection: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, int]) -> None:
     """Add `changes` (status: how many more) to the counters of a tenant's agent."""
-    statement = upsert(connection, call_counts)
-    statement = statement.on_conflict_do_update(
-        index_elements=["tenant_id", "agent_id", "status"],
-        set_={"calls": call_counts.c.calls + statement.excluded.calls},
-    )
     # In a fixed order: two transactions that lock the same counters must not wait for each other crosswise.
     rows = [
         {"tenant_id": tenant_id, "agent_id": agent_id, "status": str(status), "calls": more}
         for status, more in sorted(changes.items())
     ]
-    await connection.execute(statement, rows)
+    await connection.execute(_add(connection.dialect.name), rows)
+
+
+@cache
+def _add(dialect: str) -> sa.Insert:
+    statement = upsert(dialect, call_counts)
+    return statement.on_conflict_do_update(
+        index_elements=["tenant_id", "agent_id", "status"],
+        set_={"calls": call_counts.c.calls + statement.excluded.calls},
+    )
 
 
 async def total(

@@ -90,9 +90,13 @@ class Database:
         await self._engine.dispose()
 
 
-def upsert(connection: AsyncConnection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
-    """An INSERT for `table` that has `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+def upsert(connection: AsyncConnection | str, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+    """An INSERT for `table` that has `on_conflict_do_update` and `on_conflict_do_nothing`.
+
+    `connection` may be the name of its dialect, for a statement that is built once and kept.
+    """
+    dialect = connection if isinstance(connection, str) else connection.dialect.name
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def alembic_config(connection: sa.Connection | None = None) -> Config:

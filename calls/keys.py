@@ -43,26 +43,28 @@ class Key:
         return self.kind == PUBLISHABLE
 
 
+_FIND = (
+    sa.select(
+        api_keys.c.id,
+        api_keys.c.kind,
+        api_keys.c.tenant_id,
+        tenants.c.name,
+        tenants.c.metered,
+        tenants.c.credits_micros,
+        api_keys.c.declared_kind,
+        api_keys.c.scopes,
+        api_keys.c.agent_id,
+        api_keys.c.allowed_channels,
+        api_keys.c.default_from_number,
+    )
+    .join_from(api_keys, tenants)
+    .where(api_keys.c.key_hash == sa.bindparam("key_hash"), api_keys.c.revoked_at.is_(None))
+)
+
+
 async def find_key(conn: AsyncConnection, plain: str) -> Key | None:
     """Give the key with its tenant, in one query; None if it is unknown or revoked."""
-    query = (
-        sa.select(
-            api_keys.c.id,
-            api_keys.c.kind,
-            api_keys.c.tenant_id,
-            tenants.c.name,
-            tenants.c.metered,
-            tenants.c.credits_micros,
-            api_keys.c.declared_kind,
-            api_keys.c.scopes,
-            api_keys.c.agent_id,
-            api_keys.c.allowed_channels,
-            api_keys.c.default_from_number,
-        )
-        .join_from(api_keys, tenants)
-        .where(api_keys.c.key_hash == _hash(plain), api_keys.c.revoked_at.is_(None))
-    )
-    row = (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(_FIND, {"key_hash": _hash(plain)})).one_or_none()
     if row is None:
         return None
     return Key(

@@ -28,6 +28,14 @@ from calls.tables import call_events, calls, now, participants, recordings, tena
 
 MICROS_PER_DOLLAR = 1_000_000
 
+# What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
+_INSERT_CALL = sa.insert(calls)
+_INSERT_EVENT = sa.insert(call_events)
+_INSERT_PARTICIPANTS = sa.insert(participants).returning(participants)
+_THIS_CALL = calls.c.id == sa.bindparam("call_id")
+_HOLD = sa.select(calls.c.id).where(_THIS_CALL).with_for_update()
+_LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
+
 
 @dataclass(frozen=True)
 class NewParticipant:
@@ -80,30 +88,31 @@ class CallStore:
         """Write the call with its participants and their dial jobs; return the participants' rows in order."""
         at = now()
         await self._connection.execute(
-            sa.insert(calls).values(
-                id=call.id,
-                tenant_id=call.tenant_id,
-                agent_id=call.agent["id"],
-                agent=call.agent,
-                room_name=call.room_name,
-                status=call.status,
-                metadata=call.metadata,
-                variables=call.variables,
-                post_call=call.post_call,
-                intelligence_status=IntelligenceStatus.NOT_STARTED,
-                participant_count=len(call.participants),
-                primary_identity=call.participants[0].identity,
-                primary_transport=call.participants[0].transport,
-                price_micros_per_minute=call.price_micros_per_minute,
-                batch_id=call.batch_id,
-                created_at=at,
-                dispatches=1,  # the room is created with its first dispatch
-                dispatched_at=at,
-            ),
+            _INSERT_CALL,
+            {
+                "id": call.id,
+                "tenant_id": call.tenant_id,
+                "agent_id": call.agent["id"],
+                "agent": call.agent,
+                "room_name": call.room_name,
+                "status": call.status,
+                "metadata": call.metadata,
+                "variables": call.variables,
+                "post_call": call.post_call,
+                "intelligence_status": IntelligenceStatus.NOT_STARTED,
+                "participant_count": len(call.participants),
+                "primary_identity": call.participants[0].identity,
+                "primary_transport": call.participants[0].transport,
+                "price_micros_per_minute": call.price_micros_per_minute,
+                "batch_id": call.batch_id,
+                "created_at": at,
+                "dispatches": 1,  # the room is created with its first dispatch
+                "dispatched_at": at,
+            },
         )
         await count(self._connection, call.tenant_id, call.agent["id"], {call.status: 1})
         rows = await self._insert_participants(call.tenant_id, call.id, call.participants, first=0)
-        await self.add_event(call.id, "lifecycle", "Call created")
+        await self._write_event(call.id, "lifecycle", "Call created", "info", None)
         return rows
 
     async def add_participants(
@@ -304,24 +313,25 @@ class CallStore:
         follows the log misses one.
         """
         await self._hold(call_id)
-        await self._connection.execute(
-            sa.insert(call_events).values(
-                call_id=call_id,
-                level=level,
-                source=source,
-                message=message,
-                data=data,
-                created_at=now(),
-            ),
-        )
+        await self._write_event(call_id, source, message, level, data)
+
+    async def _write_event(
+        self,
+        call_id: str,
+        source: str,
+        message: str,
+        level: str,
+        data: dict[str, Any] | None,
+    ) -> None:
+        event = {"call_id": call_id, "level": level, "source": source, "message": message, "data": data}
+        await self._connection.execute(_INSERT_EVENT, {**event, "created_at": now()})
 
     async def _hold(self, call_id: str) -> None:
         # Always the call before its participants: who takes them the other way round may wait for ever.
-        await self._connection.execute(sa.select(calls.c.id).where(calls.c.id == call_id).with_for_update())
+        await self._connection.execute(_HOLD, {"call_id": call_id})
 
     async def _lock(self, call_id: str) -> sa.Row[Any]:
-        query = sa.select(calls).where(calls.c.id == call_id).with_for_update()
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_LOCK, {"call_id": call_id})).one_or_none()
         if row is None:
             message = "no such call"
             raise NotFound(message)
@@ -442,5 +452,5 @@ class CallStore:
                     "created_at": at,
                 },
             )
-        inserted = await self._connection.execute(sa.insert(participants).returning(participants), rows)
+        inserted = await self._connection.execute(_INSERT_PARTICIPANTS, rows)
         return sorted(inserted.all(), key=lambda row: row.position)
