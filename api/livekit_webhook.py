@@ -1,14 +1,12 @@
 """LiveKit's webhooks. They get lost and reordered, so each is only a hint to look at the room it names."""
 
-from typing import Any
-
-import sqlalchemy as sa
 from aiohttp import web
 from livekit import api
 
 from api.routing import DATABASE, ROOMS, SETTINGS
 from calls.errors import NotFound, Unauthorized
-from calls.states import TERMINAL, EndReason
+from calls.reading import read_participants
+from calls.states import CallStatus, EndReason
 from calls.store import CallStore
 from calls.tables import now
 
@@ -48,6 +46,7 @@ async def _look_for(request: web.Request, room: str, identity: str) -> None:
 
 
 async def _look_at_end(request: web.Request, room: str) -> None:
+    """A browser's call whose room is gone before it began is over; of any other the worker or the watcher decides."""
     if await request.app[ROOMS].list_rooms([room]):
         return
     async with request.app[DATABASE].writing() as conn:
@@ -56,11 +55,7 @@ async def _look_at_end(request: web.Request, room: str) -> None:
             call = await store.get(None, room.removeprefix(PREFIX))
         except NotFound:
             return
-        if call.status in TERMINAL or _led(call):
-            return
-        await store.finish(call.id, EndReason.ROOM_DELETED if call.started_at else EndReason.NOBODY_JOINED)
-
-
-def _led(call: sa.Row[Any]) -> bool:
-    """Whether a worker still has the call: it sees the room's end itself and knows better why it came."""
-    return call.lease_until is not None and call.lease_until > now()
+        led = call.lease_until is not None and call.lease_until > now()
+        if call.status == CallStatus.CONNECTING and not led:
+            came = any(row.joined_at for row in await read_participants(conn, call.id))
+            await store.finish(call.id, EndReason.CALLER_HUNG_UP if came else EndReason.ROOM_DELETED)
