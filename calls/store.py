@@ -185,7 +185,7 @@ class CallStore:
         joined = await self._connection.execute(
             sa.update(calls)
             .where(calls.c.id == call_id, calls.c.lease_token == token, calls.c.status.in_(LIVE))
-            .values(agent_joined_at=now(), waiting_since=None),
+            .values(agent_joined_at=now()),
         )
         if joined.rowcount:
             await self.add_event(call_id, "livekit", "Agent joined")

@@ -140,8 +140,6 @@ calls = sa.Table(
     sa.Column("dispatched_at", UtcDateTime),
     # Set once nobody can add to the transcript any more: the lease was released or ran out after the end.
     sa.Column("transcript_closed_at", UtcDateTime),
-    # When a participant was last seen to be waiting for an agent; the watcher's deadline counts from it.
-    sa.Column("waiting_since", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
     sa.Index(None, "agent_id", "created_at", "id"),

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""The first tables"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -283,7 +283,6 @@ def upgrade() -> None:
         sa.Column("dispatches", sa.Integer(), nullable=False),
         sa.Column("dispatched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("transcript_closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("waiting_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_calls_agent_id")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_calls_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
