@@ -13,6 +13,7 @@ import pytest
 
 from calls.database import Database
 from calls.settings import Settings
+from tests.providers import in_thread
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
 from tests.whole_stack import WholeStack, whole_stack_in
 
@@ -132,7 +133,7 @@ async def start(tmp_path: Path) -> Any:
 @pytest.fixture(scope="session")
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
     """The whole stack with local speech, shared by all who need it; who kills a part waits until it is back."""
-    with whole_stack_in(tmp_path_factory.mktemp("whole-stack")) as stack:
+    with in_thread() as providers, whole_stack_in(tmp_path_factory.mktemp("whole-stack"), providers) as stack:
         yield stack
 
 

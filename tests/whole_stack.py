@@ -1,4 +1,7 @@
-"""The whole stack as `make up` runs it, on ports and in a folder of its own."""
+"""The whole stack as `make up` runs it, on ports and in a folder of its own.
+
+It hears and speaks with local speech. What the language model says is scripted, so that a test can rely on it.
+"""
 
 import os
 import sys
@@ -10,6 +13,7 @@ import psutil
 
 from stack.settings import StackSettings
 from stack.state import read_env
+from tests.providers import Chat, Providers
 from tests.servers import Program, free_port, wait_until
 
 START_TIMEOUT_S = 150
@@ -42,12 +46,29 @@ class WholeStack:
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
 
+def model(chat: Chat) -> str | dict[str, object]:
+    """What the scripted model says to anybody, and what it makes of a call."""
+    wanted = (chat.schema or {}).get("properties")
+    if wanted is None:
+        return "Certainly, with pleasure."
+    known: dict[str, object] = {
+        "summary": "Anna Miller wants a table for four people.",
+        "sentiment": "positive",
+        "passed": True,
+        "score": 0.9,
+        "reasoning": "The agent was friendly.",
+        "name": "Anna Miller",
+    }
+    return {name: known[name] for name in wanted}
+
+
 @contextmanager
-def whole_stack_in(folder: Path) -> Iterator[WholeStack]:
+def whole_stack_in(folder: Path, providers: Providers) -> Iterator[WholeStack]:
     """Start it, wait until it says that it is up, and stop it."""
     ports = {name: free_port() for name in StackSettings.model_fields if name.endswith("_port")}
     env = os.environ | {f"CALLROOM_{name.upper()}": str(port) for name, port in ports.items()}
-    env["CALLROOM_STATE_DIR"] = str(folder)
+    env |= {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_LLM_URL": providers.url}
+    providers.answer_with(model)
     program = Program([sys.executable, "-m", "stack"], log=folder / "output", env=env)
     program.start()
     try:
@@ -59,5 +80,9 @@ def whole_stack_in(folder: Path) -> Iterator[WholeStack]:
         if program.returncode is not None:
             raise RuntimeError(f"The stack ended:\n{program.output}")
         yield WholeStack(program, folder, ports)
+        family = psutil.Process(program.pid).children(recursive=True)
+        program.stop(60)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert not alive, f"the stack left {alive}"
     finally:
         program.stop(60)

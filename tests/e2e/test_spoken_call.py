@@ -26,7 +26,7 @@ POST_CALL = {
     "structured_extraction": {"json_schema": {"type": "object", "properties": {"name": {"type": "string"}}}},
     "evaluation": {"criteria": "Was the agent friendly?"},
 }
-# The tiny model is slow where everything runs on two cores.
+# Starting everything, and speaking in real time, takes its time where two cores do all of it.
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -78,17 +78,17 @@ async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client
 
     detail = await client.get(f"/v1/calls/{call_id}")
     assert (detail["status"], detail["end_reason"]) == ("completed", "caller_hung_up")
-    assert "miller" in (await words_of(client, call_id, "user")).lower()
+    assert "anna" in (await words_of(client, call_id, "user")).lower()
     assert "table" in (await words_of(client, call_id, "user")).lower()
     assert GREETING in await words_of(client, call_id, "agent")
 
     result = detail["intelligence"]
     assert result["status"] == "completed"
     assert result["errors"] == []
-    assert result["summary"]
-    assert result["sentiment"] in {"positive", "neutral", "negative"}
-    assert set(result["structured_data"]) <= {"name"}
-    assert set(result["evaluation"]) == {"passed", "score", "reasoning"}
+    assert result["summary"] == "Anna Miller wants a table for four people."
+    assert result["sentiment"] == "positive"
+    assert result["structured_data"] == {"name": "Anna Miller"}
+    assert result["evaluation"] == {"passed": True, "score": 0.9, "reasoning": "The agent was friendly."}
 
     recording = tmp_path / "recording"
     recording.write_bytes(await client.download(detail["recording"]["metadata"]["stereo_mix"]["signed_url"]))
