@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,19 +74,20 @@ class Call:
         # Why the call ends; None: it is not this worker's any more.
         self._end: asyncio.Future[EndReason | None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._presence = Presence(
-            context.room,
-            row.id,
-            self._journal,
-            on_human=self._human.set,
-            on_microphone=self._attend,
-            on_end=self.end,
-        )
         recognition = providers.recognition(self._agent)
         self._voice = Voice(self._record_agent)
         self._hearing = Hearing(
             recognition,
             Listener(self._clock, self._transcript, self._record_human, lambda: self._voice.remaining_s),
+        )
+        self._presence = Presence(
+            context.room,
+            row.id,
+            self._journal,
+            on_human=self._human.set,
+            on_microphone=self._hearing.attend,
+            on_silent=self._hearing.ignore,
+            on_end=self.end,
         )
         self._session = make_session(self._agent, providers, recognition)
 
@@ -123,6 +125,7 @@ class Call:
     async def _talk(self) -> None:
         await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
+        logger.info("the agent is in the room")
         self._presence.look_around()
         _, first_message = await asyncio.gather(self._voice.publish(self._context.room), self._begin_session())
         await self._human.wait()
@@ -201,9 +204,6 @@ class Call:
         await apology.wait_for_playout()
         self.end(EndReason.PROVIDER_FAILED)
 
-    def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
-        self._hearing.attend(track, participant)
-
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:
             self._recorder.agent(frame)
@@ -213,9 +213,13 @@ class Call:
             self._recorder.people(frame, identity)
 
     def _show_state(self, event: AgentStateChangedEvent) -> None:
-        if self._context.room.isconnected():
-            me = self._context.room.local_participant
-            self._start(me.set_attributes({STATE_ATTRIBUTE: str(event.new_state)}))
+        self._start(self._show(str(event.new_state)))
+
+    async def _show(self, state: str) -> None:
+        room = self._context.room
+        with suppress(Exception):  # the room may be gone at any moment, and nobody looks at it then
+            if room.isconnected():
+                await room.local_participant.set_attributes({STATE_ATTRIBUTE: state})
 
     async def _close(self, reason: EndReason | None) -> None:
         if reason is None:
@@ -224,15 +228,17 @@ class Call:
             await self._finish(reason)
         await utils.aio.cancel_and_wait(*self._tasks)
         keeping = asyncio.create_task(self._lease.keep())
-        await self._hearing.aclose()
-        await self._session.aclose()
-        await self._voice.aclose()
-        if self._transcript is not None:
-            await self._transcript.close()
-        if self._recorder is not None:
-            await self._recorder.close()
-        await utils.aio.cancel_and_wait(keeping)
-        await self._lease.release()
+        try:
+            await self._hearing.aclose()
+            await self._session.aclose()
+            await self._voice.aclose()
+            if self._transcript is not None:
+                await self._transcript.close()
+            if self._recorder is not None:
+                await self._recorder.close()
+        finally:
+            await utils.aio.cancel_and_wait(keeping)
+            await self._lease.release()
 
     async def _finish(self, reason: EndReason) -> None:
         """End the call in the database, then for everybody in the room."""

@@ -51,19 +51,24 @@ class Ear:
         self._on_event = on_event
         self._frames = utils.aio.Chan[tuple[float, rtc.AudioFrame]]()
         self._unfinished: deque[tuple[float, rtc.AudioFrame]] = deque(maxlen=int(KEPT_S / FRAME_S))
+        self._intake: asyncio.Task[None] | None = None
         self._failures = 0
         self._segment: int | None = None
         self._interim = ("", 0.0, 0.0)
 
     async def listen(self, track: rtc.RemoteTrack) -> None:
         """Until the track ends, or `close`; returns once the last words are text."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._take_in(track))
-            tasks.create_task(self._recognize())
+        self._intake = asyncio.create_task(self._take_in(track), name="microphone")
+        try:
+            await self._recognize()
+        finally:
+            await utils.aio.cancel_and_wait(self._intake)
 
     def close(self) -> None:
-        """Hear nothing more."""
+        """Hear nothing more; what was said until now still becomes text."""
         self._frames.close()
+        if self._intake is not None:
+            self._intake.cancel()
 
     def finish(self) -> None:
         """What was heard for certain so far becomes final."""
@@ -79,13 +84,11 @@ class Ear:
         )
         try:
             async for event in stream:
-                if self._frames.closed:
-                    break
                 self._listener.on_audio(self.identity, event.frame)
                 self._on_frame(self.identity, event.frame)
                 self._frames.send_nowait((self._listener.clock.now() - event.frame.duration, event.frame))
         finally:
-            self.close()
+            self._frames.close()
             await stream.aclose()
 
     async def _recognize(self) -> None:

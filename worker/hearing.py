@@ -42,6 +42,11 @@ class Hearing(io.AudioInput):
         self._unmixed[participant.identity] = deque()
         self._tasks[track.sid] = asyncio.create_task(self._hear(ear, track), name="ear")
 
+    def ignore(self, track: rtc.RemoteTrack) -> None:
+        """A track is gone."""
+        if track.sid in self._ears:
+            self._ears[track.sid].close()
+
     @override
     async def __anext__(self) -> rtc.AudioFrame:
         try:

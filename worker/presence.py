@@ -29,6 +29,7 @@ class Presence:
     Args:
         on_human: called once, when the first human is here and, on a phone, has answered.
         on_microphone: called with each human's audio track and its owner.
+        on_silent: called with each such track when it is gone.
         on_end: called with the reason when the room or the last human is gone.
     """
 
@@ -40,6 +41,7 @@ class Presence:
         *,
         on_human: Callable[[], None],
         on_microphone: Callable[[rtc.RemoteTrack, rtc.RemoteParticipant], None],
+        on_silent: Callable[[rtc.RemoteTrack], None],
         on_end: Callable[[EndReason], None],
     ) -> None:
         self._room = room
@@ -55,6 +57,7 @@ class Presence:
         room.on("participant_attributes_changed", lambda _changed, participant: self._look_at(participant))
         room.on("participant_disconnected", self._gone)
         room.on("track_subscribed", self._subscribed)
+        room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
 
     def look_around(self) -> None:

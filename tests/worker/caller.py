@@ -1,6 +1,10 @@
-"""A caller in the room: a microphone that is always open, and ears that remember when the agent was heard."""
+"""A caller in the room: a microphone that is always open, and ears that remember when the agent was heard.
+
+`python -m tests.worker.caller URL TOKEN` is one that joins and stays, to be killed: its connection is lost.
+"""
 
 import asyncio
+import sys
 import time
 import wave
 from pathlib import Path
@@ -17,20 +21,20 @@ with wave.open(str(Path(__file__).parent / "speech.wav")) as _file:
 
 
 class Caller:
-    """Joins with a token as a browser does; `async with` leaves on purpose, `vanish` breaks the connection."""
+    """Joins with a token as a browser does, and leaves on purpose."""
 
     def __init__(self, url: str, token: str) -> None:
         self.room = rtc.Room()
         self.agent_states: list[str] = []
         self.heard: list[tuple[float, float]] = []  # (time.monotonic(), level) of every 20 ms of the agent
-        self._url, self._token = url, token
+        self.url, self.token = url, token
         self._to_say = np.zeros(0, np.int16)
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
-        await self.room.connect(self._url, self._token)
+        await self.room.connect(self.url, self.token)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         await self.room.local_participant.publish_track(
             track,
@@ -84,3 +88,12 @@ class Caller:
                 self.heard.append((time.monotonic(), float(np.sqrt(np.mean(samples**2)))))
         finally:
             await stream.aclose()
+
+
+async def main(url: str, token: str) -> None:
+    async with Caller(url, token):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,6 +1,7 @@
 """How calls end: each once, with a reason of its own, and with everything written."""
 
 import asyncio
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -80,6 +81,18 @@ async def by_silence(stage: Stage, until: Until) -> None:
     assert said == ["Sind Sie noch da?", "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören."]
 
 
+async def by_a_lost_connection(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO)
+    caller = call.caller()
+    command = [sys.executable, "-m", "tests.worker.caller", caller.url, caller.token]
+    process = await asyncio.create_subprocess_exec(*command)
+    await until(lambda: call.said("agent"))
+    process.kill()
+    await process.wait()
+    row = await until(call.ended, timeout=50)
+    assert row.end_reason == "connection_lost"
+
+
 async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
     call = await stage.call(first_message=HELLO * 20)
     async with call.caller() as caller:
@@ -92,7 +105,7 @@ async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> N
     await _end_over_the_api(call)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(100)
 async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, providers: Providers, until: Until) -> None:
     def model(chat: Chat) -> Answer:
         return ["It was a pleasure. ", ToolCall("end_call")] if chat.system == "END" else "I see."
@@ -101,5 +114,5 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
     providers.hear_with(lambda _utterance: "That is all, goodbye.")
     ways = (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room)
     await asyncio.gather(*(way(stage, until) for way in ways))
-    ways = (by_its_length, by_silence, not_at_all_when_another_worker_has_it)
+    ways = (by_its_length, by_silence, by_a_lost_connection, not_at_all_when_another_worker_has_it)
     await asyncio.gather(*(way(stage, until) for way in ways))

@@ -9,7 +9,7 @@ from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.conftest import Stage
 
-LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to speak."
+LONG = "This is a sentence that the agent goes on with for a while, so that you can speak."
 
 
 def left_onset_ms(file: str) -> float:
@@ -102,7 +102,7 @@ async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it
 
 
 async def test_every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.hear("I want fish.", "And I want soup.")
+    providers.hear("I want fish.", "And I want soup.", "Alone now.")
     call = await stage.call(people=("alice", "bob"))
     async with call.caller("alice") as alice, call.caller("bob") as bob:
         await until(lambda: call.has_joined("alice", "bob"))
@@ -113,4 +113,8 @@ async def test_every_voice_in_the_room_is_heard_and_named(stage: Stage, provider
         people = [(r.participant_identity, r.text) for r in await call.transcript() if r.speaker == "user"]
         assert people == [("alice", "I want fish."), ("bob", "And I want soup.")]
         assert providers.chats[-1].last_user == "bob: And I want soup."
+        await alice.hang_up()
+        await bob.say()
+        await until(lambda: call.has_said("agent", "I see. I see. I see."))
+        assert providers.chats[-1].last_user == "Alone now."
     await until(call.ended)
