@@ -130,15 +130,17 @@ async def test_finalize_gives_what_was_said_so_far(http: ClientSession, say: Say
         assert _transcript([await socket.receive_json(timeout=30)]) == ""
 
 
-async def test_mulaw_of_a_telephone_is_understood(
-    http: ClientSession, say_as_file: Callable[[str], Path], tmp_path: Path
-) -> None:
-    raw = tmp_path / "telephone.raw"
-    wav = say_as_file("The train leaves at half past six.")
-    subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", wav, "-af", "apad=pad_dur=1", "-ar", "8000", "-f", "mulaw", raw], check=True
-    )
-    messages = await _heard(http, "encoding=mulaw&sample_rate=8000", raw.read_bytes())
+@pytest.fixture
+def telephone(say_as_file: Callable[[str], Path], tmp_path: Path) -> bytes:
+    """A sentence as the telephone network carries it: mulaw at 8 kHz."""
+    raw, wav = tmp_path / "telephone.raw", say_as_file("The train leaves at half past six.")
+    to_mulaw = ["-af", "apad=pad_dur=1", "-ar", "8000", "-f", "mulaw"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", wav, *to_mulaw, raw], check=True)
+    return raw.read_bytes()
+
+
+async def test_mulaw_of_a_telephone_is_understood(http: ClientSession, telephone: bytes) -> None:
+    messages = await _heard(http, "encoding=mulaw&sample_rate=8000", telephone)
     assert "train leaves at half past" in _transcript(messages)
 
 
