@@ -59,8 +59,7 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let running jobs finish for `DRAIN_S` seconds and hand back the rest."""
         upkeep = [
-            asyncio.create_task(_every(self._lease_s / 3, self._renew), name="renew"),
-            asyncio.create_task(_every(self._lease_s / 2, self._queue.rescue), name="rescue"),
+            asyncio.create_task(_every(self._lease_s / 3, self._keep_leases), name="leases"),
             asyncio.create_task(_every(PRUNE_S, self._queue.prune), name="prune"),
         ]
         try:
@@ -141,12 +140,13 @@ class Runner:
         if not settled:
             log.warning("a job was no longer ours when it ended", extra={"job_id": job.id, "kind": job.kind})
 
-    async def _renew(self) -> None:
-        if not self._running:
-            return
-        for lost in await self._queue.renew(self._running.values()):
-            for task in [task for task, job in self._running.items() if job == lost]:
-                task.cancel()
+    async def _keep_leases(self) -> None:
+        # Ours first: should this process have been slow, it does not take its own jobs for those of a dead one.
+        if self._running:
+            for lost in await self._queue.renew(self._running.values()):
+                for task in [task for task, job in self._running.items() if job == lost]:
+                    task.cancel()
+        await self._queue.rescue()
 
     async def _drain(self) -> None:
         if not self._running:

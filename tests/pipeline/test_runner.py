@@ -1,0 +1,296 @@
+"""The runner: what becomes of jobs, at the end of a process, and when it is killed at any of its commits."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from aiohttp import ClientSession
+
+from calls.database import Database
+from calls.jobs import Job, JobQueue, enqueue
+from calls.settings import Settings
+from calls.storage import Storage
+from calls.tables import jobs, recordings
+from pipeline.fate import Done, Fail, Fate, Retry, Wait
+from pipeline.runner import Runner
+from tests.pipeline.finished import (
+    EVERYTHING,
+    GOOD,
+    analysed,
+    announced,
+    call_row,
+    events,
+    finished_call,
+    hang_up,
+    listen,
+    made,
+    running_call,
+)
+from tests.pipeline.test_recording import write_ogg
+from tests.providers import Chat, Providers
+from tests.servers import ROOT, environment
+
+Run = Callable[[Job], Awaitable[Fate]]
+
+ANALYSED_AND_RECORDED = {
+    "summary": {"enabled": True},
+    "evaluation": {"rubric": "Was it kind?"},
+    "recording": {"enabled": True},
+}
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@asynccontextmanager
+async def running(database: Database, run: Run, limit: int = 10, lease_s: float = 5) -> AsyncIterator[asyncio.Event]:
+    """A runner of the queue `work`; yields its stop event, and waits for its end."""
+    stop = asyncio.Event()
+    runner = Runner(database, JobQueue(database, "me", lease_s), {"task": run}, {"work": limit}, lease_s)
+    task = asyncio.create_task(runner.run(stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+async def add(database: Database, **options: Any) -> int:
+    async with database.writing() as connection:
+        return await enqueue(connection, "task", {}, queue="work", tenant_id="t", **options)
+
+
+async def state(database: Database, job_id: int) -> str:
+    async with database.reading() as connection:
+        return str(await connection.scalar(sa.select(jobs.c.state).where(jobs.c.id == job_id)))
+
+
+@pytest.mark.parametrize(
+    ("fates", "end"),
+    [
+        ([Done()], "completed"),
+        ([Fail("no")], "failed"),
+        ([Wait(0), Wait(0), Wait(0), Done()], "completed"),
+        ([Retry("once", after_s=0), Done()], "completed"),
+        ([Retry("once", after_s=0), Retry("twice", after_s=0)], "dead"),
+    ],
+)
+async def test_a_job_ends_as_its_handler_says(database, until, fates, end):
+    left = iter(fates)
+
+    async def run(job: Job) -> Fate:
+        return next(left)
+
+    job_id = await add(database, max_attempts=2)
+    async with running(database, run):
+        await until(lambda: ended(database, job_id))
+    assert await state(database, job_id) == end
+    assert list(left) == []
+
+
+async def ended(database: Database, job_id: int) -> bool:
+    return await state(database, job_id) not in {"waiting", "active"}
+
+
+async def test_an_error_of_a_handler_costs_an_attempt_and_nothing_else(database, until):
+    async def run(job: Job) -> Fate:
+        raise ZeroDivisionError
+
+    broken, sound = await add(database, max_attempts=1), await add(database, max_attempts=1)
+    async with running(database, run):
+        await until(lambda: ended(database, broken))
+        await until(lambda: ended(database, sound))
+    assert await state(database, broken) == "dead"
+
+
+async def test_no_more_jobs_run_at_a_time_than_the_limit_and_a_free_place_is_filled_at_once(database, until):
+    at_once: list[int] = []
+    now_running = 0
+
+    async def run(job: Job) -> Fate:
+        nonlocal now_running
+        now_running += 1
+        at_once.append(now_running)
+        await asyncio.sleep(0.01)
+        now_running -= 1
+        return Done()
+
+    ids = [await add(database) for _ in range(12)]
+    async with running(database, run, limit=3):
+        await until(lambda: all_ended(database, ids))
+    assert len(at_once) == 12
+    assert max(at_once) <= 3
+
+
+async def all_ended(database: Database, ids: list[int]) -> bool:
+    unfinished = sa.exists().where(jobs.c.id.in_(ids), jobs.c.finished_at.is_(None))
+    async with database.reading() as connection:
+        return not await connection.scalar(sa.select(unfinished))
+
+
+async def test_a_job_that_takes_longer_than_its_lease_is_not_taken_away(database, until):
+    runs: list[int] = []
+
+    async def run(job: Job) -> Fate:
+        runs.append(job.attempt)
+        await asyncio.sleep(2)
+        return Done()
+
+    job_id = await add(database)
+    async with running(database, run, lease_s=1):
+        await until(lambda: ended(database, job_id))
+    assert (runs, await state(database, job_id)) == ([1], "completed")
+
+
+async def test_a_job_that_was_taken_away_is_stopped(database, until):
+    stopped = asyncio.Event()
+
+    async def run(job: Job) -> Fate:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+        return Done()
+
+    job_id = await add(database)
+    async with running(database, run, lease_s=0.5):
+        await until(lambda: is_active(database, job_id))
+        async with database.writing() as connection:
+            await connection.execute(sa.update(jobs).values(token="another's"))
+        await asyncio.wait_for(stopped.wait(), 20)
+
+
+async def is_active(database: Database, job_id: int) -> bool:
+    return await state(database, job_id) == "active"
+
+
+async def test_stopping_lets_running_jobs_finish_and_starts_no_others(database, until):
+    go_on = asyncio.Event()
+
+    async def run(job: Job) -> Fate:
+        await go_on.wait()
+        return Done()
+
+    first = await add(database)
+    async with running(database, run, limit=1) as stop:
+        await until(lambda: is_active(database, first))
+        second = await add(database)
+        stop.set()
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+    assert await state(database, first) == "completed"
+    assert await state(database, second) == "waiting"
+
+
+async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(database, settings):
+    """What is killed after a commit finds the same database as what is killed before the next one."""
+    async with Providers() as model:
+        model.answer_with(well)
+        chosen = settings(llm_url=model.url, lease_s=0.5)
+        first = await finished_call(database, {"summary": {"enabled": True}})
+        await listen(database)
+        async with mortal(chosen, first) as live:
+            for fatal in count(1):
+                call_id = await recorded_call(database, chosen.recordings_dir)
+                ended = await live(call_id, fatal)
+                if ended == "killed":
+                    assert await live(call_id, 0) == "finished"
+                await assert_all_is_there_once(database, Storage(chosen), call_id)
+                if ended != "killed":
+                    break
+    assert ended == "finished"
+    assert fatal > 8, "there are more commits than that"
+
+
+def well(chat: Chat) -> dict[str, Any]:
+    return GOOD[chat.body["response_format"]["json_schema"]["name"]]
+
+
+@asynccontextmanager
+async def mortal(settings: Settings, first_call: str) -> AsyncIterator[Callable[[str, int], Awaitable[str]]]:
+    """`await live(call_id, n)`: a life of a runner that ends before its `n`-th commit, see tests/pipeline/mortal.py."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.pipeline.mortal",
+        first_call,
+        env=environment(settings),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    lines_in, lines_out = program.stdin, program.stdout
+    assert lines_in is not None
+    assert lines_out is not None
+
+    async def live(call_id: str, fatal: int) -> str:
+        lines_in.write(f"{call_id} {fatal}\n".encode())
+        return (await asyncio.wait_for(lines_out.readline(), 60)).decode().strip()
+
+    try:
+        assert await asyncio.wait_for(lines_out.readline(), 60) == b"ready\n"
+        yield live
+    finally:
+        os.killpg(program.pid, signal.SIGKILL)
+        await program.communicate()
+
+
+async def recorded_call(database: Database, folder: Path) -> str:
+    call_id, token = await running_call(database, ANALYSED_AND_RECORDED)
+    write_ogg(folder / f"{call_id}.ogg", 1)
+    await hang_up(database, call_id, token)
+    return call_id
+
+
+async def assert_all_is_there_once(database: Database, storage: Storage, call_id: str) -> None:
+    assert await made(database, call_id) == {"summary": GOOD["summary"], "evaluation": GOOD["evaluation"]}
+    assert sorted(await events(database, call_id)) == ["Post-call analysis completed.", "Recording stored"]
+    told = [event for event in await announced(database, call_id) if event.endswith(".ready")]
+    assert told == ["call.intelligence.ready", "call.recording.ready", "call.transcript.ready"]
+    assert (await call_row(database, call_id)).intelligence_status == "completed"
+    async with database.reading() as connection:
+        row = (await connection.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one()
+        mine = (jobs.c.call_id == call_id, jobs.c.queue.in_(["post_call", "recording"]))
+        states = list(await connection.scalars(sa.select(jobs.c.state).where(*mine)))
+    assert row.status == "ready"
+    assert storage.file(row.key) is not None
+    assert states == ["completed", "completed"]
+
+
+async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it_was(settings, start, until):
+    async with Providers() as model:
+        chosen = settings(llm_url=model.url, lease_s=1)
+        database = Database(chosen.database)
+        model.hang("llm")
+        call_id = await finished_call(database, EVERYTHING)
+        first = await start("pipeline", chosen)
+        async with ClientSession() as session, session.get(f"http://127.0.0.1:{chosen.pipeline_port}/healthz") as alive:
+            assert alive.status == 200
+        await until(lambda: transcript_closed(database, call_id))
+        first.kill_group()
+        model.recover()
+        model.answer_with(well)
+        second = await start("pipeline", chosen)
+        await until(lambda: analysed(database, call_id))
+        assert await made(database, call_id) == GOOD
+        second.send(signal.SIGTERM)
+        await until(lambda: second.returncode is not None)
+        assert second.returncode == 0
+        assert "pipeline stopped" in second.output
+        await database.close()
+
+
+async def transcript_closed(database: Database, call_id: str) -> bool:
+    return (await call_row(database, call_id)).transcript_closed_at is not None
