@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from calls.changes import CHANNEL, Changes
 from calls.errors import Invalid
-from calls.sqlite import Connection, Driver
+from calls.sqlite import Connection, Driver, WriteAheadLog
 from calls.tables import tenants
 
 DEFAULT_TENANT = "default"
@@ -38,10 +38,13 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_async_engine(parsed, pool_size=pool_size, max_overflow=0, **_options(parsed))
+        # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
+        limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
+        self._engine = create_async_engine(parsed, **limits, **_options(parsed))
         self._writer = self._engine.execution_options(callroom_writes=True)
         # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
         self._turn = asyncio.Lock() if self.is_sqlite else None
+        self._log = WriteAheadLog(f"{parsed.database}-wal") if self.is_sqlite else None
         self.changes = Changes(
             sqlite_file=parsed.database if self.is_sqlite else None,
             postgres_dsn=None
@@ -61,9 +64,10 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one write transaction: committed at the end of the block, or rolled back by an error."""
-        if self._turn is not None:
+        if self._turn is not None and self._log is not None:
             async with self._turn, self._writer.begin() as connection:
                 yield connection
+            await self._log.sync()
         else:
             async with self._writer.begin() as connection:
                 yield connection
@@ -131,7 +135,8 @@ def _options(url: URL) -> dict[str, Any]:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+    # NORMAL does not wait for the disk: `writing` does, after it has let the next writer in.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
