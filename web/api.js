@@ -1,7 +1,8 @@
-// The API of the server that this page came from.
+// The requests that this page makes.
 
-const RECONNECT_MS = 1000;
+import { messages } from "./stream.js";
 
+/** The API said no, in its own words, or did not answer at all (status 0). */
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -16,68 +17,56 @@ export class Api {
     this.#key = key;
   }
 
-  async get(path) {
-    return this.#json(await this.#fetch(path));
+  /** The agents, the newest 200. */
+  async agents() {
+    return (await this.#json("GET", "/v1/agents?limit=200")).agents;
   }
 
-  async post(path, body) {
-    const headers = { "Content-Type": "application/json" };
-    return this.#json(await this.#fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
+  createAgent(agent) {
+    return this.#json("POST", "/v1/agents", agent);
   }
 
-  // A call's messages, {kind, data}, until its end; a lost connection goes on behind the last message.
-  async *stream(callId) {
-    let last = null;
-    for (;;) {
-      try {
-        const headers = last ? { "Last-Event-ID": last } : {};
-        const response = await this.#fetch(`/v1/calls/${callId}/stream`, { headers });
-        if (!response.ok) throw await problem(response);
-        if (response.status === 204) return;
-        for await (const message of messages(response.body)) {
-          last = message.id ?? last;
-          yield message;
-          if (message.kind === "end") return;
-        }
-      } catch (error) {
-        if (error instanceof ApiError && error.status < 500) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  /** A new call between one agent and this browser: its id, and in `participants[0].access` the way into its room. */
+  call(agentId, identity) {
+    return this.#json("POST", "/v1/calls", {
+      agent_id: agentId,
+      participants: [{ transport: "webrtc", identity }],
+      metadata: { source: "page" },
+    });
+  }
+
+  end(callId) {
+    return this.#json("POST", `/v1/calls/${callId}/end`, {});
+  }
+
+  detail(callId) {
+    return this.#json("GET", `/v1/calls/${callId}`);
+  }
+
+  /** What happens in a call as it happens: `{ kind: "event" | "segment" | "end", data }`, each once, until the end. */
+  follow(callId) {
+    return messages((lastId, signal) => {
+      const headers = lastId ? { "Last-Event-ID": lastId } : {};
+      return this.#ask("GET", `/v1/calls/${callId}/stream`, { headers, signal });
+    });
+  }
+
+  async #json(method, path, body) {
+    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+    return (await this.#ask(method, path, json)).json();
+  }
+
+  async #ask(method, path, { headers = {}, ...more } = {}) {
+    let response;
+    try {
+      response = await fetch(path, { method, headers: { ...headers, Authorization: `Bearer ${this.#key}` }, ...more });
+    } catch {
+      throw new ApiError(0, "Callroom does not answer. Is it still running?");
     }
-  }
-
-  #fetch(path, options = {}) {
-    return fetch(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${this.#key}` } });
-  }
-
-  async #json(response) {
-    if (!response.ok) throw await problem(response);
-    return response.json();
-  }
-}
-
-async function problem(response) {
-  const body = await response.json().catch(() => ({}));
-  return new ApiError(response.status, body.error ?? `The server answered ${response.status}.`);
-}
-
-// Server-sent events. EventSource cannot send an Authorization header, so they are read by hand.
-async function* messages(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value).split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const fields = Object.fromEntries(block.split("\n").map((line) => split(line)));
-      if (fields.data) yield { id: fields.id, kind: fields.event, data: JSON.parse(fields.data) };
+    if (!response.ok) {
+      const { error } = await response.json().catch(() => ({}));
+      throw new ApiError(response.status, error ?? `The server answered with status ${response.status}.`);
     }
+    return response;
   }
-}
-
-function split(line) {
-  const colon = line.indexOf(":");
-  return [line.slice(0, colon), line.slice(colon + 1).trimStart()];
 }
