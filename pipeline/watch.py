@@ -102,8 +102,9 @@ class Watcher:
 
     async def _see(self, row: sa.Row[Any], legs: list[sa.Row[Any]]) -> SeenRoom:
         """Ask who is in the room only where that decides: before the start, and if anybody can be in it yet."""
-        missing_since = self._missing.get(row.room_name)
+        # A phone's room is made when it is dialled: until then nothing is missing.
         only_queued_phones = row.status == CallStatus.QUEUED and all(leg.transport == "pstn" for leg in legs)
+        missing_since = None if only_queued_phones else self._missing.get(row.room_name)
         if missing_since is not None or row.status == CallStatus.IN_PROGRESS or only_queued_phones:
             return SeenRoom(missing_since=missing_since)
         listed = await self._rooms.list_participants(row.room_name)

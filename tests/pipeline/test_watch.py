@@ -155,6 +155,16 @@ async def test_a_call_whose_phone_is_still_queued_waits_for_it(open_with):
     await deps.rooms.delete_room(call.room_name)
 
 
+async def test_a_call_whose_phone_is_not_dialled_yet_needs_no_room(open_with):
+    deps = await open_with(join_timeout_s=0.01, lease_s=0.01)
+    call = await place(deps.db, phone())
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    for _ in range(2):
+        await watcher.look()
+        await asyncio.sleep(0.02)
+    assert await ended(deps.db, call) is None
+
+
 async def test_a_call_whose_agent_died_is_completed_and_the_caller_let_go(open_with, until):
     deps = await open_with()
     call = await place_with_room(deps)
