@@ -18,6 +18,7 @@ FRAME_S = 0.02
 KEPT_S = 15.0  # how much audio without a final result is kept, to be heard again when a stream breaks
 JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
 ANSWER_S = 0.8  # "okay" so shortly before the agent's last word is an answer to it, not a sign of listening
+LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 CONNECT = APIConnectOptions(max_retry=0, timeout=4.0)
 
@@ -63,17 +64,14 @@ class Ear:
             await self._recognize()
         finally:
             await utils.aio.cancel_and_wait(self._intake)
+            if self._segment is not None:
+                self._write(*self._interim, final=True)  # heard, if never confirmed
 
     def close(self) -> None:
         """Hear nothing more; what was said until now still becomes text."""
         self._frames.close()
         if self._intake is not None:
             self._intake.cancel()
-
-    def finish(self) -> None:
-        """What was heard for certain so far becomes final."""
-        if self._segment is not None:
-            self._write(*self._interim, final=True)
 
     async def _take_in(self, track: rtc.RemoteTrack) -> None:
         stream = rtc.AudioStream.from_track(
@@ -95,13 +93,7 @@ class Ear:
         while True:
             try:
                 async with self._recognizer.stream(conn_options=CONNECT) as stream:
-                    times = _Times()
-                    feeding = asyncio.create_task(self._feed(stream, times))
-                    try:
-                        async for event in stream:
-                            self._heard(event, times)
-                    finally:
-                        await utils.aio.cancel_and_wait(feeding)
+                    await self._use(stream)
             except APIError:
                 # The recognizer has told the session of it; a new stream gets what the broken one had not finished.
                 if self._frames.closed and self._failures >= len(RETRY_S):
@@ -109,7 +101,22 @@ class Ear:
                 await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
                 self._failures += 1
             else:
-                return
+                if self._frames.closed:
+                    return
+
+    async def _use(self, stream: stt.RecognizeStream) -> None:
+        """Until the microphone is gone and its last words are text, or the stream breaks."""
+        times = _Times()
+        feeding = asyncio.create_task(self._feed(stream, times))
+        reading = asyncio.create_task(self._read(stream, times))
+        try:
+            await asyncio.wait({feeding, reading}, return_when=asyncio.FIRST_COMPLETED)
+            # A stream may stay open long after its last result.
+            await asyncio.wait({reading}, timeout=LAST_WORDS_S)
+            if reading.done():
+                await reading
+        finally:
+            await utils.aio.cancel_and_wait(feeding, reading)
 
     async def _feed(self, stream: stt.RecognizeStream, times: "_Times") -> None:
         for at, frame in list(self._unfinished):
@@ -120,6 +127,10 @@ class Ear:
             times.add(at, frame.duration)
             stream.push_frame(frame)
         stream.end_input()
+
+    async def _read(self, stream: stt.RecognizeStream, times: "_Times") -> None:
+        async for event in stream:
+            self._heard(event, times)
 
     def _heard(self, event: stt.SpeechEvent, times: "_Times") -> None:
         kinds = stt.SpeechEventType

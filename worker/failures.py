@@ -65,7 +65,9 @@ class Failures:
             self._hopeless = True
             self._on_hopeless()
         elif provider == "llm":
-            _ = self._session.say(phrase("sorry", self._language), add_to_chat_ctx=False)
+            # The turn whose answer failed may not even be over: its end must not cut the apology.
+            sorry = phrase("sorry", self._language)
+            _ = self._session.say(sorry, allow_interruptions=False, add_to_chat_ctx=False)
 
 
 def _described(error: Exception) -> str:

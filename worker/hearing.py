@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from worker.ear import FRAME_S, SAMPLE_RATE, Ear, Listener
 
-LAST_WORDS_S = 2.0  # how long an STT stream may take over its last result when a call ends
+CLOSE_TIMEOUT_S = 2.0
 TAIL_S = 0.5
 
 
@@ -30,22 +30,31 @@ class Hearing(io.AudioInput):
         self._recognizer = recognizer
         self._listener = listener
         self._ears: dict[str, Ear] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._mix = utils.aio.Chan[rtc.AudioFrame]()
         self._events = utils.aio.Chan[stt.SpeechEvent]()
         self._unmixed: dict[str, deque[rtc.AudioFrame]] = {}
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
-        """Listen to a participant's microphone until its track ends."""
+        """Listen to a participant's microphone until `ignore`."""
         ear = Ear(participant, self._recognizer, self._listener, self._on_frame, self._on_event)
         self._ears[track.sid] = ear
         self._unmixed[participant.identity] = deque()
-        self._tasks[track.sid] = asyncio.create_task(self._hear(ear, track), name="ear")
+        task = asyncio.create_task(ear.listen(track), name="ear")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def ignore(self, track: rtc.RemoteTrack) -> None:
-        """A track is gone."""
-        if track.sid in self._ears:
-            self._ears[track.sid].close()
+        """A track is gone; what was said on it still becomes text."""
+        ear = self._ears.pop(track.sid, None)
+        if ear is None:
+            return
+        ear.close()
+        if not any(other.identity == ear.identity for other in self._ears.values()):
+            self._unmixed.pop(ear.identity, None)
+        # Whoever leaves in the middle of a word must not keep the agent waiting for its end.
+        for _ in range(int(TAIL_S / FRAME_S)):
+            self._send(utils.audio.silence_frame(FRAME_S, SAMPLE_RATE))
 
     @override
     async def __anext__(self) -> rtc.AudioFrame:
@@ -59,26 +68,14 @@ class Hearing(io.AudioInput):
         return self._events
 
     async def aclose(self) -> None:
-        """Stop listening; what was said until now still becomes text."""
+        """Stop listening, once what was said until now is text."""
         for ear in self._ears.values():
             ear.close()
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=LAST_WORDS_S)
-            await utils.aio.cancel_and_wait(*self._tasks.values())
+            await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
+            await utils.aio.cancel_and_wait(*self._tasks)
         self._mix.close()
         self._events.close()
-
-    async def _hear(self, ear: Ear, track: rtc.RemoteTrack) -> None:
-        try:
-            await ear.listen(track)
-        finally:
-            self._ears.pop(track.sid, None)
-            if not any(other.identity == ear.identity for other in self._ears.values()):
-                self._unmixed.pop(ear.identity, None)
-            # Whoever leaves in the middle of a word must not keep the agent waiting for its end.
-            for _ in range(int(TAIL_S / FRAME_S)):
-                self._send(utils.audio.silence_frame(FRAME_S, SAMPLE_RATE))
-            ear.finish()
 
     def _on_event(self, ear: Ear, event: stt.SpeechEvent) -> None:
         people = {other.identity for other in self._ears.values()}
