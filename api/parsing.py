@@ -56,7 +56,7 @@ def parse(raw: bytes, model: type[Model]) -> Model:
 
 def read_query(query: Mapping[str, str], model: type[Model]) -> Model:
     """The query string as `model`; a name that is not known or comes twice, or a bad value, is an error."""
-    if twice := [name for name, times in Counter(query.keys()).items() if times > 1]:
+    if twice := [name for name, times in Counter(name for name, _ in query.items()).items() if times > 1]:
         raise Invalid.field(twice[0], "expected once")
     try:
         return model.model_validate(dict(query))
