@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -142,26 +143,42 @@ def backoff_s(attempt: int) -> float:
     return float(min(MAX_BACKOFF_S, 2**attempt)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, no secret
 
 
-def _claimable(queue: str, moment: datetime) -> sa.ColumnElement[bool]:
-    earlier = jobs.alias()
-    blocked = sa.exists().where(
-        earlier.c.ordering_key == jobs.c.ordering_key,
-        earlier.c.id < jobs.c.id,
-        earlier.c.state.in_([_WAITING, _ACTIVE]),
-    )
-    return sa.and_(
-        jobs.c.queue == queue,
-        jobs.c.state == _WAITING,
-        jobs.c.run_at <= moment,
-        sa.or_(jobs.c.ordering_key.is_(None), ~blocked),
-        sa.or_(jobs.c.lane.is_(None), _lane_load() < LANE_WIDTH),
-    )
+_EARLIER, _RUNNING = jobs.alias(), jobs.alias()
+_LANE_LOAD = (
+    sa.select(sa.func.count())
+    .select_from(_RUNNING)
+    .where(_RUNNING.c.lane == jobs.c.lane, _RUNNING.c.state == _ACTIVE)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_BLOCKED = sa.exists().where(
+    _EARLIER.c.ordering_key == jobs.c.ordering_key,
+    _EARLIER.c.id < jobs.c.id,
+    _EARLIER.c.state.in_([_WAITING, _ACTIVE]),
+)
+_MOMENT: sa.BindParameter[datetime] = sa.bindparam("moment", type_=jobs.c.run_at.type)
+_CLAIMABLE = sa.and_(
+    jobs.c.state == _WAITING,
+    jobs.c.run_at <= _MOMENT,
+    sa.or_(jobs.c.ordering_key.is_(None), ~_BLOCKED),
+    sa.or_(jobs.c.lane.is_(None), _LANE_LOAD < LANE_WIDTH),
+)
+_CANDIDATES = (
+    sa.select(jobs.c.id, jobs.c.lane, _LANE_LOAD.label("load"))
+    .where(jobs.c.queue == sa.bindparam("queue"), _CLAIMABLE)
+    .order_by(jobs.c.run_at, jobs.c.id)
+    .limit(sa.bindparam("places", type_=sa.Integer))
+    .with_for_update(skip_locked=True, of=jobs)
+)
 
 
-def _lane_load() -> sa.ScalarSelect[int]:
-    running = jobs.alias()
-    same_lane = (running.c.lane == jobs.c.lane, running.c.state == _ACTIVE)
-    return sa.select(sa.func.count()).select_from(running).where(*same_lane).correlate(jobs).scalar_subquery()
+@cache  # asked at every wake-up, and slower to build than to run
+def _ready_queues(names: tuple[str, ...]) -> sa.Select[*tuple[Any, ...]]:
+    """One row: for each queue whether it has a job to claim at `moment`, then when the next one of any is due."""
+    later = (jobs.c.queue.in_(names), jobs.c.state == _WAITING, jobs.c.run_at > _MOMENT)
+    next_due = sa.select(sa.func.min(jobs.c.run_at)).where(*later).scalar_subquery()
+    has_job = [sa.exists().where(jobs.c.queue == name, _CLAIMABLE).label(f"queue_{i}") for i, name in enumerate(names)]
+    return sa.select(*has_job, next_due.label("next_due"))
 
 
 class JobQueue:
@@ -175,35 +192,22 @@ class JobQueue:
 
     async def ready(self, queues: Iterable[str]) -> tuple[list[str], float | None]:
         """The queues that have a job to claim now, and the seconds until the next one of any is due (None: none is)."""
-        names, moment = list(queues), now()
+        names, moment = tuple(queues), now()
         if not names:
             return [], None
-        has_job = [sa.exists().where(_claimable(name, moment)).label(f"queue_{i}") for i, name in enumerate(names)]
-        next_due = sa.select(sa.func.min(jobs.c.run_at)).where(
-            jobs.c.queue.in_(names),
-            jobs.c.state == _WAITING,
-            jobs.c.run_at > moment,
-        )
         async with self._db.reading() as conn:
-            found = (await conn.execute(sa.select(*has_job))).one()
-            due: datetime | None = (await conn.execute(next_due)).scalar()
+            *found, due = (await conn.execute(_ready_queues(names), {"moment": moment})).one()
         ready = [name for name, is_ready in zip(names, found, strict=True) if is_ready]
         return ready, None if due is None else max(0.0, (due - moment).total_seconds())
 
     async def claim(self, queue: str, limit: int) -> list[Job]:
         """Take up to `limit` due jobs; of several processes that ask at once, each job goes to one."""
         moment = now()
-        candidates = (
-            sa.select(jobs.c.id, jobs.c.lane, _lane_load().label("load"))
-            .where(_claimable(queue, moment))
-            .order_by(jobs.c.run_at, jobs.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=jobs)
-        )
+        asked = {"queue": queue, "moment": moment, "places": limit}
         async with self._db.writing() as conn:
             chosen: list[int] = []
             taken: Counter[str] = Counter()
-            for job_id, lane, load in await conn.execute(candidates):
+            for job_id, lane, load in await conn.execute(_CANDIDATES, asked):
                 if lane is not None and load + taken[lane] >= LANE_WIDTH:
                     continue
                 taken[lane] += 1

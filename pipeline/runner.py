@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import platform
+import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 5.0  # the longest sleep between two looks at the queue, should a wake-up be missed
 AFTER_ERROR_S = 1.0
 RACE_S = 0.02
+SLOW_LOOK_S = 0.01
 SETTLE_ATTEMPTS = 3
 PRUNE_S = 600.0
 DRAIN_S = 8.0
@@ -75,7 +77,10 @@ class Runner:
         try:
             async with self._db.changes.watch() as watch:
                 while not stop.is_set():
+                    began = time.monotonic()
                     sleep_s = await self._claim()
+                    if (took_s := time.monotonic() - began) > SLOW_LOOK_S:
+                        await asyncio.sleep(took_s)  # a long backlog of jobs that must wait leaves time for others
                     await _woken(watch, stopped, sleep_s)
         finally:
             stopped.cancel()
