@@ -16,7 +16,7 @@ from api.schema.summaries import SUMMARIES
 from calls.settings import Settings
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {"/", "/docs", "/web"}
+PAGES = {"/", "/docs", "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:

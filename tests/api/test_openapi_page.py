@@ -1,0 +1,45 @@
+"""The document and the page that renders it, as they are served: to everybody, offline, and with no key in them."""
+
+import re
+
+import pytest
+
+from tests.api.conftest import Api
+
+
+async def fetch(api: Api, path: str) -> tuple[int, str, str]:
+    async with api.session.get(api.url + path) as answer:
+        return answer.status, answer.content_type, await answer.text()
+
+
+async def test_the_document_is_there_for_everybody(api: Api):
+    status, content_type, text = await fetch(api, "/openapi.json")
+    assert (status, content_type) == (200, "application/json")
+    assert api.key not in text
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_a_page_and_all_that_it_loads_come_from_this_server(api: Api, path: str):
+    status, content_type, text = await fetch(api, path)
+    assert (status, content_type) == (200, "text/html")
+    assert re.search("sb_(secret|publishable)_[A-Za-z0-9]", text) is None
+    loaded = re.findall(r'(?:src|href)="([^"#]+)"', text)
+    assert loaded
+    assert [link for link in loaded if not link.startswith("/")] == []
+    for link in loaded:
+        assert (await fetch(api, link))[0] == 200, link
+
+
+async def test_what_lies_beside_the_pages_is_not_served(api: Api):
+    for path in ("/web/", "/web/../pyproject.toml", "/web/%2e%2e/pyproject.toml", "/web/nothing.js", "/pyproject.toml"):
+        async with api.session.get(api.url + path) as answer:
+            assert answer.status == 404
+            assert answer.content_type == "application/json"
+
+
+async def test_a_browser_looks_again_whether_a_file_changed(api: Api):
+    async with api.session.get(f"{api.url}/web/app.js") as answer:
+        assert answer.headers["Cache-Control"] == "no-cache"
+        known = {"If-None-Match": answer.headers["ETag"]}
+    async with api.session.get(f"{api.url}/web/app.js", headers=known) as answer:
+        assert answer.status == 304
