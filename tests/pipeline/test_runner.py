@@ -193,6 +193,7 @@ async def test_stopping_lets_running_jobs_finish_and_starts_no_others(database, 
     assert await state(database, second) == "waiting"
 
 
+@pytest.mark.timeout(300)
 async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(database, settings):
     """What is killed after a commit finds the same database as what is killed before the next one."""
     async with Providers() as model:
