@@ -1,8 +1,6 @@
 """Credits of metered tenants, and the command line that makes tenants, keys and credits."""
 
-import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -17,7 +15,7 @@ from calls.store import CallStore
 from calls.tables import now
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings
-from tests.servers import ROOT, environment
+from tests.servers import environment
 
 Make = Callable[..., Awaitable[str]]
 Command = Callable[..., dict[str, Any]]
@@ -110,17 +108,8 @@ async def charged_call(api: Api, key: str, agent: str, added: list[dict[str, Any
     return row
 
 
-async def test_the_command_line_makes_a_key_of_the_default_tenant(api: Api):
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "api", "keys", "create"),
-        env=environment(api.settings),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await program.communicate()
-    made = json.loads(out)
-    assert program.returncode == 0
+async def test_the_command_line_makes_a_key_of_the_default_tenant(api: Api, command: Command):
+    made = command("keys", "create")
     assert (await api.get("/v1/auth/me", key=made["key"])).body["id"] == "default"
 
 

@@ -17,7 +17,7 @@ from calls.keys import create_secret_key
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tables import calls, idempotency_keys, now
-from tests.api.conftest import Api, browser, phone
+from tests.api.conftest import Api, browser, phone, run_api
 from tests.conftest import MakeSettings, Until
 from tests.servers import process
 
@@ -130,11 +130,10 @@ async def test_a_process_killed_before_its_reply_leaves_one_call_its_answer_and_
             await until(created)
             program.kill_group()
             assert isinstance((await asyncio.gather(asked, return_exceptions=True))[0], aiohttp.ClientError)
-        second = settings()
-        async with process("api", second, tmp_path / "second.log"):
-            status, told = await _post(client, second, body)
+        async for second in run_api(settings()):
+            status, told = await _post(client, second.settings, body)
     assert (status, [told["id"]]) == (201, await created())
-    async with Rooms.connect(second) as rooms:
+    async with Rooms.connect(settings()) as rooms:
         assert len(await rooms.list_rooms([told["room_name"]])) == 1
     silent.close()
     await database.close()
