@@ -117,7 +117,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
         errors=(402, 404, 409, 422), idempotent=True),
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,
-        errors=(402, 404, 429, 503)),
+        errors=(402, 404, 422, 429, 503), idempotent=True),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),

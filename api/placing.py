@@ -20,7 +20,6 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
     people.check_publishable(key, body.agent_id, body.participants)
     invited = people.parse(body.participants)
-    await admit_new_call(request)
 
     async def work(conn: AsyncConnection) -> Outcome:
         outcome, _call = await place(
@@ -48,12 +47,13 @@ async def place(
     post_call: PostCall | None = None,
     from_paths: list[str] | None = None,
 ) -> tuple[Outcome, CreatedCall]:
-    """Write the call, after what it names, the do-not-call list and the credits were looked at in this order."""
+    """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at."""
     key = request[KEY]
     agent = snapshot(await get_agent(conn, key.tenant_id, agent_id))
     invited = await people.with_caller_ids(conn, key, invited, from_paths)
     await people.check_dnc(conn, key.tenant_id, invited)
     people.check_credits(key)
+    await admit_new_call(request, conn)
     call = NewCall(
         tenant_id=key.tenant_id,
         agent=agent,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.routing import DATABASE, KEY, SETTINGS
+from api.routing import KEY, SETTINGS
 from calls.database import upsert
 from calls.errors import RateLimited
 from calls.tables import rate_windows
@@ -20,11 +20,14 @@ _IPV6_PREFIX = 64  # what one household or server gets: limiting single addresse
 _LOCK = 0  # the window of a key's lock row
 
 
-async def admit_new_call(request: web.Request) -> None:
+async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
     """Count one more call by the request's publishable key and address; a secret key has no limit.
 
+    It is counted in the transaction that creates the call: what creates none, a repetition with the same
+    `Idempotency-Key` too, is not counted.
+
     Raises:
-        RateLimited: there were as many as allowed in the last minute; then nothing is counted.
+        RateLimited: there were as many as allowed in the last minute.
     """
     key, settings = request[KEY], request.app[SETTINGS]
     if not key.publishable:
@@ -33,10 +36,9 @@ async def admit_new_call(request: web.Request) -> None:
         (f"key:{key.id}", settings.publishable_calls_per_minute),
         (f"address:{_address(request)}", settings.publishable_calls_per_minute_per_address),
     )
-    async with request.app[DATABASE].writing() as conn:
-        waits = [await _count(conn, name, limit) for name, limit in limits]
-        if any(waits):
-            raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
+    waits = [await _count(conn, name, limit) for name, limit in limits]
+    if any(waits):
+        raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
 
 
 async def _count(conn: AsyncConnection, name: str, limit: int) -> int:

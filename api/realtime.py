@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import people
 from api.once import Outcome, answer_once
 from api.placing import place
-from api.rate_limit import admit_new_call
 from api.routing import KEY
 from api.schema.calls import CreatedToken, CreateToken
 from api.schema.participants import BrowserPlace, NewParticipant
@@ -19,7 +18,6 @@ async def create_token(request: web.Request, body: CreateToken) -> web.Response:
     browser = NewParticipant(transport="webrtc", identity=f"browser-{uuid.uuid4().hex}")
     people.check_publishable(request[KEY], body.agent_id, [browser])
     invited = people.parse([browser])
-    await admit_new_call(request)
 
     async def work(conn: AsyncConnection) -> Outcome:
         outcome, call = await place(request, conn, body.agent_id, invited, metadata=body.metadata)

@@ -110,9 +110,13 @@ async def test_after_the_time_that_was_named_there_is_room_again(serve: Serve):
     assert await token(api, agent_id, key) == 429
 
 
-async def test_a_request_that_is_wrong_counts_for_nothing(serve: Serve):
-    api = await serve(publishable_calls_per_minute=1)
+async def test_only_new_calls_count(serve: Serve):
+    api = await serve(publishable_calls_per_minute=2)
     agent_id, key = await agent_and_key(api)
     for _ in range(3):
         assert (await api.post("/v1/realtime/token", {"agent": agent_id}, key=key)).status == 400
+    once = {"Idempotency-Key": "1"}
+    assert [await token(api, agent_id, key, **once) for _ in range(3)] == [201] * 3
     assert await token(api, agent_id, key) == 201
+    assert await token(api, agent_id, key) == 429
+    assert await token(api, agent_id, key, **once) == 201
