@@ -25,7 +25,7 @@ EVERYTHING = {
     },
     "evaluation": {"rubric": "Did the agent book a table?"},
 }
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "summary": {"summary": "A table for four was booked.", "sentiment": "positive"},
     "extraction": {"guests": 4},
     "evaluation": {"passed": True, "score": 0.9, "reasoning": "The agent booked it."},

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -88,7 +88,7 @@ async def state(database: Database, job_id: int) -> str:
     ],
 )
 async def test_a_job_ends_as_its_handler_says(database, until, fates, end):
-    left = iter(fates)
+    left: Iterator[Fate] = iter(fates)
 
     async def run(job: Job) -> Fate:
         return next(left)
