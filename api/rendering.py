@@ -9,7 +9,6 @@ from api.schema.agents import AgentName
 from api.schema.calls import (
     CallDetail,
     CallPage,
-    CallRow,
     Evaluation,
     Event,
     Intelligence,
@@ -19,7 +18,7 @@ from api.schema.calls import (
     Transcript,
     Utterance,
 )
-from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place, PrimaryParticipant
+from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
 from calls.listing import Page
 from calls.post_call import sections_on
 from calls.store import MICROS_PER_DOLLAR
@@ -44,18 +43,21 @@ def call_row(row: Row) -> dict[str, Any]:
         "metadata": row.metadata,
         "intelligence_status": row.intelligence_status,
         "participant_count": row.participant_count,
-        "primary_participant": PrimaryParticipant(identity=row.primary_identity, transport=row.primary_transport),
+        "primary_participant": {"identity": row.primary_identity, "transport": row.primary_transport},
     }
 
 
 def call_page(page: Page, limit: int, offset: int) -> CallPage:
     """A page of a list of calls."""
-    return CallPage(
-        calls=[CallRow(**call_row(row)) for row in page.rows],
-        total=page.total,
-        limit=limit,
-        offset=offset,
-        next_cursor=page.next_cursor,
+    # In one piece: a model made row by row takes twice as long.
+    return CallPage.model_validate(
+        {
+            "calls": [call_row(row) for row in page.rows],
+            "total": page.total,
+            "limit": limit,
+            "offset": offset,
+            "next_cursor": page.next_cursor,
+        },
     )
 
 

@@ -166,7 +166,6 @@ async def ground() -> AsyncIterator[Ground]:
                 livekit_api_secret=livekit.secret,
                 state_dir=Path(folder),
                 api_port=free_port(),
-                log_level="WARNING",
             )
             database = Database(settings.database)
             await database.migrate()

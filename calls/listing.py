@@ -18,6 +18,29 @@ _SHOWN = [
 ]
 
 
+# What a list shows. Decoding the rest, the agent's snapshot above all, would take most of the time.
+_SHOWN = [
+    calls.c[name]
+    for name in (
+        "id",
+        "room_name",
+        "agent_id",
+        "status",
+        "end_reason",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "bill_duration",
+        "cost_micros",
+        "metadata",
+        "intelligence_status",
+        "participant_count",
+        "primary_identity",
+        "primary_transport",
+    )
+]
+
+
 @dataclass(frozen=True)
 class Page:
     """One page of calls: `total` counts all that match, `next_cursor` is the id to go on from, None at the end."""
