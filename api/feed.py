@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 0.05  # commits come in bursts; calls are looked at this often at most
 RETRY_S = 1.0
+CALL = ("id", "status", "end_reason", "intelligence_status", "created_at", "started_at")
 _CHUNK = 500
 
 
@@ -43,7 +44,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         ~recording,
     )
     return sa.select(
-        calls,
+        *(calls.c[name] for name in CALL),
         sa.func.coalesce(events.scalar_subquery(), 0).label("last_event"),
         sa.func.coalesce(revision.scalar_subquery(), 0).label("last_revision"),
         settled.label("settled"),
@@ -92,7 +93,7 @@ class Feed:
                 await changes.wait()
                 try:
                     await self._look()
-                except (sa.exc.SQLAlchemyError, OSError):
+                except Exception:  # whatever it was, streams must not fall asleep
                     log.exception("the progress of calls could not be read")
                     await asyncio.sleep(RETRY_S)
                     changes.wake()

@@ -1,5 +1,7 @@
 """The do-not-call list; that calls obey it is tested where calls are created."""
 
+import asyncio
+from collections import Counter
 from urllib.parse import quote
 
 import pytest
@@ -71,3 +73,14 @@ async def test_each_tenant_has_a_list_of_its_own(api: Api, tenant: MakeTenant):
     assert checked.body["results"][0]["blocked"] is False
     assert (await api.delete(f"/v1/dnc/{NUMBER}", key=stranger.key)).status == 404
     assert (await api.post("/v1/dnc", {"phone_number": NUMBER}, key=stranger.key)).status == 201
+
+
+async def test_many_who_add_the_same_at_once_add_it_once(api: Api, database_url: str):
+    single = await asyncio.gather(*(api.post("/v1/dnc", {"phone_number": NUMBER}) for _ in range(10)))
+    assert Counter(answer.status for answer in single) == {201: 1, 200: 9}
+    numbers = [f"+155512340{digit:02}" for digit in range(40)]
+    orders = [numbers, numbers[::-1]] * 5
+    batches = await asyncio.gather(*(api.post("/v1/dnc/batch", {"phone_numbers": order}) for order in orders))
+    assert {answer.status for answer in batches} == {200}
+    assert sum(answer.body["added"] for answer in batches) == 40
+    assert (await api.get("/v1/dnc")).body["total"] == 41

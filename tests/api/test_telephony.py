@@ -1,5 +1,6 @@
 """The tenant's SIP trunk as the API keeps it; what LiveKit makes of it is tested with the pipeline."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -68,3 +69,13 @@ async def test_each_tenant_has_a_trunk_of_its_own(api: Api, tenant: MakeTenant):
     await api.put(TRUNK, {"address": "sip.example.com"})
     assert (await api.get(TRUNK, key=stranger.key)).status == 404
     assert (await api.delete(TRUNK, key=stranger.key)).status == 404
+
+
+async def test_trunk_and_numbers_of_many_at_once_leave_one(api: Api, database_url: str):
+    trunks = await asyncio.gather(
+        *(api.put("/v1/telephony/trunk", {"address": f"sip{index}.example.com"}) for index in range(8)),
+    )
+    assert {answer.status for answer in trunks} == {200}
+    registered = await asyncio.gather(*(api.post("/v1/numbers", {"number": "+15559876543"}) for _ in range(8)))
+    assert {answer.status for answer in registered} <= {201, 409}
+    assert (await api.get("/v1/numbers")).body["total"] == 1
