@@ -13,11 +13,12 @@ from api import rendering
 from api.routing import ROOMS, SETTINGS
 from api.schema import participants as schema
 from calls import dnc
+from calls.creation import NewParticipant
 from calls.errors import Conflict, FieldError, Forbidden, Invalid, PaymentRequired
 from calls.keys import Key
 from calls.phones import caller_id, normalise
 from calls.settings import Settings
-from calls.store import MICROS_PER_DOLLAR, NewParticipant
+from calls.store import MICROS_PER_DOLLAR
 
 
 def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:

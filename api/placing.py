@@ -11,9 +11,10 @@ from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from calls.agents import get_agent, snapshot
+from calls.creation import NewCall, NewParticipant
 from calls.post_call import PostCall, merge
 from calls.states import CallStatus
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 
 
 async def create(request: web.Request, body: CreateCall) -> web.Response:

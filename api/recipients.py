@@ -13,9 +13,9 @@ from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
 from calls import dnc
 from calls.agents import get_agent, snapshot
+from calls.creation import NewCall, NewParticipant, create_calls
 from calls.errors import FieldError, Invalid
 from calls.phones import normalise
-from calls.store import CallStore, NewCall, NewParticipant
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch,
         )
         for target, phone in zip(accepted, phones, strict=True)
     ]
-    store = CallStore(conn)
-    queued = [_queued(call, (await store.create(call))[0].job_id) for call in calls]
+    written = await create_calls(conn, calls)
+    queued = [_queued(call, written[call.id][0].job_id) for call in calls]
     rejected = [each.rejected or _on_dnc(each) for each in targets if each.rejected or each.phone.identity in blocked]
     return CreatedBatch(batch_id=batch_id, queued=len(queued), calls=queued, rejected=rejected)
 

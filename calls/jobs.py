@@ -9,7 +9,7 @@ import logging
 import random
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -73,6 +73,8 @@ GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
 
 _FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
 
+_ADD_ALL = sa.insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)
+
 
 async def enqueue(
     conn: AsyncConnection,
@@ -120,6 +122,26 @@ async def enqueue(
             job_id = (await conn.execute(same)).scalar()
         if job_id is not None:
             return int(job_id)
+
+
+async def enqueue_all(
+    conn: AsyncConnection,
+    kind: str,
+    new: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    queue: str,
+    tenant_id: str,
+    on_lost: Literal["retry", "fail"],
+    max_attempts: int,
+) -> list[int]:
+    """Add many jobs at once, each a call's id and a payload; their ids in the same order."""
+    moment = now()
+    same = {"queue": queue, "kind": kind, "tenant_id": tenant_id, "on_lost": on_lost, "max_attempts": max_attempts}
+    rows = [
+        {**same, "call_id": call_id, "payload": payload, "run_at": moment, "created_at": moment}
+        for call_id, payload in new
+    ]
+    return list(await conn.scalars(_ADD_ALL, rows))
 
 
 async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[str, int]:

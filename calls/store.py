@@ -2,7 +2,6 @@
 
 import math
 import uuid
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs, webhooks
 from calls.counts import count
+from calls.creation import NewCall, NewParticipant, create_calls, insert_participants
 from calls.errors import NotFound
 from calls.post_call import queue_analysis, sections_on, transcribed
 from calls.states import (
@@ -29,53 +29,10 @@ from calls.tables import call_events, calls, now, participants, recordings, tena
 MICROS_PER_DOLLAR = 1_000_000
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
-_INSERT_CALL = sa.insert(calls)
 _INSERT_EVENT = sa.insert(call_events)
-_INSERT_PARTICIPANTS = sa.insert(participants).returning(participants)
 _THIS_CALL = calls.c.id == sa.bindparam("call_id")
 _HOLD = sa.select(calls.c.id).where(_THIS_CALL).with_for_update()
 _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
-
-
-@dataclass(frozen=True)
-class NewParticipant:
-    """A participant to be: `transport` is webrtc or pstn, `identity` a name or an E.164 number."""
-
-    transport: str
-    identity: str
-    metadata: dict[str, Any] = field(default_factory=dict)
-    from_number: str | None = None
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    @property
-    def is_phone(self) -> bool:
-        """Whether it is reached over a SIP trunk."""
-        return self.transport == "pstn"
-
-
-@dataclass(frozen=True)
-class NewCall:
-    """A call to be: `agent` is the agent's snapshot {"id", "name", ...}, `post_call` the resolved sections."""
-
-    tenant_id: str
-    agent: dict[str, Any]
-    participants: list[NewParticipant]
-    metadata: dict[str, Any] = field(default_factory=dict)
-    variables: dict[str, Any] = field(default_factory=dict)
-    post_call: dict[str, Any] = field(default_factory=dict)
-    price_micros_per_minute: int = 0
-    batch_id: str | None = None
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    @property
-    def room_name(self) -> str:
-        """The name of its LiveKit room."""
-        return f"call_{self.id}"
-
-    @property
-    def status(self) -> CallStatus:
-        """A call with a phone waits for its dial, one without for its browser."""
-        return CallStatus.QUEUED if any(p.is_phone for p in self.participants) else CallStatus.CONNECTING
 
 
 class CallStore:
@@ -86,34 +43,7 @@ class CallStore:
 
     async def create(self, call: NewCall) -> list[sa.Row[Any]]:
         """Write the call with its participants and their dial jobs; return the participants' rows in order."""
-        at = now()
-        await self._connection.execute(
-            _INSERT_CALL,
-            {
-                "id": call.id,
-                "tenant_id": call.tenant_id,
-                "agent_id": call.agent["id"],
-                "agent": call.agent,
-                "room_name": call.room_name,
-                "status": call.status,
-                "metadata": call.metadata,
-                "variables": call.variables,
-                "post_call": call.post_call,
-                "intelligence_status": IntelligenceStatus.NOT_STARTED,
-                "participant_count": len(call.participants),
-                "primary_identity": call.participants[0].identity,
-                "primary_transport": call.participants[0].transport,
-                "price_micros_per_minute": call.price_micros_per_minute,
-                "batch_id": call.batch_id,
-                "created_at": at,
-                "dispatches": 1,  # the room is created with its first dispatch
-                "dispatched_at": at,
-            },
-        )
-        await count(self._connection, call.tenant_id, call.agent["id"], {call.status: 1})
-        rows = await self._insert_participants(call.tenant_id, call.id, call.participants, first=0)
-        await self._write_event(call.id, "lifecycle", "Call created", "info", None)
-        return rows
+        return (await create_calls(self._connection, [call]))[call.id]
 
     async def add_participants(
         self,
@@ -131,7 +61,8 @@ class CallStore:
             participant_count=row.participant_count + len(new),
             price_micros_per_minute=max(row.price_micros_per_minute, price_micros_per_minute),
         )
-        added = await self._insert_participants(tenant_id, call_id, new, first=row.participant_count)
+        places = [(call_id, position, one) for position, one in enumerate(new, row.participant_count)]
+        added = await insert_participants(self._connection, tenant_id, places)
         await self.add_event(call_id, "lifecycle", f"{len(new)} participant(s) added")
         return added
 
@@ -413,44 +344,3 @@ class CallStore:
                 dedup=f"store_recording:{row.id}",
                 max_attempts=10,  # with the backoff, the storage may be away for a quarter of an hour
             )
-
-    async def _insert_participants(
-        self,
-        tenant_id: str,
-        call_id: str,
-        new: list[NewParticipant],
-        *,
-        first: int,
-    ) -> list[sa.Row[Any]]:
-        at = now()
-        rows = []
-        for position, one in enumerate(new, first):
-            job_id = None
-            if one.is_phone:
-                job_id = await jobs.enqueue(
-                    self._connection,
-                    "dial",
-                    {"call_id": call_id, "participant_id": one.id},
-                    queue="dial",
-                    tenant_id=tenant_id,
-                    call_id=call_id,
-                    on_lost="fail",  # a dial whose process died may have rung: nobody is called twice
-                    max_attempts=1,
-                )
-            rows.append(
-                {
-                    "id": one.id,
-                    "call_id": call_id,
-                    "position": position,
-                    "transport": one.transport,
-                    "identity": one.identity,
-                    "status": ParticipantStatus.QUEUED if one.is_phone else ParticipantStatus.JOINING,
-                    "metadata": one.metadata,
-                    "from_number": one.from_number,
-                    "telephony_leg_id": str(uuid.uuid4()) if one.is_phone else None,
-                    "job_id": job_id,
-                    "created_at": at,
-                },
-            )
-        inserted = await self._connection.execute(_INSERT_PARTICIPANTS, rows)
-        return sorted(inserted.all(), key=lambda row: row.position)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.states import EndReason
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 from calls.tables import agents
 
 NewCallInRow = Callable[..., Awaitable[NewCall]]

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from calls.counts import total
+from calls.creation import NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.errors import NotFound
 from calls.states import CallStatus, EndReason
-from calls.store import CallStore, NewParticipant
+from calls.store import CallStore
 from calls.tables import call_events, calls, jobs, now, participants, recordings, tenants
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from calls import webhooks
+from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.states import EndReason
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 from calls.tables import agents, call_events, deliveries, jobs, results
 from calls.transcript import Segment, write_segments
 from pipeline.__main__ import runner

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 from calls.tables import agents, call_events, participants
 
 BROWSER = NewParticipant("webrtc", "ada")

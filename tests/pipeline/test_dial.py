@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
+from calls.creation import NewParticipant
 from calls.jobs import JobQueue
 from calls.states import EndReason
-from calls.store import CallStore, NewParticipant
+from calls.store import CallStore
 from calls.tables import jobs
 from pipeline import dial
 from pipeline.deps import Deps, open_deps

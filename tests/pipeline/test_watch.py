@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from livekit import api, rtc
 
+from calls.creation import NewCall
 from calls.states import EndReason
-from calls.store import CallStore, NewCall
+from calls.store import CallStore
 from calls.tables import now
 from pipeline.deps import Deps, open_deps
 from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch

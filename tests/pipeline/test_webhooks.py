@@ -12,10 +12,11 @@ from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
 from calls import webhooks
+from calls.creation import NewCall
 from calls.database import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
 from calls.states import EndReason
-from calls.store import CallStore, NewCall
+from calls.store import CallStore
 from calls.tables import deliveries, jobs, now
 from calls.tables import webhooks as endpoints
 from calls.webhooks import PREVIOUS_SECRET_SIGNS_FOR, RETRY_AFTER_S, WebhookEvent

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls.creation import NewCall, NewParticipant
 from calls.database import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 from calls.tables import agents, call_events
 from calls.transcript import read_transcript
 from tests.providers import Providers, in_thread

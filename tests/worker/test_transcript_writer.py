@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
-from calls.store import CallStore, NewCall, NewParticipant
+from calls.store import CallStore
 from calls.tables import agents
 from calls.transcript import read_transcript
 from worker.transcript import TranscriptWriter
