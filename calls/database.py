@@ -147,4 +147,4 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     if connection.get_execution_options().get("callroom_writes"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        cast("Connection", connection.connection.dbapi_connection).begin_with_next()
+        cast("Connection", connection.connection.dbapi_connection).begin_reading()

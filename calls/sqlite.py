@@ -82,18 +82,19 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 class Connection(AsyncAdapt_aiosqlite_connection):
     """One SQLite connection, which knows whether there is anything to commit or to roll back."""
 
-    __slots__ = ("_begin", "_used")
+    __slots__ = ("_begin", "_reading", "_used")
 
     _cursor_cls: type[AsyncAdapt_aiosqlite_cursor] = _Cursor
 
     def __init__(self, dbapi: "Driver", connection: AsyncIODBAPIConnection) -> None:
         super().__init__(dbapi, connection)
         self._begin = False
+        self._reading = False
         self._used = False
 
-    def begin_with_next(self) -> None:
-        """Begin a transaction on the same visit as its first statement."""
-        self._begin = True
+    def begin_reading(self) -> None:
+        """Begin a transaction that only reads, on the same visit as its first statement."""
+        self._begin = self._reading = True
 
     def visit(self, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
         """Run one statement with the cursor's method `how`."""
@@ -110,14 +111,16 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def commit(self) -> None:
         if self._used:
             super().commit()
-            self._used = False
+        self._begin = self._reading = self._used = False
 
     @override
     def rollback(self) -> None:
-        self._begin = False
-        if self._used:
+        if self._used and self._reading:
+            # Nothing depends on how it ends, and what comes next in this thread comes after it: no need to wait.
+            self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001
+        elif self._used:
             super().rollback()
-            self._used = False
+        self._begin = self._reading = self._used = False
 
 
 class Driver(AsyncAdapt_aiosqlite_dbapi):
