@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 BUSIEST = 0.99  # LiveKit picks workers by 1 - load and fails when that sums up to nothing
 DRAIN_S = 3600
 END_S = 60
+REHEARSAL_S = 3
 
 
 class Capacity:
@@ -77,13 +78,20 @@ def create_server(settings: Settings) -> AgentServer:
 
 def _configure_log(settings: Settings) -> None:
     log.configure(settings, "worker")
-    logging.getLogger("livekit.agents").setLevel(settings.log_level)
+    agents = logging.getLogger("livekit.agents")
+    agents.setLevel(settings.log_level)
+    agents.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that speech which came over the OpenAI protocol has no request id: it never has."""
+    return not str(record.msg).startswith("no request_id provided")
 
 
 def prepare(process: JobProcess) -> None:
     """What a job process does before it is given a call. It is an entry point, so it reads the settings itself."""
     settings = Settings()
-    log.configure(settings, "worker")
+    _configure_log(settings)
     process.userdata["settings"] = settings
     rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
     asyncio.run(_rehearse(settings))
@@ -94,8 +102,9 @@ async def _rehearse(settings: Settings) -> None:
     """Open the database once, so that the first query of a call finds everything loaded."""
     database = Database(settings.database, pool_size=1)
     try:
-        await database.ping()
-    except (sa.exc.SQLAlchemyError, OSError):
+        async with asyncio.timeout(REHEARSAL_S):
+            await database.ping()
+    except (sa.exc.SQLAlchemyError, OSError):  # a TimeoutError is an OSError
         logger.warning("the database does not answer yet")
     finally:
         await database.close()
