@@ -17,7 +17,8 @@ from calls.tables import rate_windows
 
 PERIOD_S = 60
 _IPV6_PREFIX = 64  # what one household or server gets: limiting single addresses of it would limit nothing
-_LOCK = 0  # the window of a key's lock row
+_LOCK = 0  # the window of a key's lock row, whose count is the minute of its last use
+_FORGET = 20
 
 
 async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
@@ -39,15 +40,14 @@ async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
     waits = [await _count(conn, name, limit) for name, limit in limits]
     if any(waits):
         raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
+    await _forget(conn, int(time.time()))
 
 
 async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
     """Count one; the seconds to wait if that is one too many, else 0."""
-    await _lock(conn, name)
     second = int(time.time())
-    old = sa.and_(rate_windows.c.window != _LOCK, rate_windows.c.window <= second - PERIOD_S)
-    await conn.execute(sa.delete(rate_windows).where(rate_windows.c.key == name, old))
-    recent = (rate_windows.c.key == name, rate_windows.c.window != _LOCK)
+    await _lock(conn, name, second)
+    recent = (rate_windows.c.key == name, rate_windows.c.window > second - PERIOD_S)
     query = sa.select(rate_windows.c.window, rate_windows.c.count).where(*recent).order_by(rate_windows.c.window)
     started = [(int(window), int(count)) for window, count in await conn.execute(query)]
     excess = sum(count for _window, count in started) + 1 - limit
@@ -63,10 +63,23 @@ async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
     return 0
 
 
-async def _lock(conn: AsyncConnection, name: str) -> None:
+async def _lock(conn: AsyncConnection, name: str, second: int) -> None:
     # Who counts at the same moment in another process waits here until this transaction is over.
-    row = upsert(conn, rate_windows).values(key=name, window=_LOCK, count=0)
-    await conn.execute(row.on_conflict_do_update(index_elements=["key", "window"], set_={"count": 0}))
+    minute = second // PERIOD_S
+    row = upsert(conn, rate_windows).values(key=name, window=_LOCK, count=minute)
+    await conn.execute(row.on_conflict_do_update(index_elements=["key", "window"], set_={"count": minute}))
+
+
+async def _forget(conn: AsyncConnection, second: int) -> None:
+    """Delete some rows that count no more, of any key: the table stays as small as the last minute was busy."""
+    row = (rate_windows.c.key, rate_windows.c.window)
+    is_lock = rate_windows.c.window == _LOCK
+    old = sa.or_(
+        sa.and_(is_lock, rate_windows.c.count < second // PERIOD_S - 1),
+        sa.and_(~is_lock, rate_windows.c.window <= second - PERIOD_S),
+    )
+    some = sa.select(*row).where(old).limit(_FORGET).with_for_update(skip_locked=True)
+    await conn.execute(sa.delete(rate_windows).where(sa.tuple_(*row).in_(some)))
 
 
 def _address(request: web.Request) -> str:

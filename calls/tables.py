@@ -372,6 +372,6 @@ rate_windows = sa.Table(
     "rate_windows",
     metadata,
     sa.Column("key", sa.String(100), primary_key=True),
-    sa.Column("window", Number, primary_key=True, autoincrement=False),  # minutes since 1970
+    sa.Column("window", Number, primary_key=True, autoincrement=False),  # second since 1970
     sa.Column("count", sa.Integer, nullable=False),
 )

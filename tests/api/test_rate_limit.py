@@ -110,6 +110,19 @@ async def test_after_the_time_that_was_named_there_is_room_again(serve: Serve):
     assert await token(api, agent_id, key) == 429
 
 
+async def test_what_counts_no_more_is_forgotten(serve: Serve, database_url: str):
+    api = await serve()
+    agent_id, key = await agent_and_key(api)
+    async with api.database.writing() as conn:
+        old = [{"key": f"address:{n}", "window": window, "count": 1} for n in range(5) for window in (0, 1_000_000)]
+        await conn.execute(sa.insert(rate_windows), old)
+    assert await token(api, agent_id, key) == 201
+    async with api.database.reading() as conn:
+        kept = {row.key for row in await conn.execute(sa.select(rate_windows.c.key))}
+    assert len(kept) == 2
+    assert "address:127.0.0.1" in kept
+
+
 async def test_only_new_calls_count(serve: Serve):
     api = await serve(publishable_calls_per_minute=2)
     agent_id, key = await agent_and_key(api)
