@@ -22,6 +22,11 @@ MakeSettings = Callable[..., Settings]
 Start = Callable[..., Awaitable[Program]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole stack runs from its first test to the end: its tests come last, so that it slows no others."""
+    items.sort(key=lambda item: "whole_stack" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
     """The developer's own keys and settings change no test, and no test spends their money."""
