@@ -1,4 +1,4 @@
-"""`python -m bench [placing|listing|reading|speech ...]`: the measurements as tables, each with its goal and verdict."""
+"""`python -m bench [placing|listing|reading|speech ...]`: the measurements, each with its goal and verdict."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""What is measured on: a real LiveKit server and a real api process on a SQLite file that holds as many calls as wanted."""
+"""What is measured on: a real LiveKit server, and a real api on a SQLite file with as many calls as wanted."""
 
 import json
 import random
@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,18 +41,18 @@ class Ground:
     agent_id: str
     call_ids: list[str] = field(default_factory=list)
 
-    async def timed(self, method: str, path: str, status: int = 200, **options: Any) -> tuple[float, Any]:
+    async def timed(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[float, Any]:
         """One request: how many seconds it took, and the answer's JSON."""
         began = time.perf_counter()
-        async with self.http.request(method, path, **options) as answer:
-            body = await answer.read()
+        async with self.http.request(method, path, json=body) as answer:
+            text = await answer.read()
         took = time.perf_counter() - began
-        if answer.status != status:
-            raise RuntimeError(f"{method} {path}: {answer.status} instead of {status}: {body[:300]!r}")
-        return took, json.loads(body)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status}: {text[:300]!r}")
+        return took, json.loads(text)
 
     def fill(self, count: int) -> None:
-        """Bring the number of completed calls to `count`, each with its participant, the latest 1,000 with a transcript."""
+        """Bring the number of completed calls to `count`; the latest 1,000 have a transcript."""
         with closing(sqlite3.connect(self.settings.database.removeprefix("sqlite:///"), timeout=60)) as database:
             database.execute("PRAGMA synchronous=OFF")
             while len(self.call_ids) < count:
@@ -143,15 +143,15 @@ def _events(call_id: str) -> Iterator[dict[str, Any]]:
         yield {"call_id": call_id, "level": "info", "source": "lifecycle", "message": message, "created_at": at}
 
 
-def _insert(database: sqlite3.Connection, table: str, rows: Any) -> None:
-    rows = iter(rows)
-    first = next(rows, None)
+def _insert(database: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
+    others = iter(rows)
+    first = next(others, None)
     if first is None:
         return
     names = ", ".join(first)
     statement = f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in first)})"
     database.execute(statement, first)
-    database.executemany(statement, rows)
+    database.executemany(statement, others)
 
 
 @asynccontextmanager
@@ -177,5 +177,5 @@ async def ground() -> AsyncIterator[Ground]:
                 async with aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {key}"}) as http:
                     running = Ground(settings, rooms, http, agent_id="")
                     agent = {"name": "Aria", **AGENT_CONFIG}
-                    running.agent_id = (await running.timed("POST", "/v1/agents", 201, json=agent))[1]["id"]
+                    running.agent_id = (await running.timed("POST", "/v1/agents", agent))[1]["id"]
                     yield running

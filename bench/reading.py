@@ -15,6 +15,7 @@ CALLS = 100_000
 WRITERS = 4
 ROUNDS = 400
 GOAL_MS = 20
+FIRST_WORDS_S = 30
 
 
 async def run() -> bool:
@@ -23,6 +24,8 @@ async def run() -> bool:
         await asyncio.to_thread(on.fill, CALLS)
         async with AsyncExitStack() as stack:
             live = [await stack.enter_async_context(_conversation(on)) for _ in range(WRITERS)]
+            for call_id in live:
+                await _wait_for_words(on, call_id)
             times = await _read(on, live)
             await _check_that_they_write(on, live)
     lines = []
@@ -62,7 +65,7 @@ async def _conversation(on: Ground) -> AsyncIterator[str]:
     """The id of a call in progress, whose transcript a process of its own writes."""
     people = [{"transport": "webrtc", "identity": "ada"}]
     body = {"agent_id": on.agent_id, "participants": people}
-    _, call = await on.timed("POST", "/v1/calls", 201, json=body)
+    _, call = await on.timed("POST", "/v1/calls", body)
     database = Database(on.settings.database)
     async with database.writing() as connection:
         store = CallStore(connection)
@@ -72,12 +75,16 @@ async def _conversation(on: Ground) -> AsyncIterator[str]:
     arguments = [sys.executable, "-m", "bench.writer", on.settings.database, call["id"], str(token)]
     writer = await asyncio.create_subprocess_exec(*arguments)
     try:
-        while not await _spoken(on, call["id"]):
-            await asyncio.sleep(0.1)
         yield call["id"]
     finally:
         writer.terminate()
         await writer.wait()
+
+
+async def _wait_for_words(on: Ground, call_id: str) -> None:
+    async with asyncio.timeout(FIRST_WORDS_S):
+        while not await _spoken(on, call_id):  # noqa: ASYNC110 - it is another process that speaks
+            await asyncio.sleep(0.1)
 
 
 async def _spoken(on: Ground, call_id: str) -> str:
