@@ -25,10 +25,11 @@ const MICROPHONE = {
 export class Conversation {
   #room = new Room();
   #microphone;
+  #joined = false;
 
   /**
    * @param onState called with the agent's state whenever it changes, and with "reconnecting" while the line is down.
-   * @param onLeft called once we are out of the room again, whoever ended it.
+   * @param onLeft called once we were in the room and are out again, whoever ended it.
    */
   constructor(microphone, { onState, onLeft }) {
     this.#microphone = microphone;
@@ -42,7 +43,7 @@ export class Conversation {
       .on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()))
       .on(RoomEvent.Disconnected, () => {
         microphone.stop();
-        onLeft();
+        if (this.#joined) onLeft();
       });
   }
 
@@ -51,6 +52,7 @@ export class Conversation {
     try {
       await this.#room.connect(url, token);
       await this.#room.localParticipant.publishTrack(this.#microphone);
+      this.#joined = true;
     } catch {
       this.#microphone.stop();
       await this.#room.disconnect();

@@ -1,55 +1,97 @@
-"""A real Chromium with a microphone that plays a file, and nothing to reach but this machine."""
+"""A real Chromium with a microphone that plays a file, and an api process to serve it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
 
-from calls.database import DEFAULT_TENANT, Database
-from calls.keys import create_secret_key
-from tests.conftest import MakeSettings, Start
-
-OpenPage = Callable[..., AbstractAsyncContextManager[Page]]
+from calls.database import Database
+from calls.keys import create_secret_key, create_tenant
+from calls.settings import Settings
+from tests.servers import LiveKitServer, Program, free_port, process
 
 _FLAGS = [
     "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-gpu",
+    "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
 ]
 
-
-@pytest.fixture
-def open_page() -> OpenPage:
-    """`open_page(microphone)`: a tab whose microphone plays that wav once; without one, the microphone is denied."""
-
-    @asynccontextmanager
-    async def opened(microphone: Path | None = None) -> AsyncIterator[Page]:
-        heard = [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS, *heard])
-            context = await browser.new_context(
-                permissions=["microphone"] if microphone else [], viewport={"width": 820, "height": 900}
-            )
-            page = await context.new_page()
-            page.set_default_timeout(60_000)
-            yield page
-            await browser.close()
-
-    return opened
+expect.set_options(timeout=30_000)
 
 
-@pytest.fixture
-async def served(start: Start, settings: MakeSettings) -> tuple[str, str]:
-    """The address of an api process with an empty database, and a secret key for it."""
-    made = settings()
-    await start("api", made)
-    database = Database(made.database)
-    async with database.writing() as conn:
-        _, key = await create_secret_key(conn, DEFAULT_TENANT, "tests")
-    await database.close()
-    return f"http://{made.api_host}:{made.api_port}", key
+@asynccontextmanager
+async def chromium(*flags: str) -> AsyncIterator[Browser]:
+    """A browser whose microphone is no device; a page gets it only with the permission `microphone`."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS, *flags])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for the tests of a module; each opens a context of its own."""
+    async with chromium() as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Served:
+    """An api process, and the key of a tenant that has nothing yet."""
+
+    url: str
+    key: str
+    program: Program
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture(scope="module")
+def serve(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """`await serve()`: the module's api and a new tenant; `await serve(**settings)`: one with these settings."""
+    running: dict[tuple[object, ...], tuple[Settings, Program]] = {}
+
+    def start(folder: Path, **changes: Any) -> tuple[Settings, Program]:
+        settings = Settings(
+            _env_file=None,
+            state_dir=folder,
+            database_url=f"sqlite:///{folder}/callroom.db",
+            livekit_url=livekit.url,
+            livekit_api_key=livekit.key,
+            livekit_api_secret=livekit.secret,
+            api_port=free_port(),
+            **changes,
+        )
+        program = process("api", settings, folder / "api.log")
+        program.start()
+        program.wait_ready()
+        return settings, program
+
+    async def serve(**changes: Any) -> Served:
+        wanted = tuple(changes.items())
+        if wanted not in running:
+            running[wanted] = await asyncio.to_thread(start, tmp_path_factory.mktemp("api"), **changes)
+        settings, program = running[wanted]
+        database = Database(settings.database)
+        async with database.writing() as conn:
+            tenant = await create_tenant(conn, "tests", metered=False)
+            _, key = await create_secret_key(conn, tenant.id, "tests")
+        await database.close()
+        return Served(f"http://127.0.0.1:{settings.api_port}", key, program)
+
+    yield serve
+    for _, program in running.values():
+        program.stop()

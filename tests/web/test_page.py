@@ -1,103 +1,114 @@
-"""The page in a real browser: the way to a call, and the call itself."""
+"""The way to a call on the page, and what it says when there is no way; without an agent worker."""
 
-import subprocess
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Browser, Page, expect
 
-from demo.client import Client
-from tests.servers import ROOT
-from tests.web.conftest import OpenPage
-from tests.whole_stack import WholeStack
+from demo.client import Client, Json
+from tests.servers import free_port
+from tests.web.conftest import Serve, Served
 
-GREETING = "Hello, this is the restaurant. How can I help you?"
-AGENT = {
-    "name": "Reception",
-    "system_prompt": "You take bookings for a restaurant. Answer in one short sentence.",
-    "first_message": GREETING,
-    "post_call": {
-        "recording": {"enabled": True},
-        "summary": {"enabled": True},
-        "structured_extraction": {"json_schema": {"type": "object", "properties": {"name": {"type": "string"}}}},
-        "evaluation": {"criteria": "Was the agent friendly?"},
-    },
-}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def _is_local(request: Request) -> bool:
-    return request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
+@asynccontextmanager
+async def open_page(browser: Browser, *, microphone: bool = True) -> AsyncIterator[Page]:
+    """A tab that knows nothing of the others."""
+    async with await browser.new_context(permissions=["microphone"] if microphone else []) as context:
+        yield await context.new_page()
 
 
-def _strangers(page: Page) -> list[str]:
-    """What the page asks of other machines, from now on."""
-    asked: list[str] = []
-    page.on("request", lambda request: None if _is_local(request) else asked.append(request.url))
-    return asked
+async def ask(served: Served, path: str, body: Json | None = None) -> Json:
+    """A request of our own to the api: GET, or POST with a body."""
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, served.url, served.key)
+        return await (client.get(path) if body is None else client.post(path, body))
 
 
-async def test_a_key_is_asked_for_and_a_first_agent_is_offered(open_page: OpenPage, served: tuple[str, str]) -> None:
-    url, key = served
-    async with open_page() as page:
-        await page.goto(url)
-        await page.get_by_label("Your API key").fill("sk_wrong")
+async def call_of_page(served: Served) -> Json:
+    """The one call that the page made."""
+    (call,) = (await ask(served, "/v1/calls"))["calls"]
+    return dict(call)
+
+
+async def press_start(page: Page, served: Served) -> None:
+    """Open the page with its key and press the button for the one agent that there is."""
+    await ask(served, "/v1/agents", {"name": "Reception"})
+    await page.goto(f"{served.url}/#key={served.key}")
+    await page.get_by_role("button", name="Start the call").click()
+
+
+async def test_without_a_key_the_page_asks_for_one_and_says_when_it_is_wrong(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with open_page(browser) as page:
+        await page.goto(served.url)
+        await page.get_by_label("Secret key").fill("sb_secret_wrong")
         await page.get_by_role("button", name="Continue").click()
         await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
-        await page.goto(f"{url}/docs")
-        await page.goto(f"{url}/#key={key}")
+
+        await page.get_by_label("Secret key").fill(served.key)
+        await page.get_by_role("button", name="Continue").click()
+        await expect(page.get_by_role("heading", name="Talk to an agent")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_a_key_leaves_the_address_and_a_first_agent_is_offered(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with open_page(browser) as page:
+        await page.goto(f"{served.url}/#key={served.key}")
         await page.get_by_role("button", name="Create a first agent").click()
-        await expect(page.get_by_label("Agent")).to_have_text("Aria")
-        assert key not in page.url
+        await expect(page.get_by_label("Agent", exact=True)).to_have_text("Blue Door restaurant")
+        assert served.key not in page.url
         await page.reload()
-        await expect(page.get_by_label("Agent")).to_have_text("Aria")
-        await page.get_by_role("button", name="Call").click()
-        await expect(page.get_by_role("alert")).to_contain_text("The microphone is not allowed")
-        await expect(page.get_by_role("button", name="Call")).to_be_enabled()
+        await expect(page.get_by_role("button", name="Start the call")).to_be_visible()
 
 
-async def test_the_reference_of_the_api_is_drawn_without_the_internet(
-    open_page: OpenPage, served: tuple[str, str]
+async def test_a_denied_microphone_is_explained_before_there_is_a_call(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with open_page(browser, microphone=False) as page:
+        await press_start(page, served)
+        await expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked")
+        await expect(page.get_by_role("button", name="Start the call")).to_be_enabled()
+    assert (await ask(served, "/v1/calls"))["calls"] == []
+
+
+async def test_a_room_out_of_reach_is_said_and_its_call_is_ended(browser: Browser, serve: Serve) -> None:
+    nowhere = f"ws://127.0.0.1:{free_port()}"
+    served = await serve(livekit_public_url=nowhere)
+    async with open_page(browser) as page:
+        await press_start(page, served)
+        await expect(page.get_by_role("alert")).to_contain_text(f"The LiveKit server at {nowhere} cannot be reached")
+        await expect(page.get_by_role("button", name="Start the call")).to_be_enabled()
+    assert (await call_of_page(served))["end_reason"] == "ended_by_api"
+
+
+async def test_the_page_learns_how_its_call_ended_also_when_the_api_died_meanwhile(
+    browser: Browser, serve: Serve
 ) -> None:
-    url, _ = served
-    async with open_page() as page:
-        asked = _strangers(page)
-        await page.goto(f"{url}/docs")
-        await expect(page.locator('[data-path="/v1/calls"]').first).to_be_visible()
-        assert asked == []
+    served = await serve()
+    async with open_page(browser) as page:
+        await press_start(page, served)
+        await expect(page.get_by_text("Waiting for the agent")).to_be_visible()
+        served.program.kill_group()
+        served.program.start()
+        await asyncio.to_thread(served.program.wait_ready)
+        await ask(served, f"/v1/calls/{(await call_of_page(served))['id']}/end", {})
+        await expect(page.get_by_role("button", name="New call")).to_be_visible()
+        await expect(page.get_by_text("The call was ended")).to_be_visible()
 
 
-@pytest.fixture
-def spoken(tmp_path: Path) -> Path:
-    """A caller who lets the agent greet, then says two sentences, and is silent for as long as the call may last."""
-    wav = tmp_path / "spoken.wav"
-    folder = ROOT / "demo" / "caller"
-    sentences = ["-i", str(folder / "1.ogg"), "-i", str(folder / "2.ogg")]
-    joined = "[0]adelay=9000,apad=pad_dur=6[a];[1]apad=pad_dur=120[b];[a][b]concat=n=2:v=0:a=1"
-    command = ["ffmpeg", "-v", "error", *sentences, "-filter_complex", joined, "-ar", "48000", "-ac", "1", str(wav)]
-    subprocess.run(command, check=True)
-    return wav
-
-
-@pytest.mark.timeout(300)
-async def test_a_call_is_spoken_transcribed_and_looked_back_at(
-    open_page: OpenPage, whole_stack: WholeStack, spoken: Path, tmp_path: Path
-) -> None:
-    async with aiohttp.ClientSession() as session:
-        agent = await Client(session, whole_stack.url, whole_stack.key).post("/v1/agents", AGENT)
-    async with open_page(spoken) as page:
-        asked = _strangers(page)
-        await page.goto(f"{whole_stack.url}/#key={whole_stack.key}")
-        await page.get_by_label("Agent").select_option(agent["id"])
-        await page.get_by_role("button", name="Call").click()
-        transcript = page.get_by_role("log")
-        await expect(transcript).to_contain_text(GREETING, timeout=60_000)
-        await expect(transcript).to_contain_text("table", timeout=60_000)
-        await expect(transcript.locator("li.agent")).not_to_have_count(1, timeout=60_000)
-        await page.get_by_role("button", name="Hang up").click()
-        result = page.get_by_role("region", name="After the call")
-        await expect(result).to_contain_text("Anna Miller wants a table for four people.", timeout=90_000)
-        await expect(result).to_contain_text("The agent was friendly.")
-        await expect(result.get_by_label("Recording of the call")).to_be_visible()
-        assert asked == []
-        await page.screenshot(path=tmp_path / "page.png", full_page=True)
+async def test_the_reference_draws_every_path_and_asks_no_other_machine(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    paths = (await ask(served, "/openapi.json"))["paths"]
+    async with open_page(browser) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(f"{served.url}/docs")
+        await expect(page.locator(".opblock")).to_have_count(sum(len(methods) for methods in paths.values()))
+        drawn = await page.locator("[data-path]").evaluate_all("all => all.map(one => one.dataset.path)")
+        assert set(drawn) == set(paths)
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []

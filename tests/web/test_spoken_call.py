@@ -1,0 +1,71 @@
+"""A spoken call through the page, from the button to the recording."""
+
+import subprocess
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from demo.client import Client
+from tests.web.conftest import chromium
+from tests.whole_stack import WholeStack
+
+SENTENCE = "I would like to book a table for four people, please."
+GREETING = "Hello, how can I help you?"
+AGENT = {
+    "name": "Reception",
+    "system_prompt": "You take bookings for a restaurant. Answer in one short sentence.",
+    "first_message": GREETING,
+    "post_call": {
+        "recording": {"enabled": True},
+        "summary": {"enabled": True},
+        "structured_extraction": {"json_schema": {"type": "object", "properties": {"name": {"type": "string"}}}},
+        "evaluation": {"criteria": "Was the agent friendly?"},
+    },
+}
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    """A caller who lets the agent greet, says a sentence and listens; Chromium plays it again and again."""
+    said, whole = tmp_path / "said.wav", tmp_path / "spoken.wav"
+    subprocess.run(["flite", "-voice", "slt", "-t", SENTENCE, said], check=True)
+    pauses = "adelay=7000:all=1,apad=pad_dur=9"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", said, "-af", pauses, "-ar", "48000", "-ac", "1", whole], check=True)
+    return whole
+
+
+@pytest.mark.timeout(300)
+async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(whole_stack: WholeStack, spoken: Path) -> None:
+    async with aiohttp.ClientSession() as session:
+        agent = await Client(session, whole_stack.url, whole_stack.key).post("/v1/agents", AGENT)
+    async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:
+        page = await browser.new_page(permissions=["microphone"])
+        await page.goto(f"{whole_stack.url}/#key={whole_stack.key}")
+        await page.get_by_label("Agent", exact=True).select_option(agent["id"])
+        await page.get_by_role("button", name="Start the call").click()
+
+        lines = page.get_by_role("region", name="Transcript").get_by_role("listitem")
+        agents = lines.filter(has=page.get_by_text("Reception", exact=True))
+        ours = lines.filter(has=page.get_by_text("You", exact=True))
+        await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
+        await expect(ours.filter(has_text="table for").first).to_be_visible(timeout=60_000)
+        await expect(agents.filter(has_text="pleasure").first).to_be_visible(timeout=60_000)
+        assert await page.evaluate("[...document.querySelectorAll('audio')].some(({ srcObject: s }) => s?.active)")
+
+        await page.get_by_role("button", name="Hang up").click()
+        outcome = page.get_by_role("region", name="After the call")
+        await expect(outcome).to_contain_text("Anna Miller wants a table for four people.", timeout=60_000)
+        await expect(outcome).to_contain_text("positive")
+        await expect(outcome.get_by_role("definition")).to_have_text("Anna Miller")
+        await expect(outcome).to_contain_text("The agent was friendly.")
+        assert await page.get_by_label("Recording of the call").evaluate(LENGTH_S) > 5
+        await expect(page.get_by_text("You hung up")).to_be_visible()
+
+
+LENGTH_S = """player => new Promise((resolve, reject) => {
+  if (player.duration) resolve(player.duration);
+  player.addEventListener("loadedmetadata", () => resolve(player.duration));
+  player.addEventListener("error", () => reject(player.error));
+})"""
