@@ -15,6 +15,8 @@ from api.schema.common import Failure
 from api.schema.examples import EXAMPLES
 from api.schema.stream import StreamEnd
 from api.schema.summaries import SUMMARIES
+from api.schema.webhooks import WebhookMessage
+from calls.webhooks import WebhookEvent
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -72,6 +74,7 @@ def document(routes: Iterable[Route]) -> bytes:
             "info": {"title": "Callroom", "version": "1.0.0", "description": _ABOUT},
             "servers": [{"url": "/"}],
             "paths": paths,
+            "webhooks": {str(event): {"post": _message(event, names)} for event in WebhookEvent},
             "components": {
                 "schemas": schemas,
                 "responses": {f"Error{status}": _error(status) for status in _ERRORS},
@@ -107,7 +110,7 @@ def _schemas(routes: list[Route]) -> tuple[dict[tuple[type[BaseModel], Mode], st
     for route in routes:
         models |= {(model, "validation"): None for model in (route.body, route.query) if model}
         models |= {(model, "serialization"): None for model in route.answers.values() if model}
-    models |= {(model, "serialization"): None for model in (Failure, Event, Segment, StreamEnd)}
+    models |= {(model, "serialization"): None for model in (Failure, Event, Segment, StreamEnd, WebhookMessage)}
     refs, definitions = models_json_schema(list(models), ref_template=_REFS)
     names = {(model, mode): refs[model, mode]["$ref"] for model, mode in models}
     return names, definitions["$defs"]
@@ -214,6 +217,30 @@ def _description(route: Route, status: int) -> str:
     if status == web.HTTPNoContent.status_code:
         return "Nothing more to send" if route.media == EVENT_STREAM else "Gone"
     return "Created" if status == web.HTTPCreated.status_code else "OK"
+
+
+def _message(event: WebhookEvent, names: dict[Any, str]) -> Json:
+    """What the user's own server is sent."""
+    signed = {
+        "X-Callroom-Timestamp": "Milliseconds since 1970.",
+        "X-Callroom-Signature": "Hex HMAC-SHA256 of `{timestamp}.{body}` with the endpoint's secret.",
+        "X-Callroom-Signature-Previous": "The same with the secret before, for a day after it was changed.",
+    }
+    content = _content(names[WebhookMessage, "serialization"], WebhookMessage)
+    return {
+        "summary": f"Sent to the endpoints that subscribed to {event}",
+        "operationId": f"on_{event.replace('.', '_')}",
+        "tags": ["webhooks"],
+        "parameters": [
+            {"name": name, "in": "header", "required": "Previous" not in name, "schema": {"type": "string"}}
+            | {"description": about}
+            for name, about in signed.items()
+        ],
+        "requestBody": {
+            "content": {"application/json": _content(names[WebhookMessage, "serialization"], WebhookMessage)}
+        },
+        "responses": {"2XX": {"description": "Taken; after anything else it is tried again for a day"}},
+    }
 
 
 def _error(status: int) -> Json:

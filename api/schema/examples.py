@@ -270,6 +270,7 @@ EXAMPLES: dict[str, Example] = {
     "WebhookWithSecret": {**_WEBHOOK, "secret": "whsec_..."},
     "WebhookPage": {"webhooks": [_WEBHOOK], **_PAGE},
     "Delivery": _DELIVERY,
+    "WebhookMessage": _DELIVERY["payload"],
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],

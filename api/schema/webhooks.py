@@ -87,3 +87,12 @@ class DeliveryPage(Answer):
     total: int
     offset: int
     limit: int
+
+
+class WebhookMessage(Answer):
+    """What an endpoint is sent; the same bytes in every attempt."""
+
+    id: str = Field(description="The delivery's: the same message twice has the same id.")
+    event: str = Field(examples=["call.completed"])
+    created_at: datetime
+    data: JsonObject = Field(description="The call when it happened.")

@@ -13,7 +13,9 @@ from api.app import ROUTES, create_app
 from api.routing import Route, Who
 from api.schema.examples import EXAMPLES
 from api.schema.summaries import SUMMARIES
+from api.schema.webhooks import WebhookMessage
 from calls.settings import Settings
+from calls.webhooks import WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
 PAGES = {"/", "/docs", "/web/{path}"}
@@ -86,6 +88,13 @@ def test_the_schemas_are_valid_and_every_reference_leads_somewhere():
                     target = target[part]
         elif isinstance(value, list):
             pending.extend(value)
+
+
+def test_what_the_users_server_is_sent_is_described_too():
+    assert set(DOCUMENT["webhooks"]) == set(WebhookEvent)
+    WebhookMessage.model_validate_json(json.dumps(EXAMPLES["WebhookMessage"]))
+    headers = {each["name"] for each in DOCUMENT["webhooks"]["call.completed"]["post"]["parameters"]}
+    assert {"X-Callroom-Signature", "X-Callroom-Timestamp"} <= headers
 
 
 def test_429_says_when_to_come_back_and_401_how_to_authenticate():
