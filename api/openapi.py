@@ -236,9 +236,7 @@ def _message(event: WebhookEvent, names: dict[Any, str]) -> Json:
             | {"description": about}
             for name, about in signed.items()
         ],
-        "requestBody": {
-            "content": {"application/json": _content(names[WebhookMessage, "serialization"], WebhookMessage)}
-        },
+        "requestBody": {"content": {"application/json": content}},
         "responses": {"2XX": {"description": "Taken; after anything else it is tried again for a day"}},
     }
 
