@@ -10,14 +10,6 @@ from calls.counts import total
 from calls.errors import Invalid
 from calls.tables import calls
 
-# Not the agent's snapshot, with prompts as long as one likes, nor the other large columns.
-_SHOWN = [
-    column
-    for column in calls.c
-    if column.name not in {"agent", "variables", "post_call"} and not column.name.startswith("lease_")
-]
-
-
 # What a list shows. Decoding the rest, the agent's snapshot above all, would take most of the time.
 _SHOWN = [
     calls.c[name]
