@@ -1,6 +1,7 @@
 """Run the whole stack in the foreground: `python -m stack`."""
 
 import fcntl
+import os
 import sys
 from typing import TextIO
 
@@ -16,6 +17,7 @@ PHONES = "Phones are off: they need livekit-sip and Redis beside LiveKit, see RE
 
 def main() -> str | None:
     """The reason why the stack could not run, None when it was asked to stop."""
+    os.umask(0o077)  # what is said in calls is for nobody else on this machine
     try:
         settings = StackSettings()
     except ValidationError as error:
