@@ -9,7 +9,9 @@ LIVEKIT := .callroom/bin/.livekit-server-$(LIVEKIT_VERSION)
 WEB := web/node_modules/.ready
 SETUP := $(VENV) $(LIVEKIT) $(WEB)
 
-.PHONY: help demo up test check bench lock
+MAKEFLAGS += --jobs=4  # the steps of the set-up wait for different things
+
+.PHONY: help demo up test packages check bench lock
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -21,9 +23,11 @@ demo: $(SETUP) ## one spoken call through the whole stack, then everything is st
 up: $(SETUP) ## the whole stack in the foreground, until Ctrl-C
 	@exec $(BIN)/python -m stack
 
-test: $(SETUP) ## all tests, on real servers; as root it installs the Debian packages that they need
-	@tests/install-packages
+test: packages $(SETUP) ## all tests, on real servers; as root it installs the Debian packages that they need
 	$(BIN)/python -m pytest
+
+packages:
+	@tests/install-packages
 
 check: $(VENV) ## format, lint, types and floors
 	$(BIN)/ruff format --check .
