@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 BUSIEST = 0.99  # LiveKit picks workers by 1 - load and fails when that sums up to nothing
 DRAIN_S = 3600
 END_S = 60
+INITIALIZE_S = 60  # the first job process also waits for the imports of `worker.warm`
 REHEARSAL_S = 3
 
 
@@ -64,6 +65,7 @@ def create_server(settings: Settings) -> AgentServer:
         num_idle_processes=min(2, settings.worker_max_calls),
         drain_timeout=DRAIN_S,
         session_end_timeout=END_S,
+        initialize_process_timeout=INITIALIZE_S,
         setup_fnc=prepare,
         preload_modules=["worker.warm"],
         host="127.0.0.1",

@@ -3,7 +3,9 @@
 import aiosqlite
 import anyio._backends._asyncio
 import asyncpg
+import livekit.agents.llm.async_toolset
 import openai.lib.streaming.chat
+import openai.resources.audio.voices
 import openai.resources.chat
 import openai.resources.models
 import sqlalchemy.dialects.postgresql.asyncpg
@@ -13,7 +15,7 @@ from openai.types.chat import ChatCompletionChunk
 
 import worker.server
 
-__all__ = ["aiosqlite", "anyio", "asyncpg", "openai", "sqlalchemy", "worker"]
+__all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "openai", "sqlalchemy", "worker"]
 
 # Built when they are first used, which would be while a caller waits for an answer.
 ChatCompletionChunk.model_rebuild(force=True)
