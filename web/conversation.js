@@ -1,8 +1,16 @@
 // The room: our microphone out, the agent's voice in.
 
-import { Room, RoomEvent, Track, createLocalAudioTrack } from "./node_modules/livekit-client/dist/livekit-client.esm.mjs";
+import {
+  Room,
+  RoomEvent,
+  Track,
+  createLocalAudioTrack,
+  setLogLevel,
+} from "./node_modules/livekit-client/dist/livekit-client.esm.mjs";
 
 const AGENT_STATE = "lk.agent.state"; // set by the agent: initializing, listening, thinking, speaking
+
+setLogLevel("warn");
 
 /** The microphone as a track; the error's message says what the user can do about it. */
 export async function openMicrophone() {
