@@ -110,6 +110,6 @@ at("again").addEventListener("click", () => {
   hideOutcome();
   begin();
 });
-window.addEventListener("hashchange", begin);
+window.addEventListener("hashchange", () => at("call").hidden && begin());
 
 begin();

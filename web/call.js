@@ -72,11 +72,14 @@ export class Call {
   /** Talk until somebody ends the call, then show what came of it. */
   async run() {
     await this.#join();
-    for await (const { kind, data } of this.#api.follow(this.#id)) {
-      if (kind === "segment") this.#transcript.put(data);
+    try {
+      for await (const { kind, data } of this.#api.follow(this.#id)) {
+        if (kind === "segment") this.#transcript.put(data);
+      }
+    } finally {
+      this.#finish();
+      await this.#conversation.leave();
     }
-    await this.#conversation.leave();
-    this.#finish();
     const detail = await this.#api.detail(this.#id);
     this.#transcript.replace(detail.transcript.segments);
     at("status").textContent = ENDINGS[detail.end_reason] ?? STATES.over;

@@ -50,7 +50,7 @@ async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(whole_stac
         agents = lines.filter(has=page.get_by_text("Reception", exact=True))
         ours = lines.filter(has=page.get_by_text("You", exact=True))
         await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
-        await expect(ours.filter(has_text="table for").first).to_be_visible(timeout=60_000)
+        await expect(ours.filter(has_text="table").first).to_be_visible(timeout=60_000)
         await expect(agents.filter(has_text="pleasure").first).to_be_visible(timeout=60_000)
         assert await page.evaluate("[...document.querySelectorAll('audio')].some(({ srcObject: s }) => s?.active)")
 
