@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,16 +46,18 @@ async def write_segments(
     revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
     first = int((await connection.execute(revision)).scalar_one()) + 1
     rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
-    statement = upsert(connection, segments)
-    changed = [name for name in rows[0] if name not in {"call_id", "sequence"}]
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["call_id", "sequence"],
-            set_={name: statement.excluded[name] for name in changed},
-        ),
-        rows,
-    )
+    await connection.execute(_overwrite(connection.dialect.name), rows)
     return True
+
+
+@cache
+def _overwrite(dialect: str) -> sa.Insert:
+    statement = upsert(dialect, segments)
+    fixed = {"call_id", "sequence", "source"}
+    return statement.on_conflict_do_update(
+        index_elements=["call_id", "sequence"],
+        set_={column.name: statement.excluded[column.name] for column in segments.c if column.name not in fixed},
+    )
 
 
 async def read_transcript(
