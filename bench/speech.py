@@ -20,11 +20,14 @@ import numpy as np
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse
 from piper import PiperVoice
 
+from bench.table import Line, percentile, show
+
 _SENTENCES = Path(__file__).with_name("sentences.txt").read_text().splitlines()
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _STARTS_WITHIN_S = 60
 _CHUNK_S = 0.02
 _SILENCE_S = 1.0
+_GOAL_PERCENT, _GOAL_MS = 6, 400
 _QUIET = 0.01  # of full scale: below it, nobody speaks any more
 
 
@@ -167,9 +170,9 @@ async def _measure(url: str, voice: _Joe | _Slt, text: str, folder: Path) -> Mea
     return Measured(text, heard, _errors(said, _words(heard)), len(said), late_ms)
 
 
-async def run() -> None:
-    """Prints every sentence as it was heard, then the word error rate and the delay of each voice."""
-    totals: list[str] = []
+async def run() -> bool:
+    """Prints every sentence as it was heard, then what it comes to; true if every goal was reached."""
+    lines: list[Line] = []
     with tempfile.TemporaryDirectory() as folder:
         async with _server() as url:
             for voice in (_Joe(), _Slt()):
@@ -180,19 +183,18 @@ async def run() -> None:
                     measured.append(one)
                     note = f"   (said: {one.said})" if one.errors else ""
                     print(f"{one.errors:>6} {one.final_after_ms:>5.0f}  {one.heard}{note}", flush=True)
-                totals.append(_total(voice.name, measured))
-    print("\nvoice  word error rate  final text after the end of speech (median, worst)", *totals, sep="\n")
+                lines += _lines(voice.name, measured)
+    show("Local speech: 30 sentences a voice, sent at the pace of speech", lines)
+    return all(line.reached is not False for line in lines)
 
 
-def _total(voice: str, measured: list[Measured]) -> str:
+def _lines(voice: str, measured: list[Measured]) -> list[Line]:
     rate = 100 * sum(one.errors for one in measured) / sum(one.words for one in measured)
-    late = sorted(one.final_after_ms for one in measured)
-    return f"{voice:<6} {rate:>13.1f} %  {late[len(late) // 2]:.0f} ms, {late[-1]:.0f} ms"
-
-
-def main() -> None:
-    asyncio.run(run())
-
-
-if __name__ == "__main__":
-    main()
+    late = [one.final_after_ms / 1000 for one in measured]
+    median, worst = percentile(late, 0.5), percentile(late, 1.0)
+    after = f"{voice}: final text after the end of speech"
+    return [
+        Line(f"{voice}: words wrong", f"{rate:.1f} %", f"<= {_GOAL_PERCENT} %", rate <= _GOAL_PERCENT),
+        Line(f"{after}, p50", f"{median:.0f} ms", f"<= {_GOAL_MS} ms, 2 idle cores", median <= _GOAL_MS),
+        Line(f"{after}, worst", f"{worst:.0f} ms"),
+    ]
