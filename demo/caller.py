@@ -35,6 +35,7 @@ class Caller:
         self._said = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard_at = 0.0
+        self.first_heard_at = 0.0  # time.monotonic() of the agent's first sound, 0 before
         self._room.on("track_subscribed", self._hear)
 
     async def join(self, url: str, token: str) -> None:
@@ -90,6 +91,7 @@ class Caller:
         async for event in stream:
             if np.abs(np.frombuffer(event.frame.data, np.int16)).max() > AUDIBLE:
                 self._heard_at = time.monotonic()
+                self.first_heard_at = self.first_heard_at or self._heard_at
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(coroutine))
