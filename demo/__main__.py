@@ -86,6 +86,9 @@ async def _converse(access: Json, started: float) -> None:
         for sentence in SENTENCES:
             await caller.say(sentence)
             await caller.hear_answer()
+            if not caller.connected:
+                print("  the agent has hung up", flush=True)
+                return
         print("  the caller hangs up", flush=True)
     finally:
         await caller.leave()

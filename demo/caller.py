@@ -45,6 +45,11 @@ class Caller:
         await self._room.local_participant.publish_track(track, options)
         self._start(self._speak())
 
+    @property
+    def connected(self) -> bool:
+        """Whether the call goes on: an agent may hang up too."""
+        return self._room.isconnected()
+
     async def leave(self) -> None:
         """Hang up."""
         for task in self._tasks:
@@ -60,11 +65,9 @@ class Caller:
         await self._said.wait()
 
     async def hear_answer(self) -> None:
-        """Wait until the agent has said something from now on, and is done."""
+        """Wait until the agent has said something from now on, and is done, or has hung up."""
         asked = time.monotonic()
-        while self._heard_at < asked or self._agent_speaks():
-            if not self._room.isconnected():
-                raise AgentSilent("The agent hung up instead of answering")
+        while self.connected and (self._heard_at < asked or self._agent_speaks()):
             if self._heard_at < asked and time.monotonic() - asked > ANSWER_WITHIN_S:
                 raise AgentSilent(f"The agent said nothing within {ANSWER_WITHIN_S} s")
             await asyncio.sleep(0.05)
