@@ -17,6 +17,7 @@ FRAME = RATE // 50  # 20 ms
 AUDIBLE = 300  # of 32767
 PAUSE_S = 0.9  # so long an agent that has nothing more to say is silent
 ANSWER_WITHIN_S = 45
+PATIENCE_S = 12  # who talks longer is interrupted
 
 Samples = NDArray[np.int16]
 
@@ -65,11 +66,14 @@ class Caller:
         await self._said.wait()
 
     async def hear_answer(self) -> None:
-        """Wait until the agent has said something from now on, and is done, or has hung up."""
+        """Wait until the agent has said something from now on, and is done, goes on too long, or has hung up."""
         asked = time.monotonic()
-        while self.connected and (self._heard_at < asked or self._agent_speaks()):
-            if self._heard_at < asked and time.monotonic() - asked > ANSWER_WITHIN_S:
+        while self.connected and self._heard_at < asked:
+            if time.monotonic() - asked > ANSWER_WITHIN_S:
                 raise AgentSilent(f"The agent said nothing within {ANSWER_WITHIN_S} s")
+            await asyncio.sleep(0.05)
+        answered = time.monotonic()
+        while self.connected and self._agent_speaks() and time.monotonic() - answered < PATIENCE_S:
             await asyncio.sleep(0.05)
 
     def _agent_speaks(self) -> bool:
