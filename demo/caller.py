@@ -68,12 +68,15 @@ class Caller:
     async def hear_answer(self) -> None:
         """Wait until the agent has said something from now on, and is done, goes on too long, or has hung up."""
         asked = time.monotonic()
-        while self.connected and self._heard_at < asked:
-            if time.monotonic() - asked > ANSWER_WITHIN_S:
+        answered = None
+        while self.connected:
+            now = time.monotonic()
+            if self._heard_at >= asked:
+                answered = answered or now
+                if not self._agent_speaks() or now - answered > PATIENCE_S:
+                    return
+            elif now - asked > ANSWER_WITHIN_S:
                 raise AgentSilent(f"The agent said nothing within {ANSWER_WITHIN_S} s")
-            await asyncio.sleep(0.05)
-        answered = time.monotonic()
-        while self.connected and self._agent_speaks() and time.monotonic() - answered < PATIENCE_S:
             await asyncio.sleep(0.05)
 
     def _agent_speaks(self) -> bool:
