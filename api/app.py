@@ -82,6 +82,7 @@ from api.schema.webhooks import (
     WebhookWithSecret,
 )
 from calls.database import Database
+from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.storage import Storage
@@ -190,7 +191,7 @@ def _document() -> bytes:
 async def _open(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     database = Database(settings.database)
-    await database.migrate()
+    await migrate(database)
     async with Rooms.connect(settings) as rooms:
         app[DATABASE], app[ROOMS], app[STORAGE] = database, rooms, Storage(settings)
         yield

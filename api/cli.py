@@ -15,6 +15,7 @@ from calls.database import DEFAULT_TENANT, Database
 from calls.errors import CallroomError
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.log import configure
+from calls.migrations import migrate
 from calls.settings import Settings
 from calls.store import MICROS_PER_DOLLAR
 
@@ -84,7 +85,7 @@ def _micros(text: str) -> int:
 async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, object]:
     database = Database(settings.database)
     try:
-        await database.migrate()
+        await migrate(database)
         async with database.writing() as conn:
             if asked.command == "keys":
                 row, key = await create_secret_key(conn, asked.tenant, asked.label)

@@ -17,6 +17,7 @@ import aiohttp
 
 from calls.database import DEFAULT_TENANT, Database
 from calls.keys import create_secret_key
+from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
 from tests.servers import LiveKitServer, free_port, process
@@ -168,7 +169,7 @@ async def ground() -> AsyncIterator[Ground]:
                 api_port=free_port(),
             )
             database = Database(settings.database)
-            await database.migrate()
+            await migrate(database)
             async with database.writing() as connection:
                 _, key = await create_secret_key(connection, DEFAULT_TENANT, label="bench")
             await database.close()

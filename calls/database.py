@@ -1,4 +1,4 @@
-"""The one file that knows which database this is: engine, transactions, upserts, migration."""
+"""The one file that knows which database this is: engine, transactions, upserts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -17,11 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from calls.changes import CHANNEL, Changes
 from calls.errors import Invalid
 from calls.sqlite import Connection, Driver, WriteAheadLog
-from calls.tables import tenants
 
 DEFAULT_TENANT = "default"
-MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock on Postgres
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
@@ -74,15 +69,6 @@ class Database:
                 await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
         self.changes.wake()
 
-    async def migrate(self) -> None:
-        """Bring the schema to the newest migration; processes that start at once wait for each other."""
-        async with self._writer.begin() as connection:
-            if not self.is_sqlite:
-                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            await connection.run_sync(upgrade_schema)
-            default = {"id": DEFAULT_TENANT, "name": DEFAULT_TENANT}
-            await connection.execute(upsert(connection, tenants).values(default).on_conflict_do_nothing())
-
     async def ping(self) -> None:
         """Raise if the database does not answer."""
         async with self.reading() as connection:
@@ -101,20 +87,6 @@ def upsert(connection: AsyncConnection | str, table: sa.Table) -> "sqlite.Insert
     """
     dialect = connection if isinstance(connection, str) else connection.dialect.name
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
-def alembic_config(connection: sa.Connection | None = None) -> Config:
-    """Alembic's settings for our migrations, over an open connection."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def upgrade_schema(connection: sa.Connection) -> None:
-    """Run the migrations that an open connection's database lacks."""
-    command.upgrade(alembic_config(connection), "head")
 
 
 def _parse(url: str) -> URL:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from calls.database import Database
+from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.storage import Storage
@@ -27,7 +28,7 @@ async def open_deps(settings: Settings) -> AsyncIterator[Deps]:
     """Open everything that `settings` names for the length of the block; the schema is brought up to date first."""
     db = Database(settings.database)
     try:
-        await db.migrate()
+        await migrate(db)
         async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
             yield Deps(settings, db, rooms, Storage(settings), llm)
     finally:

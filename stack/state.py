@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from calls.database import Database
+from calls.migrations import migrate
 from stack.settings import ROOT, StackSettings
 
 
@@ -60,13 +61,13 @@ def process_environment(settings: StackSettings, keys: LiveKitKeys) -> dict[str,
     }
 
 
-def migrate(settings: StackSettings) -> None:
+def prepare_database(settings: StackSettings) -> None:
     """Bring the database to the newest tables."""
 
     async def run() -> None:
         database = Database(settings.model_copy(update={"state_dir": settings.folder}).database)
         try:
-            await database.migrate()
+            await migrate(database)
         finally:
             await database.close()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from calls.database import Database
+from calls.migrations import migrate
 from calls.settings import Settings
 from tests.providers import in_thread
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
@@ -65,7 +66,7 @@ def migrated_postgres(postgres: PostgresCluster) -> str:
 def _migrate(url: str) -> None:
     async def run() -> None:
         database = Database(url)
-        await database.migrate()
+        await migrate(database)
         await database.close()
 
     with ThreadPoolExecutor(1) as thread:  # this thread's event loop belongs to the test

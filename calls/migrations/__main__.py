@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from calls.database import Database, alembic_config, upgrade_schema
+from calls.database import Database
+from calls.migrations import alembic_config, upgrade_schema
 
 
 async def _write(message: str) -> None:

@@ -12,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
-from calls.database import Database, alembic_config, upgrade_schema
+from calls.database import Database
 from calls.errors import Invalid
+from calls.migrations import alembic_config, migrate, upgrade_schema
 from calls.tables import UtcDateTime, metadata, tenants
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ async def test_every_migration_goes_down_and_up_again(database):
 
 async def test_processes_that_migrate_at_once_wait_for_each_other(database_url):
     opened = [Database(database_url) for _ in range(4)]
-    await asyncio.gather(*(one.migrate() for one in opened))
+    await asyncio.gather(*(migrate(one) for one in opened))
     await asyncio.gather(*(one.close() for one in opened))
 
 
