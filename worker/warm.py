@@ -13,7 +13,7 @@ import sqlalchemy.dialects.sqlite.aiosqlite
 from livekit.agents import tokenize
 from openai.types.chat import ChatCompletionChunk
 
-import worker.server
+import worker.job
 
 __all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "openai", "sqlalchemy", "worker"]
 
