@@ -20,7 +20,7 @@ def configure(settings: Settings, process: str) -> None:
     handler.addFilter(_add_call)
     handler.setFormatter(_JsonLines(process) if settings.log_format == "json" else _TextLines(process))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for chatty in ("aiosqlite", "asyncio", "httpx", "httpcore", "openai"):
+    for chatty in ("aiosqlite", "asyncio", "httpx", "httpx2", "httpcore", "httpcore2", "openai"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

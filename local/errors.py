@@ -32,6 +32,9 @@ def _openai(refused: Refused) -> web.Response:
     return web.json_response({"error": error}, status=refused.status)
 
 
+CLIENT_GONE = 499
+
+
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     shape = _deepgram if request.path == "/v1/listen" else _openai
@@ -42,7 +45,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         return shape(Refused(f"{request.method} {request.path}: {error.reason}", status=error.status))
     except (ConnectionError, TimeoutError):
-        raise
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        return web.Response(status=CLIENT_GONE)  # an agent that was interrupted: nobody reads this
     except Exception:
         log.exception("a request failed", extra={"path": request.path})
         return shape(Refused("The local service failed; its log says why.", status=500, code="internal_error"))

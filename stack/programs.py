@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stack.settings import ROOT, StackSettings
@@ -44,7 +44,7 @@ class Program:
 
 
 def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
-    """The stack, in the order in which its parts are started; local speech only where a service is missing."""
+    """The stack, what takes longest to be ready first; local speech only where a service is missing."""
     livekit = Program(
         "livekit",
         (str(LIVEKIT_SERVER), "--config", str(livekit_config)),
@@ -56,12 +56,12 @@ def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
         ),
     )
     local = _python("local", "local", port=Port("CALLROOM_LOCAL_PORT", settings.local_port))
-    ours = [
-        _python("api", "api", port=Port("CALLROOM_API_PORT", settings.api_port, settings.api_host)),
-        _python("pipeline", "pipeline", port=Port("CALLROOM_PIPELINE_PORT", settings.pipeline_port)),
-        _python("worker", "worker", "start", port=Port("CALLROOM_WORKER_PORT", settings.worker_port)),
-    ]
-    return [livekit, *([local] if settings.local_services else []), *ours]
+    worker = _python("worker", "worker", "start", port=Port("CALLROOM_WORKER_PORT", settings.worker_port))
+    api = _python("api", "api", port=Port("CALLROOM_API_PORT", settings.api_port, settings.api_host))
+    pipeline = _python("pipeline", "pipeline", port=Port("CALLROOM_PIPELINE_PORT", settings.pipeline_port))
+    # What comes after a call yields the processor to the calls that run.
+    pipeline = replace(pipeline, command=("nice", *pipeline.command))
+    return [livekit, worker, *([local] if settings.local_services else []), api, pipeline]
 
 
 def _python(name: str, *module: str, port: Port) -> Program:
