@@ -4,19 +4,25 @@ import aiosqlite
 import anyio._backends._asyncio
 import asyncpg
 import livekit.agents.llm.async_toolset
+import numpy.fft
 import openai.lib.streaming.chat
+import openai.resources.audio.audio
 import openai.resources.audio.voices
-import openai.resources.chat
+import openai.resources.chat.completions.messages
 import openai.resources.models
 import sqlalchemy.dialects.postgresql.asyncpg
 import sqlalchemy.dialects.sqlite.aiosqlite
-from livekit.agents import tokenize
+from livekit.agents import llm, tokenize
+from openai.pagination import AsyncPage
+from openai.types import Model
 from openai.types.chat import ChatCompletionChunk
 
 import worker.job
 
-__all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "openai", "sqlalchemy", "worker"]
+__all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "numpy", "openai", "sqlalchemy", "worker"]
 
 # Built when they are first used, which would be while a caller waits for an answer.
 ChatCompletionChunk.model_rebuild(force=True)
+AsyncPage[Model].model_rebuild(force=True)
+llm.ChatContext.empty().add_message(role="system", content="")
 tokenize.basic.hyphenate_word("hello")

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.creation import NewCall, NewParticipant
-from calls.database import Database
+from calls.database import DEFAULT_TENANT, Database
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.store import CallStore
@@ -19,6 +19,7 @@ from calls.transcript import read_transcript
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
 from tests.worker.caller import Caller
+from worker.transcript import TranscriptWriter
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,6 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "llm_url": scripted.url,
         "state_dir": folder,
         "worker_port": free_port(),
-        "lease_s": 4.0,
         "agent_name": f"agent-{folder.name}",
     }
     return Settings(_env_file=None, **(values | more))
@@ -156,4 +156,46 @@ async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Sta
     database = Database(worker_settings.database)
     async with Rooms.connect(worker_settings) as rooms:
         yield Stage(worker_settings, database, rooms)
+    await database.close()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A call in progress, of which this worker has the lease."""
+
+    database: Database
+    call: NewCall
+    token: int
+
+    def writer(self, database: Database | None = None) -> TranscriptWriter:
+        return TranscriptWriter(database or self.database, self.call.id, self.token)
+
+    async def rows(self) -> list[Any]:
+        async with self.database.reading() as connection:
+            return await read_transcript(connection, self.call.id)
+
+    async def lines(self) -> list[tuple[int, str, str]]:
+        return [(row.sequence, row.speaker, row.text) for row in await self.rows()]
+
+    async def take_over(self) -> int | None:
+        """Another worker's lease, once ours has run out."""
+        async with self.database.writing() as connection:
+            store = CallStore(connection)
+            await store.renew_lease(self.call.id, self.token, -1)
+            return await store.take_lease(self.call.id, "another", 60)
+
+
+@pytest.fixture
+async def running(database_url: str) -> AsyncIterator[Running]:
+    database = Database(database_url)
+    agent = {"id": str(uuid.uuid4()), "name": "Aria"}
+    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")])
+    async with database.writing() as connection:
+        await connection.execute(sa.insert(agents).values(**agent, tenant_id=DEFAULT_TENANT, config={}))
+        store = CallStore(connection)
+        await store.create(call)
+        token = await store.take_lease(call.id, "worker", 60)
+        assert token is not None
+        await store.start(call.id)
+    yield Running(database, call, token)
     await database.close()

@@ -1,64 +1,14 @@
 """The worker's transcript: what was said reaches the database in order, whatever happens to the database meanwhile."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, Database
-from calls.store import CallStore
-from calls.tables import agents
-from calls.transcript import read_transcript
+from calls.database import Database
 from worker.transcript import TranscriptWriter
-
-
-@dataclass(frozen=True)
-class Running:
-    """A call in progress, of which this worker has the lease."""
-
-    database: Database
-    call: NewCall
-    token: int
-
-    def writer(self, database: Database | None = None) -> TranscriptWriter:
-        return TranscriptWriter(database or self.database, self.call.id, self.token)
-
-    async def rows(self) -> list[Any]:
-        async with self.database.reading() as connection:
-            return await read_transcript(connection, self.call.id)
-
-    async def lines(self) -> list[tuple[int, str, str]]:
-        return [(row.sequence, row.speaker, row.text) for row in await self.rows()]
-
-    async def take_over(self) -> int | None:
-        """Another worker's lease, once ours has run out."""
-        async with self.database.writing() as connection:
-            store = CallStore(connection)
-            await store.renew_lease(self.call.id, self.token, -1)
-            return await store.take_lease(self.call.id, "another", 60)
-
-
-@pytest.fixture
-async def running(database_url: str) -> AsyncIterator[Running]:
-    database = Database(database_url)
-    agent = {"id": str(uuid.uuid4()), "name": "Aria"}
-    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")])
-    async with database.writing() as connection:
-        await connection.execute(sa.insert(agents).values(**agent, tenant_id=DEFAULT_TENANT, config={}))
-        store = CallStore(connection)
-        await store.create(call)
-        token = await store.take_lease(call.id, "worker", 60)
-        assert token is not None
-        await store.start(call.id)
-    yield Running(database, call, token)
-    await database.close()
 
 
 async def test_a_final_segment_is_written_with_its_speaker_and_times(running):
