@@ -5,7 +5,7 @@ import logging
 import math
 from functools import partial
 
-from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, cli
 
 from calls import log
 from calls.settings import Settings
@@ -15,6 +15,11 @@ BUSIEST = 0.99  # LiveKit picks workers by 1 - load and fails when that sums up 
 DRAIN_S = 3600
 END_S = 60
 INITIALIZE_S = 60  # the first job process also waits for the imports of `worker.warm`
+
+
+def run() -> None:
+    """Serve as the command line says, until told to stop."""
+    cli.run_app(create_server(Settings()))
 
 
 class Capacity:
@@ -54,7 +59,6 @@ def create_server(settings: Settings) -> AgentServer:
         session_end_timeout=END_S,
         initialize_process_timeout=INITIALIZE_S,
         setup_fnc=prepare,
-        preload_modules=["worker.warm"],
         host="127.0.0.1",
         port=0,
         log_level="WARN",  # until the server runs and the log has our own form

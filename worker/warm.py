@@ -13,6 +13,7 @@ import openai.resources.models
 import sqlalchemy.dialects.postgresql.asyncpg
 import sqlalchemy.dialects.sqlite.aiosqlite
 from livekit.agents import llm, tokenize
+from livekit.agents.utils import http_context
 from openai.pagination import AsyncPage
 from openai.types import Model
 from openai.types.chat import ChatCompletionChunk
@@ -26,3 +27,6 @@ ChatCompletionChunk.model_rebuild(force=True)
 AsyncPage[Model].model_rebuild(force=True)
 llm.ChatContext.empty().add_message(role="system", content="")
 tokenize.basic.hyphenate_word("hello")
+
+# What the server sets for its job processes comes too late for those that are forked from this one.
+http_context._set_default_cert_env()  # noqa: SLF001
