@@ -1,7 +1,7 @@
 """The application: its route table on one screen, what it opens at the start and closes at the end."""
 
 from collections.abc import AsyncIterator
-from functools import cache
+from functools import cache, partial
 
 from aiohttp import web
 
@@ -31,7 +31,7 @@ from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
 from api.parsing import MAX_BODY
-from api.routing import DATABASE, ROOMS, SETTINGS, STORAGE, Route, Who
+from api.routing import DATABASE, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     ActiveCallsQuery,
@@ -81,6 +81,7 @@ from api.schema.webhooks import (
     WebhookPage,
     WebhookWithSecret,
 )
+from api.together import Together
 from calls.database import Database
 from calls.migrations import migrate
 from calls.rooms import Rooms
@@ -194,5 +195,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await migrate(database)
     async with Rooms.connect(settings) as rooms:
         app[DATABASE], app[ROOMS], app[STORAGE] = database, rooms, Storage(settings)
+        app[KEYS] = Together(partial(look_up, database))
+        app[placing.CALLS] = Together(partial(placing.place_all, database))
         yield
     await database.close()

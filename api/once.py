@@ -57,6 +57,15 @@ async def answer_once(request: web.Request, body: BaseModel, work: Work) -> web.
                 await idempotency.keep(conn, once, outcome.status, kept_answer)
     if kept is not None:
         return await _answer_again(request, kept)
+    return await answer(request, outcome, once)
+
+
+async def answer(request: web.Request, outcome: Outcome, once: Once | None = None) -> web.Response:
+    """Open the room, if there is anybody to go in, and answer.
+
+    Raises:
+        Unavailable: as `answer_once`.
+    """
     if outcome.browsers:
         await _open_room(request, outcome, once)
     return reply(outcome.answer, outcome.status)

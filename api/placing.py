@@ -1,27 +1,49 @@
 """`POST /v1/calls`: one call with everybody who shall be in it."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
-from api.once import Outcome, answer_once
+from api.once import HEADER, Outcome, answer, answer_once
 from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
+from api.together import Together
 from calls.agents import get_agent, snapshot
-from calls.creation import NewCall, NewParticipant
+from calls.creation import NewCall, NewParticipant, create_calls
+from calls.database import Database
+from calls.errors import CallroomError
 from calls.post_call import PostCall, merge
 from calls.states import CallStatus
 from calls.store import CallStore
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One call to be placed together with others."""
+
+    request: web.Request
+    body: CreateCall
+    invited: list[NewParticipant]
+
+
+CALLS = web.AppKey("calls", Together[Wanted, Outcome])
 
 
 async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
     people.check_publishable(key, body.agent_id, body.participants)
     invited = people.parse(body.participants)
+    if not key.publishable and HEADER not in request.headers:
+        return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
 
+    # What is counted and kept beside the call must not outlive its refusal: it has a transaction of its own.
     async def work(conn: AsyncConnection) -> Outcome:
         outcome, _call = await place(
             request,
@@ -37,6 +59,46 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
     return await answer_once(request, body, work)
 
 
+async def place_all(database: Database, group: Sequence[Wanted]) -> list[Outcome | Exception]:
+    """Write many calls in one transaction, with as few statements as one; who may not have a call gets the error."""
+    agents: dict[tuple[str, str], dict[str, Any]] = {}
+    of_tenants: defaultdict[str, list[NewCall]] = defaultdict(list)
+    rows: dict[str, list[sa.Row[Any]]] = {}
+    async with database.writing() as conn:
+        checked = [await _check_one(conn, one, agents) for one in group]
+        for call in checked:
+            if isinstance(call, NewCall):
+                of_tenants[call.tenant_id].append(call)
+        for new in of_tenants.values():
+            rows |= await create_calls(conn, new)
+    return [
+        _placed(one.request, call, rows[call.id])[0] if isinstance(call, NewCall) else call
+        for one, call in zip(group, checked, strict=True)
+    ]
+
+
+async def _check_one(
+    conn: AsyncConnection,
+    wanted: Wanted,
+    agents: dict[tuple[str, str], dict[str, Any]],
+) -> NewCall | CallroomError:
+    body, named = wanted.body, (wanted.request[KEY].tenant_id, wanted.body.agent_id)
+    try:
+        if named not in agents:
+            agents[named] = snapshot(await get_agent(conn, *named))
+        return await _check(
+            wanted.request,
+            conn,
+            agents[named],
+            wanted.invited,
+            metadata=body.metadata,
+            variables=body.variables,
+            post_call=body.post_call,
+        )
+    except CallroomError as error:
+        return error
+
+
 async def place(
     request: web.Request,
     conn: AsyncConnection,
@@ -49,13 +111,37 @@ async def place(
     from_paths: list[str] | None = None,
 ) -> tuple[Outcome, CreatedCall]:
     """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at."""
+    call = await _check(
+        request,
+        conn,
+        snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id)),
+        invited,
+        metadata=metadata,
+        variables=variables,
+        post_call=post_call,
+        from_paths=from_paths,
+    )
+    return _placed(request, call, await CallStore(conn).create(call))
+
+
+async def _check(
+    request: web.Request,
+    conn: AsyncConnection,
+    agent: dict[str, Any],
+    invited: list[NewParticipant],
+    *,
+    metadata: dict[str, Any],
+    variables: dict[str, Any] | None,
+    post_call: PostCall | None,
+    from_paths: list[str] | None = None,
+) -> NewCall:
+    """The call, if it may be made."""
     key = request[KEY]
-    agent = snapshot(await get_agent(conn, key.tenant_id, agent_id))
     invited = await people.with_caller_ids(conn, key, invited, from_paths)
     await people.check_dnc(conn, key.tenant_id, invited)
     people.check_credits(key)
     await admit_new_call(request, conn)
-    call = NewCall(
+    return NewCall(
         tenant_id=key.tenant_id,
         agent=agent,
         participants=invited,
@@ -64,17 +150,19 @@ async def place(
         post_call=resolve(agent, post_call),
         price_micros_per_minute=people.price(request.app[SETTINGS], invited),
     )
-    rows = await CallStore(conn).create(call)
-    answer = CreatedCall(
+
+
+def _placed(request: web.Request, call: NewCall, rows: Sequence[sa.Row[Any]]) -> tuple[Outcome, CreatedCall]:
+    created = CreatedCall(
         id=call.id,
         room_name=call.room_name,
         status=call.status,
         participants=people.places(request, call.room_name, rows),
-        agent=rendering.agent_name(agent),
+        agent=rendering.agent_name(call.agent),
     )
-    browsers = tuple(one.identity for one in invited if not one.is_phone)
+    browsers = tuple(one.identity for one in call.participants if not one.is_phone)
     status = 202 if call.status is CallStatus.QUEUED else 201
-    return Outcome(status, answer, call.id, browsers), answer
+    return Outcome(status, created, call.id, browsers), created
 
 
 def resolve(agent: dict[str, Any], override: PostCall | None) -> dict[str, Any]:

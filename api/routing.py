@@ -1,6 +1,6 @@
 """What a row of the route table says, and the steps that every request takes before its handler runs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
@@ -8,9 +8,10 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.parsing import check_ids, read_body, read_query
+from api.together import Together
 from calls.database import Database
 from calls.errors import Forbidden, Unauthorized
-from calls.keys import Key, find_key
+from calls.keys import Key, find_keys
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.storage import Storage
@@ -19,6 +20,7 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
+KEYS = web.AppKey("keys", Together[str, Key | None])
 KEY = web.RequestKey("key", Key)
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -74,13 +76,18 @@ async def authenticate(request: web.Request, who: Who) -> Key:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
-    async with request.app[DATABASE].reading() as connection:
-        key = await find_key(connection, secret.strip())
+    key = await request.app[KEYS].ask(secret.strip())
     if key is None:
         raise Unauthorized("This API key is not known or was revoked.")
     if key.publishable and who is not Who.PUBLISHABLE:
         raise Forbidden("Publishable keys cannot do this.")
     return key
+
+
+async def look_up(database: Database, secrets: Sequence[str]) -> list[Key | None]:
+    """The keys that many requests came with; what `KEYS` does."""
+    async with database.reading() as connection:
+        return await find_keys(connection, secrets)
 
 
 def named(request: web.Request) -> tuple[str, str]:

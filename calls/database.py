@@ -115,8 +115,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    file = cast("Connection", connection.connection.dbapi_connection)
     # A writer takes the lock at once: one that reads first and writes later can be refused half-way.
     if connection.get_execution_options().get("callroom_writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        file.begin_writing()
     else:
-        cast("Connection", connection.connection.dbapi_connection).begin_reading()
+        file.begin_reading()

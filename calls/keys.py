@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,6 +46,7 @@ class Key:
 
 _FIND = (
     sa.select(
+        api_keys.c.key_hash,
         api_keys.c.id,
         api_keys.c.kind,
         api_keys.c.tenant_id,
@@ -58,15 +60,18 @@ _FIND = (
         api_keys.c.default_from_number,
     )
     .join_from(api_keys, tenants)
-    .where(api_keys.c.key_hash == sa.bindparam("key_hash"), api_keys.c.revoked_at.is_(None))
+    .where(api_keys.c.key_hash.in_(sa.bindparam("hashes", expanding=True)), api_keys.c.revoked_at.is_(None))
 )
 
 
-async def find_key(conn: AsyncConnection, plain: str) -> Key | None:
-    """Give the key with its tenant, in one query; None if it is unknown or revoked."""
-    row = (await conn.execute(_FIND, {"key_hash": _hash(plain)})).one_or_none()
-    if row is None:
-        return None
+async def find_keys(conn: AsyncConnection, plain: Sequence[str]) -> list[Key | None]:
+    """Give the keys with their tenants, in one query; None for each that is unknown or revoked."""
+    hashes = [_hash(one) for one in plain]
+    found = {row.key_hash: _found(row) for row in await conn.execute(_FIND, {"hashes": list(set(hashes))})}
+    return [found.get(one) for one in hashes]
+
+
+def _found(row: sa.Row[*tuple[Any, ...]]) -> Key:
     return Key(
         id=row.id,
         kind=row.kind,

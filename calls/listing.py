@@ -11,31 +11,32 @@ from calls.errors import Invalid
 from calls.tables import calls
 
 # What a list shows. Decoding the rest, the agent's snapshot above all, would take most of the time.
-_SHOWN = [
-    calls.c[name]
-    for name in (
-        "id",
-        "room_name",
-        "agent_id",
-        "status",
-        "end_reason",
-        "created_at",
-        "started_at",
-        "ended_at",
-        "bill_duration",
-        "cost_micros",
-        "metadata",
-        "intelligence_status",
-        "participant_count",
-        "primary_identity",
-        "primary_transport",
-    )
-]
+SHOWN = (
+    "id",
+    "room_name",
+    "agent_id",
+    "status",
+    "end_reason",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "bill_duration",
+    "cost_micros",
+    "metadata",
+    "intelligence_status",
+    "participant_count",
+    "primary_identity",
+    "primary_transport",
+)
+_COLUMNS = [calls.c[name] for name in SHOWN]
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of calls: `total` counts all that match, `next_cursor` is the id to go on from, None at the end."""
+    """One page of calls.
+
+    `rows` have what is `SHOWN`; `total` counts all that match; `next_cursor` is the id to go on from, None at the end.
+    """
 
     rows: list[sa.Row[Any]]
     total: int
@@ -53,7 +54,7 @@ async def list_calls(
     agent_id: str | None = None,
 ) -> Page:
     """A page of a tenant's calls, newest first; a cursor that names none of its calls is Invalid."""
-    query = sa.select(*_SHOWN).where(calls.c.tenant_id == tenant_id)
+    query = sa.select(*_COLUMNS).where(calls.c.tenant_id == tenant_id)
     if status is not None:
         query = query.where(calls.c.status == status)
     if agent_id is not None:

@@ -88,17 +88,21 @@ class Connection(AsyncAdapt_aiosqlite_connection):
 
     def __init__(self, dbapi: "Driver", connection: AsyncIODBAPIConnection) -> None:
         super().__init__(dbapi, connection)
-        self._begin = False
+        self._begin = ""
         self._reading = False
         self._used = False
 
     def begin_reading(self) -> None:
         """Begin a transaction that only reads, on the same visit as its first statement."""
-        self._begin = self._reading = True
+        self._begin, self._reading = "BEGIN", True
+
+    def begin_writing(self) -> None:
+        """Begin a transaction that writes, on the same visit as its first statement."""
+        self._begin, self._reading = "BEGIN IMMEDIATE", False
 
     def visit(self, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
         """Run one statement with the cursor's method `how`."""
-        begin, self._begin = "BEGIN" if self._begin else "", False
+        begin, self._begin = self._begin, ""
         self._used = True
         file = self._connection
         try:
@@ -111,7 +115,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def commit(self) -> None:
         if self._used:
             super().commit()
-        self._begin = self._reading = self._used = False
+        self._begin, self._reading, self._used = "", False, False
 
     @override
     def rollback(self) -> None:
@@ -120,7 +124,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
             self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001
         elif self._used:
             super().rollback()
-        self._begin = self._reading = self._used = False
+        self._begin, self._reading, self._used = "", False, False
 
 
 class Driver(AsyncAdapt_aiosqlite_dbapi):

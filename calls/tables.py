@@ -1,5 +1,6 @@
 """Every table. Ids are UUID strings; events and jobs are numbered in the order in which they were written."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,10 +38,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Give every moment its time zone back."""
-        del dialect
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: sa.Dialect, _coltype: object) -> Callable[[str | None], datetime | None] | None:
+        """Read what SQLite stored, a text without a time zone; Postgres gives moments in UTC already."""
+        return _from_text if dialect.name == "sqlite" else None
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
 def now() -> datetime:

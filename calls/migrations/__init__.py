@@ -15,8 +15,8 @@ _LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock o
 async def migrate(database: Database) -> None:
     """Bring the schema to the newest migration; processes that start at once wait for each other."""
     async with database.writing() as connection:
-        if not database.is_sqlite:
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        # On SQLite any first statement takes the one lock that there is.
+        await connection.execute(sa.select(1 if database.is_sqlite else sa.func.pg_advisory_xact_lock(_LOCK)))
         await connection.run_sync(upgrade_schema)
         default = {"id": DEFAULT_TENANT, "name": DEFAULT_TENANT}
         await connection.execute(upsert(connection, tenants).values(default).on_conflict_do_nothing())
