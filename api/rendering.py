@@ -28,9 +28,9 @@ Row = sa.Row[Any]
 
 
 def call_row(shown: tuple[Any, ...]) -> dict[str, Any]:
-    """The fields that a call has in a list and in its detail, from the values of `listing.SHOWN`."""
+    """The fields that a call has in a list and in its detail, from values that begin with those of `SHOWN`."""
     # Taken all at once: asked of a row one by one, they are most of what a long list costs.
-    fields = dict(zip(SHOWN, shown, strict=True))
+    fields = dict(zip(SHOWN, shown, strict=False))
     fields["total_cost"] = fields.pop("cost_micros") / MICROS_PER_DOLLAR
     fields["primary_participant"] = {
         "identity": fields.pop("primary_identity"),

@@ -28,14 +28,8 @@ def _add(dialect: str) -> sa.Insert:
     )
 
 
-async def total(
-    connection: AsyncConnection,
-    tenant_id: str,
-    *,
-    status: str | None = None,
-    agent_id: str | None = None,
-) -> int:
-    """How many calls a tenant has, of one status and one agent where given."""
+def total(tenant_id: str, *, status: str | None = None, agent_id: str | None = None) -> sa.Cast[int]:
+    """How many calls a tenant has, of one status and one agent where given; to be selected."""
     query = sa.select(sa.func.coalesce(sa.func.sum(call_counts.c.calls), 0)).where(
         call_counts.c.tenant_id == tenant_id,
     )
@@ -43,4 +37,4 @@ async def total(
         query = query.where(call_counts.c.status == status)
     if agent_id is not None:
         query = query.where(call_counts.c.agent_id == agent_id)
-    return int((await connection.execute(query)).scalar_one())
+    return sa.cast(query.scalar_subquery(), sa.BigInteger)

@@ -1,11 +1,13 @@
 """The one file that knows which database this is: engine, transactions, upserts."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import pydantic_core
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -35,7 +37,7 @@ class Database:
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
         # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
         limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
-        self._engine = create_async_engine(parsed, **limits, **_options(parsed))
+        self._engine = create_async_engine(parsed, json_deserializer=_from_json, **limits, **_options(parsed))
         self._writer = self._engine.execution_options(callroom_writes=True)
         # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
         self._turn = asyncio.Lock() if self.is_sqlite else None
@@ -97,6 +99,14 @@ def _parse(url: str) -> URL:
         expected = "CALLROOM_DATABASE_URL: expected sqlite:///path or postgresql://user:password@host/name"
         raise Invalid(expected) from error
     return parsed.set(drivername=driver)
+
+
+def _from_json(text: str) -> object:
+    try:
+        parsed: object = pydantic_core.from_json(text)
+    except ValueError:  # half a character, as a language model may give: the quicker parser refuses it
+        parsed = json.loads(text)
+    return parsed
 
 
 def _options(url: URL) -> dict[str, Any]:

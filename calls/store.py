@@ -31,6 +31,7 @@ MICROS_PER_DOLLAR = 1_000_000
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_EVENT = sa.insert(call_events)
 _THIS_CALL = calls.c.id == sa.bindparam("call_id")
+_GET = sa.select(calls).where(_THIS_CALL)
 _HOLD = sa.select(calls.c.id).where(_THIS_CALL).with_for_update()
 _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
 
@@ -68,11 +69,8 @@ class CallStore:
 
     async def get(self, tenant_id: str | None, call_id: str) -> sa.Row[Any]:
         """The call's row; NotFound if it is not there or, with a `tenant_id`, not that tenant's."""
-        query = sa.select(calls).where(calls.c.id == call_id)
-        if tenant_id is not None:
-            query = query.where(calls.c.tenant_id == tenant_id)
-        row = (await self._connection.execute(query)).one_or_none()
-        if row is None:
+        row = (await self._connection.execute(_GET, {"call_id": call_id})).one_or_none()
+        if row is None or tenant_id not in (None, row.tenant_id):
             message = "no such call"
             raise NotFound(message)
         return row

@@ -60,6 +60,11 @@ def _overwrite(dialect: str) -> sa.Insert:
     )
 
 
+_OF_CALL = sa.select(segments).where(segments.c.call_id == sa.bindparam("call_id"))
+_SEGMENTS = _OF_CALL.order_by(segments.c.sequence)
+_LATER_SEGMENTS = _OF_CALL.where(segments.c.revision > sa.bindparam("after")).order_by(segments.c.revision)
+
+
 async def read_transcript(
     connection: AsyncConnection,
     call_id: str,
@@ -67,12 +72,8 @@ async def read_transcript(
     after_revision: int | None = None,
 ) -> list[sa.Row[Any]]:
     """The call's segments in order; with `after_revision`, those that were written later than that."""
-    query = sa.select(segments).where(segments.c.call_id == call_id)
-    if after_revision is None:
-        query = query.order_by(segments.c.sequence)
-    else:
-        query = query.where(segments.c.revision > after_revision).order_by(segments.c.revision)
-    return list((await connection.execute(query)).all())
+    query = _SEGMENTS if after_revision is None else _LATER_SEGMENTS
+    return list((await connection.execute(query, {"call_id": call_id, "after": after_revision})).all())
 
 
 def as_text(rows: Iterable[Any]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from calls.database import Database
 from calls.errors import Invalid
 from calls.migrations import alembic_config, migrate, upgrade_schema
-from calls.tables import UtcDateTime, metadata, tenants
+from calls.tables import Json, UtcDateTime, metadata, tenants
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +87,24 @@ async def test_a_watch_wakes_when_another_process_commits(database, database_url
         writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, database_url, "1", cwd=ROOT)
         assert await watch.wait(30)
         assert await writer.wait() == 0
+
+
+async def test_moments_and_json_come_back_as_they_were(database):
+    summer = datetime(2026, 7, 1, 12, 30, 15, 250_000, tzinfo=timezone(timedelta(hours=2)))
+    value = {"huge": 10**30, "small": 0.1, "text": "é\u2028", "nothing": None}
+    async with database.reading() as connection:
+        query = sa.select(sa.literal(summer, UtcDateTime), sa.literal(value, Json), sa.null().cast(UtcDateTime))
+        moment, parsed, nothing = (await connection.execute(query)).one()
+    assert (moment, moment.utcoffset(), nothing) == (summer, timedelta(0), None)
+    assert parsed == value
+
+
+async def test_half_a_character_in_json_can_be_read(sqlite_url):
+    database = Database(sqlite_url)
+    query = sa.text("""SELECT '{"text": "\\ud83d"}' AS half""").columns(half=Json)
+    async with database.reading() as connection:
+        assert (await connection.execute(query)).scalar_one() == {"text": "\ud83d"}
+    await database.close()
 
 
 def test_a_naive_time_is_refused():
