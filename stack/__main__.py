@@ -35,7 +35,6 @@ def _run(settings: StackSettings) -> str | None:
     if problems := ports_in_use(wanted):
         return "\n".join(problems)
     environment = state.process_environment(settings, keys)
-    state.prepare_database(settings)
     print(f"Starting {', '.join(program.name for program in wanted)}", flush=True)
 
     def when_ready() -> None:

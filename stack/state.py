@@ -1,6 +1,5 @@
 """What the stack keeps in its folder: the keys that it made once, LiveKit's configuration, and `env` for scripts."""
 
-import asyncio
 import json
 import os
 import secrets
@@ -15,8 +14,6 @@ from pathlib import Path
 
 import yaml
 
-from calls.database import Database
-from calls.migrations import migrate
 from stack.settings import ROOT, StackSettings
 
 
@@ -59,19 +56,6 @@ def process_environment(settings: StackSettings, keys: LiveKitKeys) -> dict[str,
         "LIVEKIT_API_SECRET": keys.secret,
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def prepare_database(settings: StackSettings) -> None:
-    """Bring the database to the newest tables."""
-
-    async def run() -> None:
-        database = Database(settings.model_copy(update={"state_dir": settings.folder}).database)
-        try:
-            await migrate(database)
-        finally:
-            await database.close()
-
-    asyncio.run(run())
 
 
 def development_key(settings: StackSettings, environment: Mapping[str, str]) -> str:
