@@ -60,7 +60,10 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in one write transaction: committed at the end of the block, or rolled back by an error."""
+        """A connection in one write transaction: committed at the end of the block, or rolled back by an error.
+
+        On SQLite its first statement, whatever it is, waits until no other process writes.
+        """
         if self._turn is not None and self._log is not None:
             async with self._turn, self._writer.begin() as connection:
                 yield connection

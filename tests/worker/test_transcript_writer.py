@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from calls.database import Database
@@ -89,7 +90,8 @@ async def test_another_worker_goes_on_after_what_the_first_one_wrote(running):
 async def test_while_another_process_writes_the_transcript_waits(running, database_url):
     writer = running.writer()
     other = Database(database_url)
-    async with other.writing():
+    async with other.writing() as connection:
+        await connection.execute(sa.select(1))
         writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)
         flushed = asyncio.create_task(writer.flush())
         writer.update(writer.begin("user", "ada"), "Hi.", 1.0, 2.0, final=True)
