@@ -28,7 +28,7 @@ class Together(Generic[Asked, Given]):
         """What was asked for, by work that began after this."""
         future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
-        if self._working is None:
+        if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work_off())
         return await future
 
@@ -42,7 +42,6 @@ class Together(Generic[Asked, Given]):
                     future.set_exception(given)
                 else:
                     future.set_result(given)
-        self._working = None
 
     async def _answers(self, group: Sequence[Asked]) -> Sequence[Given | Exception]:
         try:
@@ -50,4 +49,6 @@ class Together(Generic[Asked, Given]):
         except Exception as error:  # noqa: BLE001 - raised again where it was asked for
             if len(group) == 1:
                 return [error]
-            return [answer for one in group for answer in await self._answers([one])]
+            # At once, so that nobody waits for a database that is away as often as the group has members.
+            alone = await asyncio.gather(*(self._answers([one]) for one in group))
+            return [answer for answers in alone for answer in answers]

@@ -1,6 +1,7 @@
 """aiosqlite under SQLAlchemy with one visit to the connection's thread per statement; its own adapter makes four.
 
 Placing a call takes some ten statements: the switches between threads, each a wait for Python's lock, were most of it.
+It takes names of both that are not public; both are pinned.
 """
 
 import asyncio
@@ -106,7 +107,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
         self._used = True
         file = self._connection
         try:
-            outcome: _Outcome = await_(file._execute(_run, file._conn, begin, how, operation, parameters))  # noqa: SLF001
+            outcome: _Outcome = await_(file._execute(_run, file._conn, begin, how, operation, parameters))  # noqa: SLF001 - see above
         except Exception as error:  # noqa: BLE001 - handed on as what SQLAlchemy knows
             self._handle_exception(error)
         return outcome
@@ -121,7 +122,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def rollback(self) -> None:
         if self._used and self._reading:
             # Nothing depends on how it ends, and what comes next in this thread comes after it: no need to wait.
-            self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001
+            self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001 - see above
         elif self._used:
             super().rollback()
         self._begin, self._reading, self._used = "", False, False
@@ -135,7 +136,7 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
 
     @override
     def connect(self, *arguments: Any, **options: Any) -> Connection:
-        return Connection(self, super().connect(*arguments, **options)._connection)  # noqa: SLF001
+        return Connection(self, super().connect(*arguments, **options)._connection)  # noqa: SLF001 - see above
 
 
 class WriteAheadLog:

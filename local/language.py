@@ -37,7 +37,7 @@ class Language:
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = json.dumps(body).encode() if body else None
         request = Request(self.url + path, data, {"Content-Type": "application/json"})  # noqa: S310 - our own loopback
-        with urlopen(request, timeout=_WARM_UP_S) as answer:  # noqa: S310
+        with urlopen(request, timeout=_WARM_UP_S) as answer:  # noqa: S310 - the same
             result: dict[str, Any] = json.load(answer)
             return result
 

@@ -128,11 +128,11 @@ def _explain(error: openai.OpenAIError) -> Never:
     match error:
         case openai.APIConnectionError():  # timeouts too
             raise LlmUnavailable("The language model's server could not be reached.") from error
-        case openai.APIStatusError(status_code=code) if code in {408, 409, 429} or code >= 500:  # noqa: PLR2004
+        case openai.APIStatusError(status_code=code) if code in {408, 409, 429} or code >= 500:  # noqa: PLR2004 - HTTP's
             raise LlmUnavailable(f"The language model's server answered {code}.") from error
         case openai.APIStatusError(status_code=code):
             about_length = error.code == "context_length_exceeded" or "context" in error.message.lower()
-            if code == 413 or (code == 400 and about_length):  # noqa: PLR2004
+            if code == 413 or (code == 400 and about_length):  # noqa: PLR2004 - HTTP's
                 raise _TooLong from error
             raise LlmFailed(f"The language model's server refused the request with {code}.") from error
         case _:

@@ -39,7 +39,7 @@ class Lease:
                 logger.warning("the lease could not be renewed", extra={"error": repr(error)})
                 if loop.time() < valid_until:
                     continue
-                logger.error("the lease ran out: the database did not answer in time")  # noqa: TRY400
+                logger.error("the lease ran out: the database did not answer in time")  # noqa: TRY400 - the error was shown
                 return
             if status is None or status in TERMINAL:
                 return

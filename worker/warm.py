@@ -29,4 +29,4 @@ llm.ChatContext.empty().add_message(role="system", content="")
 tokenize.basic.hyphenate_word("hello")
 
 # What the server sets for its job processes comes too late for those that are forked from this one.
-http_context._set_default_cert_env()  # noqa: SLF001
+http_context._set_default_cert_env()  # noqa: SLF001 - it has no public name

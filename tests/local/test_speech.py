@@ -71,5 +71,5 @@ async def test_openais_client_gets_a_clear_error(local_url: str, changed: dict[s
     arguments = {"model": "local", "voice": "heart", "input": GREETING} | changed
     async with openai.AsyncOpenAI(base_url=f"{local_url}/v1", api_key="none", max_retries=0) as client:
         with pytest.raises(openai.BadRequestError) as refused:
-            await client.audio.speech.create(**arguments)  # type: ignore[arg-type]
+            await client.audio.speech.create(**arguments)  # type: ignore[arg-type] # wrong on purpose
     assert refused.value.param == param

@@ -77,7 +77,7 @@ async def _is_true(db: Database, condition: sa.ColumnElement[bool]) -> bool:
 def main() -> None:
     settings = Settings()
     asyncio.run(live(settings, sys.argv[1], 0))
-    print("ready", flush=True)  # noqa: T201
+    print("ready", flush=True)  # noqa: T201 - what the test waits for
     for line in sys.stdin:
         call_id, fatal = line.split()
         child = os.fork()
@@ -86,7 +86,7 @@ def main() -> None:
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        print("killed" if killed else "finished" if status == 0 else f"failed: {status}", flush=True)  # noqa: T201
+        print("killed" if killed else "finished" if status == 0 else f"failed: {status}", flush=True)  # noqa: T201 - the same
 
 
 if __name__ == "__main__":

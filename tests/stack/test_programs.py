@@ -8,7 +8,7 @@ from tests.servers import free_port
 
 
 def settings(**values: object) -> StackSettings:
-    return StackSettings(_env_file=None, **values)  # type: ignore[arg-type]
+    return StackSettings(_env_file=None, **values)  # type: ignore[arg-type] # mypy sees one type for all
 
 
 def names(of: StackSettings) -> list[str]:

@@ -21,7 +21,7 @@ from tests.conftest import MakeSettings, Start
 
 
 def stack_settings(**values: object) -> StackSettings:
-    return StackSettings(_env_file=None, **values)  # type: ignore[arg-type]
+    return StackSettings(_env_file=None, **values)  # type: ignore[arg-type] # mypy sees one type for all
 
 
 def test_livekit_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:
