@@ -5,7 +5,7 @@ import sys
 from itertools import count
 
 from calls.database import Database
-from worker.transcript import TranscriptWriter
+from worker.room.transcript import TranscriptWriter
 
 SENTENCE = [
     "Of",

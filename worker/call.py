@@ -18,21 +18,21 @@ from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from prompts import render
-from worker.agent import CallAgent
-from worker.clock import Clock
-from worker.ear import Listener
-from worker.failures import Failures
-from worker.hearing import Hearing
-from worker.journal import Journal
-from worker.lease import Lease
-from worker.presence import Presence
+from worker.speaker.agent import CallAgent
+from worker.room.clock import Clock
+from worker.room.ear import Listener
+from worker.speaker.failures import Failures
+from worker.room.hearing import Hearing
+from worker.room.journal import Journal
+from worker.room.lease import Lease
+from worker.room.presence import Presence
 from worker.providers import Providers
-from worker.recording import Recorder
-from worker.session import make_session
-from worker.silence import Silence
-from worker.spoken import Spoken
-from worker.transcript import TranscriptWriter
-from worker.voice import Voice
+from worker.room.recording import Recorder
+from worker.speaker.session import make_session
+from worker.speaker.silence import Silence
+from worker.speaker.spoken import Spoken
+from worker.room.transcript import TranscriptWriter
+from worker.speaker.voice import Voice
 from worker.words import phrase
 
 logger = logging.getLogger(__name__)

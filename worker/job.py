@@ -15,7 +15,7 @@ from calls.database import Database
 from calls.settings import Settings
 from calls.store import CallStore
 from worker.call import Call
-from worker.lease import Lease
+from worker.room.lease import Lease
 from worker.providers import Clients, Providers
 from worker.server import configure_log
 

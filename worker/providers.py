@@ -10,7 +10,7 @@ from livekit.plugins import deepgram
 from livekit.plugins import openai as openai_plugin
 
 from calls.settings import Settings
-from worker.voice import SAMPLE_RATE
+from worker.speaker.voice import SAMPLE_RATE
 
 NO_KEY = "none"  # the plugins insist on a key, local servers need none
 

@@ -19,7 +19,7 @@ from calls.transcript import read_transcript
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
 from tests.worker.caller import Caller
-from worker.transcript import TranscriptWriter
+from worker.room.transcript import TranscriptWriter
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls
 from tests.worker.conftest import Running
-from worker.lease import Lease
+from worker.room.lease import Lease
 
 TTL_S = 1.0
 

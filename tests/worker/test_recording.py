@@ -16,7 +16,7 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from tests.servers import ROOT
-from worker.recording import Recorder
+from worker.room.recording import Recorder
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE_RATE, AGENT_RATE = 16_000, 24_000
@@ -174,7 +174,7 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from tests.worker.test_recording import AGENT_RATE, FRAME_S, tone
-from worker.recording import Recorder
+from worker.room.recording import Recorder
 recorder = Recorder(Path(sys.argv[1]), datetime.now(UTC))
 frames = tone(1.0, AGENT_RATE)
 begin = time.monotonic()

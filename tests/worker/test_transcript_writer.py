@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from calls.database import Database
-from worker.transcript import TranscriptWriter
+from worker.room.transcript import TranscriptWriter
 
 
 async def test_a_final_segment_is_written_with_its_speaker_and_times(running):

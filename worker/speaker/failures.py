@@ -6,7 +6,7 @@ from collections.abc import Callable
 from livekit.agents import AgentSession, APIStatusError, ConversationItemAddedEvent, ErrorEvent
 from livekit.agents.voice.io import AudioOutput
 
-from worker.journal import Journal
+from worker.room.journal import Journal
 from worker.words import phrase
 
 # So many failures of one provider in a row end the call; each is already a retry that failed too.

@@ -7,7 +7,7 @@ from livekit import rtc
 from livekit.agents import Agent, ModelSettings, RunContext, StopResponse, function_tool, stt
 from typing_extensions import override
 
-from worker.hearing import Hearing
+from worker.room.hearing import Hearing
 from worker.words import phrase
 
 

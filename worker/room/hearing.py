@@ -11,7 +11,7 @@ from livekit.agents import stt, utils
 from livekit.agents.voice import io
 from typing_extensions import override
 
-from worker.ear import FRAME_S, SAMPLE_RATE, Ear, Listener
+from worker.room.ear import FRAME_S, SAMPLE_RATE, Ear, Listener
 
 CLOSE_TIMEOUT_S = 2.0
 TAIL_S = 0.5

@@ -3,9 +3,9 @@
 from livekit.agents.voice import io
 from typing_extensions import override
 
-from worker.clock import Clock
-from worker.transcript import TranscriptWriter
-from worker.voice import Voice
+from worker.room.clock import Clock
+from worker.room.transcript import TranscriptWriter
+from worker.speaker.voice import Voice
 
 
 class Spoken(io.TextOutput):

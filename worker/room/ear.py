@@ -9,8 +9,8 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import APIConnectOptions, APIError, stt, utils
 
-from worker.clock import Clock
-from worker.transcript import TranscriptWriter
+from worker.room.clock import Clock
+from worker.room.transcript import TranscriptWriter
 from worker.words import is_backchannel
 
 SAMPLE_RATE = 16_000

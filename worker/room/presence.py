@@ -6,7 +6,7 @@ from collections.abc import Callable
 from livekit import rtc
 
 from calls.states import EndReason
-from worker.journal import Journal
+from worker.room.journal import Journal
 
 REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
 SIP_STATUS = "sip.callStatus"
