@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 from aiohttp import hdrs, web
 
-from calls.errors import CallroomError, Invalid, RateLimited
+from calls.errors import CallroomError, Invalid, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def failure(error: CallroomError) -> web.Response:
     headers: dict[str, str] = {}
     if isinstance(error, Invalid):
         body["details"] = [{"path": field.path, "message": field.message} for field in error.details]
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | Unavailable):
         headers[hdrs.RETRY_AFTER] = str(error.retry_after)
     if error.status == web.HTTPUnauthorized.status_code:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"

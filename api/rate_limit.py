@@ -3,7 +3,6 @@
 The counts are rows, one for each second in which something started, so that any number of api processes keep one limit.
 """
 
-import time
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.routing import KEY, SETTINGS
+from calls.clock import moment
 from calls.database import upsert
 from calls.errors import RateLimited
 from calls.tables import rate_windows
@@ -40,12 +40,12 @@ async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
     waits = [await _count(conn, name, limit) for name, limit in limits]
     if any(waits):
         raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
-    await _forget(conn, int(time.time()))
+    await _forget(conn, _second(conn))
 
 
 async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
     """Count one; the seconds to wait if that is one too many, else 0."""
-    second = int(time.time())
+    second = _second(conn)
     await _lock(conn, name, second)
     recent = (rate_windows.c.key == name, rate_windows.c.window > second - PERIOD_S)
     query = sa.select(rate_windows.c.window, rate_windows.c.count).where(*recent).order_by(rate_windows.c.window)
@@ -61,6 +61,10 @@ async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
     more = {"count": rate_windows.c.count + 1}
     await conn.execute(one.on_conflict_do_update(index_elements=["key", "window"], set_=more))
     return 0
+
+
+def _second(conn: AsyncConnection) -> int:
+    return int(moment(conn).timestamp())
 
 
 async def _lock(conn: AsyncConnection, name: str, second: int) -> None:

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from calls.errors import Unavailable
+
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
@@ -16,7 +18,8 @@ class Together(Generic[Asked, Given]):
 
     Args:
         work: gives what a group asked for, in its order; an exception among that is raised to who asked for it. What
-            it raises itself is nobody's in particular: then each of the group is tried alone.
+            it raises itself is nobody's in particular: then each of the group is tried alone. Unavailable is
+            everybody's, of those who wait for the next group too: they have waited as long.
     """
 
     def __init__(self, work: Callable[[Sequence[Asked]], Awaitable[Sequence[Given | Exception]]]) -> None:
@@ -35,7 +38,13 @@ class Together(Generic[Asked, Given]):
     async def _work_off(self) -> None:
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
-            for (_asked, future), given in zip(group, await self._answers([asked for asked, _ in group]), strict=True):
+            try:
+                answers = await self._answers([asked for asked, _ in group])
+            except Unavailable as error:
+                group += self._waiting
+                self._waiting.clear()
+                answers = [error] * len(group)
+            for (_asked, future), given in zip(group, answers, strict=True):
                 if future.done():  # who asked is gone
                     continue
                 if isinstance(given, Exception):
@@ -46,6 +55,8 @@ class Together(Generic[Asked, Given]):
     async def _answers(self, group: Sequence[Asked]) -> Sequence[Given | Exception]:
         try:
             return await self._work(group)
+        except Unavailable:
+            raise
         except Exception as error:  # noqa: BLE001 - raised again where it was asked for
             if len(group) == 1:
                 return [error]

@@ -1,21 +1,46 @@
 """Who waits for commits, of this process or any other: Postgres tells by NOTIFY, SQLite by its data version."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
 import aiosqlite
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.errors import DatabaseAway
+
+CALLS = "calls"  # a stream of a call has something to send
+JOBS = "jobs"  # a job may be claimed that could not be before
 
 CHANNEL = "callroom"
 POLL_S = 0.02  # how often SQLite's data version is read; reading it takes no lock and touches no table
 RECONNECT_S = 0.5
+PAUSE_S = 0.02  # a process notifies others this often at most: what it commits meanwhile is told together
+LISTENER_ASKED_S = 5.0  # a server that is gone without a word is found out by asking it now and then
+_MARKED = "marked"
+
+
+def mark(connection: AsyncConnection, *topics: str) -> None:
+    """Whoever waits for these topics is woken once the open transaction is committed, and nobody is if it is not."""
+    connection.info.setdefault(_MARKED, set()).update(topics)
+
+
+def begin_marking(connection: AsyncConnection) -> None:
+    """Forget what an earlier transaction on this connection had marked."""
+    connection.info[_MARKED] = set()
+
+
+def marked(connection: AsyncConnection) -> frozenset[str]:
+    """The topics that were marked since `begin_marking`."""
+    return frozenset(connection.info[_MARKED])
 
 
 class Watch:
     """One waiter. A wake-up means that something may have changed: read the database again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *topics: str) -> None:
+        self.topics = frozenset(topics)
         self._changed = asyncio.Event()
         self._changed.set()  # what happened before the first wait is not known, so look once
 
@@ -35,18 +60,36 @@ class Watch:
 
 
 class Changes:
-    """The commits of every process on one database, as wake-ups; it listens only while somebody watches."""
+    """The commits of every process on one database, as wake-ups; it listens only while somebody watches.
 
-    def __init__(self, *, sqlite_file: str | None, postgres_dsn: str | None) -> None:
+    Args:
+        sqlite_file: the file whose data version is followed; it tells that something was committed, not what.
+        postgres_dsn: where to listen for notifications.
+        notify: sends one notification, which names topics; raises DatabaseAway.
+        patience_s: how long Postgres may take to answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        sqlite_file: str | None = None,
+        postgres_dsn: str | None = None,
+        notify: Callable[[Collection[str]], Awaitable[None]] | None = None,
+        patience_s: float = 0,
+    ) -> None:
         self._sqlite_file = sqlite_file
         self._postgres_dsn = postgres_dsn
+        self._notify = notify
+        self._patience_s = patience_s
         self._watches: set[Watch] = set()
         self._listener: asyncio.Task[None] | None = None
+        self._untold: set[str] = set()
+        self._announcer: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watch(self) -> AsyncIterator[Watch]:
-        """A waiter for the length of the block."""
-        watch = Watch()
+    async def watch(self, *topics: str) -> AsyncIterator[Watch]:
+        """A waiter for any of `topics`, for the length of the block."""
+        watch = Watch(*topics)
         self._watches.add(watch)
         if self._listener is None:
             self._listener = asyncio.create_task(self._listen(), name="changes")
@@ -55,18 +98,42 @@ class Changes:
         finally:
             self._watches.discard(watch)
 
-    def wake(self) -> None:
-        """Wake every waiter of this process: a transaction of its own was committed."""
+    def wake(self, topics: Collection[str] | None = None) -> None:
+        """Wake the waiters of this process for `topics`, or all of them."""
         for watch in self._watches:
-            watch.wake()
+            if topics is None or watch.topics.intersection(topics):
+                watch.wake()
+
+    def committed(self, topics: Collection[str]) -> None:
+        """A transaction of this process was committed: its own waiters know at once, those of others in a moment."""
+        self.wake(topics)
+        if self._notify is None or not topics:
+            return
+        self._untold.update(topics)
+        if self._announcer is None or self._announcer.done():
+            self._announcer = asyncio.create_task(self._announce(self._notify), name="announcer")
 
     async def close(self) -> None:
-        """Stop listening."""
-        if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
-            self._listener = None
+        """Tell what is still untold, if the database answers, and stop listening."""
+        if self._announcer is not None:
+            await asyncio.wait({self._announcer}, timeout=self._patience_s)
+        for task in (self._announcer, self._listener):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self._announcer = self._listener = None
+
+    async def _announce(self, notify: Callable[[Collection[str]], Awaitable[None]]) -> None:
+        while self._untold:
+            topics, self._untold = self._untold, set()
+            try:
+                await notify(topics)
+            except DatabaseAway:
+                self._untold |= topics
+                await asyncio.sleep(RECONNECT_S)
+            else:
+                await asyncio.sleep(PAUSE_S)
 
     async def _listen(self) -> None:
         while True:
@@ -89,12 +156,12 @@ class Changes:
                 await asyncio.sleep(POLL_S)
 
     async def _follow_notifications(self, dsn: str) -> None:
-        connection = await asyncpg.connect(dsn)
+        connection = await asyncpg.connect(dsn, timeout=self._patience_s, command_timeout=self._patience_s)
         try:
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _connection: lost.set())
-            await connection.add_listener(CHANNEL, lambda *_notification: self.wake())
+            await connection.add_listener(CHANNEL, lambda *notification: self.wake(notification[-1].split()))
             self.wake()  # what was committed before the connection stood
-            await lost.wait()
+            while True:
+                await connection.execute("SELECT 1")
+                await asyncio.sleep(LISTENER_ASKED_S)
         finally:
             connection.terminate()

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,75 +13,116 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from calls.changes import CHANNEL, Changes
-from calls.errors import Invalid
+from calls import postgres
+from calls.changes import CHANNEL, Changes, begin_marking, marked
+from calls.errors import DatabaseAway, Invalid
+from calls.line import Line
 from calls.sqlite import Connection, Driver, WriteAheadLog
 
 DEFAULT_TENANT = "default"
+PATIENCE_S = 2.0
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
 class Database:
     """One database, SQLite file or Postgres.
 
+    A transaction raises DatabaseAway if the database cannot be reached, does not answer, or is locked by somebody else:
+    about `patience_s` seconds after the transaction, or any statement in it, was begun. Who waits for a connection or,
+    on SQLite, for his turn to write waits longer only while others are served.
+
     Args:
         url: `sqlite:///path/of/file.db` or `postgresql://user:password@host/name`.
         pool_size: how many connections may be open at once.
+        patience_s: how long the database may take to let somebody in, and then for each statement.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8, patience_s: float = PATIENCE_S) -> None:
         parsed = _parse(url)
+        self.url = url
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._patience_s = patience_s
         if self.is_sqlite:
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
         # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
         limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
-        self._engine = create_async_engine(parsed, json_deserializer=_from_json, **limits, **_options(parsed))
+        options = _sqlite_options(patience_s) if self.is_sqlite else postgres.engine_options(patience_s)
+        self._engine = create_async_engine(parsed, json_deserializer=_from_json, **limits, **options)
+        self._line = Line(pool_size)
         self._writer = self._engine.execution_options(callroom_writes=True)
-        # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
-        self._turn = asyncio.Lock() if self.is_sqlite else None
-        self._log = WriteAheadLog(f"{parsed.database}-wal") if self.is_sqlite else None
-        self.changes = Changes(
-            sqlite_file=parsed.database if self.is_sqlite else None,
-            postgres_dsn=None
-            if self.is_sqlite
-            else parsed.set(drivername="postgresql").render_as_string(hide_password=False),
-        )
         if self.is_sqlite:
+            self._reader = self._engine
+            # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
+            self._writers = [Line(1)]
+            self._log: WriteAheadLog | None = WriteAheadLog(f"{parsed.database}-wal")
+            self.changes = Changes(sqlite_file=parsed.database)
             sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._writers = []
+            self._log = None
+            postgres.guard(self._engine)
+            dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+            self.changes = Changes(postgres_dsn=dsn, notify=self._notify, patience_s=patience_s)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one read transaction: what it reads is of one moment."""
-        async with self._engine.connect() as connection:
+        async with self._connected(self._reader, self._line) as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one write transaction: committed at the end of the block, or rolled back by an error.
 
+        If the database goes away while it commits, DatabaseAway is raised, and the transaction may be there or not.
         On SQLite its first statement, whatever it is, waits until no other process writes.
         """
-        if self._turn is not None and self._log is not None:
-            async with self._turn, self._writer.begin() as connection:
-                yield connection
+        async with self._connected(self._writer, *self._writers, self._line) as connection:
+            begin_marking(connection)
+            yield connection
+            await connection.commit()
+            topics = marked(connection)
+        if self._log is not None:
             await self._log.sync()
-        else:
-            async with self._writer.begin() as connection:
-                yield connection
-                await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
-        self.changes.wake()
+        self.changes.committed(topics)
+
+    @asynccontextmanager
+    async def _connected(
+        self,
+        engine: AsyncEngine,
+        *lines: Line,
+    ) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with AsyncExitStack() as places:
+                for line in lines:
+                    await places.enter_async_context(line.place())
+                async with asyncio.timeout(self._patience_s) as wait, engine.connect() as connection:
+                    wait.reschedule(None)
+                    yield connection
+        except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
+            if not _is_away(error):
+                raise
+            if not postgres.was_cut_short(error):
+                lines[0].dissolve()
+            raise DatabaseAway from error
+
+    async def _notify(self, topics: Collection[str]) -> None:
+        # Outside any transaction: the lock that Postgres takes for all who notify is held for nothing else.
+        alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with self._connected(alone, self._line) as connection:
+            await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, " ".join(topics))))
 
     async def ping(self) -> None:
-        """Raise if the database does not answer."""
+        """Raise DatabaseAway if the database does not answer."""
         async with self.reading() as connection:
             await connection.execute(sa.select(1))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Tell others what was committed last, and close every connection."""
         await self.changes.close()
         await self._engine.dispose()
 
@@ -112,16 +154,24 @@ def _from_json(text: str) -> object:
     return parsed
 
 
-def _options(url: URL) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
-        connect = {"timeout": 30, "isolation_level": None, "cached_statements": 512}
-        return {"module": Driver(), "connect_args": connect}
-    return {"pool_pre_ping": True}
+def _is_away(error: sa.exc.SQLAlchemyError | OSError) -> bool:
+    """Whether it may be asked the same again, later: nothing is wrong with what was asked."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, (OSError, sa.exc.TimeoutError))
+    if isinstance(error.orig, sqlite3.OperationalError):
+        # Locked, full, not readable: all but the code for a wrong statement.
+        return error.orig.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
+    return postgres.is_away(error)
+
+
+def _sqlite_options(patience_s: float) -> dict[str, Any]:
+    connect = {"timeout": patience_s, "isolation_level": None, "cached_statements": 512}
+    return {"module": Driver(), "connect_args": connect}
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # NORMAL does not wait for the disk: `writing` does, after it has let the next writer in.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -6,10 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.database import upsert
 from calls.errors import NotFound
 from calls.phones import normalise
-from calls.tables import dnc, now
+from calls.tables import dnc
 
 Row = sa.Row[Any]
 
@@ -64,9 +65,9 @@ async def delete(conn: AsyncConnection, tenant_id: str, phone_number: str) -> No
 async def _insert(conn: AsyncConnection, tenant_id: str, phone_numbers: list[str], reason: str | None) -> int:
     if not phone_numbers:
         return 0
-    moment = now()
+    at = moment(conn)
     rows = [
-        {"tenant_id": tenant_id, "phone_number": number, "reason": reason, "created_at": moment}
+        {"tenant_id": tenant_id, "phone_number": number, "reason": reason, "created_at": at}
         for number in sorted(phone_numbers)  # in one order, so that two at once do not wait for each other
     ]
     statement = upsert(conn, dnc).on_conflict_do_nothing().returning(dnc.c.phone_number)

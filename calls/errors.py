@@ -107,7 +107,17 @@ class RateLimited(CallroomError):
 
 
 class Unavailable(CallroomError):
-    """A server that is needed (LiveKit, the database) does not answer."""
+    """A server that is needed (LiveKit, the database) does not answer; `retry_after` is in whole seconds."""
 
     status = 503
     code = "unavailable"
+    retry_after = 2
+
+
+class DatabaseAway(Unavailable):
+    """The database cannot be reached, does not answer, or is locked: the same may be asked again later."""
+
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer; try again.")

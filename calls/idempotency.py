@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.database import upsert
 from calls.errors import IdempotencyMismatch
-from calls.tables import idempotency_keys, now
+from calls.tables import idempotency_keys
 
 KEPT = timedelta(hours=24)
 
@@ -37,11 +38,16 @@ async def begin(conn: AsyncConnection, once: Once) -> Kept | None:
 
     Of several at once the others wait for the first one's transaction. Raises IdempotencyMismatch for another body.
     """
-    await conn.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.created_at < now() - KEPT))
+    at = moment(conn)
+    claim = {"body_hash": once.body_hash, "created_at": at, "status": None, "answer": None}
     claimed = await conn.execute(
         upsert(conn, idempotency_keys)
-        .values(**vars(once), created_at=now())
-        .on_conflict_do_nothing()
+        .values(**vars(once), created_at=at)
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "key", "scope"],
+            set_=claim,
+            where=idempotency_keys.c.created_at < at - KEPT,
+        )
         .returning(idempotency_keys.c.key),
     )
     if claimed.scalar_one_or_none() is not None:

@@ -2,7 +2,8 @@
 
 A job is `waiting` until a process claims it, then `active` under a lease that the process renews. It ends `completed`,
 `failed` (refused, or lost and not repeatable) or `dead` (every attempt used up). Each claim writes a new token and only
-its holder may settle the job, so a process that was given up for dead changes nothing when it returns.
+its holder may settle the job, so a process that was given up for dead changes nothing when it returns. Every time
+is the database's, so that processes on hosts whose clocks differ agree on what is due and what is lost.
 """
 
 import logging
@@ -19,14 +20,14 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.changes import CALLS, JOBS, mark
+from calls.clock import moment
 from calls.database import Database, upsert
-from calls.tables import jobs, now
+from calls.tables import jobs
 
 log = logging.getLogger(__name__)
 
 LANE_WIDTH = 4
-KEPT = timedelta(days=7)
-PRUNE_BATCH = 1000
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
 
@@ -98,21 +99,22 @@ async def enqueue(
     lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places.
     on_lost       what happens if its process dies while it runs: `retry`, or `fail` for what must not happen twice.
     """
-    moment = now()
+    at = moment(conn)
     values = {
         "queue": queue,
         "kind": kind,
         "payload": payload,
         "tenant_id": tenant_id,
         "call_id": call_id,
-        "run_at": run_at or moment,
+        "run_at": run_at or at,
         "dedup": dedup,
         "ordering_key": ordering_key,
         "lane": lane,
         "on_lost": on_lost,
         "max_attempts": max_attempts,
-        "created_at": moment,
+        "created_at": at,
     }
+    mark(conn, JOBS)
     add = upsert(conn, jobs).values(values)
     unless_there = add.on_conflict_do_nothing(index_elements=["dedup"], index_where=_UNFINISHED)
     same = sa.select(jobs.c.id).where(jobs.c.dedup == dedup, _UNFINISHED)
@@ -135,17 +137,17 @@ async def enqueue_all(
     max_attempts: int,
 ) -> list[int]:
     """Add many jobs at once, each a call's id and a payload; their ids in the same order."""
-    moment = now()
+    at = moment(conn)
     same = {"queue": queue, "kind": kind, "tenant_id": tenant_id, "on_lost": on_lost, "max_attempts": max_attempts}
     rows = [
-        {**same, "call_id": call_id, "payload": payload, "run_at": moment, "created_at": moment}
-        for call_id, payload in new
+        {**same, "call_id": call_id, "payload": payload, "run_at": at, "created_at": at} for call_id, payload in new
     ]
+    mark(conn, JOBS)
     return list(await conn.scalars(_ADD_ALL, rows))
 
 
 async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[str, int]:
-    """A tenant's jobs of the last week on a queue: waiting, active, completed, failed (dead ones included)."""
+    """A tenant's jobs on a queue, as far as they are kept: waiting, active, completed, failed (dead ones included)."""
     rows = await conn.execute(
         sa.select(jobs.c.state, sa.func.count())
         .where(jobs.c.tenant_id == tenant_id, jobs.c.queue == queue)
@@ -214,19 +216,20 @@ class JobQueue:
 
     async def ready(self, queues: Iterable[str]) -> tuple[list[str], float | None]:
         """The queues that have a job to claim now, and the seconds until the next one of any is due (None: none is)."""
-        names, moment = tuple(queues), now()
+        names = tuple(queues)
         if not names:
             return [], None
         async with self._db.reading() as conn:
-            *found, due = (await conn.execute(_ready_queues(names), {"moment": moment})).one()
+            at = moment(conn)
+            *found, due = (await conn.execute(_ready_queues(names), {"moment": at})).one()
         ready = [name for name, is_ready in zip(names, found, strict=True) if is_ready]
-        return ready, None if due is None else max(0.0, (due - moment).total_seconds())
+        return ready, None if due is None else max(0.0, (due - at).total_seconds())
 
     async def claim(self, queue: str, limit: int) -> list[Job]:
         """Take up to `limit` due jobs; of several processes that ask at once, each job goes to one."""
-        moment = now()
-        asked = {"queue": queue, "moment": moment, "places": limit}
         async with self._db.writing() as conn:
+            at = moment(conn)
+            asked = {"queue": queue, "moment": at, "places": limit}
             chosen: list[int] = []
             taken: Counter[str] = Counter()
             for job_id, lane, load in await conn.execute(_CANDIDATES, asked):
@@ -236,7 +239,7 @@ class JobQueue:
                 chosen.append(job_id)
             if not chosen:
                 return []
-            lease = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": moment + self._lease}
+            lease = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": at + self._lease}
             claim = sa.update(jobs).where(jobs.c.id.in_(chosen)).returning(*_FIELDS)
             rows = await conn.execute(claim.values(state=JobState.ACTIVE, attempt=jobs.c.attempt + 1, **lease))
             return sorted((_job(row) for row in rows.mappings()), key=lambda job: job.id)
@@ -245,49 +248,50 @@ class JobQueue:
         """Extend the leases of the jobs that run here; returns those that are no longer ours."""
         jobs_by_claim = {(job.id, job.token): job for job in running}
         claims = sa.tuple_(jobs.c.id, jobs.c.token).in_(list(jobs_by_claim))
-        hold = sa.update(jobs).where(jobs.c.state == _ACTIVE, claims).values(lease_until=now() + self._lease)
+        hold = sa.update(jobs).where(jobs.c.state == _ACTIVE, claims).returning(jobs.c.id, jobs.c.token)
         async with self._db.writing() as conn:
-            for job_id, token in await conn.execute(hold.returning(jobs.c.id, jobs.c.token)):
+            for job_id, token in await conn.execute(hold.values(lease_until=moment(conn) + self._lease)):
                 jobs_by_claim.pop((job_id, token))
         return list(jobs_by_claim.values())
 
     async def complete(self, job: Job) -> bool:
         """The job is done; False if it is no longer ours."""
         async with self._db.writing() as conn:
-            return await _settle(conn, job, state=JobState.COMPLETED, finished_at=now(), error=None)
+            return await _settle(conn, job, state=JobState.COMPLETED, finished_at=moment(conn), error=None)
 
     async def postpone(self, job: Job, after_s: float) -> bool:
         """Run the job again after that many seconds; no attempt is used up. False if it is no longer ours."""
-        run_at = now() + timedelta(seconds=after_s)
         async with self._db.writing() as conn:
+            run_at = moment(conn) + timedelta(seconds=after_s)
             return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, attempt=job.attempt - 1)
 
     async def retry(self, job: Job, reason: str, after_s: float | None = None) -> bool:
         """The attempt failed: run again after `after_s` or the usual backoff, or be dead if it was the last."""
         if job.last_attempt:
             return await self.give_up(job, reason, JobState.DEAD)
-        run_at = now() + timedelta(seconds=backoff_s(job.attempt) if after_s is None else after_s)
+        pause = timedelta(seconds=backoff_s(job.attempt) if after_s is None else after_s)
         async with self._db.writing() as conn:
+            run_at = moment(conn) + pause
             return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
 
     async def give_up(self, job: Job, reason: str, state: JobState = JobState.FAILED) -> bool:
         """The job ends without success and its kind's `give_up` runs in the same transaction; False if not ours."""
         async with self._db.writing() as conn:
-            settled = await _settle(conn, job, state=state, finished_at=now(), error=reason)
+            settled = await _settle(conn, job, state=state, finished_at=moment(conn), error=reason)
             if settled and job.kind in self._give_up:
                 await self._give_up[job.kind](conn, job, reason)
             return settled
 
     async def rescue(self) -> int:
         """Settle the jobs of any process whose lease ran out, as their `on_lost` says; returns how many there were."""
-        expired = (jobs.c.state == _ACTIVE, jobs.c.lease_until < now())
         async with self._db.reading() as conn:
-            if not (await conn.execute(sa.select(sa.exists().where(*expired)))).scalar():
+            if not await conn.scalar(sa.select(sa.exists().where(*_lost_at(moment(conn))))):
                 return 0
-        # Taken over under a token of our own: from here on its former holder, alive or not, can settle nothing.
-        ours = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": now() + self._lease}
         async with self._db.writing() as conn:
-            take = sa.update(jobs).where(*expired).values(**ours).returning(*_FIELDS)
+            at = moment(conn)
+            # Taken over under a token of our own: from here on its former holder, alive or not, can settle nothing.
+            ours = {"worker": self._worker, "token": uuid.uuid4().hex, "lease_until": at + self._lease}
+            take = sa.update(jobs).where(*_lost_at(at)).values(**ours).returning(*_FIELDS)
             lost = [_job(row) for row in (await conn.execute(take)).mappings()]
         for job in lost:
             try:
@@ -311,12 +315,6 @@ class JobQueue:
             case "fail":
                 await self.give_up(job, LOST)
 
-    async def prune(self) -> int:
-        """Delete jobs that ended over a week ago, at most `PRUNE_BATCH`; returns how many."""
-        old = sa.select(jobs.c.id).where(jobs.c.finished_at < now() - KEPT).limit(PRUNE_BATCH)
-        async with self._db.writing() as conn:
-            return (await conn.execute(sa.delete(jobs).where(jobs.c.id.in_(old)))).rowcount
-
 
 def _job(row: sa.RowMapping) -> Job:
     return Job(**{name: row[name] for name in Job.__dataclass_fields__})
@@ -327,7 +325,12 @@ def held(job: Job) -> sa.ColumnElement[bool]:
     return sa.exists().where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
 
 
+def _lost_at(at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return jobs.c.state == _ACTIVE, jobs.c.lease_until < at
+
+
 async def _settle(conn: AsyncConnection, job: Job, **values: object) -> bool:
+    mark(conn, JOBS, CALLS)  # the next one of its key or lane may be claimed; a call may be settled by its last job
     mine = sa.and_(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
     settled = await conn.execute(sa.update(jobs).where(mine).values(lease_until=None, **values))
     return settled.rowcount == 1

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.agents import get_agent
+from calls.clock import moment
 from calls.errors import NotFound
-from calls.tables import api_keys, now, tenants
+from calls.tables import api_keys, tenants
 
 Row = sa.Row[Any]
 Kind = Literal["secret", "publishable"]
@@ -140,7 +141,7 @@ async def revoke_key(conn: AsyncConnection, tenant_id: str, kind: Kind, key_id: 
         sa.update(api_keys)
         .where(api_keys.c.id == key_id, api_keys.c.tenant_id == tenant_id, api_keys.c.kind == kind)
         .where(api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=now()),
+        .values(revoked_at=moment(conn)),
     )
     if not revoked.rowcount:
         raise NotFound("No such key.")

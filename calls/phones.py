@@ -8,9 +8,10 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResu
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import telephony
+from calls.clock import moment
 from calls.database import upsert
 from calls.errors import Conflict, Invalid, NotFound
-from calls.tables import agents, now, numbers
+from calls.tables import agents, numbers
 
 EXPECTED = "a phone number with its country code, as in +15551234567"
 
@@ -43,7 +44,7 @@ async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_i
     """
     if agent_id is not None:
         await _agent(conn, tenant_id, agent_id)
-    values = {"number": number, "tenant_id": tenant_id, "agent_id": agent_id, "created_at": now()}
+    values = {"number": number, "tenant_id": tenant_id, "agent_id": agent_id, "created_at": moment(conn)}
     await conn.execute(upsert(conn, numbers).values(**values).on_conflict_do_nothing())
     owner = await conn.scalar(sa.select(numbers.c.tenant_id).where(numbers.c.number == number))
     if owner != tenant_id:

@@ -5,10 +5,11 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.database import upsert
 from calls.errors import NotFound
 from calls.jobs import enqueue
-from calls.tables import now, trunks
+from calls.tables import trunks
 
 Row = sa.Row[Any]
 Transport = Literal["udp", "tcp", "tls"]
@@ -42,7 +43,7 @@ async def put_trunk(
         "allowed_addresses": allowed_addresses or [],
         "state": "pending",
         "reason": PENDING,
-        "updated_at": now(),
+        "updated_at": moment(conn),
     }
     statement = upsert(conn, trunks).values(tenant_id=tenant_id, livekit_ids={}, **values)
     await conn.execute(statement.on_conflict_do_update(index_elements=["tenant_id"], set_=values))

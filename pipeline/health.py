@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
 from calls.errors import Unavailable
 from pipeline.deps import Deps
@@ -47,6 +46,6 @@ async def _answers(question: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await question
-    except (Unavailable, SQLAlchemyError, OSError):  # OSError: the timeout too
+    except (Unavailable, TimeoutError):
         return False
     return True

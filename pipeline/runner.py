@@ -9,14 +9,15 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import assert_never
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from calls.changes import Watch
+from calls.changes import JOBS, Watch
 from calls.database import Database
+from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue
 from calls.log import current_call
+from calls.pruning import prune
 from pipeline.fate import Done, Fail, Fate, Retry, Wait
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ LOOK_S = 5.0  # the longest sleep between two looks at the queue, should a wake-
 AFTER_ERROR_S = 1.0
 RACE_S = 0.02
 SLOW_LOOK_S = 0.01
-SETTLE_ATTEMPTS = 3
+RENEWALS = 3  # of a lease, while it lasts
 PRUNE_S = 600.0
 DRAIN_S = 8.0
 
@@ -57,12 +58,14 @@ class Runner:
         self._limits = limits
         self._lease_s = lease_s
         self._running: dict[asyncio.Task[None], Job] = {}
+        # When the database was last looked at for lost jobs, and since when that went without a gap.
+        self._looked = self._looking_since = time.monotonic()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then let running jobs finish for `DRAIN_S` seconds and hand back the rest."""
         upkeep = [
-            asyncio.create_task(_every(self._lease_s / 3, self._keep_leases), name="leases"),
-            asyncio.create_task(_every(PRUNE_S, self._queue.prune), name="prune"),
+            asyncio.create_task(_every(self._lease_s / RENEWALS, self._keep_leases), name="leases"),
+            asyncio.create_task(_every(PRUNE_S, partial(prune, self._db)), name="prune"),
         ]
         try:
             await self._claim_until(stop)
@@ -75,7 +78,7 @@ class Runner:
     async def _claim_until(self, stop: asyncio.Event) -> None:
         stopped = asyncio.create_task(stop.wait())
         try:
-            async with self._db.changes.watch() as watch:
+            async with self._db.changes.watch(JOBS) as watch:
                 while not stop.is_set():
                     began = time.monotonic()
                     sleep_s = await self._claim()
@@ -114,21 +117,31 @@ class Runner:
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease runs out and the job is rescued.
             log.error("a job could not be settled", exc_info=error, extra={"job_id": job.id, "kind": job.kind})
-        self._db.changes.wake()  # there is room again
+        self._db.changes.wake({JOBS})  # there is room again
 
     async def _work(self, job: Job) -> None:
         current_call.set(job.call_id)
         try:
-            fate = await self._handlers[job.kind](job)
+            fate = await self._attempt(job)
         except Exception as error:
             log.exception("a job failed", extra={"job_id": job.id, "kind": job.kind, "attempt": job.attempt})
             fate = Retry(f"{type(error).__name__} in {job.kind}")
-        for _ in range(SETTLE_ATTEMPTS - 1):
-            with suppress(SQLAlchemyError, OSError):
+        while True:
+            try:
                 await self._settle(job, fate)
+            except DatabaseAway:  # what was done is told when it is back, however long that takes
+                await asyncio.sleep(AFTER_ERROR_S)
+            else:
                 return
-            await asyncio.sleep(AFTER_ERROR_S)
-        await self._settle(job, fate)
+
+    async def _attempt(self, job: Job) -> Fate:
+        try:
+            return await self._handlers[job.kind](job)
+        except DatabaseAway:
+            if job.on_lost == "fail":
+                raise
+            log.warning("a job waits for the database", extra={"job_id": job.id, "kind": job.kind})
+            return Wait(AFTER_ERROR_S)
 
     async def _settle(self, job: Job, fate: Fate) -> None:
         match fate:
@@ -151,7 +164,16 @@ class Runner:
             for lost in await self._queue.renew(self._running.values()):
                 for task in [task for task, job in self._running.items() if job == lost]:
                     task.cancel()
-        await self._queue.rescue()
+        # Should the database have been away, or this machine have stood still, for so long that leases ran out
+        # without anybody's death, everybody is given the time of a lease to renew before any job is taken away.
+        now = time.monotonic()
+        if now - self._looked > self._lease_s * (1 - 1 / RENEWALS):
+            self._looking_since = now
+        if now - self._looking_since >= self._lease_s:
+            await self._queue.rescue()
+        else:
+            await self._db.ping()
+        self._looked = time.monotonic()
 
     async def _drain(self) -> None:
         if not self._running:
@@ -161,8 +183,9 @@ class Runner:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for job in unfinished:
-            await self._queue.release(job)
+        with suppress(DatabaseAway):  # then they are rescued
+            for job in unfinished:
+                await self._queue.release(job)
 
 
 def process_name() -> str:

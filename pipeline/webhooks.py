@@ -12,8 +12,9 @@ import aiohttp
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.jobs import Job
-from calls.tables import deliveries, now
+from calls.tables import deliveries
 from calls.tables import webhooks as endpoints
 from calls.webhooks import (
     PREVIOUS_SECRET_SIGNS_FOR,
@@ -45,7 +46,9 @@ class Answer:
 async def run(job: Job, deps: Deps) -> Fate:
     """Send the message once; a repetition after a crash may send it twice, under the same `X-Callroom-Delivery`."""
     async with deps.db.reading() as conn:
-        query = sa.select(deliveries, endpoints.c.url, endpoints.c.active, *_SECRETS).join(endpoints)
+        still_signs = endpoints.c.rotated_at > moment(conn) - PREVIOUS_SECRET_SIGNS_FOR
+        secrets = (endpoints.c.secret, sa.case((still_signs, endpoints.c.previous_secret)).label("previous_secret"))
+        query = sa.select(deliveries, endpoints.c.url, endpoints.c.active, *secrets).join(endpoints)
         row = (await conn.execute(query.where(deliveries.c.id == job.payload["delivery_id"]))).first()
     if row is None or row.status != DeliveryStatus.PENDING:
         return Done()  # the endpoint was deleted, or a repetition finds the work done
@@ -62,9 +65,6 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     """After a day the message is kept, not sent: the user can have it redelivered."""
     del reason
     await give_up_delivery(conn, job.payload["delivery_id"])
-
-
-_SECRETS = (endpoints.c.secret, endpoints.c.previous_secret, endpoints.c.rotated_at)
 
 
 async def _post(row: sa.Row[Any], *, private_addresses: bool) -> Answer:
@@ -95,7 +95,7 @@ def _headers(row: sa.Row[Any], body: bytes) -> dict[str, str]:
         "X-Callroom-Timestamp": timestamp,
         "X-Callroom-Signature": _signature(row.secret, timestamp, body),
     }
-    if row.previous_secret is not None and now() - row.rotated_at < PREVIOUS_SECRET_SIGNS_FOR:
+    if row.previous_secret is not None:
         headers["X-Callroom-Signature-Previous"] = _signature(row.previous_secret, timestamp, body)
     return headers
 

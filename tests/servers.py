@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import psutil
 import yaml
 from pydantic import AliasChoices, SecretStr
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIVEKIT_BINARY = ROOT / ".callroom" / "bin" / "livekit-server"
 LIVEKIT_KEY = "testkey"
 LIVEKIT_SECRET = "a-secret-for-tests-of-more-than-32-characters"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 150
 
 # Below the range from which the kernel takes the ports of outgoing connections, so that nothing takes one by chance
 # between the question and the answer.
@@ -212,16 +213,23 @@ class Program:
         await asyncio.to_thread(self.stop)
 
 
-def process(name: str, settings: Settings, log: Path) -> Program:
-    """One of ours, `api`, `worker` or `pipeline`, as `python -m` runs it; ready when its /readyz says so."""
+def process(name: str, settings: Settings, log: Path, *, ahead_s: float = 0) -> Program:
+    """One of ours, `api`, `worker` or `pipeline`, as `python -m` runs it; ready when its /readyz says so.
+
+    Its wall clock is `ahead_s` seconds ahead of this machine's, or behind.
+    """
     arguments = {"api": ["api"], "worker": ["worker", "start"], "pipeline": ["pipeline"]}[name]
     port = getattr(settings, f"{name}_port")
     return Program(
         [sys.executable, "-m", *arguments],
         log=log,
         ready_url=f"http://127.0.0.1:{port}/readyz",
-        env=environment(settings),
+        env=environment(settings) | (_clock(ahead_s) if ahead_s else {}),
     )
+
+
+def _clock(ahead_s: float) -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT / "tests" / "elsewhere"), "AHEAD_S": str(ahead_s)}
 
 
 class LiveKitServer(Program):
@@ -246,7 +254,10 @@ class LiveKitServer(Program):
 
 
 class PostgresCluster:
-    """A private PostgreSQL cluster without durability, for one test run. PostgreSQL refuses to be run by root."""
+    """A private PostgreSQL cluster for one test run, which outlives its own death but not that of the machine.
+
+    PostgreSQL refuses to be run by root.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -264,24 +275,59 @@ class PostgresCluster:
         program.start()
         if program.wait() != 0:
             raise RuntimeError(f"initdb failed:\n{program.output}")
-        off = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1"]
-        options = [part for option in [*off, "max_connections=200"] for part in ("-c", option)]
+        chosen = ["fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "max_connections=200"]
+        options = [part for option in chosen for part in ("-c", option)]
         self._program = Program(
             [*_postgres("postgres"), "-D", f"{self._folder}/data", "-k", self._folder, "-p", str(self.port), *options],
             log=log,
             user=self.user,
             cwd=Path("/"),
         )
-        self._program.start()
-        wait_until(self._is_ready, f"PostgreSQL, see {log}")
+        self.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        assert self._program is not None
-        self._program.send(signal.SIGINT)  # the fast shutdown: SIGTERM would wait for clients to leave
-        self._program.wait()
+        self.thaw()
+        self.program.send(signal.SIGINT)  # the fast shutdown: SIGTERM would wait for clients to leave
+        self.program.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
         Path(f"{self._folder}.log").unlink(missing_ok=True)
+
+    @property
+    def program(self) -> Program:
+        assert self._program is not None, "not started"
+        return self._program
+
+    def start(self) -> None:
+        """Start it, again after `kill`: what was committed is there. From a thread that lives on, as any `Program`."""
+        self.program.start()
+        wait_until(self._is_ready, f"PostgreSQL, see {self.program.log}")
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once; `start` brings it back on the same port."""
+        self._signal_all(signal.SIGKILL)
+        self.program.wait()
+
+    def freeze(self) -> None:
+        """Stop all of it in its tracks: connections are accepted by the kernel, and nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """To the server first, which starts the others; each of these has a process group of its own."""
+        if self.program.returncode is not None:
+            return
+        server = psutil.Process(self.program.pid)
+        children = server.children()
+        server.send_signal(number)
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+        if number == signal.SIGKILL:
+            psutil.wait_procs(children, timeout=START_TIMEOUT_S)
 
     def _is_ready(self) -> bool:
         return self._run("pg_isready", "-q", check=False) == 0

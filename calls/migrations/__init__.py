@@ -1,5 +1,7 @@
 """The schema's history. `python -m calls.migrations "what changes"` writes the next step from `calls.tables`."""
 
+import asyncio
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -7,13 +9,34 @@ from alembic import command
 from alembic.config import Config
 
 from calls.database import DEFAULT_TENANT, Database, upsert
+from calls.errors import DatabaseAway
 from calls.tables import tenants
 
+PATIENCE_S = 60.0  # for another process that migrates, and for a database that starts at the same time as we
+RETRY_S = 0.5
 _LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock on Postgres
 
 
 async def migrate(database: Database) -> None:
-    """Bring the schema to the newest migration; processes that start at once wait for each other."""
+    """Bring the schema to the newest migration; processes that start at once wait for each other.
+
+    A database that is away is waited for; DatabaseAway after `PATIENCE_S`.
+    """
+    patient = Database(database.url, pool_size=1, patience_s=PATIENCE_S)
+    until = time.monotonic() + PATIENCE_S
+    try:
+        while True:
+            try:
+                return await _migrate(patient)
+            except DatabaseAway:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(RETRY_S)
+    finally:
+        await patient.close()
+
+
+async def _migrate(database: Database) -> None:
     async with database.writing() as connection:
         # On SQLite any first statement takes the one lock that there is.
         await connection.execute(sa.select(1 if database.is_sqlite else sa.func.pg_advisory_xact_lock(_LOCK)))

@@ -8,6 +8,8 @@ import pytest
 from api.together import Together
 from tests.api.conftest import Api, MakeTenant, browser, phone
 
+pytestmark = pytest.mark.restless
+
 Make = Callable[..., Awaitable[str]]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 

@@ -16,9 +16,9 @@ from calls.idempotency import KEPT
 from calls.keys import create_secret_key
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.tables import calls, idempotency_keys, now
+from calls.tables import calls, idempotency_keys
 from tests.api.conftest import Api, browser, phone, run_api
-from tests.conftest import MakeSettings, Until
+from tests.conftest import MakeSettings, Until, now
 from tests.servers import process
 
 Make = Callable[..., Awaitable[str]]

@@ -12,6 +12,8 @@ from calls.tables import rate_windows
 from tests.api.conftest import Answer, Api, browser, run_api
 from tests.conftest import MakeSettings
 
+pytestmark = pytest.mark.restless
+
 Serve = Callable[..., Awaitable[Api]]
 
 

@@ -17,6 +17,8 @@ from calls.errors import Invalid
 from calls.migrations import alembic_config, migrate, upgrade_schema
 from calls.tables import Json, UtcDateTime, metadata, tenants
 
+pytestmark = pytest.mark.restless
+
 ROOT = Path(__file__).parents[2]
 
 WRITER = """
@@ -78,15 +80,6 @@ async def test_an_error_rolls_the_whole_transaction_back(database):
         await change_and_fail()
     async with database.reading() as connection:
         assert (await connection.execute(sa.select(tenants.c.name))).scalar_one() == "default"
-
-
-async def test_a_watch_wakes_when_another_process_commits(database, database_url):
-    async with database.changes.watch() as watch:
-        while await watch.wait(1):
-            pass  # until it is quiet: nothing is committed
-        writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, database_url, "1", cwd=ROOT)
-        assert await watch.wait(30)
-        assert await writer.wait() == 0
 
 
 async def test_moments_and_json_come_back_as_they_were(database):

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from aiohttp import ClientSession
 
 from calls.database import Database
+from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue, enqueue
+from calls.migrations import migrate
 from calls.settings import Settings
 from calls.storage import Storage
 from calls.tables import jobs, recordings
@@ -34,9 +36,11 @@ from tests.pipeline.finished import (
     made,
     running_call,
 )
-from tests.pipeline.test_recording import write_ogg
+from tests.pipeline.sound import tone, write_ogg
 from tests.providers import Chat, Providers
-from tests.servers import ROOT, environment
+from tests.servers import ROOT, PostgresCluster, environment
+
+pytestmark = pytest.mark.restless
 
 Run = Callable[[Job], Awaitable[Fate]]
 
@@ -193,6 +197,99 @@ async def test_stopping_lets_running_jobs_finish_and_starts_no_others(database, 
     assert await state(database, second) == "waiting"
 
 
+@pytest.fixture
+async def two_processes(breakable_postgres: PostgresCluster) -> AsyncIterator[tuple[Database, Database]]:
+    """The databases of two processes, on a Postgres that may be broken."""
+    url = breakable_postgres.url(breakable_postgres.create())
+    first, second = Database(url), Database(url)
+    await migrate(first)
+    yield first, second
+    breakable_postgres.thaw()
+    await asyncio.gather(first.close(), second.close())
+
+
+async def test_a_job_that_ends_while_the_database_is_away_is_settled_when_it_is_back(
+    two_processes, breakable_postgres, until
+):
+    database, _ = two_processes
+    runs: list[int] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def run(job: Job) -> Fate:
+        runs.append(job.attempt)
+        began.set()
+        await go_on.wait()
+        return Done()
+
+    job_id = await add(database)
+    async with running(database, run, lease_s=60):
+        await asyncio.wait_for(began.wait(), 20)
+        await asyncio.to_thread(breakable_postgres.kill)
+        go_on.set()
+        await asyncio.sleep(5)  # the outage; many attempts to settle fit in
+        breakable_postgres.start()
+        await until(lambda: ended(database, job_id), timeout=30)
+    assert (runs, await state(database, job_id)) == ([1], "completed")
+
+
+async def test_after_an_outage_everybody_has_the_time_of_a_lease_to_renew(two_processes, breakable_postgres, until):
+    async def run(job: Job) -> Fate:
+        return Done()
+
+    first, second = two_processes
+    lease_s = 6.0
+    holder = JobQueue(first, "slow to come back", lease_s)
+    async with running(second, run, limit=0, lease_s=lease_s):
+        await asyncio.sleep(lease_s)  # from now on it judges
+        await add(first)
+        [job] = await holder.claim("work", 1)
+        breakable_postgres.freeze()
+        await asyncio.sleep(lease_s + 2)
+        breakable_postgres.thaw()
+        await asyncio.sleep(lease_s / 2)  # the other has looked by now, and saw a lease that had run out
+        assert await holder.renew([job]) == []
+        assert await holder.complete(job)
+
+
+async def test_the_job_of_a_process_that_died_is_rescued(database, until):
+    runs: list[int] = []
+
+    async def run(job: Job) -> Fate:
+        runs.append(job.attempt)
+        return Done()
+
+    job_id = await add(database)
+    await JobQueue(database, "dies", lease_s=1).claim("work", 1)
+    async with running(database, run, lease_s=1):
+        await until(lambda: ended(database, job_id))
+    assert runs == [2]
+
+
+async def test_an_outage_in_the_middle_of_a_job_costs_no_attempt(database, until):
+    runs: list[int] = []
+
+    async def run(job: Job) -> Fate:
+        runs.append(job.attempt)
+        if len(runs) < 3:
+            raise DatabaseAway
+        return Done()
+
+    job_id = await add(database, max_attempts=1)
+    async with running(database, run):
+        await until(lambda: ended(database, job_id))
+    assert (runs, await state(database, job_id)) == ([1, 1, 1], "completed")
+
+
+async def test_what_must_not_happen_twice_is_not_repeated_after_an_outage_either(database, until):
+    async def run(job: Job) -> Fate:
+        raise DatabaseAway
+
+    job_id = await add(database, max_attempts=1, on_lost="fail")
+    async with running(database, run):
+        await until(lambda: ended(database, job_id))
+    assert await state(database, job_id) == "dead"
+
+
 @pytest.mark.timeout(300)
 async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(database, settings):
     """What is killed after a commit finds the same database as what is killed before the next one."""
@@ -250,7 +347,8 @@ async def mortal(settings: Settings, first_call: str) -> AsyncIterator[Callable[
 
 async def recorded_call(database: Database, folder: Path) -> str:
     call_id, token = await running_call(database, ANALYSED_AND_RECORDED)
-    write_ogg(folder / f"{call_id}.ogg", 1)
+    for name in (f"{call_id}.1.0.ogg", f"{call_id}.2.1500.ogg.part"):  # to be joined
+        write_ogg(folder / name, tone(400, 0.5))
     await hang_up(database, call_id, token)
     return call_id
 
@@ -291,6 +389,30 @@ async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it
         assert second.returncode == 0
         assert "pipeline stopped" in second.output
         await database.close()
+
+
+async def test_a_pipeline_outlives_its_database(settings, breakable_postgres, start, until):
+    chosen = settings(database_url=breakable_postgres.url(breakable_postgres.create()), lease_s=2)
+    pipeline = await start("pipeline", chosen)
+    database = Database(chosen.database)
+    for stop, go_on in (
+        (breakable_postgres.kill, breakable_postgres.start),
+        (breakable_postgres.freeze, breakable_postgres.thaw),
+    ):
+        stop()
+        await until(lambda: answer(chosen, "readyz", 503))
+        await until(lambda: answer(chosen, "healthz", 200))
+        go_on()
+        await until(lambda: answer(chosen, "readyz", 200))
+        call_id = await finished_call(database, {"summary": {"enabled": True}})
+        await until(lambda call_id=call_id: transcript_closed(database, call_id))
+    assert pipeline.returncode is None
+    await database.close()
+
+
+async def answer(settings: Settings, path: str, status: int) -> bool:
+    async with ClientSession() as session, session.get(f"http://127.0.0.1:{settings.pipeline_port}/{path}") as response:
+        return response.status == status
 
 
 async def transcript_closed(database: Database, call_id: str) -> bool:

@@ -1,0 +1,153 @@
+"""While the database is away every answer is a 503, soon; when it is back all is as before."""
+
+import asyncio
+import re
+import sqlite3
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from api.app import ROUTES
+from api.openapi import plain_path
+from api.routing import Route, Who
+from tests.api.conftest import ABSENT, Answer, Api, browser, phone, run_api
+from tests.conftest import MakeSettings
+from tests.servers import PostgresCluster
+
+SOON_S = 6  # it takes half of that; a busy machine takes its time
+AGENT = {"name": "Aria"}
+
+
+@pytest.fixture
+async def on_postgres(settings: MakeSettings, breakable_postgres: PostgresCluster) -> AsyncIterator[Api]:
+    url = breakable_postgres.url(breakable_postgres.create())
+    async for api in run_api(settings(database_url=url)):
+        yield api
+        await asyncio.to_thread(breakable_postgres.thaw)
+
+
+def ask(api: Api, route: Route) -> asyncio.Task[Answer]:
+    path = re.sub(r"\{.*?\}", str(uuid.uuid4()), plain_path(route))
+    return asyncio.create_task(api.ask(route.method, path, ABSENT if route.method == "GET" else {}))
+
+
+async def assert_away(*asked: asyncio.Task[Answer]) -> None:
+    began = time.monotonic()
+    answers = await asyncio.gather(*asked)
+    assert time.monotonic() - began < SOON_S
+    for answer in answers:
+        assert (answer.status, answer.body["code"]) == (503, "database_unavailable"), answer
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+KEPT = [route for route in ROUTES if route.who is not Who.ANYONE]
+
+
+async def test_every_endpoint_says_so_while_postgres_is_dead_and_works_when_it_is_back(on_postgres, breakable_postgres):
+    assert (await on_postgres.post("/v1/agents", AGENT)).status == 201
+    await asyncio.to_thread(breakable_postgres.kill)
+    await assert_away(*(ask(on_postgres, route) for route in KEPT))
+    assert (await on_postgres.get("/healthz")).status == 200
+    assert (await on_postgres.get("/readyz")).status == 503
+    breakable_postgres.start()
+    answers = await asyncio.gather(*(on_postgres.post("/v1/agents", AGENT) for _ in range(10)))
+    assert [answer.status for answer in answers] == [201] * 10
+    assert (await on_postgres.get("/v1/agents")).body["total"] == 11
+
+
+async def test_every_endpoint_says_so_while_postgres_does_not_answer_and_works_when_it_does(
+    on_postgres, breakable_postgres
+):
+    assert (await on_postgres.post("/v1/agents", AGENT)).status == 201
+    breakable_postgres.freeze()
+    await assert_away(*(ask(on_postgres, route) for route in KEPT))
+    one_after_the_other = []
+    for _ in range(10):  # some of these come while others wait already
+        one_after_the_other.append(asyncio.create_task(on_postgres.get("/v1/agents")))
+        await asyncio.sleep(0.1)
+    await assert_away(*one_after_the_other)
+    assert (await on_postgres.get("/healthz")).status == 200
+    breakable_postgres.thaw()
+    answers = await asyncio.gather(*(on_postgres.get("/v1/agents") for _ in range(10)))
+    assert [answer.status for answer in answers] == [200] * 10
+
+
+async def test_a_restart_between_two_requests_is_not_noticed(on_postgres, breakable_postgres):
+    await asyncio.gather(*(on_postgres.post("/v1/agents", AGENT) for _ in range(10)))
+    await asyncio.to_thread(breakable_postgres.kill)
+    breakable_postgres.start()
+    answers = await asyncio.gather(*(on_postgres.get("/v1/agents") for _ in range(10)))
+    assert [answer.status for answer in answers] == [200] * 10
+
+
+async def test_an_outage_ends_no_stream(on_postgres, breakable_postgres, monkeypatch):
+    monkeypatch.setattr("api.stream.HEARTBEAT_S", 0.2)  # at each it looks whether its key still holds
+    agent = (await on_postgres.post("/v1/agents", AGENT)).body["id"]
+    call = (await on_postgres.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    headers = {"Authorization": f"Bearer {on_postgres.key}"}
+    async with on_postgres.session.get(f"{on_postgres.url}/v1/calls/{call}/stream", headers=headers) as stream:
+        assert b"Call created" in await asyncio.wait_for(seen(stream.content, b"Call created"), 20)
+        await asyncio.to_thread(breakable_postgres.kill)
+        await asyncio.sleep(2)
+        breakable_postgres.start()
+        ended = await on_postgres.post(f"/v1/calls/{call}/end")
+        assert ended.status == 200
+        assert b"event: end" in await asyncio.wait_for(seen(stream.content, b"event: end"), 20)
+
+
+async def seen(stream: aiohttp.StreamReader, wanted: bytes) -> bytes:
+    got = b""
+    while wanted not in got:
+        chunk = await stream.readany()
+        assert chunk, got
+        got += chunk
+    return got
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Somebody else writes to the file, and takes very long over it."""
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+async def test_who_writes_is_told_while_sqlite_is_locked_and_who_reads_notices_nothing(api: Api, agent: str):
+    number = "+15559876543"
+    await api.post("/v1/numbers", {"number": number})
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    one = {"agent_id": agent, "participants": [browser()]}
+    once = {"Idempotency-Key": "a-key"}
+
+    def writes() -> list[asyncio.Task[Answer]]:
+        asked = [
+            *(api.post("/v1/calls", one) for _ in range(5)),
+            *(api.post("/v1/calls", one, headers=once) for _ in range(5)),
+            api.post("/v1/calls", {"agent_id": agent, "participants": [phone()]}),
+            api.post("/v1/calls/batch", {"agent_id": agent, "to": ["+15551234567"]}),
+            api.post(f"/v1/calls/{call}/participants", {"participants": [browser("tab-2")]}),
+            api.post(f"/v1/calls/{call}/end"),
+            api.post("/v1/realtime/token", {"agent_id": agent}),
+            api.post("/v1/dnc", {"phone_number": "+15551234567"}),
+            api.post("/v1/agents", AGENT),
+            api.put(f"/v1/agents/{agent}", {"name": "Bea"}),
+            api.delete(f"/v1/numbers/{quote(number)}"),
+        ]
+        return [asyncio.create_task(one) for one in asked]
+
+    with locked(api.settings.database_url):
+        await assert_away(*writes())
+        assert (await api.get("/v1/calls")).body["total"] == 1
+        assert (await api.get(f"/v1/calls/{call}")).body["agent"]["name"] == "Aria"
+    answers = await asyncio.gather(*writes())
+    assert {answer.status for answer in answers} <= {200, 201, 202, 204, 400, 409}, answers
+    assert [answer.status for answer in answers[:5]] == [201] * 5

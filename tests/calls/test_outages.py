@@ -1,0 +1,175 @@
+"""What becomes of transactions while the database is away, and after: one error, soon; then all is as before."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from calls.database import PATIENCE_S, Database
+from calls.errors import DatabaseAway
+from calls.migrations import migrate
+from calls.tables import tenants
+from tests.servers import PostgresCluster
+
+SOON_S = PATIENCE_S + 3  # a busy machine takes its time
+
+
+@pytest.fixture
+async def on_postgres(breakable_postgres: PostgresCluster) -> AsyncIterator[Database]:
+    database = Database(breakable_postgres.url(breakable_postgres.create()), pool_size=2)
+    await migrate(database)
+    yield database
+    breakable_postgres.thaw()
+    await database.close()
+
+
+async def rename(database: Database, name: str) -> None:
+    async with database.writing() as connection:
+        await connection.execute(sa.update(tenants).values(name=name))
+
+
+async def name_of(database: Database) -> str:
+    async with database.reading() as connection:
+        return str(await connection.scalar(sa.select(tenants.c.name)))
+
+
+async def away(*attempts: Awaitable[object]) -> None:
+    """Each of these attempts, made at once, fails as it should, and in time."""
+    began = time.monotonic()
+    errors = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [type(error) for error in errors] == [DatabaseAway] * len(attempts), errors
+    assert time.monotonic() - began < SOON_S
+
+
+async def test_a_killed_postgres_is_away_at_once_and_works_at_once_when_it_is_back(on_postgres, breakable_postgres):
+    await rename(on_postgres, "before")
+    await asyncio.to_thread(breakable_postgres.kill)
+    for _ in range(2):
+        await away(name_of(on_postgres), rename(on_postgres, "meanwhile"), on_postgres.ping())
+    breakable_postgres.start()
+    assert await name_of(on_postgres) == "before"
+    await rename(on_postgres, "after")
+    assert await name_of(on_postgres) == "after"
+
+
+async def test_connections_of_before_a_restart_are_used_by_nobody(on_postgres, breakable_postgres):
+    await asyncio.gather(*(name_of(on_postgres) for _ in range(4)))
+    await asyncio.to_thread(breakable_postgres.kill)
+    breakable_postgres.start()
+    assert await asyncio.gather(*(name_of(on_postgres) for _ in range(4))) == ["default"] * 4
+
+
+async def test_a_postgres_that_never_answers_keeps_nobody_waiting(on_postgres, breakable_postgres):
+    await asyncio.gather(*(name_of(on_postgres) for _ in range(4)))
+    breakable_postgres.freeze()
+    for _ in range(2):  # over the connections that were there, and over new ones; more at once than there are places
+        await away(*(name_of(on_postgres) for _ in range(3)), *(rename(on_postgres, "meanwhile") for _ in range(3)))
+    breakable_postgres.thaw()
+    await rename(on_postgres, "after")
+    assert await asyncio.gather(*(name_of(on_postgres) for _ in range(4))) == ["after"] * 4
+
+
+async def test_a_postgres_that_freezes_in_the_middle_of_a_transaction_does_not_get_to_finish_it(
+    on_postgres, breakable_postgres
+):
+    async def rename_slowly() -> None:
+        async with on_postgres.writing() as connection:
+            await connection.execute(sa.update(tenants).values(name="half"))
+            breakable_postgres.freeze()
+            await connection.execute(sa.update(tenants).values(name="whole"))
+
+    await away(rename_slowly())
+    breakable_postgres.thaw()
+    await rename(on_postgres, "after")  # the row is free again
+    assert await name_of(on_postgres) == "after"
+
+
+async def test_who_starts_while_postgres_is_away_waits_for_it(on_postgres, breakable_postgres):
+    await asyncio.to_thread(breakable_postgres.kill)
+    starting = asyncio.create_task(migrate(on_postgres))
+    await asyncio.sleep(1)
+    breakable_postgres.start()
+    await asyncio.wait_for(starting, 30)
+    assert await name_of(on_postgres) == "default"
+
+
+async def test_who_waits_for_a_lock_too_long_gives_up_and_others_keep_their_connections(on_postgres):
+    async with on_postgres.writing() as connection:
+        await connection.execute(sa.update(tenants).values(name="held"))
+        await away(rename(on_postgres, "waits"))
+        assert await name_of(on_postgres) == "default"
+    assert await name_of(on_postgres) == "held"
+
+
+async def test_a_wrong_statement_is_not_taken_for_an_outage(database):
+    async def ask() -> None:
+        async with database.reading() as connection:
+            await connection.execute(sa.text("SELECT nonsense FROM nowhere"))
+
+    with pytest.raises(sa.exc.DBAPIError):
+        await ask()
+
+    async def insert_twice() -> None:
+        async with database.writing() as connection:
+            for _ in range(2):
+                await connection.execute(sa.insert(tenants).values(id="twice", name="twice"))
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await insert_twice()
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Somebody else writes to the file, and takes very long over it."""
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+async def test_a_locked_sqlite_lets_nobody_write_and_everybody_read(sqlite_url):
+    database = Database(sqlite_url)
+    with locked(sqlite_url):
+        await away(*(rename(database, "meanwhile") for _ in range(5)))
+        assert await name_of(database) == "default"
+
+    async def write_when_free() -> None:
+        await rename(database, "waited")
+
+    with locked(sqlite_url):
+        waiting = asyncio.create_task(write_when_free())
+        await asyncio.sleep(0.5)
+    await waiting
+    assert await name_of(database) == "waited"
+    await database.close()
+
+
+async def test_what_is_read_is_of_one_moment(database, database_url):
+    other = Database(database_url)
+    async with database.reading() as connection:
+        first = await connection.scalar(sa.select(tenants.c.name))
+        await rename(other, "changed")
+        assert await connection.scalar(sa.select(tenants.c.name)) == first
+    assert await name_of(database) == "changed"
+    await other.close()
+
+
+async def test_who_waits_only_because_others_are_served_is_served_too(database_url):
+    database = Database(database_url, pool_size=1)
+
+    async def rename_slowly() -> None:
+        async with database.writing() as connection:
+            await connection.execute(sa.update(tenants).values(name="changed"))
+            await asyncio.sleep(0.1)
+
+    began = time.monotonic()
+    await asyncio.gather(*(rename_slowly() for _ in range(30)), *(name_of(database) for _ in range(30)))
+    assert time.monotonic() - began > PATIENCE_S
+    await database.close()
