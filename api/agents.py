@@ -11,6 +11,7 @@ from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import AgentCallsQuery
 from api.schema.common import Nothing, Page
 from calls import agents
+from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
 
 
@@ -58,4 +59,5 @@ async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Respon
 
 
 def _agent(row: sa.Row[Any]) -> Agent:
-    return Agent(id=row.id, name=row.name, **row.config, created_at=row.created_at, updated_at=row.updated_at)
+    config = AgentConfig.stored(row.config).config()
+    return Agent(id=row.id, name=row.name, **config, created_at=row.created_at, updated_at=row.updated_at)

@@ -9,7 +9,7 @@ from api.routing import KEY, SETTINGS, named
 from api.schema.participants import AddedParticipants, AddParticipants
 from calls.errors import Conflict
 from calls.reading import read_participants
-from calls.states import TERMINAL
+from calls.states import PARTICIPANT_PRESENT, TERMINAL
 from calls.store import CallStore
 
 
@@ -30,6 +30,9 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
         rows = await store.add_participants(tenant_id, call_id, new, people.price(request.app[SETTINGS], new))
         if rows is None:
             raise Conflict("This call is over.", code="call_over")
+        # Now that the call is held, nobody else adds to it.
+        here = [row for row in await read_participants(conn, call_id) if row.status in PARTICIPANT_PRESENT]
+        people.check_size(request.app[SETTINGS], len(here), "participants")
         answer = AddedParticipants(participants=people.places(request, call.room_name, rows))
         browsers = tuple(one.identity for one in new if not one.is_phone)
         return Outcome(201 if len(browsers) == len(new) else 202, answer, call_id, browsers, new=False)

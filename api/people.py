@@ -48,6 +48,16 @@ def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
     return people
 
 
+def check_size(settings: Settings, people: int, field: str) -> None:
+    """A call has room for so many.
+
+    Raises:
+        Invalid: `field` asks for more.
+    """
+    if people > settings.max_participants:
+        raise Invalid.field(field, f"expected at most {settings.max_participants} participants in one call")
+
+
 def number(text: str, path: str, wrong: list[FieldError]) -> str:
     """The number in E.164; if it is none, `wrong` grows by that."""
     try:

@@ -8,14 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
 from api.once import Outcome, answer_once
-from api.placing import place, resolve
+from api.placing import place
 from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
 from calls import dnc
+from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.errors import FieldError, Invalid
 from calls.phones import normalise
+from calls.post_call import merge
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ async def create_batch(request: web.Request, body: CreateBatch) -> web.Response:
 
 async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response:
     """One call with all recipients; one who cannot be called is an error."""
+    people.check_size(request.app[SETTINGS], len(body.everyone), "to" if body.recipients is None else "recipients")
     targets = _targets(body)
     wrong = [FieldError(each.path, each.rejected.error) for each in targets if each.rejected]
     if wrong:
@@ -70,7 +73,7 @@ async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response
 async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch, targets: list[Target]) -> CreatedBatch:
     key = request[KEY]
     agent = snapshot(await get_agent(conn, key.tenant_id, body.agent_id))
-    post_call = resolve(agent, body.post_call)
+    post_call = merge(AgentSnapshot.stored(agent).post_call, body.post_call).given()
     batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]

@@ -6,15 +6,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.errors import NotFound
-from calls.tables import agents, now
+from calls.tables import agents
 
 Row = sa.Row[Any]
 
 
 async def create_agent(conn: AsyncConnection, tenant_id: str, name: str, config: dict[str, Any]) -> Row:
     """Make an agent; `config` holds every field but the name."""
-    at = now()
+    at = moment(conn)
     values = {"id": str(uuid.uuid4()), "tenant_id": tenant_id, "created_at": at, "updated_at": at}
     insert = sa.insert(agents).values(name=name, config=config, **values)
     row: Row = (await conn.execute(insert.returning(agents))).one()
@@ -38,7 +39,7 @@ async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, cha
     """Change the given fields and no other; of two changes at once neither loses a field of the other."""
     row = await _get(conn, tenant_id, agent_id, lock=True)
     config = row.config | {field: value for field, value in changes.items() if field != "name"}
-    values = {"name": changes.get("name", row.name), "config": config, "updated_at": now()}
+    values = {"name": changes.get("name", row.name), "config": config, "updated_at": moment(conn)}
     update = sa.update(agents).where(agents.c.id == agent_id).values(**values)
     changed: Row = (await conn.execute(update.returning(agents))).one()
     return changed
@@ -52,7 +53,7 @@ async def clone_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> R
 
 async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> None:
     """Delete an agent; its calls stay. NotFound if it is not there (any more)."""
-    deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=now()))
+    deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=moment(conn)))
     if not deleted.rowcount:
         raise NotFound("No such agent.")
 

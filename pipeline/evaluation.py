@@ -1,9 +1,7 @@
 """The judgement of the agent by the user's rubric."""
 
-from typing import Any
-
 import prompts
-from calls.post_call import rubric_of
+from calls.post_call import EvaluationSection
 from pipeline.llm import Answer, Llm, LlmFailed, Question
 
 SCHEMA = {
@@ -18,9 +16,9 @@ SCHEMA = {
 }
 
 
-async def evaluate(llm: Llm, section: dict[str, Any], transcript: str) -> Answer:
+async def evaluate(llm: Llm, section: EvaluationSection, transcript: str) -> Answer:
     """Ask for {"passed", "score" from 0 to 1, "reasoning"}."""
-    instructions, _ = prompts.render(prompts.load("evaluation"), {"rubric": rubric_of(section)})
+    instructions, _ = prompts.render(prompts.load("evaluation"), {"rubric": section.yardstick})
     answer = await llm.ask(Question("evaluation", instructions, SCHEMA, strict=True), transcript)
     if not answer.value["reasoning"].strip():
         raise LlmFailed("The model gave no reasoning.")

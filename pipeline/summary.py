@@ -1,8 +1,7 @@
 """The summary of a call, with the caller's sentiment."""
 
-from typing import Any
-
 import prompts
+from calls.post_call import SummarySection
 from pipeline.llm import Answer, Llm, LlmFailed, Question
 
 SCHEMA = {
@@ -16,9 +15,9 @@ SCHEMA = {
 }
 
 
-async def summarize(llm: Llm, section: dict[str, Any], transcript: str) -> Answer:
+async def summarize(llm: Llm, section: SummarySection, transcript: str) -> Answer:
     """Ask for {"summary", "sentiment"}; the section's `prompt` says what to look at."""
-    focus = f"\n{section['prompt']}\n" if section.get("prompt") else ""
+    focus = f"\n{section.prompt}\n" if section.prompt else ""
     instructions, _ = prompts.render(prompts.load("summary"), {"focus": focus})
     answer = await llm.ask(Question("summary", instructions, SCHEMA, strict=True), transcript)
     if not answer.value["summary"].strip():

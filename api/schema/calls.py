@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from api.schema.agents import AgentName
 from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
 from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
+from calls.events import EventKind
 from calls.post_call import PostCall
 from calls.states import CallStatus
 
@@ -297,9 +298,11 @@ class Event(Answer):
 
     id: str = Field(examples=["evt_1"])
     call_id: str
+    kind: EventKind = Field(description="What happened, for programs.")
     level: str
     source: str
-    message: str
+    message: str = Field(description="What happened, for people; its words may change.")
+    data: JsonObject = Field(description="What the kind says of it, as `docs/events.md` lists.")
     created_at: datetime
 
 

@@ -20,8 +20,6 @@ def parse_id(text: str) -> str:
 Id = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Text = Annotated[str, StringConstraints(max_length=100_000)]
-Short = Annotated[str, StringConstraints(max_length=200)]
 # Longer than any phone number in any spelling; what is one is decided by `calls.phones`.
 Phone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 JsonObject = dict[str, Any]

@@ -93,11 +93,13 @@ _RECORDING: Example = {
     "metadata": {"stereo_mix": {"signed_url": f"https://storage.example.com/recordings/{CALL_ID}.ogg?signature=..."}},
 }
 _EVENT: Example = {
-    "id": "evt_1",
+    "id": "evt_3",
     "call_id": CALL_ID,
+    "kind": "participant.joined",
     "level": "info",
-    "source": "lifecycle",
-    "message": "Call created",
+    "source": "livekit",
+    "message": "Participant joined",
+    "data": {"identity": "browser-tab-1"},
     "created_at": TIME,
 }
 _PARTICIPANT: Example = {

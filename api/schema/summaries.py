@@ -17,7 +17,7 @@ SUMMARIES = {
     "POST /v1/calls": "Create a call",
     "GET /v1/calls": "List calls",
     "POST /v1/calls/batch": "Call up to 500 phones, each in a call of its own",
-    "POST /v1/calls/fanout": "Call up to 500 phones into one call",
+    "POST /v1/calls/fanout": "Call several phones into one call",
     "GET /v1/calls/active": "List calls in progress",
     "GET /v1/calls/queue/stats": "Count the dial jobs",
     "POST /v1/realtime/token": "Create a call for one browser user",

@@ -3,15 +3,9 @@
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from pydantic import ValidationError
 
-from calls.database import DEFAULT_TENANT
-from calls.errors import Invalid, NotFound
-from calls.post_call import PostCall, merge, reprocess, sections_on
-from calls.states import EndReason
-from calls.store import CallStore
-from calls.tables import agents, jobs
+from calls.post_call import PostCall, merge
 
 SCHEMA = {"type": "object", "properties": {"booked": {"type": "boolean"}}}
 
@@ -74,7 +68,7 @@ def test_the_examples_of_the_specification_are_valid():
 @pytest.mark.parametrize(
     ("default", "override", "merged"),
     [
-        (None, None, {}),
+        ({}, None, {}),
         ({"summary": {"enabled": True}}, None, {"summary": {"enabled": True}}),
         (
             {"summary": {"enabled": True, "prompt": "a"}},
@@ -92,13 +86,14 @@ def test_the_examples_of_the_specification_are_valid():
     ],
 )
 def test_sections_merge_key_by_key_and_a_schema_as_a_whole(default, override, merged):
-    assert merge(default, override) == merged
+    own = None if override is None else PostCall.model_validate(override)
+    assert merge(PostCall.model_validate(default), own).given() == merged
 
 
 @pytest.mark.parametrize(
     ("post_call", "on"),
     [
-        (None, set()),
+        ({}, set()),
         ({"summary": {}, "recording": None}, set()),
         ({"summary": {"prompt": "a"}, "recording": {"enabled": False}}, set()),
         ({"summary": {"enabled": True}, "recording": {"enabled": True}}, {"summary", "recording"}),
@@ -111,33 +106,9 @@ def test_sections_merge_key_by_key_and_a_schema_as_a_whole(default, override, me
     ],
 )
 def test_a_section_is_on_when_it_has_what_it_needs(post_call, on):
-    assert sections_on(post_call) == on
+    assert PostCall.model_validate(post_call).on == on
 
 
-async def test_reprocessing_takes_the_agents_sections_of_today_and_keeps_the_calls_own(
-    database, agent, running, finish
-):
-    then = {"summary": {"enabled": True, "prompt": "old"}, "evaluation": {"rubric": "old"}}
-    own = {"evaluation": {"rubric": "own"}}
-    call, _ = await running(agent={**agent, "post_call": then}, post_call=merge(then, own))
-    await finish(call.id, EndReason.CALLER_HUNG_UP)
-    today = {"summary": {"enabled": True, "prompt": "new"}, "structured_extraction": {"json_schema": SCHEMA}}
-    async with database.writing() as connection:
-        await connection.execute(sa.update(agents).values(config={"post_call": today}))
-        job_id = await reprocess(connection, DEFAULT_TENANT, call.id)
-        assert await reprocess(connection, DEFAULT_TENANT, call.id) == job_id
-        row = await CallStore(connection).get(DEFAULT_TENANT, call.id)
-        queued = (await connection.execute(sa.select(jobs).where(jobs.c.kind == "post_call"))).all()
-    assert row.post_call == {**today, **own}
-    assert row.intelligence_status == "pending"
-    assert len(queued) == 2
-    assert len({job.ordering_key for job in queued}) == 1
-
-
-async def test_only_a_completed_call_of_the_tenant_can_be_reprocessed(database, running):
-    call, _ = await running()
-    async with database.writing() as connection:
-        with pytest.raises(Invalid, match="in_progress"):
-            await reprocess(connection, DEFAULT_TENANT, call.id)
-        with pytest.raises(NotFound):
-            await reprocess(connection, "another", call.id)
+def test_a_stored_schema_is_read_without_being_checked_again():
+    stored = {"structured_extraction": {"json_schema": nested(3000)}}
+    assert PostCall.stored(stored).given() == stored

@@ -1,0 +1,70 @@
+"""What shapes a conversation: the API checks it, the worker and the pipeline read it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from calls.config import Config
+from calls.post_call import PostCall
+
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Short = Annotated[str, StringConstraints(max_length=200)]
+Redaction = Literal["card", "email", "phone"]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class Features(Config):
+    """What is kept of a conversation, and how."""
+
+    transcription_enabled: bool = True
+    redact: list[Redaction] = Field([], max_length=3)
+
+
+class RetentionDays(Config):
+    """After how many days something is deleted; null: it is kept."""
+
+    recordings: Days | None = None
+    transcripts: Days | None = None
+
+
+class AgentConfig(Config):
+    """Everything that shapes a conversation."""
+
+    system_prompt: Text = ""
+    voice: Short | None = None
+    language: Short | None = None
+    llm_provider: Short | None = None
+    llm_model: Short | None = None
+    stt_provider: Short | None = None
+    stt_model: Short | None = None
+    tts_provider: Short | None = None
+    tts_model: Short | None = None
+    first_message: Text = Field("", description="What the agent says when the call starts; empty: it waits.")
+    max_duration_s: Seconds = 3600
+    silence_reminder_s: Seconds = Field(12, description="After this silence the agent asks once.")
+    silence_timeout_s: Seconds = Field(30, description="After this silence the agent ends the call.")
+    features: Features = Features()
+    retention_days: RetentionDays = RetentionDays()
+    post_call: PostCall = PostCall()
+
+    def config(self) -> dict[str, Any]:
+        """Every field of the configuration as JSON, defaults included."""
+        return self._dump(set(AgentConfig.model_fields))
+
+    def changes(self) -> dict[str, Any]:
+        """The given fields as JSON."""
+        return self._dump(set(self.model_fields_set))
+
+    def _dump(self, fields: set[str]) -> dict[str, Any]:
+        dumped = self.model_dump(include=fields)
+        if "post_call" in dumped:
+            dumped["post_call"] = self.post_call.given()
+        return dumped
+
+
+class AgentSnapshot(AgentConfig):
+    """The agent of a call as it was when the call was created: `AgentSnapshot.stored(call.agent)`."""
+
+    id: str
+    name: str
