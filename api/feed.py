@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from api.routing import DATABASE
-from calls.changes import Watch
+from calls.changes import CALLS, Watch
 from calls.database import Database
+from calls.errors import DatabaseAway
 from calls.states import TERMINAL, IntelligenceStatus
-from calls.tables import call_events, calls, jobs, now, recordings, segments
+from calls.tables import call_events, calls, jobs, recordings, segments
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     settled = sa.and_(
         calls.c.status.in_(TERMINAL),
         calls.c.intelligence_status != IntelligenceStatus.PENDING,
-        sa.or_(calls.c.lease_until.is_(None), calls.c.lease_until < now()),
+        calls.c.transcript_closed_at.is_not(None),
         ~work,
         ~recording,
     )
@@ -88,11 +89,15 @@ class Feed:
                 stream.wake()
 
     async def _watch(self) -> None:
-        async with self._database.changes.watch() as changes:
+        async with self._database.changes.watch(CALLS) as changes:
             while True:
                 await changes.wait()
                 try:
                     await self._look()
+                except DatabaseAway:
+                    log.warning("the progress of calls cannot be read: the database is away")
+                    await asyncio.sleep(RETRY_S)
+                    changes.wake()
                 except Exception:  # whatever it was, streams must not fall asleep
                     log.exception("the progress of calls could not be read")
                     await asyncio.sleep(RETRY_S)

@@ -5,10 +5,10 @@ from livekit import api
 
 from api.routing import DATABASE, ROOMS, SETTINGS
 from calls.errors import NotFound, Unauthorized
+from calls.leases import has_agent
 from calls.reading import read_participants
 from calls.states import CallStatus, EndReason
 from calls.store import CallStore
-from calls.tables import now
 
 PREFIX = "call_"
 _PRESENCE = {"participant_joined", "participant_left", "participant_connection_aborted"}
@@ -36,13 +36,17 @@ def _genuine(raw: bytes, request: web.Request) -> api.WebhookEvent:
 
 
 async def _look_for(request: web.Request, room: str, identity: str) -> None:
+    """Note who came or went while no agent is there; one that is notes it with the time at which it happened."""
+    call_id = room.removeprefix(PREFIX)
     there = {one.identity for one in await request.app[ROOMS].list_participants(room)}
     async with request.app[DATABASE].writing() as conn:
         store = CallStore(conn)
+        if await has_agent(conn, call_id):
+            return
         if identity in there:
-            await store.participant_joined(room.removeprefix(PREFIX), identity)
+            await store.participant_joined(call_id, identity)
         else:
-            await store.participant_left(room.removeprefix(PREFIX), identity)
+            await store.participant_left(call_id, identity)
 
 
 async def _look_at_end(request: web.Request, room: str) -> None:
@@ -55,7 +59,6 @@ async def _look_at_end(request: web.Request, room: str) -> None:
             call = await store.get(None, room.removeprefix(PREFIX))
         except NotFound:
             return
-        led = call.lease_until is not None and call.lease_until > now()
-        if call.status == CallStatus.CONNECTING and not led:
+        if call.status == CallStatus.CONNECTING and not await has_agent(conn, call.id):
             came = any(row.joined_at for row in await read_participants(conn, call.id))
             await store.finish(call.id, EndReason.CALLER_HUNG_UP if came else EndReason.ROOM_DELETED)

@@ -47,9 +47,11 @@ _ERRORS = {
     429: "Too many new calls by this publishable key or address",
     503: "A server that is needed does not answer",
 }
+_RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
 _ERROR_HEADERS: dict[int, Json] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    429: {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 _REQUEST_ID: Json = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request in our log."}}
 
@@ -101,6 +103,7 @@ def errors_of(route: Route) -> list[int]:
         413: route.body is not None,
         415: route.body is not None,
         404: "{" in route.path,
+        503: route.who is not Who.ANYONE,
     }
     return sorted({status for status, answers in usual.items() if answers} | set(route.errors))
 

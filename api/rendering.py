@@ -20,7 +20,7 @@ from api.schema.calls import (
 )
 from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
 from calls.listing import SHOWN, Page
-from calls.post_call import sections_on
+from calls.post_call import PostCall
 from calls.store import MICROS_PER_DOLLAR
 from calls.transcript import AGENT, as_text
 
@@ -131,7 +131,7 @@ def timed_utterance(row: Row) -> TimedUtterance:
 def recording(call: Row, row: Row | None, signed_url: str | None) -> Recording:
     """A call's recording; without one it is `disabled`, and `pending` as long as the call may still have one."""
     if row is None:
-        status = "pending" if "recording" in sections_on(call.post_call) else "disabled"
+        status = "pending" if "recording" in PostCall.stored(call.post_call).on else "disabled"
         return Recording(id=None, status=status, format=None, provider_recording_id=None, metadata={})
     metadata: dict[str, Any] = {"duration_ms": row.duration_ms, "size_bytes": row.size_bytes, "error": row.error}
     metadata = {name: value for name, value in metadata.items() if value is not None}
@@ -160,9 +160,11 @@ def event(row: Row) -> Event:
     return Event(
         id=f"evt_{row.id}",
         call_id=row.call_id,
+        kind=row.kind,
         level=row.level,
         source=row.source,
         message=row.message,
+        data=row.data or {},
         created_at=row.created_at,
     )
 

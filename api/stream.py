@@ -22,12 +22,13 @@ from api.feed import FEED, progress
 from api.routing import DATABASE, KEY, named
 from api.schema.stream import StreamEnd
 from calls.changes import Watch
-from calls.errors import Invalid
+from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
 from calls.tables import api_keys, call_events, segments
 
 HEARTBEAT_S = 15
 WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was
+RETRY_S = 1
 BATCH = 500
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _ID = re.compile(r"(\d{1,18})-(\d{1,9})(-end)?", re.ASCII)
@@ -82,7 +83,11 @@ async def _send(request: web.Request, response: web.StreamResponse, call_id: str
             break
         if not batch.more and not await watch.wait(HEARTBEAT_S):
             await _write(response, [b": still here\n\n"])
-        batch = await _read(request, call_id, batch.mark)
+        try:
+            batch = await _read(request, call_id, batch.mark)
+        except DatabaseAway:  # the stream goes on where it is when that is back
+            await asyncio.sleep(RETRY_S)
+            batch = Batch([], batch.mark, more=True)
 
 
 async def _write(response: web.StreamResponse, messages: list[bytes]) -> None:

@@ -108,7 +108,7 @@ class Ground:
             "created_at": _moment(started),
             "started_at": _moment(started + timedelta(seconds=1)),
             "ended_at": _moment(started + timedelta(seconds=61)),
-            "lease_token": 1,
+            "transcript_closed_at": _moment(started + timedelta(seconds=61)),
             "dispatches": 1,
         }
 

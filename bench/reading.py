@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bench.ground import Ground, ground
 from bench.table import Line, percentile, show
+from calls import leases
 from calls.database import Database
 from calls.store import CallStore
 
@@ -69,7 +70,7 @@ async def _conversation(on: Ground) -> AsyncIterator[str]:
     database = Database(on.settings.database)
     async with database.writing() as connection:
         store = CallStore(connection)
-        token = await store.take_lease(call["id"], "bench", 600)
+        token = await leases.take(connection, call["id"], "bench", "agent")
         await store.start(call["id"])
     await database.close()
     arguments = [sys.executable, "-m", "bench.writer", on.settings.database, call["id"], str(token)]

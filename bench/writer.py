@@ -5,6 +5,7 @@ import sys
 from itertools import count
 
 from calls.database import Database
+from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
 
 SENTENCE = [
@@ -30,9 +31,12 @@ PAUSE_S = 0.8
 
 
 async def main(database_url: str, call_id: str, token: int) -> None:
-    writer = TranscriptWriter(Database(database_url, pool_size=2), call_id, token)
+    database = Database(database_url, pool_size=1)
+    writer = TranscriptWriter(database, call_id, token, Persistence(lambda _seconds: None))
+    writing = asyncio.create_task(writer.run())
     at = 0.0
     for turn in count():
+        assert not writing.done()
         segment = writer.begin(*(("user", "ada") if turn % 2 else ("agent", None)))
         for words in range(1, len(SENTENCE) + 1):
             await asyncio.sleep(WORD_S)

@@ -4,15 +4,18 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs
+from calls.clock import moment
 from calls.counts import count
+from calls.events import EventKind
 from calls.states import CallStatus, IntelligenceStatus, ParticipantStatus
-from calls.tables import call_events, calls, now, participants
+from calls.tables import call_events, calls, participants
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_CALLS = sa.insert(calls)
@@ -66,7 +69,7 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
     if not new:
         return {}
     tenant_id = new[0].tenant_id
-    await conn.execute(_INSERT_CALLS, [_row(call) for call in new])
+    await conn.execute(_INSERT_CALLS, [_row(call, moment(conn)) for call in new])
     created: dict[str, Counter[str]] = defaultdict(Counter)
     for call in new:
         created[call.agent["id"]][call.status] += 1
@@ -76,8 +79,14 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
     written: dict[str, list[sa.Row[Any]]] = defaultdict(list)
     for row in await insert_participants(conn, tenant_id, places):
         written[row.call_id].append(row)
-    at = now()
-    first = {"level": "info", "source": "lifecycle", "message": "Call created", "data": None, "created_at": at}
+    first = {
+        "kind": EventKind.CALL_CREATED,
+        "level": "info",
+        "source": "lifecycle",
+        "message": "Call created",
+        "data": None,
+        "created_at": moment(conn),
+    }
     await conn.execute(_INSERT_EVENTS, [{"call_id": call.id, **first} for call in new])
     return written
 
@@ -104,7 +113,7 @@ async def insert_participants(
         else []
     )
     job_ids = {one.id: number for (_call_id, one), number in zip(phones, numbers, strict=True)}
-    at = now()
+    at = moment(conn)
     rows = [
         {
             "id": one.id,
@@ -124,8 +133,7 @@ async def insert_participants(
     return list((await conn.execute(_INSERT_PARTICIPANTS, rows)).all())
 
 
-def _row(call: NewCall) -> dict[str, Any]:
-    at = now()
+def _row(call: NewCall, at: datetime) -> dict[str, Any]:
     return {
         "id": call.id,
         "tenant_id": call.tenant_id,
@@ -144,5 +152,4 @@ def _row(call: NewCall) -> dict[str, Any]:
         "batch_id": call.batch_id,
         "created_at": at,
         "dispatches": 1,  # the room is created with its first dispatch
-        "dispatched_at": at,
     }

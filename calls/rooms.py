@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import aiohttp
 from livekit import api
+from livekit.protocol import agent
 
 from calls.errors import Unavailable
 from calls.settings import Settings
@@ -15,6 +16,7 @@ REQUEST_TIMEOUT_S = 10
 EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
 TOKEN_HOURS = 24
+_UNFINISHED = {agent.JobStatus.JS_PENDING, agent.JobStatus.JS_RUNNING}
 
 
 class Rooms:
@@ -56,16 +58,40 @@ class Rooms:
                 ),
             )
 
-    async def dispatch_agent(self, name: str, call_id: str) -> None:
-        """Ask for an agent once more: LiveKit neither queues nor repeats a dispatch that no worker took."""
+    async def dispatch_agent(self, name: str, call_id: str, avoid: str | None = None) -> None:
+        """Ask for an agent once more: LiveKit neither queues nor repeats a dispatch that no worker took.
+
+        The worker of the id `avoid` leaves it to others.
+        """
         async with _answering():
             await self._livekit.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(
                     agent_name=self._settings.agent_name,
                     room=name,
-                    metadata=_dispatch_metadata(call_id),
+                    metadata=_dispatch_metadata(call_id, avoid),
                 ),
             )
+
+    async def awaits_agent(self, name: str) -> bool:
+        """Whether a worker has taken the last dispatch to the room, and its job has not ended."""
+        async with _answering():
+            try:
+                dispatches = await self._livekit.agent_dispatch.list_dispatch(name)
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
+                return False
+        last = max(dispatches, key=lambda dispatch: dispatch.state.created_at, default=None)
+        return last is not None and any(job.state.status in _UNFINISHED for job in last.state.jobs)
+
+    async def remove_participant(self, name: str, identity: str) -> None:
+        """Put somebody out of a room; who is gone already is fine."""
+        async with _answering():
+            try:
+                await self._livekit.room.remove_participant(api.RoomParticipantIdentity(room=name, identity=identity))
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
 
     async def delete_room(self, name: str) -> None:
         """Close a room and disconnect everybody; a room that is gone already is fine."""
@@ -117,8 +143,8 @@ class Rooms:
         )
 
 
-def _dispatch_metadata(call_id: str) -> str:
-    return json.dumps({"call_id": call_id})
+def _dispatch_metadata(call_id: str, avoid: str | None = None) -> str:
+    return json.dumps({"call_id": call_id} | ({"avoid": avoid} if avoid else {}))
 
 
 @asynccontextmanager

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     storage_url: str = ""
 
     agent_name: str = "callroom"
-    worker_max_calls: int = Field(10, ge=1)
+    worker_max_calls: int = Field(10, ge=1)  # with one person each; every further person weighs as a call
+    max_participants: int = Field(50, ge=1, le=500)  # of one call
+    worker_drain_s: float = Field(3600, ge=0)
     api_host: str = "127.0.0.1"
     api_port: int = Field(8080, ge=0, le=65535)
     worker_host: str = "127.0.0.1"
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     join_timeout_s: float = Field(60, gt=0)
     agent_join_timeout_s: float = Field(5, gt=0)
     dispatch_attempts: int = Field(3, ge=1)
+    agent_return_timeout_s: float = Field(30, gt=0)
     lease_s: float = Field(10, gt=0)
 
     price_per_minute_webrtc: float = Field(0.0, ge=0)

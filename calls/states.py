@@ -54,6 +54,7 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SILENCE = "silence"
     PROVIDER_FAILED = "provider_failed"
+    SHUT_DOWN = "shut_down"
     ERROR = "error"
 
 

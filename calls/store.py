@@ -2,17 +2,23 @@
 
 import math
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs, webhooks
+from calls import webhooks
+from calls.agent_config import AgentSnapshot
+from calls.changes import CALLS, mark
+from calls.clock import moment
+from calls.closing import close
 from calls.counts import count
 from calls.creation import NewCall, NewParticipant, create_calls, insert_participants
 from calls.errors import NotFound
-from calls.post_call import queue_analysis, sections_on, transcribed
+from calls.events import EventKind
+from calls.leases import enter
+from calls.post_call import ANALYSES, PostCall
 from calls.states import (
     LIVE,
     PARTICIPANT_PRESENT,
@@ -24,7 +30,7 @@ from calls.states import (
     ParticipantStatus,
     outcome,
 )
-from calls.tables import call_events, calls, now, participants, recordings, tenants
+from calls.tables import call_events, calls, participants, recordings, tenants
 
 MICROS_PER_DOLLAR = 1_000_000
 
@@ -37,10 +43,16 @@ _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
 
 
 class CallStore:
-    """The verbs of a call on one open transaction; whoever changes no row lost the race and does nothing."""
+    """The verbs of a call on one open transaction; whoever changes no row lost the race and does nothing.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    Args:
+        connection: the open transaction.
+        at: when that happened which the verbs write down, in the database's time; without it, now.
+    """
+
+    def __init__(self, connection: AsyncConnection, at: datetime | None = None) -> None:
         self._connection = connection
+        self._at = at or moment(connection)
 
     async def create(self, call: NewCall) -> list[sa.Row[Any]]:
         """Write the call with its participants and their dial jobs; return the participants' rows in order."""
@@ -64,7 +76,9 @@ class CallStore:
         )
         places = [(call_id, position, one) for position, one in enumerate(new, row.participant_count)]
         added = await insert_participants(self._connection, tenant_id, places)
-        await self.add_event(call_id, "lifecycle", f"{len(new)} participant(s) added")
+        message = f"{len(new)} participant(s) added"
+        data = {"participant_ids": [row.id for row in added]}
+        await self.add_event(call_id, EventKind.PARTICIPANTS_ADDED, "lifecycle", message, data=data)
         return added
 
     async def get(self, tenant_id: str | None, call_id: str) -> sa.Row[Any]:
@@ -75,52 +89,12 @@ class CallStore:
             raise NotFound(message)
         return row
 
-    async def take_lease(self, call_id: str, worker: str, ttl_s: float) -> int | None:
-        """Become the one agent that may speak; the fencing token, or None if another holds it or the call is over."""
-        at = now()
-        taken = await self._connection.execute(
-            sa.update(calls)
-            .where(calls.c.id == call_id, calls.c.status.in_(LIVE))
-            .where(sa.or_(calls.c.lease_until.is_(None), calls.c.lease_until < at))
-            .values(
-                lease_worker=worker,
-                lease_token=calls.c.lease_token + 1,
-                lease_until=at + timedelta(seconds=ttl_s),
-            )
-            .returning(calls.c.lease_token),
-        )
-        token: int | None = taken.scalar_one_or_none()
-        return token
+    async def agent_joined(self, call_id: str, token: int) -> None:
+        """Note that the agent that holds the call's lease is in the room."""
+        await enter(self._connection, call_id, token)
+        await self.add_event(call_id, EventKind.AGENT_JOINED, "livekit", "Agent joined")
 
-    async def renew_lease(self, call_id: str, token: int, ttl_s: float) -> CallStatus | None:
-        """Hold the lease on; the call's status, or None if the lease is another's by now."""
-        renewed = await self._connection.execute(
-            sa.update(calls)
-            .where(calls.c.id == call_id, calls.c.lease_token == token, calls.c.lease_until.is_not(None))
-            .values(lease_until=now() + timedelta(seconds=ttl_s))
-            .returning(calls.c.status),
-        )
-        status = renewed.scalar_one_or_none()
-        return None if status is None else CallStatus(status)
-
-    async def release_lease(self, call_id: str, token: int) -> None:
-        """Give the lease back: all that was said and recorded is written."""
-        await self._connection.execute(
-            sa.update(calls).where(calls.c.id == call_id, calls.c.lease_token == token).values(lease_until=None),
-        )
-
-    async def agent_joined(self, call_id: str, token: int) -> bool:
-        """Note that the agent is in the room; False if its lease is not the current one."""
-        joined = await self._connection.execute(
-            sa.update(calls)
-            .where(calls.c.id == call_id, calls.c.lease_token == token, calls.c.status.in_(LIVE))
-            .values(agent_joined_at=now()),
-        )
-        if joined.rowcount:
-            await self.add_event(call_id, "livekit", "Agent joined")
-        return bool(joined.rowcount)
-
-    async def participant_joined(self, call_id: str, identity: str, at: datetime | None = None) -> bool:
+    async def participant_joined(self, call_id: str, identity: str) -> bool:
         """Note that a participant is in the room; False if it was already, or the call is over."""
         await self._hold(call_id)
         joined = await self._connection.execute(
@@ -130,23 +104,25 @@ class CallStore:
             .where(sa.exists().where(calls.c.id == call_id, calls.c.status.in_(LIVE)))
             .values(
                 status=ParticipantStatus.JOINED,
-                joined_at=sa.func.coalesce(participants.c.joined_at, at or now()),
+                joined_at=sa.func.coalesce(participants.c.joined_at, self._at),
                 left_at=None,
             )
-            .returning(participants.c.transport),
+            .returning(participants.c.id, participants.c.transport),
         )
-        transport = joined.scalar_one_or_none()
-        if transport == "pstn":
-            await self.add_event(call_id, "telephony", "PSTN leg connected")
-        elif transport is not None:
-            await self.add_event(call_id, "livekit", "Participant joined", data={"identity": identity})
-        return transport is not None
+        row = joined.one_or_none()
+        if row is None:
+            return False
+        kind, source, message = {
+            "pstn": (EventKind.LEG_ANSWERED, "telephony", "PSTN leg connected"),
+            "webrtc": (EventKind.PARTICIPANT_JOINED, "livekit", "Participant joined"),
+        }[row.transport]
+        await self.add_event(call_id, kind, source, message, data=_whom(row, identity))
+        return True
 
     async def participant_left(
         self,
         call_id: str,
         identity: str,
-        at: datetime | None = None,
         *,
         status: ParticipantStatus = ParticipantStatus.LEFT,
         reason: EndReason | None = None,
@@ -157,61 +133,68 @@ class CallStore:
             sa.update(participants)
             .where(participants.c.call_id == call_id, participants.c.identity == identity)
             .where(participants.c.status.in_(PARTICIPANT_PRESENT))
-            .values(status=status, left_at=at or now(), end_reason=reason)
-            .returning(participants.c.transport),
+            .values(status=status, left_at=self._at, end_reason=reason)
+            .returning(participants.c.id, participants.c.transport),
         )
-        transport = left.scalar_one_or_none()
-        if transport is None:
+        row = left.one_or_none()
+        if row is None:
             return False
         failed = status is ParticipantStatus.FAILED
-        phone = transport == "pstn"
-        message = {
-            (True, True): f"PSTN leg failed: {reason}",
-            (True, False): f"Participant failed: {reason}",
-            (False, True): "PSTN leg ended",
-            (False, False): "Participant left",
+        phone = row.transport == "pstn"
+        kind, message = {
+            (True, True): (EventKind.LEG_FAILED, f"PSTN leg failed: {reason}"),
+            (True, False): (EventKind.PARTICIPANT_FAILED, f"Participant failed: {reason}"),
+            (False, True): (EventKind.LEG_ENDED, "PSTN leg ended"),
+            (False, False): (EventKind.PARTICIPANT_LEFT, "Participant left"),
         }[failed, phone]
         await self.add_event(
             call_id,
+            kind,
             "telephony" if phone else "livekit",
             message,
             level="error" if failed else "info",
-            data=None if phone else {"identity": identity},
+            data=_whom(row, identity) | ({"reason": reason} if failed else {}),
         )
         return True
 
     async def ringing(self, call_id: str) -> bool:
         """A phone rings: queued -> ringing."""
         row = await self._lock(call_id)
-        return await self._move(row, CallStatus.RINGING, "Phone is ringing", "telephony")
+        return await self._move(row, CallStatus.RINGING, EventKind.LEG_RINGING, "Phone is ringing", "telephony")
 
-    async def start(self, call_id: str, at: datetime | None = None) -> bool:
+    async def start(self, call_id: str) -> bool:
         """The first human and the agent are both in the room: the call's zero for segments, recording and billing."""
         row = await self._lock(call_id)
-        at = at or now()
-        if not await self._move(row, CallStatus.IN_PROGRESS, "Call started", "lifecycle", started_at=at):
+        kind, message = EventKind.CALL_STARTED, "Call started"
+        if not await self._move(row, CallStatus.IN_PROGRESS, kind, message, "lifecycle", started_at=self._at):
             return False
         await webhooks.announce(self._connection, call_id, "call.started")
         return True
 
-    async def finish(self, call_id: str, reason: EndReason, at: datetime | None = None) -> bool:
-        """End the call, bill it and queue its post-call work; of several at once exactly one gets True."""
+    async def finish(self, call_id: str, reason: EndReason) -> bool:
+        """End the call and bill it; of several at once exactly one gets True.
+
+        What comes after it is queued here too, or by the agent that still writes, when it releases the call.
+        """
         row = await self._lock(call_id)
         if row.status in TERMINAL:
             return False
-        at = at or now()
+        at = self._at
         status = outcome(reason, started=row.started_at is not None)
         seconds = math.ceil((at - row.started_at).total_seconds()) if row.started_at else 0
         cost = round(row.price_micros_per_minute * max(seconds, 0) / 60)
-        parts = sections_on(row.post_call)
-        analysed = status is CallStatus.COMPLETED and row.started_at is not None and transcribed(row.agent)
-        pending = analysed and bool(parts - {"recording"})
+        parts = PostCall.stored(row.post_call).on
+        transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
+        talked = status is CallStatus.COMPLETED and row.started_at is not None
+        pending = talked and transcribed and bool(parts & ANALYSES)
         await self._move(
             row,
             status,
+            EventKind.CALL_FAILED if status is CallStatus.FAILED else EventKind.CALL_COMPLETED,
             f"Call {status}: {reason}",
             "lifecycle",
             level="error" if status is CallStatus.FAILED else "info",
+            data={"reason": reason},
             end_reason=reason,
             ended_at=at,
             bill_duration=max(seconds, 0),
@@ -221,15 +204,15 @@ class CallStore:
         await self._charge(row.tenant_id, cost)
         await self._dismiss_participants(call_id, status, reason, at)
         if "recording" in parts:
-            await self._hand_over_recording(row, status)
-        if row.started_at is not None:
-            await queue_analysis(self._connection, row.tenant_id, call_id, dedup=f"post_call:{call_id}")
+            await self._expect_recording(row, status)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
+        await close(self._connection, call_id)
         return True
 
     async def add_event(
         self,
         call_id: str,
+        kind: EventKind,
         source: str,
         message: str,
         *,
@@ -242,18 +225,9 @@ class CallStore:
         follows the log misses one.
         """
         await self._hold(call_id)
-        await self._write_event(call_id, source, message, level, data)
-
-    async def _write_event(
-        self,
-        call_id: str,
-        source: str,
-        message: str,
-        level: str,
-        data: dict[str, Any] | None,
-    ) -> None:
-        event = {"call_id": call_id, "level": level, "source": source, "message": message, "data": data}
-        await self._connection.execute(_INSERT_EVENT, {**event, "created_at": now()})
+        mark(self._connection, CALLS)
+        event = {"call_id": call_id, "kind": kind, "level": level, "source": source, "message": message, "data": data}
+        await self._connection.execute(_INSERT_EVENT, {**event, "created_at": self._at})
 
     async def _hold(self, call_id: str) -> None:
         # Always the call before its participants: who takes them the other way round may wait for ever.
@@ -273,10 +247,12 @@ class CallStore:
         self,
         row: sa.Row[Any],
         to: CallStatus,
+        kind: EventKind,
         message: str,
         source: str,
         *,
         level: str = "info",
+        data: dict[str, Any] | None = None,
         **values: object,
     ) -> bool:
         moved = await self._connection.execute(
@@ -287,7 +263,7 @@ class CallStore:
         if not moved.rowcount:
             return False
         await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, to: 1})
-        await self.add_event(row.id, source, message, level=level)
+        await self.add_event(row.id, kind, source, message, level=level, data=data)
         return True
 
     async def _charge(self, tenant_id: str, cost_micros: int) -> None:
@@ -321,7 +297,7 @@ class CallStore:
             ),
         )
 
-    async def _hand_over_recording(self, row: sa.Row[Any], status: CallStatus) -> None:
+    async def _expect_recording(self, row: sa.Row[Any], status: CallStatus) -> None:
         started = row.started_at is not None
         await self._connection.execute(
             sa.insert(recordings).values(
@@ -331,14 +307,8 @@ class CallStore:
                 error=None if started else f"the call never started ({status})",
             ),
         )
-        if started:
-            await jobs.enqueue(
-                self._connection,
-                "store_recording",
-                {"call_id": row.id},
-                queue="recording",
-                tenant_id=row.tenant_id,
-                call_id=row.id,
-                dedup=f"store_recording:{row.id}",
-                max_attempts=10,  # with the backoff, the storage may be away for a quarter of an hour
-            )
+
+
+def _whom(row: sa.Row[Any], identity: str) -> dict[str, Any]:
+    """A participant as an event names it; a phone's number stays out of the log of events."""
+    return {"participant_id": row.id} | ({} if row.transport == "pstn" else {"identity": identity})

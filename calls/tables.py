@@ -6,7 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.types import TypeDecorator
+
+from calls.clock import moment
 
 metadata = sa.MetaData(
     naming_convention={
@@ -47,13 +50,12 @@ def _from_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
-def now() -> datetime:
-    """This moment, in UTC."""
-    return datetime.now(UTC)
+def _now(context: DefaultExecutionContext) -> datetime:
+    return moment(context.root_connection)
 
 
 def _created_at() -> sa.Column[datetime]:
-    return sa.Column("created_at", UtcDateTime, nullable=False, default=now)
+    return sa.Column("created_at", UtcDateTime, nullable=False, default=_now)
 
 
 def _tenant() -> sa.Column[str]:
@@ -104,7 +106,7 @@ agents = sa.Table(
     # Everything that shapes a conversation, as the API takes and shows it.
     sa.Column("config", Json, nullable=False),
     _created_at(),
-    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=_now),
     sa.Column("deleted_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
 )
@@ -135,14 +137,8 @@ calls = sa.Table(
     _created_at(),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
-    # Who may speak in this call, and until when that holds without a renewal.
-    sa.Column("lease_worker", sa.String(100)),
-    sa.Column("lease_token", sa.Integer, nullable=False, default=0),
-    sa.Column("lease_until", UtcDateTime),
-    sa.Column("agent_joined_at", UtcDateTime),
     sa.Column("dispatches", sa.Integer, nullable=False, default=0),
-    sa.Column("dispatched_at", UtcDateTime),
-    # Set once nobody can add to the transcript any more: the lease was released or ran out after the end.
+    # Set once the call is over and nobody can add to the transcript any more.
     sa.Column("transcript_closed_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
@@ -153,6 +149,22 @@ calls = sa.Table(
         sqlite_where=sa.text("status NOT IN ('completed', 'failed')"),
         postgresql_where=sa.text("status NOT IN ('completed', 'failed')"),
     ),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    _call(primary_key=True),
+    sa.Column("token", sa.Integer, nullable=False),  # counts the holders
+    sa.Column("held", sa.Boolean, nullable=False),
+    # The last holder: its worker, and the name of its agent in the room.
+    sa.Column("worker", sa.String(100), nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("entered", sa.Boolean, nullable=False),  # its agent is in the room
+    sa.Column("renewals", sa.Integer, nullable=False),  # its signs of life
+    sa.Column("renewed_at", UtcDateTime, nullable=False),  # the last of them by an agent that was in the room
+    sa.Column("changes", sa.Integer, nullable=False),  # how many of its changes to the call are written
+    sa.Index("ix_leases_held", "call_id", sqlite_where=sa.text("held"), postgresql_where=sa.text("held")),
 )
 
 call_counts = sa.Table(
@@ -209,6 +221,7 @@ call_events = sa.Table(
     sa.Column("id", Number, primary_key=True, autoincrement=True),
     _call(),
     sa.Column("level", sa.String(8), nullable=False, default="info"),
+    sa.Column("kind", sa.String(40), nullable=False),  # an EventKind
     sa.Column("source", sa.String(12), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("data", Json),
@@ -321,7 +334,7 @@ trunks = sa.Table(
     sa.Column("state", sa.String(12), nullable=False),  # pending | connected | failed
     sa.Column("reason", sa.Text),
     sa.Column("livekit_ids", Json, nullable=False),
-    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=_now),
 )
 
 webhooks = sa.Table(
@@ -337,7 +350,7 @@ webhooks = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False, default=True),
     sa.Column("alert_email", sa.Text),
     _created_at(),
-    sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=_now),
     sa.Index(None, "tenant_id", "created_at"),
 )
 
@@ -357,6 +370,7 @@ deliveries = sa.Table(
     _created_at(),
     sa.Column("delivered_at", UtcDateTime),
     sa.Index(None, "webhook_id", "created_at"),
+    sa.Index(None, "created_at"),
 )
 
 idempotency_keys = sa.Table(

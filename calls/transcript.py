@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import leases
+from calls.changes import CALLS, mark
 from calls.database import upsert
-from calls.tables import calls, segments
+from calls.tables import segments
 
 CALLER = "user"
 AGENT = "agent"
@@ -36,18 +38,27 @@ async def write_segments(
     new: Sequence[Segment],
 ) -> bool:
     """Insert or overwrite segments by sequence; False, and nothing written, if `token` is not the current lease's."""
-    held = await connection.execute(
-        sa.select(calls.c.lease_token).where(calls.c.id == call_id).with_for_update(),
-    )
-    if held.scalar_one_or_none() != token:
+    if not await leases.is_held(connection, call_id, token):
         return False
     if not new:
         return True
+    mark(connection, CALLS)
     revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
     first = int((await connection.execute(revision)).scalar_one()) + 1
     rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
     await connection.execute(_overwrite(connection.dialect.name), rows)
     return True
+
+
+async def settle_segments(connection: AsyncConnection, call_id: str) -> None:
+    """Make final what an agent that is gone had left unfinished: nobody will say how it went on."""
+    revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
+    first = int((await connection.execute(revision)).scalar_one()) + 1
+    unfinished = sa.select(segments.c.sequence).where(segments.c.call_id == call_id, ~segments.c.is_final)
+    mark(connection, CALLS)
+    for number, sequence in enumerate((await connection.scalars(unfinished)).all(), first):
+        this = (segments.c.call_id == call_id, segments.c.sequence == sequence)
+        await connection.execute(sa.update(segments).where(*this).values(is_final=True, revision=number))
 
 
 @cache

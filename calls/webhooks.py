@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.errors import Conflict, NotFound
 from calls.jobs import enqueue
-from calls.tables import calls, deliveries, now, participants, webhooks
+from calls.tables import calls, deliveries, participants, webhooks
 
 Row = sa.Row[Any]
 
@@ -80,11 +81,11 @@ async def get_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str) ->
 async def update_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str, changes: dict[str, Any]) -> Row:
     """Change the given ones of `url`, `events`, `secret`, `active`, `alert_email`; a new secret rotates the old one."""
     row = await get_webhook(conn, tenant_id, webhook_id)
-    values = {**changes, "updated_at": now()}
+    values = {**changes, "updated_at": moment(conn)}
     if "events" in changes:
         values["events"] = _unique(changes["events"])
     if changes.get("secret", row.secret) != row.secret:
-        values |= {"previous_secret": row.secret, "rotated_at": now()}
+        values |= {"previous_secret": row.secret, "rotated_at": moment(conn)}
     await conn.execute(webhooks.update().where(*_own(tenant_id, webhook_id)).values(**values))
     return await get_webhook(conn, tenant_id, webhook_id)
 
@@ -177,7 +178,7 @@ async def record_attempt(
         "response_status": response_status,
         "error": error,
         "attempts": deliveries.c.attempts + 1,
-        "delivered_at": now() if status is DeliveryStatus.DELIVERED else None,
+        "delivered_at": moment(conn) if status is DeliveryStatus.DELIVERED else None,
     }
     await conn.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(**values))
 
@@ -189,8 +190,8 @@ async def give_up_delivery(conn: AsyncConnection, delivery_id: str) -> None:
 
 
 async def _send(conn: AsyncConnection, endpoint: Row, event: str, data: dict[str, Any], call_id: str | None) -> str:
-    delivery_id, moment = str(uuid.uuid4()), now()
-    payload = {"id": delivery_id, "event": event, "created_at": _iso(moment), "data": data}
+    delivery_id, at = str(uuid.uuid4()), moment(conn)
+    payload = {"id": delivery_id, "event": event, "created_at": _iso(at), "data": data}
     values = {
         "id": delivery_id,
         "webhook_id": endpoint.id,
@@ -199,7 +200,7 @@ async def _send(conn: AsyncConnection, endpoint: Row, event: str, data: dict[str
         "event": event,
         "payload": payload,
         "status": DeliveryStatus.PENDING,
-        "created_at": moment,
+        "created_at": at,
     }
     statement = deliveries.insert().values(**values).returning(deliveries)
     await _queue(conn, (await conn.execute(statement)).one())
@@ -242,8 +243,8 @@ async def _call_json(conn: AsyncConnection, call: Row) -> dict[str, Any]:
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _own(tenant_id: str, webhook_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls import leases
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.states import EndReason
@@ -58,7 +59,7 @@ def running(database: Database, place: NewCallInRow) -> Callable[..., Awaitable[
         call = await place(**fields)
         async with database.writing() as connection:
             store = CallStore(connection)
-            token = await store.take_lease(call.id, "worker", 10)
+            token = await leases.take(connection, call.id, "worker", "agent-1")
             assert token is not None
             await store.agent_joined(call.id, token)
             await store.participant_joined(call.id, "ada")

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls import leases
 from calls.counts import total
 from calls.creation import NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.errors import NotFound
 from calls.states import CallStatus, EndReason
 from calls.store import CallStore
-from calls.tables import call_events, calls, jobs, now, participants, recordings, tenants
+from calls.tables import call_events, jobs, participants, recordings, tenants
 
 
 async def row_of(database: Database, call_id: str) -> sa.Row[Any]:
@@ -50,13 +51,16 @@ async def test_another_tenants_call_is_not_there(database, place):
 
 
 async def test_of_several_ends_at_once_exactly_one_wins_and_queues_the_work_once(database, running, finish):
-    call, _ = await running(post_call={"summary": {"enabled": True}, "recording": {"enabled": True}})
+    call, token = await running(post_call={"summary": {"enabled": True}, "recording": {"enabled": True}})
     reasons = [EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.ENDED_BY_API, EndReason.ROOM_DELETED] * 2
     won = await asyncio.gather(*(finish(call.id, reason) for reason in reasons))
     assert sum(won) == 1
     row = await row_of(database, call.id)
     assert row.end_reason == reasons[won.index(True)]
     assert (row.status, row.intelligence_status) == ("completed", "pending")
+    assert await jobs_of(database, call.id) == []  # the agent may still be writing
+    async with database.writing() as connection:
+        assert await leases.release(connection, call.id, token)
     assert sorted(await jobs_of(database, call.id)) == ["post_call", "store_recording"]
     assert sum("completed" in message for message in await events_of(database, call.id)) == 1
 
@@ -79,15 +83,14 @@ async def test_ending_by_the_api_completes_a_call_that_nobody_joined(database, p
 
 
 async def test_a_finished_call_moves_no_more(database, running, finish):
-    call, token = await running()
+    call, _ = await running()
     await finish(call.id, EndReason.CALLER_HUNG_UP)
     async with database.writing() as connection:
         store = CallStore(connection)
         assert not await store.start(call.id)
         assert not await store.ringing(call.id)
         assert not await store.participant_joined(call.id, "ada")
-        assert await store.take_lease(call.id, "another", 10) is None
-        assert not await store.agent_joined(call.id, token)
+        assert await leases.take(connection, call.id, "another", "agent-2") is None
 
 
 async def test_a_metered_tenant_is_charged_once_by_the_started_minute_fraction(database, running):
@@ -98,9 +101,8 @@ async def test_a_metered_tenant_is_charged_once_by_the_started_minute_fraction(d
 
     async def end() -> bool:
         async with database.writing() as connection:
-            return await CallStore(connection).finish(
-                call.id, EndReason.CALLER_HUNG_UP, started + timedelta(seconds=90)
-            )
+            store = CallStore(connection, started + timedelta(seconds=90))
+            return await store.finish(call.id, EndReason.CALLER_HUNG_UP)
 
     assert sum(await asyncio.gather(end(), end(), end())) == 1
     row = await row_of(database, call.id)
@@ -125,23 +127,6 @@ async def test_counts_follow_every_transition(database, place, running, finish):
         by_status = {status: (await connection.execute(query)).scalar_one() for status, query in counted.items()}
         assert (await connection.execute(sa.select(total(DEFAULT_TENANT)))).scalar_one() == 2
     assert {status: n for status, n in by_status.items() if n} == {"connecting": 1, "completed": 1}
-
-
-async def test_only_one_worker_gets_the_lease_until_it_runs_out(database, place):
-    call = await place()
-
-    async def take(worker: str, ttl_s: float = 10) -> int | None:
-        async with database.writing() as connection:
-            return await CallStore(connection).take_lease(call.id, worker, ttl_s)
-
-    tokens = await asyncio.gather(*(take(f"worker {n}") for n in range(4)))
-    assert sorted(token for token in tokens if token) == [1]
-    async with database.writing() as connection:
-        await connection.execute(sa.update(calls).values(lease_until=now() - timedelta(seconds=1)))
-    assert await take("the next") == 2
-    async with database.writing() as connection:
-        assert await CallStore(connection).renew_lease(call.id, 1, 10) is None
-        assert await CallStore(connection).renew_lease(call.id, 2, 10) == "connecting"
 
 
 async def test_participants_that_never_came_are_dismissed_with_the_call(database, running, finish):

@@ -13,6 +13,8 @@ from calls.states import EndReason
 from calls.tables import deliveries, jobs
 from calls.webhooks import DeliveryStatus, WebhookEvent
 
+pytestmark = pytest.mark.restless
+
 URL = "https://example.com/hook"
 
 

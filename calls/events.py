@@ -1,0 +1,41 @@
+"""What a call's event log tells: each entry has a kind, a word that stays, beside its text."""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened; `docs/events.md` says what each kind means and what its `data` holds."""
+
+    CALL_CREATED = "call.created"
+    CALL_STARTED = "call.started"
+    CALL_COMPLETED = "call.completed"
+    CALL_FAILED = "call.failed"
+
+    PARTICIPANTS_ADDED = "participants.added"
+    PARTICIPANT_JOINED = "participant.joined"
+    PARTICIPANT_LEFT = "participant.left"
+    PARTICIPANT_FAILED = "participant.failed"
+
+    LEG_RINGING = "leg.ringing"
+    LEG_ANSWERED = "leg.answered"
+    LEG_ENDED = "leg.ended"
+    LEG_FAILED = "leg.failed"
+
+    AGENT_JOINED = "agent.joined"
+    AGENT_LOST = "agent.lost"
+    AGENT_RETURNED = "agent.returned"
+    AGENT_ENTERING_FAILED = "agent.entering_failed"
+    DISPATCH_REPEATED = "dispatch.repeated"
+
+    TEMPLATE_UNKNOWN_VARIABLES = "template.unknown_variables"
+    PROVIDER_FAILED = "provider.failed"
+    PART_RESTARTED = "part.restarted"
+    PART_FAILED = "part.failed"
+    DATABASE_BACK = "database.back"
+
+    RECORDING_STORED = "recording.stored"
+    RECORDING_FAILED = "recording.failed"
+    TRANSCRIPT_SHORTENED = "transcript.shortened"
+    ANALYSIS_COMPLETED = "analysis.completed"
+    ANALYSIS_FAILED = "analysis.failed"
+    ANALYSIS_PART_FAILED = "analysis.part_failed"

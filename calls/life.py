@@ -1,0 +1,102 @@
+"""Whether a lease's holder lives: it keeps a lock, and the kernel frees that when the process dies, however it dies.
+
+On Postgres it is an advisory lock of the session, beside SQLite a lock on a file. It is news, not the truth: a lock can
+also be free because a connection broke, so a judge believes it when it stays free.
+"""
+
+import asyncio
+import fcntl
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LOCK = sa.text("SELECT pg_try_advisory_lock(:key)")
+_LOCKED = sa.text(
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks "
+    "WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+)
+
+
+class Life:
+    """The lock of one holder. It belongs to this process, on Postgres to its connection, until it is ended.
+
+    Args:
+        key: `HeldLease.life`.
+    """
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+        self._file: BinaryIO | None = None
+        self.shown = False  # whether others can see that this process lives
+        self.interrupted = asyncio.Event()  # the connection that had it is gone: it is to be shown again at once
+
+    async def show(self, conn: AsyncConnection) -> None:
+        """Take the lock if this connection has it not; to be called with every renewal, and until it is `shown`.
+
+        It may be had later only: a server can still have the session of a connection that broke.
+        """
+        if conn.dialect.name == "sqlite":
+            self._lock(_file(conn, self._key))
+            self.shown = self._file is not None
+            return
+        if conn.info.get("life") != self._key:
+            driver = (await conn.get_raw_connection()).driver_connection
+            assert driver is not None
+            driver.add_termination_listener(self._interrupt)
+            self.interrupted.clear()
+            self.shown = bool(await conn.scalar(_LOCK, {"key": self._key}))
+            if self.shown:
+                conn.info["life"] = self._key
+
+    def end(self) -> None:
+        """Free the file; a session's lock is freed with its connection."""
+        if self._file is not None:
+            Path(self._file.name).unlink(missing_ok=True)
+            self._file.close()
+
+    def _interrupt(self, _driver: object) -> None:
+        self.shown = False
+        self.interrupted.set()
+
+    def _lock(self, path: Path) -> None:
+        if self._file is not None:
+            return
+        path.parent.mkdir(exist_ok=True)
+        file = path.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # a judge is just looking: the next renewal takes it
+            file.close()
+        else:
+            self._file = file
+
+
+async def living(conn: AsyncConnection, keys: set[int]) -> set[int]:
+    """Which of these keys are locked now."""
+    if conn.dialect.name == "sqlite":
+        return {key for key in keys if _is_locked(_file(conn, key))}
+    return keys & {int(key) for key in await conn.scalars(_LOCKED)} if keys else set()
+
+
+def bury(conn: AsyncConnection, key: int) -> None:
+    """Remove what a dead holder left."""
+    if conn.dialect.name == "sqlite":
+        _file(conn, key).unlink(missing_ok=True)
+
+
+def _file(conn: AsyncConnection, key: int) -> Path:
+    return Path(f"{conn.engine.url.database}-lives") / f"{key:016x}"
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
