@@ -15,6 +15,7 @@ from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
+from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import Database
@@ -39,6 +40,7 @@ CALLS = web.AppKey("calls", Together[Wanted, Outcome])
 async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
     people.check_publishable(key, body.agent_id, body.participants)
+    people.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     if not key.publishable and HEADER not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
@@ -147,7 +149,7 @@ async def _check(
         participants=invited,
         metadata=metadata,
         variables=variables or {},
-        post_call=resolve(agent, post_call),
+        post_call=merge(AgentSnapshot.stored(agent).post_call, post_call).given(),
         price_micros_per_minute=people.price(request.app[SETTINGS], invited),
     )
 
@@ -163,8 +165,3 @@ def _placed(request: web.Request, call: NewCall, rows: Sequence[sa.Row[Any]]) ->
     browsers = tuple(one.identity for one in call.participants if not one.is_phone)
     status = 202 if call.status is CallStatus.QUEUED else 201
     return Outcome(status, created, call.id, browsers), created
-
-
-def resolve(agent: dict[str, Any], override: PostCall | None) -> dict[str, Any]:
-    """The sections of a call: its agent's, and what it says for itself."""
-    return merge(agent.get("post_call"), override.model_dump(exclude_unset=True) if override else None)

@@ -35,11 +35,7 @@ class Caller:
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
         await self.room.connect(self.url, self.token)
-        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        await self.room.local_participant.publish_track(
-            track,
-            rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
-        )
+        await self._publish()
         self._tasks.append(asyncio.create_task(self._speak()))
         return self
 
@@ -57,6 +53,19 @@ class Caller:
         self._to_say = np.resize(SPEECH, int(seconds * RATE))
         await asyncio.sleep(seconds)
 
+    def mute(self) -> None:
+        """Switch the microphone off, as a button in a browser does."""
+        self._track.mute()
+
+    async def publish_again(self) -> None:
+        """Take the microphone back and publish it anew, as a browser does for another device."""
+        await self.room.local_participant.unpublish_track(self._track.sid)
+        await self._publish()
+
+    def hush(self) -> None:
+        """Break off in the middle of a sentence."""
+        self._to_say = np.zeros(0, np.int16)
+
     @property
     def agent(self) -> rtc.RemoteParticipant | None:
         return next((p for p in self.room.remote_participants.values() if "agent" in p.identity), None)
@@ -70,14 +79,21 @@ class Caller:
         """How much of the agent's voice was heard in all."""
         return sum(level > LOUD for _, level in self.heard) / 50
 
+    async def _publish(self) -> None:
+        self._track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        await self.room.local_participant.publish_track(
+            self._track,
+            rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
+        )
+
     async def _speak(self) -> None:
         while True:
             block, self._to_say = self._to_say[:FRAME], self._to_say[FRAME:]
             samples = np.pad(block, (0, FRAME - len(block)))
             await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, FRAME))
 
-    def _subscribed(self, track: rtc.RemoteTrack, *_: object) -> None:
-        if track.kind == rtc.TrackKind.KIND_AUDIO:
+    def _subscribed(self, track: rtc.RemoteTrack, _publication: object, owner: rtc.RemoteParticipant) -> None:
+        if "agent" in owner.identity and track.kind == rtc.TrackKind.KIND_AUDIO:
             self._tasks.append(asyncio.create_task(self._listen(track)))
 
     async def _listen(self, track: rtc.RemoteTrack) -> None:
@@ -88,6 +104,16 @@ class Caller:
                 self.heard.append((time.monotonic(), float(np.sqrt(np.mean(samples**2)))))
         finally:
             await stream.aclose()
+
+
+async def leave(caller: Caller) -> None:
+    """One way to vanish."""
+    await caller.hang_up()
+
+
+async def mute(caller: Caller) -> None:
+    """Another."""
+    caller.mute()
 
 
 async def main(url: str, token: str) -> None:

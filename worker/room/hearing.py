@@ -1,71 +1,98 @@
-"""What the agent hears: the mix of all microphones, and the words of each participant from an STT stream of its own."""
+"""Who is heard in the room: an ear for each microphone, and what all of them together give to an agent session."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+import logging
+import time
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
-import numpy as np
 from livekit import rtc
 from livekit.agents import stt, utils
-from livekit.agents.voice import io
-from typing_extensions import override
 
-from worker.room.ear import FRAME_S, SAMPLE_RATE, Ear, Listener
+from worker.room.ear import Ear, Listener
+from worker.room.merged_activity import MergedActivity
+from worker.room.mix import Mix
+
+logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
-TAIL_S = 0.5
+DEAF_S = 8.0  # a caller waits no longer to be understood
+RESTART_S = (0.0, 0.2, 1.0)  # an ear that died listens again after so long,
+HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
-class Hearing(io.AudioInput):
-    """An AudioInput (the mix, which the voice activity and end-of-turn models get) and the merged speech events.
+class Attachment:
+    """What one agent session hears, until `close`: the mix of all microphones, their voice activity, and the words."""
+
+    def __init__(self, ears: Collection[Ear]) -> None:
+        self.audio = Mix(ears)
+        self.vad = MergedActivity(ears)
+        self._events = utils.aio.Chan[stt.SpeechEvent]()
+
+    def events(self) -> AsyncIterator[stt.SpeechEvent]:
+        """What each person said for certain, one after the other; among several on a line of its own with the name."""
+        return self._events
+
+    def send(self, event: stt.SpeechEvent) -> None:
+        """Let the session know of this."""
+        if not self._events.closed:
+            self._events.send_nowait(event)
+
+    def close(self) -> None:
+        """Nothing more is heard."""
+        self.audio.close()
+        self._events.close()
+
+
+class Hearing:
+    """Keeps an ear at each microphone; a session may be attached to them, detached, and another attached.
+
+    While none is, the ears go on with transcript and recording, and what they hear waits for nobody.
 
     Args:
         recognizer: makes the STT streams.
-        listener: what each ear needs of the call.
+        listener: what the ears need of the call.
     """
 
     def __init__(self, recognizer: stt.STT[Any], listener: Listener) -> None:
-        super().__init__(label="Hearing")
         self._recognizer = recognizer
         self._listener = listener
         self._ears: dict[str, Ear] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._mix = utils.aio.Chan[rtc.AudioFrame]()
-        self._events = utils.aio.Chan[stt.SpeechEvent]()
-        self._unmixed: dict[str, deque[rtc.AudioFrame]] = {}
+        self._attached: Attachment | None = None
+        self._deaf = False
+        self._last: str | None = None  # who was heard last, perhaps in the same turn, and may have left since
+
+    def attach(self) -> Attachment:
+        """What a new session hears from now on; the one before hears nothing more."""
+        if self._attached is not None:
+            self._attached.close()
+        for ear in self._ears.values():
+            ear.unmixed.clear()
+        self._attached = Attachment(self._ears.values())
+        return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
         """Listen to a participant's microphone until `ignore`."""
-        ear = Ear(participant, self._recognizer, self._listener, self._on_frame, self._on_event)
+        ear = Ear(
+            participant,
+            self._recognizer,
+            self._listener,
+            on_final=self._on_final,
+            on_broken=self._judge,
+        )
         self._ears[track.sid] = ear
-        self._unmixed[participant.identity] = deque()
-        task = asyncio.create_task(ear.listen(track), name="ear")
+        task = asyncio.create_task(self._listen(ear, track), name="ear")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        self._listener.on_ears(len(self._ears))
 
     def ignore(self, track: rtc.RemoteTrack) -> None:
         """A track is gone; what was said on it still becomes text."""
         ear = self._ears.pop(track.sid, None)
-        if ear is None:
-            return
-        ear.close()
-        if not any(other.identity == ear.identity for other in self._ears.values()):
-            self._unmixed.pop(ear.identity, None)
-        # Whoever leaves in the middle of a word must not keep the agent waiting for its end.
-        for _ in range(int(TAIL_S / FRAME_S)):
-            self._send(utils.audio.silence_frame(FRAME_S, SAMPLE_RATE))
-
-    @override
-    async def __anext__(self) -> rtc.AudioFrame:
-        try:
-            return await self._mix.recv()
-        except utils.aio.ChanClosed:
-            raise StopAsyncIteration from None
-
-    def events(self) -> AsyncIterator[stt.SpeechEvent]:
-        """The speech events of everybody, as they come."""
-        return self._events
+        if ear is not None:
+            ear.close()
+            self._listener.on_ears(len(self._ears))
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
@@ -74,38 +101,50 @@ class Hearing(io.AudioInput):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
             await utils.aio.cancel_and_wait(*self._tasks)
-        self._mix.close()
-        self._events.close()
+        if self._attached is not None:
+            self._attached.close()
+        self._ears.clear()
+        self._listener.on_ears(0)
 
-    def _on_event(self, ear: Ear, event: stt.SpeechEvent) -> None:
-        people = {other.identity for other in self._ears.values()}
-        if len(people | {ear.identity}) > 1:
-            for heard in event.alternatives:
-                heard.text = f"{ear.name}: {heard.text}"
-        if not self._events.closed:
-            self._events.send_nowait(event)
+    async def _listen(self, ear: Ear, track: rtc.RemoteTrack) -> None:
+        """Let the ear listen, and if it dies listen again: to what it had not understood yet, and to what follows."""
+        deaths = 0
+        try:
+            while True:
+                began_at = time.monotonic()
+                try:
+                    await ear.listen(track)
+                except Exception as error:  # noqa: BLE001 - whatever it was, this person is to be heard
+                    deaths = 1 if time.monotonic() - began_at > HEALTHY_S else deaths + 1
+                    # Neither the error's text nor its trace: they may hold what was said.
+                    logger.error("an ear died", extra={"error": _kinds(error), "times": deaths})  # noqa: TRY400
+                    if deaths > len(RESTART_S):
+                        self._listener.on_failed()
+                        return
+                    await asyncio.sleep(RESTART_S[deaths - 1])
+                else:
+                    return
+        finally:
+            ear.settle()
 
-    def _on_frame(self, identity: str, frame: rtc.AudioFrame) -> None:
-        """Mix in step with whoever has been here longest; of the others what has come since."""
-        queues = self._unmixed
-        if identity not in queues:
+    def _on_final(self, ear: Ear, heard: stt.SpeechData) -> None:
+        if self._attached is None:
             return
-        if identity != next(iter(queues)):
-            queues[identity].append(frame)
-            if len(queues[identity]) * FRAME_S > TAIL_S:
-                queues[identity].popleft()
-            return
-        others = [queue.popleft() for queue in queues.values() if queue]
-        self._send(_mixed([frame, *others]) if others else frame)
+        people = {other.identity for other in self._ears.values()} | {ear.identity, self._last or ear.identity}
+        self._last = ear.identity
+        text = f"\n{ear.name}: {heard.text}" if len(people) > 1 else heard.text
+        # The session's clock is not ours: without times it takes those of its voice activity.
+        words = stt.SpeechData(language=heard.language, text=text, confidence=heard.confidence)
+        self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
 
-    def _send(self, frame: rtc.AudioFrame) -> None:
-        if not self._mix.closed:
-            self._mix.send_nowait(frame)
+    def _judge(self) -> None:
+        """One stream that broke is nothing; recognition that has worked for nobody for a while has failed."""
+        ears = self._ears.values()
+        if ears and not self._deaf and all(ear.deaf_s > DEAF_S for ear in ears):
+            self._deaf = True
+            self._listener.on_deaf()
 
 
-def _mixed(frames: list[rtc.AudioFrame]) -> rtc.AudioFrame:
-    samples = [np.frombuffer(frame.data, np.int16).astype(np.int32) for frame in frames]
-    length = len(samples[0])
-    total = sum(part[:length] if len(part) >= length else np.pad(part, (0, length - len(part))) for part in samples)
-    clipped = np.clip(total, -32768, 32767).astype(np.int16)
-    return rtc.AudioFrame(clipped.tobytes(), SAMPLE_RATE, 1, length)
+def _kinds(error: Exception) -> str:
+    errors = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+    return ", ".join(type(one).__name__ for one in errors)

@@ -1,0 +1,251 @@
+"""What is heard in a real room: whose speech it is, at which moment, and what remains when something breaks."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from livekit import api, rtc
+from livekit.agents import vad
+from livekit.plugins import deepgram
+
+from calls.rooms import Rooms
+from calls.settings import Settings
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.worker.caller import Caller, leave, mute
+from worker.room.clock import Clock
+from worker.room.ear import Listener
+from worker.room.hearing import Attachment, Hearing
+
+pytestmark = pytest.mark.restless
+
+LOUD = 0.02
+
+
+def is_loud(frame: rtc.AudioFrame) -> bool:
+    samples = np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768
+    return float(np.sqrt(np.mean(samples**2))) > LOUD
+
+
+class Place:
+    """A room with an agent's hearing in it, and what came of that."""
+
+    def __init__(self, settings: Settings, rooms: Rooms, recognizer: Any) -> None:
+        self.name = f"room-{uuid.uuid4()}"
+        self.room = rtc.Room()
+        self.counts = [0]  # how many ears there were, one after the other
+        self.loud: dict[str, list[float]] = {}  # when each person was heard
+        self.deaf_at: list[float] = []
+        self.failures = 0
+        self.fault: Callable[[str], None] = lambda _identity: None
+        self._settings, self._rooms = settings, rooms
+        listener = Listener(
+            clock=Clock(datetime.now(UTC)),
+            transcript=None,
+            on_audio=self._on_audio,
+            on_ears=self.counts.append,
+            on_deaf=lambda: self.deaf_at.append(time.monotonic()),
+            on_failed=lambda: setattr(self, "failures", self.failures + 1),
+            still_speaking_s=lambda: 0.0,
+        )
+        self.hearing = Hearing(recognizer, listener)
+        self.room.on("track_subscribed", lambda track, _publication, person: self.hearing.attend(track, person))
+        self.room.on("track_unsubscribed", lambda track, *_: self.hearing.ignore(track))
+
+    def caller(self, identity: str) -> Caller:
+        return Caller(self._settings.livekit_url, self._rooms.caller_token(self.name, identity, {}))
+
+    @property
+    def ears(self) -> int:
+        return self.counts[-1]
+
+    def seconds_of(self, identity: str) -> float:
+        return len(self.loud.get(identity, [])) / 50
+
+    def _on_audio(self, identity: str, frame: rtc.AudioFrame) -> None:
+        self.fault(identity)
+        if is_loud(frame):
+            self.loud.setdefault(identity, []).append(time.monotonic())
+
+
+@pytest.fixture
+async def place(worker_settings: Settings, providers: Providers) -> AsyncIterator[Place]:
+    settings = worker_settings
+    secret = settings.livekit_api_secret.get_secret_value()
+    async with (
+        aiohttp.ClientSession() as http,
+        Rooms.connect(settings) as rooms,
+        api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as livekit,
+    ):
+        recognizer = deepgram.STT(base_url=f"{providers.url}/listen", api_key="none", http_session=http)
+        here = Place(settings, rooms, recognizer)
+        await livekit.room.create_room(api.CreateRoomRequest(name=here.name))
+        await here.room.connect(settings.livekit_url, rooms.caller_token(here.name, "agent", {}))
+        yield here
+        await here.hearing.aclose()
+        await here.room.disconnect()
+
+
+class Session:
+    """Reads what it is attached to, as an AgentSession does."""
+
+    def __init__(self, heard: Attachment) -> None:
+        self.turns: list[tuple[str, float]] = []
+        self.frames: list[tuple[float, bool]] = []  # when each 20 ms of the mix came, and whether it was loud
+        self.words: list[str] = []
+        self._stream = heard.vad.stream()
+        self._tasks = [asyncio.create_task(read(heard)) for read in (self._turns, self._mix, self._words)]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.turns]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stream.aclose()
+
+    async def _turns(self, _heard: Attachment) -> None:
+        async for event in self._stream:
+            if event.type is not vad.VADEventType.INFERENCE_DONE:
+                self.turns.append((event.type.value, time.monotonic()))
+
+    async def _mix(self, heard: Attachment) -> None:
+        async for frame in heard.audio:
+            self.frames.append((time.monotonic(), is_loud(frame)))
+
+    async def _words(self, heard: Attachment) -> None:
+        async for event in heard.events():
+            self.words.append(event.alternatives[0].text)
+
+
+@pytest.fixture
+async def session(place: Place) -> AsyncIterator[Session]:
+    attached = Session(place.hearing.attach())
+    yield attached
+    await attached.stop()
+
+
+@pytest.mark.parametrize("vanish", [leave, mute])
+async def test_who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses(
+    place: Place, session: Session, until: Until, vanish: Callable[[Caller], Any]
+) -> None:
+    async with place.caller("alice") as alice, place.caller("bob") as bob:
+        await until(lambda: place.ears == 2)
+        talking = [asyncio.create_task(alice.say(5)), asyncio.create_task(bob.say(5))]
+        await until(lambda: place.seconds_of("bob") > 1)
+        await vanish(bob)
+        await talking[0]
+        await until(lambda: session.kinds == ["start_of_speech", "end_of_speech"])
+        assert place.seconds_of("bob") < place.seconds_of("alice")
+        assert session.turns[1][1] > place.loud["alice"][-1]
+        talking.append(asyncio.create_task(alice.say(5)))
+        await until(lambda: len(session.turns) == 3)
+        await vanish(alice)
+        await until(lambda: session.kinds[3:] == ["end_of_speech"], timeout=4)
+        for task in talking:
+            task.cancel()
+
+
+async def test_the_mix_is_in_step_with_the_room_also_after_its_reader_was_held_up(
+    place: Place, session: Session, until: Until
+) -> None:
+    async with place.caller("alice") as alice, place.caller("bob") as bob:
+        await until(lambda: place.ears == 2)
+        for held_up_s in (0, 2):
+            time.sleep(held_up_s)  # noqa: ASYNC251 - the whole loop is held up
+            session.frames.clear()
+            place.loud.clear()
+            await asyncio.gather(alice.say(2), bob.say(2))
+            await until(lambda: time.monotonic() - max(place.loud["alice"][-1], place.loud["bob"][-1]) > 0.5)
+            heard = sorted(place.loud["alice"] + place.loud["bob"])
+            mixed = [at for at, loud in session.frames if loud]
+            assert abs(mixed[0] - heard[0]) < 0.5
+            assert abs(mixed[-1] - heard[-1]) < 0.5
+            took_s = session.frames[-1][0] - session.frames[0][0]
+            assert took_s - 1 < len(session.frames) / 50 < took_s + 0.2
+
+
+async def test_a_microphone_that_is_published_again_is_heard_once(place: Place, session: Session, until: Until) -> None:
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.publish_again()
+        await until(lambda: place.counts == [0, 1, 0, 1])
+        await alice.say(2)
+        await until(lambda: session.kinds == ["start_of_speech", "end_of_speech"])
+        loud = [at for at, is_it in session.frames if is_it]
+        assert abs(len(loud) - len(place.loud["alice"])) < 10
+
+
+async def test_a_session_hears_what_is_said_while_it_is_attached(
+    place: Place, session: Session, providers: Providers, until: Until
+) -> None:
+    providers.hear("To the first.", "To nobody.", "To the second.")
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.say()
+        await until(lambda: session.words == ["To the first."])
+        last = place.hearing.attach()
+        last.close()
+        await alice.say()
+        await until(lambda: len(providers.utterances) == 2)
+        second = Session(place.hearing.attach())
+        await alice.say()
+        await until(lambda: second.words == ["To the second."])
+        assert second.kinds == ["start_of_speech", "end_of_speech"]
+        assert session.words == ["To the first."]
+        await second.stop()
+
+
+async def test_an_ear_that_dies_hears_again_what_it_had_not_understood(
+    place: Place, session: Session, providers: Providers, until: Until
+) -> None:
+    providers.hear("This goes down with the ear.", "Do you still hear me?")
+
+    def once(_identity: str) -> None:
+        if place.seconds_of("alice") > 1:
+            place.fault = lambda _identity: None
+            raise RuntimeError
+
+    place.fault = once
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.say()
+        await until(lambda: session.words == ["Do you still hear me?"])
+        assert providers.utterances[-1].duration_s > 1.7
+        assert place.failures == 0
+
+
+async def test_an_ear_that_keeps_dying_is_made_known(place: Place, session: Session, until: Until) -> None:
+    def always(_identity: str) -> None:
+        raise RuntimeError
+
+    place.fault = always
+    async with place.caller("alice"):
+        await until(lambda: place.failures == 1)
+
+
+async def test_recognition_has_failed_when_it_has_worked_for_nobody_for_some_time(
+    place: Place, session: Session, providers: Providers, until: Until
+) -> None:
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        providers.hear("Hello.")
+        await alice.say()
+        await until(lambda: session.words == ["Hello."])
+        providers.fail("stt", 503)
+        async with place.caller("bob"):
+            await until(lambda: place.ears == 2)
+            await asyncio.sleep(10)  # bob's ear has not heard a word yet, alice's has
+            assert place.deaf_at == []
+        await providers.cut_listeners()
+        began_at = time.monotonic()
+        await until(lambda: place.deaf_at)
+        assert 8 < place.deaf_at[0] - began_at < 16

@@ -1,0 +1,94 @@
+"""The voice activity of everybody, in the form in which an AgentSession takes that of one."""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from livekit import rtc
+from livekit.agents import vad
+from typing_extensions import override
+
+from worker.room.activity import END_S, SAMPLE_RATE, WINDOW_S
+from worker.room.ear import Ear
+
+UNDERSTOOD_S = 1.0  # after the last sound, how long a person's final words are waited for
+
+
+class MergedActivity(vad.VAD):
+    """Speech starts when the first person begins and ends when the last has ended; its length is that of the longest.
+
+    Two short sounds of two people are so not one long interruption, and who leaves in the middle of a word ends only
+    their own. While nobody makes a sound, there are no events.
+
+    Args:
+        ears: a view of those that are in the room.
+    """
+
+    def __init__(self, ears: Collection[Ear]) -> None:
+        super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
+        self._ears = ears
+
+    @property
+    def min_silence_duration(self) -> float:
+        """Seconds of silence that end a speech; the session compares them with its turn detector's."""
+        return END_S
+
+    @override
+    def stream(self) -> vad.VADStream:
+        return _Stream(self, self._ears)
+
+
+class _Stream(vad.VADStream):
+    def __init__(self, merged: MergedActivity, ears: Collection[Ear]) -> None:
+        super().__init__(merged)
+        self._ears = ears
+        self._began_at = time.monotonic()
+        self._speakers: list[Ear] = []
+        self._several = False
+
+    @override
+    def push_frame(self, frame: rtc.AudioFrame) -> None:
+        """The ears have heard it already, each its own part."""
+
+    @override
+    async def _main_task(self) -> None:
+        while True:
+            await asyncio.sleep(WINDOW_S)
+            self._look()
+
+    def _look(self) -> None:
+        for ear in self._ears:
+            ear.activity.wait(WINDOW_S)
+        self._several |= len(self._ears) > 1
+        before, self._speakers = self._speakers, [ear for ear in self._ears if self._speaks(ear)]
+        kinds = vad.VADEventType
+        if self._speakers and not before:
+            self._tell(kinds.START_OF_SPEECH, self._speakers)
+        elif before or any(ear.activity.voice_s for ear in self._ears):
+            # The turn detector begins with the last of these before the end.
+            self._tell(kinds.INFERENCE_DONE, self._speakers or before)
+        if before and not self._speakers:
+            self._tell(kinds.END_OF_SPEECH, before)
+
+    def _speaks(self, ear: Ear) -> bool:
+        """Among several also who is not understood yet: the turn could end with the words of another alone."""
+        awaited = self._several and ear.is_in_sentence and ear.activity.silence_s < UNDERSTOOD_S
+        return ear.activity.speaking or (awaited and ear in self._speakers)
+
+    def _tell(self, kind: vad.VADEventType, speakers: list[Ear]) -> None:
+        elapsed_s = time.monotonic() - self._began_at
+        over = kind is vad.VADEventType.END_OF_SPEECH
+        lengths = (ear.activity.speech_s for ear in speakers if ear.activity.speaking or over)
+        silence_s = min((ear.activity.silence_s for ear in speakers), default=0.0)
+        self._event_ch.send_nowait(
+            vad.VADEvent(
+                type=kind,
+                samples_index=int(elapsed_s * SAMPLE_RATE),
+                timestamp=elapsed_s,
+                speech_duration=max(lengths, default=0.0),
+                silence_duration=silence_s,
+                speaking=bool(self._speakers),
+                raw_accumulated_silence=silence_s,
+                raw_accumulated_speech=max((ear.activity.voice_s for ear in self._ears), default=0.0),
+            ),
+        )
