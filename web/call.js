@@ -19,6 +19,7 @@ const ENDINGS = {
   caller_hung_up: "You hung up",
   agent_hung_up: "The agent hung up",
   agent_lost: "The agent was lost",
+  shut_down: "Callroom was shut down",
   no_agent: "No agent was free",
   nobody_joined: "The call was not joined",
   connection_lost: "The connection was lost",

@@ -1,208 +1,274 @@
-"""One call in the worker, from its dispatch to the release of its lease."""
+"""One call in the worker, from the taking of its lease to the release: the stack of its parts, and its ending."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-import sqlalchemy as sa
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, AutoSubscribe, JobContext, utils
-from livekit.agents.voice.transcription import TranscriptSynchronizer
+from livekit.agents import AutoSubscribe, JobContext, utils
 
+from calls.agent_config import AgentSnapshot
 from calls.database import Database
 from calls.errors import Unavailable
-from calls.post_call import sections_on, transcribed
+from calls.events import EventKind
+from calls.post_call import PostCall
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from prompts import render
-from worker.speaker.agent import CallAgent
-from worker.room.clock import Clock
+from worker.headcount import Headcount
+from worker.parts import Parts
+from worker.providers import Providers
 from worker.room.ear import Listener
-from worker.speaker.failures import Failures
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
-from worker.room.lease import Lease
+from worker.room.lease import Taken
+from worker.room.persistence import Persistence
 from worker.room.presence import Presence
-from worker.providers import Providers
 from worker.room.recording import Recorder
-from worker.speaker.session import make_session
-from worker.speaker.silence import Silence
-from worker.speaker.spoken import Spoken
-from worker.room.transcript import TranscriptWriter
-from worker.speaker.voice import Voice
-from worker.words import phrase
+from worker.room.transcript import Said, TranscriptWriter
+from worker.speaker.speaker import Speaker, Surroundings
 
 logger = logging.getLogger(__name__)
 
-STATE_ATTRIBUTE = "lk.agent.state"  # where LiveKit's own clients look for what the agent is doing
+ENTER_S = 10.0  # an agent that is not in the room by then gives the call to another
 LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last word has left the worker
+PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
+STEP_S = 10.0
+PUT_OUT_AGAIN_S = 1.0
+SPOKEN_ENDS = frozenset({EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED})
 
 
 class Call:
-    """The agent's side of one call; `run` it once.
+    """This worker's side of one call; `run` it once.
+
+    It ends with a reason, which ends the call, or without one: then the call is another agent's from here on.
 
     Args:
         context: LiveKit's job.
         providers: of speech and language.
-        row: the call's row as it was when the lease was taken.
-        lease: the lease of this worker.
+        taken: the call as it was when its lease was taken.
     """
 
-    def __init__(
-        self,
-        context: JobContext,
-        database: Database,
-        providers: Providers,
-        row: sa.Row[Any],
-        lease: Lease,
-    ) -> None:
+    def __init__(self, context: JobContext, database: Database, providers: Providers, taken: Taken) -> None:
         self._context = context
+        self._providers = providers
         self._settings = providers.settings
-        self._database = database
-        self._row = row
-        self._lease = lease
-        self._agent: dict[str, Any] = row.agent
-        self._language: str | None = row.agent.get("language")
-        self._clock = Clock()
-        self._journal = Journal(database)
-        self._recorder: Recorder | None = None
-        self._transcript = TranscriptWriter(database, row.id, lease.token) if transcribed(row.agent) else None
+        self._row = taken.row
+        self._agent = AgentSnapshot.stored(taken.row.agent)
+        self._lease = taken.lease
+        self._clock = taken.clock
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
+        self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
-        # Why the call ends; None: it is not this worker's any more.
-        self._end: asyncio.Future[EndReason | None] = asyncio.get_running_loop().create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
-        recognition = providers.recognition(self._agent)
-        self._voice = Voice(self._record_agent)
+        self._recorder: Recorder | None = None
+        self._speaker: Speaker | None = None
+
+        token = self._lease.token
+        self._persistence = Persistence(self.note_outage)
+        self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
+        self._said = [Said(one.speaker, one.text, one.participant_identity, one.is_final) for one in taken.said]
+        first = taken.said[-1].sequence + 1 if taken.said else 0
+        self._transcript = (
+            TranscriptWriter(database, self._row.id, token, self._persistence, first)
+            if self._agent.features.transcription_enabled
+            else None
+        )
+        self._recognition = providers.recognition(self._agent)
         self._hearing = Hearing(
-            recognition,
-            Listener(self._clock, self._transcript, self._record_human, lambda: self._voice.remaining_s),
+            self._recognition,
+            Listener(
+                clock=self._clock,
+                transcript=self._transcript,
+                on_audio=self._record_human,
+                on_ears=partial(Headcount(self._settings).write, context.job.id),
+                on_deaf=self._give_up,
+                on_failed=lambda: self._note_failure("ear"),
+                still_speaking_s=self._still_speaking_s,
+            ),
         )
         self._presence = Presence(
             context.room,
-            row.id,
+            self._row.id,
             self._journal,
             on_human=self._human.set,
             on_microphone=self._hearing.attend,
             on_silent=self._hearing.ignore,
             on_end=self.end,
+            on_cut_off=self._cut_off,
         )
-        self._session = make_session(self._agent, providers, recognition)
 
     def end(self, reason: EndReason | None) -> None:
-        """End the call; of several reasons the first counts."""
+        """End the call, or with None this agent's part in it; of several reasons the first counts."""
         if not self._end.done():
             self._end.set_result(reason)
 
-    async def run(self) -> None:
-        """Enter the room, talk, and leave everything written when it is over."""
-        self._start(self._journal.run())
-        self._start(self._hold_lease())
-        self._start(self._talk())
-        try:
-            reason = await self._end
-        except asyncio.CancelledError:
-            reason = EndReason.AGENT_LOST
-        await self._close(reason)
+    def note_outage(self, seconds: float) -> None:
+        """Tell those who read the call's events that it had to do without the database."""
+        message = f"The database did not answer for {seconds:.0f} s"
+        self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the call failed", exc_info=error)
-            self.end(EndReason.ERROR)
-
-    async def _hold_lease(self) -> None:
-        await self._lease.hold()
+    def _cut_off(self) -> None:
+        data = {"reason": "cut_off"}
+        self._note(EventKind.AGENT_LOST, "The agent lost its connection to the room", level="warning", data=data)
         self.end(None)
 
-    async def _talk(self) -> None:
-        await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-        self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
-        logger.info("the agent is in the room")
-        self._presence.look_around()
-        _, first_message = await asyncio.gather(self._voice.publish(self._context.room), self._begin_session())
-        await self._human.wait()
-        if not await self._start_clock():
+    async def run(self) -> None:
+        """Enter the room, talk, and leave everything written when it is over."""
+        self._parts.start("journal", self._journal.run)
+        self._parts.start("lease", lambda: self._lease.hold(self._persistence, lambda: self.end(None)))
+        if self._transcript is not None:
+            self._parts.start("transcript", self._transcript.run)
+        entered = asyncio.Event()
+        entering = asyncio.create_task(self._enter(), name="entering")
+        entering.add_done_callback(lambda _entering: entered.set())
+        self._end.add_done_callback(lambda _end: entered.set())
+        await entered.wait()
+        if entering.done() and not self._end.done():
+            self._parts.start("speaker", self._speak)
+        reason = await self._end
+        await utils.aio.cancel_and_wait(entering)
+        await self._close(reason)
+
+    async def _enter(self) -> None:
+        """Be in the room with a voice, or give the call back."""
+        try:
+            async with asyncio.timeout(ENTER_S):
+                await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+                await self._attach()
+        except Exception as error:
+            logger.exception("the agent could not enter the room")
+            self._note(
+                EventKind.AGENT_ENTERING_FAILED,
+                "The agent could not enter the room",
+                level="warning",
+                data={"error": type(error).__name__},
+            )
             self.end(None)
             return
-        await self._voice.wait_audible()
-        if first_message:
-            _ = self._session.say(first_message)
-        self._start(self._watch_duration())
-        self._start(self._watch_silence())
+        self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
+        logger.info("the agent is in the room")
+        self._parts.start("solitude", self._put_others_out)
+        self._presence.look_around(expecting=self._row.started_at is not None)
 
-    async def _begin_session(self) -> str:
-        """Start the session; returns what the agent says first."""
-        prompt, first_message = self._rendered("system_prompt"), self._rendered("first_message")
-        self._session.on("agent_state_changed", self._show_state)
-        Failures(self._session, self._voice, self._journal, self._row.id, self._language, self._give_up)
-        text = Spoken(self._voice, self._clock, self._transcript) if self._transcript else None
-        paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
-        self._session.input.audio = self._hearing
-        self._session.output.audio = paced.audio_output
-        self._session.output.transcription = paced.text_output
-        agent = CallAgent(prompt, self._language, self._hearing, lambda: self.end(EndReason.AGENT_HUNG_UP))
-        await self._session.start(agent, session_host=False, record=False)
-        return first_message
+    async def _put_others_out(self) -> None:
+        """An agent that was replaced may not know it: should it be cut off from the database, it would talk on."""
+        async with Rooms.connect(self._settings) as rooms:
+            while others := self._other_agents():
+                for identity in others:
+                    with suppress(Unavailable):
+                        await rooms.remove_participant(self._row.room_name, identity)
+                await asyncio.sleep(PUT_OUT_AGAIN_S)
 
-    def _rendered(self, field: str) -> str:
-        text, unknown = render(self._agent.get(field) or "", {**self._row.metadata, **self._row.variables})
+    def _other_agents(self) -> list[str]:
+        people = self._context.room.remote_participants.values()
+        return [one.identity for one in people if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
+
+    async def _attach(self) -> None:
+        around = Surroundings(
+            room=self._context.room,
+            hearing=self._hearing,
+            recognition=self._recognition,
+            transcript=self._transcript,
+            journal=self._journal,
+            clock=self._clock,
+            call_id=self._row.id,
+            may_speak=lambda: self._lease.certain,
+            on_played=self._record_agent,
+            on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
+            on_hopeless=self._give_up,
+        )
+        prompt = self._rendered("system_prompt", self._agent.system_prompt)
+        self._speaker = Speaker(around, self._providers, self._agent, prompt, self._all_said())
+        await self._speaker.attach()
+
+    async def _speak(self) -> None:
+        """Have a speaker in the room; when it breaks, the next run of this part attaches a new one."""
+        if self._speaker is None:
+            await self._attach()
+        assert self._speaker is not None
+        talking = asyncio.create_task(self._talk(self._speaker), name="talk")
+        running = asyncio.create_task(self._speaker.run(), name="voice and session")
+        try:
+            await asyncio.wait({talking, running}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in (talking, running):
+                if task.done():
+                    await task
+        finally:
+            await utils.aio.cancel_and_wait(talking, running)
+            if not self._end.done():
+                broken, self._speaker = self._speaker, None
+                async with asyncio.timeout(STEP_S):
+                    await broken.detach()
+
+    async def _talk(self, speaker: Speaker) -> None:
+        await self._human.wait()
+        returning = self._clock.started or self._row.started_at is not None
+        self._start_clock()
+        first_message = self._rendered("first_message", self._agent.first_message)
+        opening = speaker.resume(first_message) if returning else speaker.greet(first_message)
+        if returning:
+            self._note(EventKind.AGENT_RETURNED, "The agent is back")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(opening)
+            tasks.create_task(self._watch_silence(speaker))
+
+    def _start_clock(self) -> None:
+        """Set the call's zero, unless it has one."""
+        if self._clock.started:
+            return
+        started_at = self._row.started_at or self._clock.moment()
+        self._clock.start(started_at)
+        self._journal.put(self._start)
+        if "recording" in PostCall.stored(self._row.post_call).on:
+            starts_at_s = self._clock.now()
+            name = f"{self._row.id}.{self._lease.token}.{round(starts_at_s * 1000)}.ogg"
+            path = self._settings.recordings_dir / name
+            self._recorder = Recorder(path, self._clock.now, starts_at_s, self._recording_failed)
+        self._parts.start("duration", self._watch_duration)
+
+    async def _start(self, store: CallStore) -> None:
+        await store.start(self._row.id)
+        row = await store.get(None, self._row.id)
+        if row.status in TERMINAL:
+            self.end(None)
+
+    def _rendered(self, field: str, template: str) -> str:
+        text, unknown = render(template, {**self._row.metadata, **self._row.variables})
         if unknown:
-            self._journal.put(
-                lambda store: store.add_event(
-                    self._row.id,
-                    "lifecycle",
-                    f"{field} names unknown variables",
-                    level="warning",
-                    data={"names": sorted(unknown)},
-                ),
+            self._note(
+                EventKind.TEMPLATE_UNKNOWN_VARIABLES,
+                f"{field} names unknown variables",
+                level="warning",
+                data={"field": field, "names": sorted(unknown)},
             )
         return text
 
-    async def _start_clock(self) -> bool:
-        """Set the call's zero, unless it has one; False if the call is over."""
-        await self._journal.settle()
-        async with self._database.writing() as connection:
-            store = CallStore(connection)
-            await store.start(self._row.id)
-            row = await store.get(None, self._row.id)
-        if row.status in TERMINAL or row.started_at is None:
-            return False
-        if "recording" in sections_on(row.post_call):
-            self._recorder = Recorder(self._settings.recordings_dir / f"{row.id}.ogg", row.started_at)
-        self._clock.start(row.started_at)
-        return True
+    def _all_said(self) -> list[Said]:
+        return self._said + (self._transcript.said() if self._transcript is not None else [])
 
     async def _watch_duration(self) -> None:
-        limit_s = self._agent.get("max_duration_s")
-        if limit_s:
-            await asyncio.sleep(limit_s - self._clock.now())
-            self.end(EndReason.MAX_DURATION)
+        await asyncio.sleep(self._agent.max_duration_s - self._clock.now())
+        self.end(EndReason.MAX_DURATION)
 
-    async def _watch_silence(self) -> None:
-        agent = self._agent
-        await Silence(
-            self._session,
-            self._language,
-            agent.get("silence_reminder_s"),
-            agent.get("silence_timeout_s"),
-        ).wait()
+    async def _watch_silence(self, speaker: Speaker) -> None:
+        await speaker.wait_silence(self._agent.silence_reminder_s, self._agent.silence_timeout_s)
         self.end(EndReason.SILENCE)
 
     def _give_up(self) -> None:
-        self._start(self._apologise())
+        self._parts.start("apology", self._apologise, restarts=0)
 
     async def _apologise(self) -> None:
-        apology = self._session.say(phrase("failed", self._language), allow_interruptions=False)
-        await apology.wait_for_playout()
+        if self._speaker is not None:
+            await self._speaker.say("failed").wait_for_playout()
         self.end(EndReason.PROVIDER_FAILED)
+
+    def _still_speaking_s(self) -> float:
+        return self._speaker.remaining_s if self._speaker is not None else 0.0
 
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:
@@ -212,44 +278,77 @@ class Call:
         if self._recorder is not None:
             self._recorder.people(frame, identity)
 
-    def _show_state(self, event: AgentStateChangedEvent) -> None:
-        self._start(self._show(str(event.new_state)))
+    def _recording_failed(self) -> None:
+        self._loop.call_soon_threadsafe(self._note_failed_recording)
 
-    async def _show(self, state: str) -> None:
-        room = self._context.room
-        with suppress(Exception):  # the room may be gone at any moment, and nobody looks at it then
-            if room.isconnected():
-                await room.local_participant.set_attributes({STATE_ATTRIBUTE: state})
+    def _note(self, kind: EventKind, message: str, *, level: str = "info", data: dict[str, Any] | None = None) -> None:
+        call_id = self._row.id
+        self._journal.put(lambda store: store.add_event(call_id, kind, "lifecycle", message, level=level, data=data))
+
+    def _note_failed_recording(self) -> None:
+        self._note(EventKind.PART_FAILED, "The recording stopped", level="error", data={"part": "recording"})
+
+    def _note_restart(self, part: str) -> None:
+        self._note(EventKind.PART_RESTARTED, f"The {part} was started again", level="warning", data={"part": part})
+
+    def _note_failure(self, part: str) -> None:
+        if part == "transcript" and self._transcript is not None:
+            self._transcript.give_up()
+        self._note(EventKind.PART_FAILED, f"The {part} died", level="error", data={"part": part})
+        self.end(EndReason.ERROR)
 
     async def _close(self, reason: EndReason | None) -> None:
-        if reason is None:
-            self._voice.mute()
-        else:
-            await self._finish(reason)
-        await utils.aio.cancel_and_wait(*self._tasks)
-        keeping = asyncio.create_task(self._lease.keep())
-        try:
-            await self._hearing.aclose()
-            await self._session.aclose()
-            await self._voice.aclose()
-            if self._transcript is not None:
-                await self._transcript.close()
-            if self._recorder is not None:
-                await self._recorder.close()
-        finally:
-            await utils.aio.cancel_and_wait(keeping)
-            await self._lease.release()
+        """Bring it to its end: every step is taken, whatever became of those before it."""
+        if reason is not None:
+            self._journal.put(lambda store: store.finish(self._row.id, reason))
+        # The last ones wait for the database, however long it is away; nothing else may keep them waiting.
+        steps: list[tuple[str, float | None, Callable[[], Awaitable[object]]]] = [
+            ("the agent's last word", STEP_S, lambda: self._fall_silent(reason)),
+            ("the recording", STEP_S, self._close_recording),
+            ("the call's row", PATIENCE_S, self._journal.settle),
+            ("the room", STEP_S, lambda: self._close_room(reason)),
+            ("the ears", STEP_S, self._hearing.aclose),
+            ("the agent", STEP_S, self._stop_speaker),
+            ("the transcript", None, self._save_transcript),
+            ("the journal", None, self._journal.settle),
+            ("the lease's renewal", None, self._lease.leave),
+            ("the parts", STEP_S, self._parts.stop),
+        ]
+        for name, limit_s, step in steps:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await step()
+            except TimeoutError:
+                logger.warning("a step of the call's end takes long", extra={"step": name})
+            except Exception:
+                logger.exception("a step of the call's end failed", extra={"step": name})
+        await self._lease.release(self._persistence)
+        logger.info("the call is left", extra={"reason": reason})
 
-    async def _finish(self, reason: EndReason) -> None:
-        """End the call in the database, then for everybody in the room."""
-        await self._journal.settle()
-        async with self._database.writing() as connection:
-            won = await CallStore(connection).finish(self._row.id, reason)
-        logger.info("the call ended", extra={"reason": reason, "won": won})
-        if reason in {EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED}:
+    async def _fall_silent(self, reason: EndReason | None) -> None:
+        if reason in SPOKEN_ENDS:
             await asyncio.sleep(LAST_SOUND_S)
+        if self._speaker is not None:
+            self._speaker.mute()
+
+    async def _close_room(self, reason: EndReason | None) -> None:
+        if reason is None or self._journal.lost or self._other_agents():  # then the call is another's
+            await self._context.room.disconnect()
+            return
         try:
             async with Rooms.connect(self._settings) as rooms:
                 await rooms.delete_room(self._row.room_name)
         except Unavailable:
             logger.warning("the room could not be deleted")
+
+    async def _stop_speaker(self) -> None:
+        if self._speaker is not None:
+            await self._speaker.detach()
+
+    async def _save_transcript(self) -> None:
+        if self._transcript is not None:
+            await self._transcript.flush()
+
+    async def _close_recording(self) -> None:
+        if self._recorder is not None:
+            await self._recorder.close()

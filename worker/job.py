@@ -3,20 +3,19 @@
 import asyncio
 import json
 import logging
-from typing import Any
 
 import aiohttp
-import sqlalchemy as sa
 from livekit import rtc
 from livekit.agents import JobContext, JobProcess
 
 from calls import log
 from calls.database import Database
+from calls.errors import DatabaseAway
 from calls.settings import Settings
-from calls.store import CallStore
 from worker.call import Call
-from worker.room.lease import Lease
 from worker.providers import Clients, Providers
+from worker.room.lease import take
+from worker.room.persistence import Persistence
 from worker.server import configure_log
 
 logger = logging.getLogger(__name__)
@@ -40,40 +39,49 @@ async def _rehearse(settings: Settings) -> None:
     try:
         async with asyncio.timeout(REHEARSAL_S):
             await database.ping()
-    except (sa.exc.SQLAlchemyError, OSError):  # a TimeoutError is an OSError
+    except (DatabaseAway, TimeoutError):
         logger.warning("the database does not answer yet")
     finally:
         await database.close()
 
 
 async def answer(context: JobContext) -> None:
-    """One call, from its dispatch to its end."""
+    """One call, from its dispatch to its end.
+
+    LiveKit cancels an entry point some seconds after its room is gone, when there may still be something to write: the
+    call goes on for itself, and `finish` waits for it.
+    """
+    call = asyncio.create_task(_answer(context), name="call")
+    context.proc.userdata["call"] = call
+    await asyncio.shield(call)
+
+
+async def finish(context: JobContext) -> None:
+    """Wait until everything of the call is written."""
+    call: asyncio.Task[None] | None = context.proc.userdata.get("call")
+    if call is not None:
+        await asyncio.wait({call})
+
+
+async def _answer(context: JobContext) -> None:
     settings: Settings = context.proc.userdata["settings"]
     call_id = json.loads(context.job.metadata)["call_id"]
     log.current_call.set(call_id)
-    database = Database(settings.database, pool_size=4)
+    database = Database(settings.database, pool_size=1)
+    away_s: list[float] = []
     try:
+        taken = await Persistence(away_s.append).persist(
+            lambda: take(database, call_id, context.worker_id, context.token_claims().identity, settings.lease_s),
+        )
+        if taken is None:
+            logger.warning("the call is not to be had")
+            return
         async with aiohttp.ClientSession() as http:
             providers = Providers(settings, context.proc.userdata["clients"], http)
-            taken = await _take(context, settings, database, call_id)
-            if taken is not None:
-                await Call(context, database, providers, *taken).run()
+            call = Call(context, database, providers, taken)
+            for seconds in away_s:
+                call.note_outage(seconds)
+            await call.run()
     finally:
         await database.close()
         context.shutdown("call ended")
-
-
-async def _take(
-    context: JobContext,
-    settings: Settings,
-    database: Database,
-    call_id: str,
-) -> tuple[sa.Row[Any], Lease] | None:
-    """The call and the right to speak in it; None if somebody else has that, or the call is over."""
-    async with database.writing() as connection:
-        store = CallStore(connection)
-        token = await store.take_lease(call_id, context.worker_id, settings.lease_s)
-        if token is None:
-            logger.warning("the call is not to be had")
-            return None
-        return await store.get(None, call_id), Lease(database, call_id, token, settings.lease_s)

@@ -9,6 +9,7 @@ from livekit.agents import llm, stt, tts
 from livekit.plugins import deepgram
 from livekit.plugins import openai as openai_plugin
 
+from calls.agent_config import AgentConfig
 from calls.settings import Settings
 from worker.speaker.voice import SAMPLE_RATE
 
@@ -38,33 +39,33 @@ class Providers:
     clients: Clients
     http: aiohttp.ClientSession
 
-    def recognition(self, agent: dict[str, Any]) -> stt.STT[Any]:
+    def recognition(self, agent: AgentConfig) -> stt.STT[Any]:
         """The speech recognition of an agent's calls."""
         return deepgram.STT(
             base_url=f"{self.settings.stt}/listen",
             api_key=self.settings.deepgram_api_key.get_secret_value() or NO_KEY,
-            model=agent.get("stt_model") or self.settings.stt_model,
-            language=agent.get("language") or "en-US",
+            model=agent.stt_model or self.settings.stt_model,
+            language=agent.language or "en-US",
             http_session=self.http,
         )
 
-    def model(self, agent: dict[str, Any]) -> llm.LLM[Any]:
+    def model(self, agent: AgentConfig) -> llm.LLM[Any]:
         """The language model of an agent."""
-        return openai_plugin.LLM(client=self.clients.llm, model=agent.get("llm_model") or self.settings.llm_model)
+        return openai_plugin.LLM(client=self.clients.llm, model=agent.llm_model or self.settings.llm_model)
 
-    def speech(self, agent: dict[str, Any]) -> tts.TTS[Any]:
+    def speech(self, agent: AgentConfig) -> tts.TTS[Any]:
         """The voice of an agent."""
-        if agent.get("tts_provider") == "deepgram":
+        if agent.tts_provider == "deepgram":
             return deepgram.TTS(
                 base_url=f"{(self.settings.tts_url or self.settings.stt).rstrip('/')}/speak",
                 api_key=self.settings.deepgram_api_key.get_secret_value() or NO_KEY,
-                model=agent.get("voice") or agent.get("tts_model") or "aura-2-andromeda-en",
+                model=agent.voice or agent.tts_model or "aura-2-andromeda-en",
                 sample_rate=SAMPLE_RATE,
                 http_session=self.http,
             )
         return openai_plugin.TTS(
             client=self.clients.tts,
-            model=agent.get("tts_model") or self.settings.tts_model,
-            voice=agent.get("voice") or self.settings.tts_voice,
+            model=agent.tts_model or self.settings.tts_model,
+            voice=agent.voice or self.settings.tts_voice,
             response_format="pcm",
         )

@@ -1,6 +1,7 @@
 """The worker's server: how many calls it takes, and where its job processes begin."""
 
 import importlib
+import json
 import logging
 import math
 from functools import partial
@@ -9,11 +10,12 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, cli
 
 from calls import log
 from calls.settings import Settings
+from worker.drain import DrainingServer
+from worker.headcount import Headcount
 from worker.health import Health
 
-BUSIEST = 0.99  # LiveKit picks workers by 1 - load and fails when that sums up to nothing
-DRAIN_S = 3600
-END_S = 60
+BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
+END_S = 600  # what a call still has to write when it is over waits so long for the database
 INITIALIZE_S = 60  # the first job process also waits for the imports of `worker.warm`
 
 
@@ -23,19 +25,27 @@ def run() -> None:
 
 
 class Capacity:
-    """Counts calls, also those that are only just being taken: several may be offered at the same moment."""
+    """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
 
-    def __init__(self, max_calls: int) -> None:
-        self._max_calls = max_calls
+    Calls that are only just being taken count too: several may be offered at the same moment.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._max = settings.worker_max_calls
+        self._headcount = Headcount(settings)
+        self._known: set[str] = set()
         self._being_taken = 0
 
     def load(self, server: AgentServer) -> float:
-        """The share of the capacity that is in use."""
-        return min(len(server.active_jobs) / self._max_calls, BUSIEST)
+        """How busy this worker is beside others."""
+        return BUSIEST * min(self._in_use(server) / self._max, 1)
 
     async def answer(self, server: AgentServer, request: JobRequest) -> None:
         """Take an offered call, or leave it to another worker."""
-        if len(server.active_jobs) + self._being_taken >= self._max_calls:
+        if json.loads(request.job.metadata).get("avoid") == server.id:
+            await request.reject(terminate=False)
+            return
+        if self._in_use(server) + self._being_taken >= self._max:
             await request.reject(terminate=False)
             return
         self._being_taken += 1
@@ -44,18 +54,26 @@ class Capacity:
         finally:
             self._being_taken -= 1
 
+    def _in_use(self, server: AgentServer) -> int:
+        running = {active.job.id for active in server.active_jobs}
+        for job_id in self._known - running:
+            self._headcount.forget(job_id)  # it was killed, else it has done so itself
+        self._known = running
+        return sum(max(self._headcount.read(job_id), 1) for job_id in running)
+
 
 def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
-    capacity = Capacity(settings.worker_max_calls)
-    server = AgentServer(
+    capacity = Capacity(settings)
+    server = DrainingServer(
+        settings,
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),
         load_fnc=capacity.load,
         load_threshold=math.inf,  # it would guess what a call weighs; `Capacity` counts
         num_idle_processes=min(2, settings.worker_max_calls),
-        drain_timeout=DRAIN_S,
+        drain_timeout=math.ceil(settings.worker_drain_s) + END_S,
         session_end_timeout=END_S,
         initialize_process_timeout=INITIALIZE_S,
         setup_fnc=prepare,
@@ -63,7 +81,12 @@ def create_server(settings: Settings) -> AgentServer:
         port=0,
         log_level="WARN",  # until the server runs and the log has our own form
     )
-    server.rtc_session(answer, agent_name=settings.agent_name, on_request=partial(capacity.answer, server))
+    server.rtc_session(
+        answer,
+        agent_name=settings.agent_name,
+        on_request=partial(capacity.answer, server),
+        on_session_end=finish,
+    )
     server.on("worker_started", partial(configure_log, settings))
     Health(server, settings)
     return server
@@ -94,3 +117,8 @@ def prepare(process: JobProcess) -> None:
 async def answer(context: JobContext) -> None:
     """One call, from its dispatch to its end."""
     await importlib.import_module("worker.job").answer(context)
+
+
+async def finish(context: JobContext) -> None:
+    """Wait until everything of the call is written."""
+    await importlib.import_module("worker.job").finish(context)

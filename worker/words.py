@@ -10,6 +10,7 @@ _BACKCHANNELS = frozenset(
 _PHRASES = {
     "en": {
         "reminder": "Are you still there?",
+        "back": "Sorry, I was away for a moment.",
         "goodbye": "Goodbye.",
         "silence": "I can't hear you any more, so I'll hang up now. Goodbye.",
         "sorry": "I'm sorry, I didn't get that. Could you say it again?",
@@ -17,6 +18,7 @@ _PHRASES = {
     },
     "de": {
         "reminder": "Sind Sie noch da?",
+        "back": "Entschuldigung, ich war einen Moment weg.",
         "goodbye": "Auf Wiederhören.",
         "silence": "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
         "sorry": "Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
@@ -24,6 +26,7 @@ _PHRASES = {
     },
     "es": {
         "reminder": "¿Sigue ahí?",
+        "back": "Perdone, me he ausentado un momento.",
         "goodbye": "Adiós.",
         "silence": "Ya no le oigo, así que voy a colgar. Adiós.",
         "sorry": "Perdone, no le he entendido. ¿Puede repetirlo?",
@@ -31,6 +34,7 @@ _PHRASES = {
     },
     "fr": {
         "reminder": "Êtes-vous toujours là ?",
+        "back": "Pardon, j'ai été absent un instant.",
         "goodbye": "Au revoir.",
         "silence": "Je ne vous entends plus, je raccroche. Au revoir.",
         "sorry": "Pardon, je n'ai pas compris. Pouvez-vous répéter ?",

@@ -100,7 +100,7 @@ class Script:
         self._model = model
 
     def fail(self, service: Service, status: int, times: int | None = None) -> None:
-        """The next `times` requests (None: all, until `recover`) are refused with `status`."""
+        """The next `times` requests (None: all, until `recover`) are refused with `status`; 200 is an empty answer."""
         self._faults[service] = (status, times)
 
     def hang(self, service: Service, times: int | None = None) -> None:

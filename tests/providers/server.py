@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Self
 
 from aiohttp import web
@@ -57,14 +58,16 @@ class Providers(Script):
             if not socket.closed:
                 await socket.close(code=1011)
 
-    async def _refused(self, service: Service) -> web.Response | None:
+    async def _refused(self, service: Service, given: str = "") -> web.Response | None:
         fault = self.take_fault(service)
         if fault is None:
             return None
         (status,) = fault
         if status is None:
             await self._stopped.wait()
-        return _refusal(status or 503, "refused by the test")
+        if status == HTTPStatus.OK:
+            return web.Response()  # a success with nothing in it
+        return _refusal(status or 503, f"refused by the test: {given}")  # providers like to repeat what they were given
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         if refusal := await self._refused("stt"):
@@ -82,7 +85,7 @@ class Providers(Script):
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         chat = Chat(await request.json())
-        if refusal := await self._refused("llm"):
+        if refusal := await self._refused("llm", chat.last_user):
             return refusal
         answer = self.take_answer(chat)
         await asyncio.sleep(self.llm_s)
@@ -92,7 +95,7 @@ class Providers(Script):
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()
-        if refusal := await self._refused("tts"):
+        if refusal := await self._refused("tts", body["input"]):
             return refusal
         if body.get("response_format", "mp3") != "pcm":
             return _refusal(400, "response_format: only pcm is spoken here")

@@ -1,25 +1,30 @@
 """One real worker on a real LiveKit server, with scripted providers, for all tests of this folder."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from calls import leases
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.store import CallStore
-from calls.tables import agents, call_events
+from calls.tables import agents, call_events, recordings
 from calls.transcript import read_transcript
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
 from tests.worker.caller import Caller
+from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
+
+OF_THE_CALL = ("variables", "metadata", "post_call", "price_micros_per_minute")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,10 @@ class Talk:
     def room(self) -> str:
         return f"call_{self.id}"
 
+    async def open_room(self) -> None:
+        """From now on people may come, and an agent does."""
+        await self.rooms.create_room(self.room, self.id)
+
     async def row(self) -> sa.Row[Any]:
         async with self.database.reading() as connection:
             return await CallStore(connection).get(None, self.id)
@@ -48,7 +57,7 @@ class Talk:
     async def ended(self) -> sa.Row[Any] | None:
         """The row once the call is over and the worker has let go of it."""
         row = await self.row()
-        return row if row.ended_at is not None and row.lease_until is None else None
+        return row if row.transcript_closed_at is not None else None
 
     async def transcript(self) -> list[sa.Row[Any]]:
         async with self.database.reading() as connection:
@@ -71,6 +80,24 @@ class Talk:
         async with self.database.reading() as connection:
             return list((await connection.execute(query)).all())
 
+    async def has_said_also(self, speaker: str, text: str) -> bool:
+        """Whether some segment of the speaker's is this, to its end."""
+        return any(row.speaker == speaker and row.text == text and row.is_final for row in await self.transcript())
+
+    async def has_happened(self, kind: str) -> bool:
+        return any(event.kind == kind for event in await self.events())
+
+    async def has_said_twice(self, speaker: str, text: str) -> bool:
+        return (
+            sum((row.speaker, row.text, row.is_final) == (speaker, text, True) for row in await self.transcript()) > 1
+        )
+
+    async def recording(self) -> sa.Row[Any] | None:
+        """The recording once it is where recordings are kept."""
+        ready = (recordings.c.call_id == self.id, recordings.c.status == "ready")
+        async with self.database.reading() as connection:
+            return (await connection.execute(sa.select(recordings).where(*ready))).one_or_none()
+
     async def messages(self) -> list[str]:
         return [event.message for event in await self.events()]
 
@@ -87,8 +114,14 @@ class Stage:
         self._rooms = rooms
 
     async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
-        """A call of an agent with this configuration; `variables`, `metadata` and `post_call` go to the call."""
-        own = {name: more.pop(name) for name in ("variables", "metadata", "post_call") if name in more}
+        """A call of an agent with this configuration, and its room: what is in `OF_THE_CALL` goes to the call."""
+        placed = await self.place(people=people, **more)
+        await placed.open_room()
+        return placed
+
+    async def place(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
+        """The same without its room, so that no agent comes yet."""
+        own = {name: more.pop(name) for name in OF_THE_CALL if name in more}
         config = {"system_prompt": "You are helpful.", "max_duration_s": 3600} | more
         agent_id = str(uuid.uuid4())
         new = NewCall(
@@ -101,7 +134,6 @@ class Stage:
             row = {"id": agent_id, "tenant_id": "default", "name": "Ada", "config": config}
             await connection.execute(sa.insert(agents).values(row))
             await CallStore(connection).create(new)
-        await self._rooms.create_room(new.room_name, new.id)
         return Talk(new.id, self._database, self._rooms, self._settings)
 
 
@@ -159,16 +191,24 @@ async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Sta
     await database.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """A call in progress, of which this worker has the lease."""
 
     database: Database
     call: NewCall
     token: int
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def writer(self, database: Database | None = None) -> TranscriptWriter:
-        return TranscriptWriter(database or self.database, self.call.id, self.token)
+    def persistence(self) -> Persistence:
+        return Persistence(lambda _seconds: None)
+
+    def writer(self, database: Database | None = None, token: int | None = None, first: int = 0) -> TranscriptWriter:
+        """One that runs until the test ends."""
+        where = database or self.database
+        writer = TranscriptWriter(where, self.call.id, token or self.token, self.persistence(), first)
+        self.tasks.append(asyncio.create_task(writer.run()))
+        return writer
 
     async def rows(self) -> list[Any]:
         async with self.database.reading() as connection:
@@ -178,11 +218,17 @@ class Running:
         return [(row.sequence, row.speaker, row.text) for row in await self.rows()]
 
     async def take_over(self) -> int | None:
-        """Another worker's lease, once ours has run out."""
-        async with self.database.writing() as connection:
-            store = CallStore(connection)
-            await store.renew_lease(self.call.id, self.token, -1)
-            return await store.take_lease(self.call.id, "another", 60)
+        """Another worker's lease, once ours was revoked."""
+        return await take_over(self.database, self.call.id)
+
+
+async def take_over(database: Database, call_id: str) -> int | None:
+    """Revoke a call's lease, whatever signs of life there are, and take it."""
+    while True:
+        async with database.writing() as connection:
+            [held] = [lease for lease in await leases.held_leases(connection) if lease.call_id == call_id]
+            if await leases.revoke(connection, held):
+                return await leases.take(connection, call_id, "another", "agent-2")
 
 
 @pytest.fixture
@@ -194,8 +240,12 @@ async def running(database_url: str) -> AsyncIterator[Running]:
         await connection.execute(sa.insert(agents).values(**agent, tenant_id=DEFAULT_TENANT, config={}))
         store = CallStore(connection)
         await store.create(call)
-        token = await store.take_lease(call.id, "worker", 60)
+        token = await leases.take(connection, call.id, "worker", "agent-1")
         assert token is not None
         await store.start(call.id)
-    yield Running(database, call, token)
+    made = Running(database, call, token)
+    yield made
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.gather(*made.tasks, return_exceptions=True)
     await database.close()

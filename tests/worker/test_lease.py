@@ -3,33 +3,39 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
+import pytest
 import sqlalchemy as sa
 
+from calls import leases
 from calls.database import Database
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import calls
+from calls.tables import leases as lease_rows
 from tests.worker.conftest import Running
 from worker.room.lease import Lease
+
+pytestmark = pytest.mark.restless
 
 TTL_S = 1.0
 
 
 @asynccontextmanager
-async def held(running: Running) -> AsyncIterator[asyncio.Task[None]]:
-    holding = asyncio.create_task(Lease(running.database, running.call.id, running.token, TTL_S).hold())
-    yield holding
-    holding.cancel()
-    await asyncio.gather(holding, return_exceptions=True)
+async def held(running: Running) -> AsyncIterator[asyncio.Event]:
+    lease = Lease(running.database, running.call.id, running.token, TTL_S)
+    over = asyncio.Event()
+    holding = asyncio.create_task(lease.hold(running.persistence(), over.set))
+    yield over
+    await lease.leave()
+    await holding
+    await lease.release(running.persistence())
 
 
 @asynccontextmanager
 async def a_database_that_waits(running: Running, database_url: str) -> AsyncIterator[None]:
-    """As long as somebody else's transaction has the call's row."""
+    """As long as somebody else's transaction has the lease's row."""
     other = Database(database_url)
-    taking = sa.update(calls).where(calls.c.id == running.call.id).values(lease_worker="worker")
+    taking = sa.update(lease_rows).where(lease_rows.c.call_id == running.call.id).values(worker="worker")
     try:
         async with other.writing() as connection:
             await connection.execute(taking)
@@ -38,34 +44,33 @@ async def a_database_that_waits(running: Running, database_url: str) -> AsyncIte
         await other.close()
 
 
-async def valid_until(running: Running) -> datetime:
+async def renewals(running: Running) -> int:
     async with running.database.reading() as connection:
-        moment: datetime = (await CallStore(connection).get(None, running.call.id)).lease_until
-    return moment
+        return next(one.renewals for one in await leases.held_leases(connection) if one.call_id == running.call.id)
 
 
 async def test_a_lease_is_held_until_the_call_is_over(running):
-    async with held(running) as holding:
+    async with held(running) as over:
         async with running.database.writing() as connection:
             await CallStore(connection).finish(running.call.id, EndReason.ENDED_BY_API)
-        await asyncio.wait_for(holding, 5)
+        await asyncio.wait_for(over.wait(), 20)
 
 
 async def test_a_lease_outlives_a_database_that_answers_late(running, database_url, until):
-    before = await valid_until(running)
-    async with held(running) as holding:
+    async with held(running) as over:
         async with a_database_that_waits(running, database_url):
+            before = await renewals(running)
             await asyncio.sleep(TTL_S * 1.1)  # the lease's own time, over before the answer comes
-            assert await valid_until(running) == before
-        await until(lambda: _changed(running, before))
-        assert not holding.done()
+            assert await renewals(running) == before
+        await until(lambda: _more_than(running, before))
+        assert not over.is_set()
 
 
-async def _changed(running: Running, before: datetime) -> bool:
-    return await valid_until(running) != before
+async def _more_than(running: Running, before: int) -> bool:
+    return await renewals(running) > before
 
 
 async def test_a_lease_that_another_worker_took_is_lost(running):
-    async with held(running) as holding:
+    async with held(running) as over:
         assert await running.take_over()
-        await asyncio.wait_for(holding, 5)
+        await asyncio.wait_for(over.wait(), 20)

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import av
@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from tests.servers import ROOT
 from worker.room.recording import Recorder
 
-STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.restless
+
 PEOPLE_RATE, AGENT_RATE = 16_000, 24_000
 FRAME_S = 0.02
 CLOSE = 0.05  # how far a sound may be from where it belongs
 
 
 class Clock:
-    """Seconds since 1970, as the test says: `at` seconds of the call."""
+    """Seconds of the call, as the test says."""
 
     def __init__(self) -> None:
         self.at = 0.0
 
     def __call__(self) -> float:
-        return STARTED.timestamp() + self.at
+        return self.at
 
 
 def tone(seconds: float, rate: int, pitch: float = 440, level: float = 0.3) -> list[rtc.AudioFrame]:
@@ -45,10 +46,10 @@ def tone(seconds: float, rate: int, pitch: float = 440, level: float = 0.3) -> l
 class Studio:
     """A recorder whose frames come at the seconds of the call that the test names."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, starts_at_s: float = 0.0) -> None:
         self.clock = Clock()
         self.path = folder / "recordings" / "call.ogg"
-        self.recorder = Recorder(self.path, STARTED, self.clock)
+        self.recorder = Recorder(self.path, self.clock, starts_at_s, pytest.fail)
         self._coming: list[tuple[float, str, rtc.AudioFrame]] = []
 
     def hear(self, identity: str, ends_s: Iterable[float], frames: list[rtc.AudioFrame]) -> None:
@@ -162,22 +163,31 @@ async def test_a_call_in_which_nothing_was_said_is_recorded_as_silence(studio):
 
 async def test_a_recording_that_cannot_be_written_is_missing_and_disturbs_nobody(tmp_path, caplog):
     (tmp_path / "recordings").write_text("a file where the folder should be")
-    recorder = Recorder(tmp_path / "recordings" / "call.ogg", datetime.now(UTC))
+    failed = threading.Event()
+    recorder = Recorder(tmp_path / "recordings" / "call.ogg", Clock(), 0.0, failed.set)
     for frame in tone(0.2, AGENT_RATE):
         recorder.agent(frame)
     assert await recorder.close() is None
+    assert failed.is_set()
     assert "the recording could not be written" in caplog.text
+
+
+async def test_a_second_agents_file_begins_when_it_came(tmp_path):
+    studio = Studio(tmp_path, starts_at_s=60.0)
+    studio.hear("agent", steady(61.0), tone(0.5, AGENT_RATE))
+    _, right = await studio.close(at=62.0)
+    assert len(right) == pytest.approx(2.0 * 48_000, abs=0.05 * 48_000)
+    assert loud(right) == near((1.0, 1.5))
 
 
 SPEAKER = """
 import sys, time
-from datetime import UTC, datetime
 from pathlib import Path
 from tests.worker.test_recording import AGENT_RATE, FRAME_S, tone
 from worker.room.recording import Recorder
-recorder = Recorder(Path(sys.argv[1]), datetime.now(UTC))
 frames = tone(1.0, AGENT_RATE)
 begin = time.monotonic()
+recorder = Recorder(Path(sys.argv[1]), lambda: time.monotonic() - begin, 0.0, sys.exit)
 for count in range(1, 10_000):
     time.sleep(max(begin + count * FRAME_S - time.monotonic(), 0))
     recorder.agent(frames[count % 50])

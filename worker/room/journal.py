@@ -1,53 +1,81 @@
-"""Changes to the call's row that event handlers cause: written one after the other, in the order of the events."""
+"""What happens in a call, on its way into the database: in the order in which it happened, and each thing once."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
+from calls import leases
 from calls.database import Database
+from calls.leases import Standing
 from calls.store import CallStore
+from worker.room.clock import Clock
+from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)
 
 Change = Callable[[CallStore], Awaitable[Any]]
-ATTEMPTS = 5
-RETRY_S = 0.5
+
+
+@dataclass(frozen=True)
+class _Entry:
+    number: int
+    change: Change
+    at: datetime
 
 
 class Journal:
-    """A queue of changes with one writer; a database that is away for a moment costs nothing but that moment."""
+    """Takes changes at once and writes them one after the other, however long the database is away.
 
-    def __init__(self, database: Database) -> None:
+    Each is written under the lease's token, with its number and its own time: nothing is written twice, nothing by an
+    agent that has lost the call, and nothing gets a later time than when it happened.
+    """
+
+    def __init__(self, database: Database, call_id: str, token: int, clock: Clock, persistence: Persistence) -> None:
         self._database = database
-        self._changes: asyncio.Queue[Change] = asyncio.Queue()
+        self._call_id = call_id
+        self._token = token
+        self._clock = clock
+        self._persistence = persistence
+        self._entries: asyncio.Queue[_Entry] = asyncio.Queue()
+        self._numbers = 0
+        self._current: _Entry | None = None
+        self.lost = False  # the call is another's; nothing more is written
 
     def put(self, change: Change) -> None:
         """Have `change` written after everything that was put before it."""
-        self._changes.put_nowait(change)
+        self._numbers += 1
+        self._entries.put_nowait(_Entry(self._numbers, change, self._clock.moment()))
 
     async def settle(self) -> None:
-        """Return once everything that was put is written."""
-        await self._changes.join()
+        """Return once everything that was put is written, or the call is lost."""
+        await self._entries.join()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled; goes on where it was, should it be run again."""
         while True:
-            change = await self._changes.get()
-            try:
-                await self._write(change)
-            finally:
-                self._changes.task_done()
+            if self._current is None:
+                self._current = await self._entries.get()
+            if not self.lost:
+                await self._write(self._current)
+            self._current = None
+            self._entries.task_done()
 
-    async def _write(self, change: Change) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                async with self._database.writing() as connection:
-                    await change(CallStore(connection))
-            except (sa.exc.SQLAlchemyError, OSError) as error:
-                logger.warning("a change of the call could not be written", extra={"attempt": attempt, "error": error})
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+    async def _write(self, entry: _Entry) -> None:
+        try:
+            standing = await self._persistence.persist(lambda: self._write_once(entry))
+        except Exception:  # a mistake of ours: what comes after it is not to suffer
+            logger.exception("a change of the call could not be written")
+            return
+        if standing is Standing.LOST:
+            self.lost = True
+            logger.error("the call is another worker's: nothing more is written")
+
+    async def _write_once(self, entry: _Entry) -> Standing:
+        async with self._database.writing() as connection:
+            standing = await leases.stand(connection, self._call_id, self._token, entry.number)
+            if standing is Standing.CURRENT:
+                await entry.change(CallStore(connection, entry.at))
+            return standing

@@ -1,62 +1,142 @@
-"""The right to speak in a call: held by one worker at a time, and lost by whoever does not renew it."""
+"""The right to speak and write in a call: this agent's as long as it gives signs of life, or until another has it."""
 
 import asyncio
-import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
+from livekit.agents import utils
 
+from calls import leases
+from calls.clock import moment
 from calls.database import Database
+from calls.life import Life
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
+from calls.transcript import read_transcript, settle_segments
+from worker.room.clock import Clock
+from worker.room.persistence import Persistence
 
-logger = logging.getLogger(__name__)
+RENEWALS = 4  # so often within the lease's time: three may be late
+HASTE_S = 0.1
+TICKS = 5  # so often between two renewals it notes that it runs
 
-RENEWALS = 4  # so often within the lease's time: three may fail
-PATIENCE = 2  # times the lease's time, for an answer
+
+@dataclass(frozen=True)
+class Taken:
+    """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it."""
+
+    lease: "Lease"
+    row: sa.Row[Any]
+    said: list[sa.Row[Any]]
+    clock: Clock
 
 
 class Lease:
-    """A lease that was taken with `CallStore.take_lease`, its fencing token and its length in seconds."""
+    """A lease that was taken. A database that is away takes it from nobody.
+
+    Args:
+        token: what `leases.take` gave.
+        ttl_s: whoever shows no life for so long has lost it.
+    """
 
     def __init__(self, database: Database, call_id: str, token: int, ttl_s: float) -> None:
         self.token = token
         self._database = database
         self._call_id = call_id
         self._ttl_s = ttl_s
+        self._life = Life(leases.life_key(call_id, token))
+        self._ticked_at = asyncio.get_running_loop().time()
+        self._leaving = False
+        self._resting = asyncio.Event()
+        self._resting.set()
 
-    async def hold(self) -> None:
-        """Renew it; return when it is lost, or when the call is over."""
-        loop = asyncio.get_running_loop()
-        valid_until = loop.time() + self._ttl_s
+    @property
+    def certain(self) -> bool:
+        """Whether it may be relied upon. Not by a process that stood still, until it has renewed it since.
+
+        The call may be another's by now. A database that is away gives it to nobody.
+        """
+        return asyncio.get_running_loop().time() - self._ticked_at < self._ttl_s / 2
+
+    async def hold(self, persistence: Persistence, on_over: Callable[[], None]) -> None:
+        """Renew it until `leave`, also while the last words of a call are written.
+
+        `on_over` is called when the call is over, and when the lease is lost, which ends this.
+        """
+        self._resting.clear()
+        ticking = asyncio.create_task(self._tick(), name="tick")
+        try:
+            while not self._leaving:
+                status = await persistence.persist(self._renew)
+                if status is None or status in TERMINAL:
+                    on_over()
+                if status is None:
+                    return
+                if self.certain:
+                    await self._wait_for_renewal()
+        finally:
+            await utils.aio.cancel_and_wait(ticking)
+            self._resting.set()
+
+    async def leave(self) -> None:
+        """Have it renewed no more; returns when no renewal is under way."""
+        self._leaving = True
+        self._life.interrupted.set()
+        await self._resting.wait()
+
+    async def release(self, persistence: Persistence) -> None:
+        """Give it back, last of all: what this agent had to write and to record is complete."""
+        await persistence.persist(self._release)
+        self._life.end()
+
+    async def _tick(self) -> None:
+        """Note that this process runs, unless it stood still for too long."""
         while True:
-            await asyncio.sleep(self._ttl_s / RENEWALS)
-            asked_at = loop.time()
-            try:
-                # Longer than it lasts: on a machine that stood still, the answer may be that it is ours all the same.
-                async with asyncio.timeout(PATIENCE * self._ttl_s):
-                    status = await self._renew()
-            except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
-                logger.warning("the lease could not be renewed", extra={"error": repr(error)})
-                if loop.time() < valid_until:
-                    continue
-                logger.error("the lease ran out: the database did not answer in time")  # noqa: TRY400 - the error was shown
-                return
-            if status is None or status in TERMINAL:
-                return
-            valid_until = asked_at + self._ttl_s
+            if self.certain:
+                self._ticked_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(self._ttl_s / RENEWALS / TICKS)
 
-    async def keep(self) -> None:
-        """Renew it until cancelled, also after the call is over: while the last words are being written."""
-        while True:
-            await asyncio.sleep(self._ttl_s / RENEWALS)
-            await self._renew()
+    async def _wait_for_renewal(self) -> None:
+        """Until the next one is due, or the connection is lost by which others see that this agent lives.
 
-    async def release(self) -> None:
-        """Give it back, last of all: from now on the call's transcript and recording are complete."""
-        async with self._database.writing() as connection:
-            await CallStore(connection).release_lease(self._call_id, self.token)
+        Not for long while they do not: a judge who sees the lock free for a moment takes that for a death.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._ttl_s / RENEWALS if self._life.shown else HASTE_S):
+                await self._life.interrupted.wait()
 
     async def _renew(self) -> CallStatus | None:
-        """The call's status, or None if the lease is another's by now."""
+        # Of a time after the question the answer says nothing: between the two the process may have stood still.
+        asked_at = asyncio.get_running_loop().time()
         async with self._database.writing() as connection:
-            return await CallStore(connection).renew_lease(self._call_id, self.token, self._ttl_s)
+            await self._life.show(connection)
+            status = await leases.renew(connection, self._call_id, self.token)
+        self._ticked_at = max(self._ticked_at, asked_at)
+        return status
+
+    async def _release(self) -> None:
+        async with self._database.writing() as connection:
+            await leases.release(connection, self._call_id, self.token)
+
+
+async def take(
+    database: Database,
+    call_id: str,
+    worker: str,
+    identity: str,
+    ttl_s: float,
+) -> Taken | None:
+    """Take the lease of a call; None if another agent has it or the call is over. Raises while the database is away."""
+    async with database.writing() as connection:
+        token = await leases.take(connection, call_id, worker, identity)
+        if token is None:
+            return None
+        lease = Lease(database, call_id, token, ttl_s)
+        await lease._life.show(connection)  # noqa: SLF001 - its maker
+        row = await CallStore(connection).get(None, call_id)
+        said = await read_transcript(connection, call_id)
+        await settle_segments(connection, call_id)
+        return Taken(lease, row, said, Clock(moment(connection)))

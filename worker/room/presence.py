@@ -31,6 +31,7 @@ class Presence:
         on_microphone: called with each human's audio track and its owner.
         on_silent: called with each such track when it is gone.
         on_end: called with the reason when the room or the last human is gone.
+        on_cut_off: called when the agent itself was put out of the room, or lost its connection for good.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Presence:
         on_microphone: Callable[[rtc.RemoteTrack, rtc.RemoteParticipant], None],
         on_silent: Callable[[rtc.RemoteTrack], None],
         on_end: Callable[[EndReason], None],
+        on_cut_off: Callable[[], None],
     ) -> None:
         self._room = room
         self._call_id = call_id
@@ -50,6 +52,7 @@ class Presence:
         self._on_human = on_human
         self._on_microphone = on_microphone
         self._on_end = on_end
+        self._on_cut_off = on_cut_off
         self._here: set[str] = set()
         self._anybody_yet = False
         self._waiting: asyncio.TimerHandle | None = None
@@ -60,10 +63,12 @@ class Presence:
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
 
-    def look_around(self) -> None:
-        """Take note of whoever was in the room before the agent."""
+    def look_around(self, *, expecting: bool) -> None:
+        """Take note of whoever was in the room before the agent; if it was `expecting` somebody, not for long."""
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
+        if expecting and not self._here:
+            self._wait_for_return(EndReason.CALLER_HUNG_UP)
 
     def _look_at(self, participant: rtc.Participant) -> None:
         identity = participant.identity
@@ -91,8 +96,10 @@ class Presence:
         elif participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED)
         else:
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.call_later(REJOIN_S, self._on_end, EndReason.CONNECTION_LOST)
+            self._wait_for_return(EndReason.CONNECTION_LOST)
+
+    def _wait_for_return(self, reason: EndReason) -> None:
+        self._waiting = asyncio.get_running_loop().call_later(REJOIN_S, self._on_end, reason)
 
     def _subscribed(
         self,
@@ -108,7 +115,7 @@ class Presence:
         if reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED)
         elif reason != _Reason.CLIENT_INITIATED:
-            self._on_end(EndReason.CONNECTION_LOST)
+            self._on_cut_off()
 
 
 def _is_human(participant: rtc.Participant) -> bool:

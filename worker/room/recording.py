@@ -4,11 +4,9 @@ import asyncio
 import logging
 import queue
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -52,15 +50,23 @@ class Recorder:
     killed, the `.part` file plays up to about one second before.
 
     Args:
-        path: the finished file, `<call id>.ogg`; its folder is made.
-        started_at: the call's zero.
-        clock: seconds since 1970.
+        path: the finished file; its folder is made.
+        clock: seconds of the call.
+        starts_at_s: the second of the call at which the file begins.
+        on_failure: called, from the recorder's thread, if the file cannot be written.
     """
 
-    def __init__(self, path: Path, started_at: datetime, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float],
+        starts_at_s: float,
+        on_failure: Callable[[], None],
+    ) -> None:
         self._path = path
-        self._zero = started_at.timestamp()
         self._clock = clock
+        self._starts_at_s = starts_at_s
+        self._on_failure = on_failure
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._complete = False
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
@@ -81,16 +87,13 @@ class Recorder:
 
     async def close(self) -> Path | None:
         """Write what is left, up to this moment; the finished file, or None if it could not be written."""
-        self._arrived.put(_Arrived(self._now(), None))
+        self._arrived.put(_Arrived(self._clock(), None))
         await asyncio.to_thread(self._thread.join)
         return self._path if self._complete else None
 
-    def _now(self) -> float:
-        return self._clock() - self._zero
-
     def _put(self, side: int, source: str, frame: rtc.AudioFrame) -> None:
         if self._thread.is_alive():
-            self._arrived.put(_Arrived(self._now(), frame, side, source))
+            self._arrived.put(_Arrived(self._clock(), frame, side, source))
 
     def _run(self) -> None:
         try:
@@ -99,11 +102,12 @@ class Recorder:
                 self._record(file)
             self.part.rename(self._path)
             self._complete = True
-        except (OSError, av.FFmpegError):
+        except Exception:  # whatever it was, nobody else sees the end of this thread
             logger.exception("the recording could not be written")
+            self._on_failure()
 
     def _record(self, file: "_OggOpus") -> None:
-        mix = _Mix()
+        mix = _Mix(round(self._starts_at_s * RATE))
         sources: defaultdict[str, _Source] = defaultdict(_Source)
         waiting: deque[tuple[_Arrived, _Run]] = deque()
         over = False
@@ -111,7 +115,7 @@ class Recorder:
             try:
                 arrived = self._arrived.get(timeout=TICK_S)
             except queue.Empty:
-                now_s = self._now()
+                now_s = self._clock()
             else:
                 now_s, over = arrived.at_s, arrived.frame is None
                 if arrived.frame is not None:
@@ -177,10 +181,10 @@ class _Source:
 
 
 class _Mix:
-    """The stretch of the call that is not yet written: two channels of samples, the first at `_start`."""
+    """The stretch of the call that is not yet written: two channels of samples, the first at `start`."""
 
-    def __init__(self) -> None:
-        self._start = 0
+    def __init__(self, start: int) -> None:
+        self._start = start
         self._pcm: NDArray[np.int32] = np.zeros((0, 2), np.int32)
 
     def add(self, side: int, start: int, samples: NDArray[np.int16]) -> None:

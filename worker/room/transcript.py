@@ -8,14 +8,23 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database import Database
-from calls.tables import participants, segments
+from calls.tables import participants
 from calls.transcript import Segment, write_segments
+from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)
 
 BATCH_S = 0.25
-RETRY_S = (0.2, 0.5, 1.0, 2.0)
-CLOSE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """One utterance; `identity` says who of the people, `whole` whether it was said to its end."""
+
+    speaker: str
+    text: str
+    identity: str | None
+    whole: bool
 
 
 @dataclass
@@ -28,6 +37,7 @@ class _Line:
     started_at_ms: int = 0
     ended_at_ms: int = 0
     final: bool = False
+    cut: bool = False
     written: Segment | None = None
 
 
@@ -40,20 +50,29 @@ class TranscriptWriter:
     Args:
         call_id: the call.
         token: the lease's fencing token; once another worker holds the lease, nothing more is written.
+        persistence: how it is written.
+        first: the number of the first segment, behind those of earlier agents of this call.
     """
 
-    def __init__(self, database: Database, call_id: str, token: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        call_id: str,
+        token: int,
+        persistence: Persistence,
+        first: int = 0,
+    ) -> None:
         self._database = database
         self._call_id = call_id
         self._token = token
+        self._persistence = persistence
+        self._first = first
         self._lines: list[_Line] = []
-        self._first: int | None = None  # how many segments an earlier worker of this call wrote
         self._participants: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._task: asyncio.Task[None] | None = None
         self.lost = False
 
     def begin(self, speaker: str, identity: str | None) -> int:
@@ -67,15 +86,23 @@ class TranscriptWriter:
             return
         line = self._lines[segment]
         line.text = text.replace("\x00", "").encode(errors="replace").decode() or line.text
-        line.started_at_ms = round(started_at * 1000)
-        line.ended_at_ms = round(ended_at * 1000)
+        line.started_at_ms = max(round(started_at * 1000), 0)  # the call's zero, whatever a recogniser says
+        line.ended_at_ms = max(round(ended_at * 1000), line.started_at_ms)
         line.final = final
         self._settled.clear()
         self._changed.set()
         if final:
             self._urgent.set()
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="transcript")
+
+    def cut(self, segment: int) -> None:
+        """The segment is not all that was to be said."""
+        self._lines[segment].cut = True
+
+    def said(self) -> list[Said]:
+        """What was said so far, in order."""
+        return [
+            Said(line.speaker, line.text, line.identity, whole=line.final and not line.cut) for line in self._spoken()
+        ]
 
     async def flush(self) -> bool:
         """Return once every update so far is in the database; False if the lease is another's and the rest is lost."""
@@ -83,19 +110,13 @@ class TranscriptWriter:
         await self._settled.wait()
         return not self.lost
 
-    async def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
-        """Write what is left and stop; False if it could not be written: the lease was lost, or the time ran out."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self.flush()
-        except TimeoutError:
-            logger.exception("the last segments of a transcript could not be written")
-            return False
-        finally:
-            if self._task is not None:
-                self._task.cancel()
+    def give_up(self) -> None:
+        """Nothing more can be written, and nobody is to wait for it."""
+        self.lost = True
+        self._settled.set()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Write until cancelled, or until the lease is lost; goes on where it was, should it be run again."""
         while not self.lost:
             await self._changed.wait()
             try:
@@ -105,22 +126,13 @@ class TranscriptWriter:
                 pass  # a batch is full
             self._changed.clear()
             self._urgent.clear()
-            await self._write()
+            try:
+                await self._persistence.persist(self._write_once)
+            except BaseException:
+                self._changed.set()
+                raise
             if self.lost or not self._changed.is_set():
                 self._settled.set()
-
-    async def _write(self) -> None:
-        """One batch, however long it takes."""
-        failures = 0
-        while True:
-            try:
-                await self._write_once()
-            except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
-                logger.warning("the transcript waits for the database", extra={"error": type(error).__name__})
-                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
-                failures += 1
-            else:
-                return
 
     async def _write_once(self) -> None:
         async with self._database.writing() as connection:
@@ -136,20 +148,18 @@ class TranscriptWriter:
             line.written = new
 
     async def _look_up(self, connection: AsyncConnection) -> None:
-        """Which segments are there already, and the ids of those who speak."""
-        if self._first is None:
-            last = sa.select(sa.func.max(segments.c.sequence)).where(segments.c.call_id == self._call_id)
-            found = (await connection.execute(last)).scalar()
-            self._first = 0 if found is None else int(found) + 1
+        """The ids of those who speak."""
         if any(line.identity and line.identity not in self._participants for line in self._lines):
             query = sa.select(participants.c.identity, participants.c.id).where(participants.c.call_id == self._call_id)
             self._participants |= {row.identity: row.id for row in await connection.execute(query)}
 
     def _unwritten(self) -> list[tuple[_Line, Segment]]:
         """The lines that are not in the database as they are now."""
-        spoken = sorted((line for line in self._lines if line.text), key=lambda line: line.started_at_ms)
-        states = [(line, self._state(line, number)) for number, line in enumerate(spoken, self._first or 0)]
+        states = [(line, self._state(line, number)) for number, line in enumerate(self._spoken(), self._first)]
         return [(line, state) for line, state in states if state != line.written]
+
+    def _spoken(self) -> list[_Line]:
+        return sorted((line for line in self._lines if line.text), key=lambda line: line.started_at_ms)
 
     def _state(self, line: _Line, sequence: int) -> Segment:
         return Segment(

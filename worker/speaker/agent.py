@@ -1,13 +1,13 @@
-"""The agent of one call: it hears through `Hearing`, and may end the call."""
+"""The agent of one call: it hears what `Hearing` gives it, and may end the call."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, RunContext, StopResponse, function_tool, stt
+from livekit.agents import Agent, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
 from typing_extensions import override
 
-from worker.room.hearing import Hearing
+from worker.room.hearing import Attachment
 from worker.words import phrase
 
 
@@ -19,16 +19,18 @@ class CallAgent(Agent):
         language: in which it says what the model does not say itself.
         hearing: where the words of the people come from.
         on_hang_up: called when the agent has ended the call and its last word was heard.
+        said: the conversation before this agent came to it.
     """
 
     def __init__(
         self,
         instructions: str,
         language: str | None,
-        hearing: Hearing,
+        hearing: Attachment,
         on_hang_up: Callable[[], None],
+        said: llm.ChatContext,
     ) -> None:
-        super().__init__(instructions=instructions)
+        super().__init__(instructions=instructions, chat_ctx=said)
         self._language = language
         self._hearing = hearing
         self._on_hang_up = on_hang_up
@@ -69,6 +71,6 @@ class CallAgent(Agent):
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:
-    """The session's mix is for its voice activity model; each person's words come from a stream of their own."""
+    """The session's mix is for its turn detector; each person's words come from a stream of their own."""
     async for _ in audio:
         pass

@@ -1,16 +1,19 @@
 """When a provider fails: the call's events say so, the agent says so, and a call that cannot go on is ended."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
 from livekit.agents import AgentSession, APIStatusError, ConversationItemAddedEvent, ErrorEvent
 from livekit.agents.voice.io import AudioOutput
 
+from calls.events import EventKind
 from worker.room.journal import Journal
 from worker.words import phrase
 
-# So many failures of one provider in a row end the call; each is already a retry that failed too.
-LIMITS = {"stt": 5, "llm": 3, "tts": 2}
+# So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
+# recognition one failure of many ears says nothing: `Hearing` judges that.
+LIMITS = {"stt": math.inf, "llm": 3, "tts": 2}
 
 
 class Failures:
@@ -55,9 +58,13 @@ class Failures:
         if provider not in LIMITS or getattr(event.error, "recoverable", False):
             return
         self._in_a_row[provider] += 1
+        if provider == "stt" and self._in_a_row[provider] > 1:
+            return  # each ear tries again and again
         data = {"provider": provider, "error": _described(event.error.error)}
         self._journal.put(
-            lambda store: store.add_event(self._call_id, "lifecycle", "provider failed", level="error", data=data),
+            lambda store: store.add_event(
+                self._call_id, EventKind.PROVIDER_FAILED, "lifecycle", "provider failed", level="error", data=data
+            ),
         )
         if self._hopeless:
             return

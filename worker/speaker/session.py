@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions, inference, stt
+from livekit.agents import AgentSession, APIConnectOptions, inference, stt, vad
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
+from calls.agent_config import AgentConfig
 from worker.providers import Providers
 
 # A hung provider must not leave the caller in silence for long: one retry, and no endless waiting.
@@ -13,23 +14,29 @@ CONNECT = SessionConnectOptions(
     tts_conn_options=APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8),
     max_unrecoverable_errors=1_000,  # `Failures` decides when a call is hopeless
 )
-RESUME_S = 0.35  # of quiet after a cough until the agent goes on; the voice activity model adds its own 0.25 s
+RESUME_S = 0.35  # of quiet after a cough until the agent goes on; the voice activity adds its own 0.25 s
 INTERRUPT_S = 0.5  # shorter sounds do not even pause the agent
 
 
-def make_session(agent: dict[str, Any], providers: Providers, recognition: stt.STT[Any]) -> AgentSession[None]:
+def make_session(
+    agent: AgentConfig,
+    providers: Providers,
+    recognition: stt.STT[Any],
+    activity: vad.VAD,
+) -> AgentSession[None]:
     """The session of one call; nothing of it reaches for a cloud that the settings do not name.
 
     Args:
-        agent: the call's snapshot of its agent.
+        agent: the configuration of the call's agent.
         providers: where its language model and voice come from.
         recognition: what the ears use; the session reports its errors.
+        activity: who speaks and who is silent.
     """
     return AgentSession(
         stt=recognition,
         llm=providers.model(agent),
         tts=providers.speech(agent),
-        vad=inference.VAD(model="silero"),
+        vad=activity,
         turn_handling={
             "turn_detection": inference.TurnDetector(version="v1-mini"),
             "endpointing": {"min_delay": 0.3, "max_delay": 2.0},

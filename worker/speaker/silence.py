@@ -11,7 +11,7 @@ LOOK_EVERY_S = 0.1
 
 
 class Silence:
-    """Watches a session for quiet. Zero or None switches the question or the end off.
+    """Watches a session for quiet.
 
     Args:
         session: the running session.
@@ -24,13 +24,13 @@ class Silence:
         self,
         session: AgentSession[None],
         language: str | None,
-        reminder_s: float | None,
-        timeout_s: float | None,
+        reminder_s: float,
+        timeout_s: float,
     ) -> None:
         self._session = session
         self._language = language
-        self._reminder_s = reminder_s or None
-        self._timeout_s = timeout_s or None
+        self._reminder_s = reminder_s
+        self._timeout_s = timeout_s
         self._reminder: SpeechHandle | None = None
 
     async def wait(self) -> None:
@@ -45,11 +45,11 @@ class Silence:
                 continue
             elif self._session.agent_state in {"speaking", "thinking"}:
                 quiet_since = loop.time()
-            elif self._timeout_s and loop.time() - quiet_since >= self._timeout_s:
+            elif loop.time() - quiet_since >= self._timeout_s:
                 goodbye = self._session.say(phrase("silence", self._language))
                 await goodbye.wait_for_playout()
                 if not goodbye.interrupted:
                     return
                 quiet_since, self._reminder = loop.time(), None
-            elif self._reminder_s and self._reminder is None and loop.time() - quiet_since >= self._reminder_s:
+            elif self._reminder is None and loop.time() - quiet_since >= self._reminder_s:
                 self._reminder = self._session.say(phrase("reminder", self._language))

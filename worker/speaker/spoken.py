@@ -19,7 +19,8 @@ class Spoken(io.TextOutput):
         self._segment: int | None = None
         self._text = ""
         self._all_words = False
-        voice.on("playback_finished", lambda _event: self._voice_stopped())
+        self._cut = False
+        voice.on("playback_finished", self._voice_stopped)
 
     @override
     async def capture_text(self, text: str) -> None:
@@ -37,13 +38,16 @@ class Spoken(io.TextOutput):
         else:
             self._finish()
 
-    def _voice_stopped(self) -> None:
+    def _voice_stopped(self, event: io.PlaybackFinishedEvent) -> None:
+        self._cut = event.interrupted
         if self._all_words:
             self._finish()
 
     def _finish(self) -> None:
         if self._segment is not None:
             self._write(self._clock.at(self._voice.ended_at), final=True)
+            if self._cut:
+                self._transcript.cut(self._segment)
         self._segment, self._text, self._all_words = None, "", False
 
     def _write(self, ended_at: float, *, final: bool) -> None:

@@ -5,16 +5,19 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from livekit import rtc
 from livekit.agents import utils
 from livekit.agents.voice import io
+from livekit.rtc.participant import UnpublishTrackError
 from typing_extensions import override
 
 SAMPLE_RATE = 24_000
 FRAME_S = 0.02
 AHEAD_S = 0.16  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
 SUBSCRIBE_TIMEOUT_S = 5.0
+ASK_AGAIN_S = 0.1
 
 
 class Voice(io.AudioOutput):
@@ -25,17 +28,20 @@ class Voice(io.AudioOutput):
 
     Args:
         on_played: gets each frame once it was played.
+        may_speak: asked before each frame; while it says no, there is a pause.
     """
 
-    def __init__(self, on_played: Callable[[rtc.AudioFrame], None]) -> None:
+    def __init__(self, on_played: Callable[[rtc.AudioFrame], None], may_speak: Callable[[], bool]) -> None:
         super().__init__(
             label="Voice",
             capabilities=io.AudioOutputCapabilities(pause=True),
             sample_rate=SAMPLE_RATE,
         )
-        self.started_at = 0.0  # when the current or last utterance began to be heard, and ended; seconds since 1970
+        self.started_at = 0.0  # when the current or last utterance began to be heard, and ended, by `time.monotonic`
         self.ended_at = 0.0
         self._on_played = on_played
+        self._may_speak = may_speak
+        self._publication: rtc.LocalTrackPublication | None = None
         self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=500)
         self._cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
         self._waiting: deque[rtc.AudioFrame] = deque()
@@ -48,20 +54,20 @@ class Voice(io.AudioOutput):
         self._interrupted = False
         self._paused = False
         self._muted = False
+        self._playing = False
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
         self._audible = asyncio.Event()
-        self._player: asyncio.Task[None] | None = None
 
     async def publish(self, room: rtc.Room) -> None:
         """Put the agent's track into the room."""
         track = rtc.LocalAudioTrack.create_audio_track("agent", self._source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         self._publication = await room.local_participant.publish_track(track, options)
-        self._player = asyncio.create_task(self._play(), name="voice")
 
     async def wait_audible(self) -> None:
         """Let the agent speak once somebody receives its track, so that its first word is not lost."""
+        assert self._publication is not None, "not published"
         try:
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
                 await self._publication.wait_for_subscription()
@@ -69,10 +75,11 @@ class Voice(io.AudioOutput):
             pass  # whoever does not subscribe does not want to hear it
         self._audible.set()
 
-    async def aclose(self) -> None:
-        """Stop playing."""
-        if self._player is not None:
-            await utils.aio.cancel_and_wait(self._player)
+    async def aclose(self, room: rtc.Room) -> None:
+        """Take the track out of the room."""
+        if room.isconnected() and self._publication is not None:
+            with suppress(UnpublishTrackError):  # the room is going, or gone
+                await room.local_participant.unpublish_track(self._publication.sid)
         await self._source.aclose()
 
     def mute(self) -> None:
@@ -106,6 +113,8 @@ class Voice(io.AudioOutput):
             self._complete = True
             self._over.clear()
             self._wake.set()
+            if not self._playing:
+                self._end_unheard()
 
     @override
     def clear_buffer(self) -> None:
@@ -113,6 +122,8 @@ class Voice(io.AudioOutput):
         if self._open:
             self._interrupted = True
             self._wake.set()
+            if not self._playing:
+                self._end_unheard()
 
     @override
     def pause(self) -> None:
@@ -126,6 +137,15 @@ class Voice(io.AudioOutput):
         self._paused = False
         self._wake.set()
 
+    async def play(self) -> None:
+        """Play what is said until cancelled; what was being said then is over."""
+        self._playing = True
+        try:
+            await self._play()
+        finally:
+            self._playing = False
+            self._end_unheard()
+
     async def _play(self) -> None:
         while True:
             self._note_played()
@@ -135,8 +155,10 @@ class Voice(io.AudioOutput):
                 self._waiting.clear()
             if self._complete and (self._interrupted or not (self._waiting or self._queued)):
                 self._end()
-            elif self._waiting and not self._paused:
+            elif self._waiting and not self._paused and self._may_speak():
                 await self._advance()
+            elif self._waiting and not self._paused:
+                await self._sleep(ASK_AGAIN_S)
             else:
                 await self._sleep(self._source.queued_duration if self._queued else None)
 
@@ -147,8 +169,8 @@ class Voice(io.AudioOutput):
             return
         if not self._begun:
             self._begun = True
-            self.started_at = self._last_sound_at = time.time()
-            self.on_playback_started(created_at=self.started_at)
+            self.started_at = self._last_sound_at = time.monotonic()
+            self.on_playback_started(created_at=time.time())
         frame = self._waiting.popleft()
         self._queued.append(frame)
         await self._source.capture_frame(frame)
@@ -158,7 +180,7 @@ class Voice(io.AudioOutput):
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
             self._position_s += frame.duration
-            self._last_sound_at = time.time()
+            self._last_sound_at = time.monotonic()
             self._on_played(frame)
 
     def _take_back(self) -> None:
@@ -166,6 +188,14 @@ class Voice(io.AudioOutput):
             self._source.clear_queue()
             self._waiting.extendleft(reversed(self._queued))
             self._queued.clear()
+
+    def _end_unheard(self) -> None:
+        """Without a player nobody hears the rest, and nobody is to wait for it."""
+        if self._open:
+            self._take_back()
+            self._waiting.clear()
+            self._interrupted = True
+            self._end()
 
     def _end(self) -> None:
         self.ended_at = self._last_sound_at  # an interruption is often certain only some time after the pause

@@ -1,0 +1,38 @@
+"""A worker that is told to stop lets its calls go on for a while, then ends them, with everything written."""
+
+import signal
+
+import pytest
+
+from calls.database import Database
+from calls.rooms import Rooms
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.servers import LiveKitServer, process
+from tests.worker.conftest import Stage, make_settings
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
+
+HELLO = "Hello there, this is Ada."
+
+
+async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    database = Database(settings.database)
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        call = await Stage(settings, database, rooms).call(
+            first_message=HELLO, post_call={"recording": {"enabled": True}}
+        )
+        async with call.caller() as caller:
+            await until(lambda: call.has_said("agent", HELLO), timeout=60)
+            worker.send(signal.SIGTERM)
+            row = await until(call.ended, timeout=60)
+            await until(lambda: not caller.room.isconnected(), timeout=60)
+        assert (row.status, row.end_reason) == ("completed", "shut_down")
+        assert [line.text for line in await call.transcript()] == [HELLO]
+        assert len(list(settings.recordings_dir.glob(f"{call.id}.*.ogg"))) == 1
+        await until(lambda: worker.returncode is not None, timeout=60)
+        assert worker.returncode == 0
+    await database.close()

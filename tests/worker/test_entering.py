@@ -1,0 +1,76 @@
+"""An agent that cannot enter the room gives the call back, and the next one is asked for elsewhere."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.servers import LiveKitServer
+from tests.worker.conftest import Talk, make_settings
+from tests.worker.door import Door, door_to
+from tests.worker.house import House, open_house
+
+pytestmark = pytest.mark.restless
+
+HELLO = "Hello, this is the Blue Door."
+
+
+async def kinds_of(call: Talk) -> list[str]:
+    """What happened to its agents."""
+    kinds = [event.kind for event in await call.events()]
+    return [kind for kind in kinds if kind.startswith(("agent.", "dispatch."))]
+
+
+async def one_who_waits_for_its_first_agent(house: House, until: Until) -> None:
+    call = await house.stage.call(first_message=HELLO)
+    async with call.caller():
+        row = await until(lambda: over(call), timeout=90)
+    assert (row.status, row.end_reason) == ("failed", "no_agent")
+    again = ["dispatch.repeated", "agent.entering_failed"]
+    assert await kinds_of(call) == ["agent.entering_failed", *again, *again]
+
+
+async def one_whose_agent_dies(call: Talk, house: House, until: Until) -> None:
+    (await house.job_of(call)).kill()
+    killed_at = datetime.now(UTC)
+    row = await until(lambda: over(call), timeout=90)
+    assert (row.status, row.end_reason) == ("completed", "agent_lost")
+    assert row.ended_at < killed_at + timedelta(seconds=0.5)
+    lost, *tries = (await kinds_of(call))[3:]
+    assert lost == "agent.lost"
+    assert set(tries) == {"dispatch.repeated", "agent.entering_failed"}
+
+
+async def over(call: Talk):
+    row = await call.row()
+    return row if row.ended_at is not None else None
+
+
+@pytest.mark.timeout(400)
+async def test_a_call_that_a_worker_cannot_enter_is_offered_to_others_and_fails_when_none_can(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    tried: list[Door] = []
+    shut: set[Door] = set()
+
+    def is_shut(door: Door) -> bool:
+        """The first one that is tried, and then those that the test shuts."""
+        tried.append(door)
+        return door is tried[0] or door in shut
+
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, agent_return_timeout_s=8)
+    with door_to(livekit.url, is_shut) as one, door_to(livekit.url, is_shut) as other:
+        async with open_house(settings, workers=0) as house:
+            await asyncio.gather(*(house.add_worker(livekit_url=door.url) for door in (one, other)))
+            call = await house.stage.call(first_message=HELLO)
+            async with call.caller():
+                await until(lambda: call.has_said_also("agent", HELLO), timeout=60)
+                assert set(tried) == {one, other}
+                assert await kinds_of(call) == ["agent.entering_failed", "dispatch.repeated", "agent.joined"]
+
+                shut |= {one, other}
+                waiting = one_who_waits_for_its_first_agent(house, until)
+                await asyncio.gather(waiting, one_whose_agent_dies(call, house, until))

@@ -1,0 +1,350 @@
+"""The database is away while people talk: they notice nothing, and afterwards everything is there, as it happened."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from calls.database import Database
+from calls.migrations import migrate
+from calls.tables import participants
+from tests.conftest import Until
+from tests.providers import Chat, Providers, ToolCall, Utterance
+from tests.providers.script import Answer
+from tests.servers import LiveKitServer, PostgresCluster, free_port
+from tests.worker.caller import Caller
+from tests.worker.conftest import Stage, Talk, make_settings
+from tests.worker.house import House, open_house
+
+pytestmark = pytest.mark.restless
+
+HELLO = "Hello there."
+GOODBYE = "It was a pleasure to talk to you."
+ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
+QUESTION_S = 1.2
+SHORT_S, LONG_S = 4.0, 40.0
+SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
+RECORDED = {"recording": {"enabled": True}}
+CALL: dict[str, Any] = {
+    "first_message": HELLO,
+    "silence_reminder_s": 600,
+    "silence_timeout_s": 900,
+    "price_micros_per_minute": 60,  # it costs as much as it lasts
+}
+
+ONCE = {"call.created", "agent.joined", "participant.joined", "call.started", "call.completed"}
+# What an outage is no reason for.
+NEVER = {"agent.lost", "dispatch.repeated", "part.failed", "part.restarted", "provider.failed", "call.failed"}
+
+
+# With the thread that starts a server, the server ends too: this one lives as long as the tests.
+_THREAD = ThreadPoolExecutor(1)
+
+
+@dataclass
+class Outage:
+    """One absence of the database, in which several calls are at once."""
+
+    seconds: float
+    take_away: Callable[[], None]
+    give_back: Callable[[], None]
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    async def happen(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(_THREAD, self.take_away)
+        self.begun.set()
+        await asyncio.sleep(self.seconds)
+        await loop.run_in_executor(_THREAD, self.give_back)
+        self.over.set()
+
+    async def wait(self) -> None:
+        """Be ready for it, and return when it has begun."""
+        self.ready.release()
+        await self.begun.wait()
+
+
+@dataclass
+class Conversation:
+    """Questions that a caller asks, and what is heard of the answers."""
+
+    caller: Caller
+    until: Until
+    questions: int = 0
+
+    async def ask(self) -> None:
+        """Ask, and hear the answer to its end."""
+        before = self.caller.seconds_heard()
+        self.questions += 1
+        await self.caller.say(QUESTION_S)
+        await self.until(lambda: self.caller.seconds_heard() > before + 0.8, timeout=60)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        await self.until(lambda: not self.caller.agent_is_heard(within=0.6), timeout=60)
+
+    async def greeting(self) -> None:
+        """Hear it to its end, and be heard from then on."""
+        await self.until(self.caller.agent_is_heard, timeout=60)
+        await self.quiet()
+        for microphone in self.caller.room.local_participant.track_publications.values():
+            await microphone.wait_for_subscription()
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What the transcript is to be."""
+        asked = [
+            line
+            for number in range(1, self.questions + 1)
+            for line in (("user", f"Question {number}."), ("agent", f"The answer to question {number}."))
+        ]
+        return [("agent", HELLO), *asked]
+
+
+def script(providers: Providers) -> None:
+    """Each caller's questions are numbered; the answer names the one that it answers."""
+    heard: Counter[int] = Counter()
+
+    def listen(utterance: Utterance) -> str:
+        heard[utterance.stream] += 1
+        return f"Question {heard[utterance.stream]}."
+
+    def answer(chat: Chat) -> Answer:
+        if chat.system.startswith(ENDS):
+            return [GOODBYE, ToolCall("end_call")]
+        return f"The answer to {chat.last_user.lower()}"
+
+    providers.hear_with(listen)
+    providers.answer_with(answer)
+
+
+Course = Callable[[Stage, Until, Outage], Coroutine[Any, Any, None]]
+
+
+@asynccontextmanager
+async def calling(stage: Stage, until: Until, **more: Any) -> AsyncIterator[tuple[Talk, Conversation]]:
+    """A call whose caller has heard the greeting."""
+    call = await stage.call(**CALL, **more)
+    async with call.caller() as caller:
+        conversation = Conversation(caller, until)
+        await conversation.greeting()
+        yield call, conversation
+
+
+async def in_its_middle(stage: Stage, until: Until, outage: Outage) -> None:
+    async with calling(stage, until, post_call=RECORDED) as (call, conversation):
+        await conversation.ask()
+        await outage.wait()
+        answered = 0
+        while not outage.over.is_set():
+            await conversation.ask()
+            answered += 1
+        if outage.seconds == LONG_S:
+            assert answered >= 4, "the talk goes on"
+        await conversation.ask()
+        hung_up = datetime.now(UTC)
+    await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
+
+
+async def before_its_agent(stage: Stage, until: Until, outage: Outage) -> None:
+    call = await stage.place(**CALL)
+    await outage.wait()
+    await call.open_room()
+    async with call.caller() as caller:
+        conversation = Conversation(caller, until)
+        await outage.over.wait()
+        back = datetime.now(UTC)
+        await conversation.greeting()
+        await conversation.ask()
+        hung_up = datetime.now(UTC)
+    await check(
+        call,
+        until,
+        outage,
+        "caller_hung_up",
+        conversation.lines,
+        started=(back, back + SLACK),
+        ended=(hung_up, hung_up),
+    )
+
+
+async def after_its_agent(stage: Stage, until: Until, outage: Outage) -> None:
+    call = await stage.call(**CALL)
+    await until(lambda: call.has_happened("agent.joined"), timeout=60)
+    await outage.wait()
+    came = datetime.now(UTC)
+    async with call.caller() as caller:
+        conversation = Conversation(caller, until)
+        await conversation.greeting()
+        await conversation.ask()
+        await outage.over.wait()
+        hung_up = datetime.now(UTC)
+    await check(
+        call, until, outage, "caller_hung_up", conversation.lines, started=(came, came), ended=(hung_up, hung_up)
+    )
+
+
+async def at_its_end_by_the_caller(stage: Stage, until: Until, outage: Outage) -> None:
+    async with calling(stage, until, post_call=RECORDED) as (call, conversation):
+        await outage.wait()
+        await conversation.ask()
+        hung_up = datetime.now(UTC)
+    await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
+
+
+async def at_its_end_by_the_agent(stage: Stage, until: Until, outage: Outage) -> None:
+    async with calling(stage, until, system_prompt=ENDS) as (call, conversation):
+        caller = conversation.caller
+        await outage.wait()
+        await caller.say(QUESTION_S)
+        asked = datetime.now(UTC)
+        await until(lambda: not caller.room.isconnected(), timeout=60)
+        closed = datetime.now(UTC)
+    lines = [("agent", HELLO), ("user", "Question 1."), ("agent", GOODBYE)]
+    await check(call, until, outage, "agent_hung_up", lines, ended=(asked, closed))
+
+
+async def at_its_end_by_its_length(stage: Stage, until: Until, outage: Outage) -> None:
+    call = await stage.call(**CALL, max_duration_s=10)
+    await until(lambda: call.has_happened("agent.joined"), timeout=60)
+    await outage.wait()
+    came = datetime.now(UTC)
+    async with call.caller() as caller:
+        await until(lambda: not caller.room.isconnected(), timeout=60)
+        closed = datetime.now(UTC)
+    await check(call, until, outage, "max_duration", [("agent", HELLO)], started=(came, came), ended=(came, closed))
+
+
+async def check(
+    call: Talk,
+    until: Until,
+    outage: Outage,
+    reason: str,
+    lines: list[tuple[str, str]],
+    *,
+    ended: tuple[datetime, datetime],
+    started: tuple[datetime, datetime] | None = None,
+) -> None:
+    """When it is over everything is there: in order, once, and with the times at which it happened."""
+    await outage.over.wait()
+    row = await until(call.ended, timeout=60)
+    assert (row.status, row.end_reason) == ("completed", reason)
+    assert ended[0] - SLACK < row.ended_at < ended[1] + SLACK
+    if started is not None:
+        assert started[0] - SLACK < row.started_at < started[1] + SLACK
+    seconds = (row.ended_at - row.started_at).total_seconds()
+    assert seconds <= row.bill_duration == row.cost_micros < seconds + 1
+
+    if "recording" in row.post_call:
+        recording = await until(call.recording, timeout=60)
+        assert abs(recording.duration_ms / 1000 - seconds) < SLACK.total_seconds()
+
+    said = await call.transcript()
+    assert [(line.speaker, line.text) for line in said] == lines
+    assert [line.sequence for line in said] == list(range(len(lines)))
+    assert all(line.is_final for line in said)
+    times = [time for line in said for time in (line.started_at_ms, line.ended_at_ms)]
+    assert times == sorted(times)
+    assert times[-1] < (seconds + SLACK.total_seconds()) * 1000
+
+    events = await call.events()
+    happened = Counter(event.kind for event in events)
+    assert {kind for kind in happened if happened[kind] == 1} >= ONCE, happened
+    assert not NEVER & set(happened), happened
+    assert all(later.created_at > earlier.created_at - SLACK for earlier, later in pairwise(events))
+    async with call.database.reading() as connection:
+        [person] = (await connection.execute(sa.select(participants).where(participants.c.call_id == call.id))).all()
+    assert person.status == "left"
+    assert row.started_at - SLACK < person.joined_at <= row.started_at
+    assert row.ended_at - SLACK < person.left_at <= row.ended_at
+
+
+ALL: tuple[Course, ...] = (
+    in_its_middle,
+    before_its_agent,
+    after_its_agent,
+    at_its_end_by_the_caller,
+    at_its_end_by_the_agent,
+    at_its_end_by_its_length,
+)
+
+
+async def go_through(house: House, until: Until, outage: Outage, calls: Iterable[Course]) -> None:
+    """One outage, and calls that it meets in different places."""
+    async with asyncio.TaskGroup() as tasks:
+        for call in calls:
+            tasks.create_task(call(house.stage, until, outage))
+            await outage.ready.acquire()
+        await outage.happen()
+
+
+@pytest.fixture
+async def on_postgres(
+    livekit: LiveKitServer,
+    providers: Providers,
+    breakable_postgres: PostgresCluster,
+    migrated_sqlite: Path,
+    tmp_path: Path,
+) -> AsyncIterator[House]:
+    url = breakable_postgres.url(breakable_postgres.create())
+    database = Database(url)
+    await migrate(database)
+    await database.close()
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, database_url=url, pipeline_port=free_port())
+    async with open_house(settings, workers=1) as house:
+        yield house
+
+
+@pytest.mark.timeout(200)
+async def test_postgres_dies_for_long(
+    on_postgres: House, breakable_postgres: PostgresCluster, providers: Providers, until: Until
+) -> None:
+    script(providers)
+    outage = Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start)
+    await go_through(on_postgres, until, outage, ALL)
+
+
+@pytest.mark.timeout(200)
+async def test_postgres_freezes_and_is_restarted(
+    on_postgres: House, breakable_postgres: PostgresCluster, providers: Providers, until: Until
+) -> None:
+    def restart() -> None:
+        breakable_postgres.kill()
+        breakable_postgres.start()
+
+    script(providers)
+    frozen = Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw)
+    await go_through(on_postgres, until, frozen, (in_its_middle, before_its_agent, at_its_end_by_the_caller))
+    providers.reset()
+    script(providers)
+    restarted = Outage(0, restart, lambda: None)
+    await go_through(on_postgres, until, restarted, (in_its_middle, at_its_end_by_the_agent))
+
+
+@pytest.mark.timeout(150)
+async def test_somebody_locks_sqlite(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, pipeline_port=free_port())
+    other = sqlite3.connect(tmp_path / "callroom.db", isolation_level=None, check_same_thread=False)
+    script(providers)
+    async with open_house(settings, workers=1) as house:
+        locked = Outage(
+            SHORT_S,
+            lambda: other.execute("BEGIN IMMEDIATE").close(),
+            lambda: other.execute("ROLLBACK").close(),
+        )
+        await go_through(house, until, locked, (in_its_middle, before_its_agent, at_its_end_by_the_caller))
+    other.close()

@@ -1,0 +1,267 @@
+"""A call outlives its agent: whatever kills that, another one goes on with what was said."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from calls.tables import recordings
+from tests.conftest import Until
+from tests.pipeline.sound import RATE, Pcm, read_ogg
+from tests.providers import Chat, Providers
+from tests.servers import LiveKitServer
+from tests.worker.caller import Caller
+from tests.worker.conftest import Talk, make_settings
+from tests.worker.house import House, open_house
+
+# One house for all: it takes long to start.
+pytestmark = [pytest.mark.restless, pytest.mark.asyncio(loop_scope="module")]
+
+HELLO = "Hello, this is the Blue Door."
+QUESTION = "Do you have a table for two people, tonight at eight?"
+LONG = "We have a table at seven, one at eight near the window, and one at nine in the garden, which is quiet."
+REST = "And one at nine in the garden."
+SHORT = "Eight is fine, see you."
+BACK = "Sorry, I was away for a moment."
+CALL: dict[str, Any] = {
+    "first_message": HELLO,
+    "post_call": {"recording": {"enabled": True}},
+    "silence_reminder_s": 600,
+    "silence_timeout_s": 900,
+}
+TAKEN_OVER = ["agent.lost", "dispatch.repeated", "agent.joined", "agent.returned"]
+OVER = ["participant.left", "call.completed", "recording.stored"]
+PATIENCE_S = 60  # with a busy machine
+CLOSE_S = 0.5  # how far a sound in the recording may be from the time that the transcript gives it
+PAUSE_S = 0.3  # what follows sooner is the same stretch of sound
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(
+    livekit: LiveKitServer, scripted: Providers, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    settings = make_settings(livekit, scripted, migrated_sqlite, folder, agent_return_timeout_s=150)
+    async with open_house(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _script(providers: Providers) -> None:
+    def model(chat: Chat) -> str:
+        if "You were cut off" in str(chat.messages[-1]):
+            return REST
+        return LONG if chat.system == "LONG" and BACK not in str(chat.messages) else SHORT
+
+    providers.answer_with(model)
+    providers.hear(*[QUESTION] * 50)
+
+
+async def lines_of(call: Talk) -> list[tuple[str, str]]:
+    return [(row.speaker, row.text) for row in await call.transcript()]
+
+
+async def kinds_of(call: Talk) -> list[str]:
+    """The kinds of its events, one for several in a row: on a busy machine a dispatch may be repeated twice."""
+    return [kind for kind, _ in groupby(event.kind for event in await call.events())]
+
+
+async def is_saying(call: Talk, speaker: str) -> bool:
+    """Whether the speaker is in the middle of a sentence, and has said two seconds of it."""
+    row = (await call.transcript())[-1]
+    return row.speaker == speaker and not row.is_final and len(row.text) > 30
+
+
+async def hear_half_an_answer(call: Talk, caller: Caller, until: Until) -> None:
+    await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+    await caller.say()
+    await until(lambda: is_saying(call, "agent"), timeout=PATIENCE_S)
+
+
+def known_to_the_model(chat: Chat) -> list[str]:
+    """What was said, as the model was told."""
+    return [str(message["content"]) for message in chat.messages if message["role"] != "system"]
+
+
+async def is_whole(call: Talk, until: Until) -> None:
+    """Transcript and recording have every part of the call, each once and at the same times."""
+    await until(call.ended, timeout=PATIENCE_S)
+    rows = await call.transcript()
+    assert [row.sequence for row in rows] == list(range(len(rows)))
+    assert all(row.is_final for row in rows)
+    assert all(one.started_at_ms <= other.started_at_ms for one, other in pairwise(rows))
+    sound = read_ogg(await until(lambda: stored_recording(call), timeout=PATIENCE_S))
+    for side, speaker in enumerate(("user", "agent")):
+        said = [(row.started_at_ms / 1000, row.ended_at_ms / 1000) for row in rows if row.speaker == speaker]
+        begins = [begin for begin, _ in stretches(sound, side)]
+        firsts = [said[0][0], *(later for (_, end), (later, _) in pairwise(said) if later > end + 2 * PAUSE_S)]
+        assert all(min(abs(first - begin) for begin in begins) < CLOSE_S for first in firsts), (firsts, begins)
+        assert all(any(since - CLOSE_S < begin < to + CLOSE_S for since, to in said) for begin in begins), (
+            said,
+            begins,
+        )
+
+
+async def stored_recording(call: Talk) -> Path | None:
+    query = sa.select(recordings.c.key).where(recordings.c.call_id == call.id, recordings.c.status == "ready")
+    async with call.database.reading() as connection:
+        key = await connection.scalar(query)
+    return call.settings.state_dir / "storage" / key if key else None
+
+
+def stretches(sound: Pcm, side: int) -> list[list[float]]:
+    """From when to when there is something to be heard, in seconds."""
+    block = RATE // 50
+    loud = np.abs(sound[: len(sound) // block * block, side]).reshape(-1, block).max(axis=1) > 1000
+    found: list[list[float]] = []
+    for at in np.flatnonzero(loud) / 50:
+        if found and at - found[-1][1] < PAUSE_S:
+            found[-1][1] = at
+        else:
+            found.append([at, at])
+    return found
+
+
+async def killed_in_the_agents_sentence(house: House, providers: Providers, until: Until) -> None:
+    call = await house.stage.call(system_prompt="LONG", **CALL)
+    async with call.caller() as caller:
+        await hear_half_an_answer(call, caller, until)
+        (await house.job_of(call)).kill()
+        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+    lines = await lines_of(call)
+    cut = lines[2][1]
+    assert LONG.startswith(cut)
+    assert lines == [
+        ("agent", HELLO),
+        ("user", QUESTION),
+        ("agent", cut),
+        ("agent", BACK),
+        ("agent", REST),
+        ("user", QUESTION),
+        ("agent", SHORT),
+    ]
+    resumed, *_, last = (chat for chat in providers.chats if chat.system.startswith("LONG") and cut in str(chat.body))
+    assert known_to_the_model(resumed) == [HELLO, QUESTION, cut]
+    assert known_to_the_model(last) == [HELLO, QUESTION, cut, BACK, REST, QUESTION]
+    await is_whole(call, until)
+    assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+async def killed_in_the_callers_sentence(house: House, providers: Providers, until: Until) -> None:
+    back = "Entschuldigung, ich war einen Moment weg."
+    call = await house.stage.call(system_prompt="GERMAN", language="de", **CALL)
+    async with call.caller() as caller:
+        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        speaking = asyncio.create_task(caller.say(10))
+        await until(lambda: is_saying(call, "user"), timeout=PATIENCE_S)
+        (await house.job_of(call)).kill()
+        speaking.cancel()
+        caller.hush()
+        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+    lines = await lines_of(call)
+    heard = lines[1][1]
+    assert QUESTION.startswith(heard)
+    assert lines == [("agent", HELLO), ("user", heard), ("agent", back), ("agent", SHORT)]
+    [asked] = [chat for chat in providers.chats if chat.system.startswith("GERMAN")]
+    assert known_to_the_model(asked)[:2] == [HELLO, heard]
+    await is_whole(call, until)
+    assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+async def killed_in_the_pause(house: House, providers: Providers, until: Until) -> None:
+    back = "Pardon, j'ai été absent un instant."
+    call = await house.stage.call(system_prompt="FRENCH", language="fr", **CALL)
+    async with call.caller() as caller:
+        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+        asked = len([chat for chat in providers.chats if chat.system.startswith("FRENCH")])
+        (await house.job_of(call)).kill()
+        await until(lambda: call.has_said_also("agent", back), timeout=PATIENCE_S)
+        await until(lambda: not caller.agent_is_heard(within=0.5), timeout=PATIENCE_S)
+        assert len([chat for chat in providers.chats if chat.system.startswith("FRENCH")]) == asked
+    said = [("agent", HELLO), ("user", QUESTION), ("agent", SHORT), ("agent", back)]
+    assert await lines_of(call) == said
+    await is_whole(call, until)
+    assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+@pytest.mark.timeout(300)
+async def test_another_agent_goes_on_where_one_was_killed(house: House, providers: Providers, until: Until) -> None:
+    await house.need_workers(2)
+    ways = (killed_in_the_agents_sentence, killed_in_the_callers_sentence, killed_in_the_pause)
+    await asyncio.gather(*(way(house, providers, until) for way in ways))
+
+
+@pytest.mark.timeout(300)
+async def test_a_worker_that_stands_still_is_replaced_and_has_nothing_to_say_when_it_wakes(
+    house: House, until: Until
+) -> None:
+    await house.need_workers(2)
+    call = await house.stage.call(system_prompt="LONG", **CALL)
+    async with call.caller() as caller:
+        await hear_half_an_answer(call, caller, until)
+        worker, job = await house.worker_of(call), await house.job_of(call)
+        os.killpg(worker.pid, signal.SIGSTOP)
+        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
+        await until(lambda: not caller.agent_is_heard(within=0.5), timeout=PATIENCE_S)
+        known = await lines_of(call), await kinds_of(call)
+        heard = caller.seconds_heard()
+        os.killpg(worker.pid, signal.SIGCONT)
+        await until(lambda: is_gone(job), timeout=PATIENCE_S)
+        assert (await lines_of(call), await kinds_of(call)) == known
+        assert caller.seconds_heard() == heard
+        present = await call.rooms.list_participants(call.room)
+        assert sorted(one.identity[:5] for one in present) == ["agent", "alice"]
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+    await is_whole(call, until)
+    assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.timeout(300)
+async def test_a_call_goes_on_as_long_as_some_worker_comes(house: House, until: Until) -> None:
+    await house.need_workers(2)
+    call = await house.stage.call(system_prompt="LONG", **CALL)
+    async with call.caller() as caller:
+        await hear_half_an_answer(call, caller, until)
+        (await house.worker_of(call)).kill_group()
+        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
+
+        for worker in house.alive:
+            worker.kill_group()
+        last = await house.add_worker()
+        await until(lambda: has_said_times(call, BACK, 2), timeout=PATIENCE_S)
+        last.kill_group()
+        killed_at = datetime.now(UTC)
+        impatient = await house.add_pipeline(agent_return_timeout_s=1)
+        row = await until(call.ended, timeout=PATIENCE_S)
+    impatient.stop()
+    assert (row.status, row.end_reason) == ("completed", "agent_lost")
+    assert killed_at - timedelta(seconds=house.settings.lease_s) < row.ended_at < killed_at + timedelta(seconds=0.5)
+    assert row.bill_duration == -(-(row.ended_at - row.started_at) // timedelta(seconds=1))
+    await is_whole(call, until)
+    happened = await kinds_of(call)
+    since = happened.index("agent.lost")
+    assert happened[since : since + 9] == [*TAKEN_OVER, *TAKEN_OVER, "agent.lost"]
+    assert happened[-2:] == ["call.completed", "recording.stored"]
+
+
+async def has_said_times(call: Talk, text: str, times: int) -> bool:
+    return [row.text for row in await call.transcript() if row.is_final].count(text) >= times

@@ -1,0 +1,64 @@
+"""A worker that is told to stop: its calls may go on for a while, then it ends them itself."""
+
+import asyncio
+import json
+import logging
+from functools import partial
+from typing import Any
+
+from livekit.agents import AgentServer
+from typing_extensions import override
+
+from calls import leases
+from calls.database import Database
+from calls.errors import Unavailable
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.states import EndReason
+from calls.store import CallStore
+from worker.room.persistence import Persistence
+
+logger = logging.getLogger(__name__)
+
+
+class DrainingServer(AgentServer):
+    """An AgentServer that waits for its calls as long as `settings.worker_drain_s` says; then it ends them."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - those of AgentServer
+        super().__init__(**options)
+        self._callroom_settings = settings
+
+    @override
+    async def drain(self, *arguments: Any, **options: Any) -> None:
+        ending = asyncio.create_task(self._end_calls(), name="drain")
+        try:
+            await super().drain(*arguments, **options)
+        finally:
+            ending.cancel()
+
+    async def _end_calls(self) -> None:
+        settings = self._callroom_settings
+        await asyncio.sleep(settings.worker_drain_s)
+        call_ids = [json.loads(active.job.metadata)["call_id"] for active in self.active_jobs]
+        database = Database(settings.database, pool_size=1)
+        persistence = Persistence(lambda _seconds: None)
+        try:
+            async with Rooms.connect(settings) as rooms:
+                for call_id in call_ids:
+                    ended = await persistence.persist(partial(_end, database, call_id, self.id))
+                    if ended is not None:
+                        await rooms.delete_room(ended)
+        except Unavailable:
+            logger.warning("LiveKit does not answer: rooms of ended calls are left to the pipeline")
+        finally:
+            await database.close()
+
+
+async def _end(database: Database, call_id: str, worker_id: str) -> str | None:
+    """End a call as the API does, unless another worker has it; its room, where its agent sees that and leaves."""
+    async with database.writing() as connection:
+        if not await leases.is_worker(connection, call_id, worker_id):
+            return None
+        store = CallStore(connection)
+        await store.finish(call_id, EndReason.SHUT_DOWN)
+        return str((await store.get(None, call_id)).room_name)

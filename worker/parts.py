@@ -1,0 +1,51 @@
+"""The parts of a running call: each has a name, and its death is seen."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from livekit.agents import utils
+
+logger = logging.getLogger(__name__)
+
+Run = Callable[[], Awaitable[None]]
+
+PAUSE_S = 0.1
+
+
+class Parts:
+    """An ordered stack: started one after the other, stopped the other way round.
+
+    Args:
+        on_restart: told the name of a part that died and is run again.
+        on_failure: told the name of a part that died and cannot be run again.
+    """
+
+    def __init__(self, on_restart: Callable[[str], None], on_failure: Callable[[str], None]) -> None:
+        self._on_restart = on_restart
+        self._on_failure = on_failure
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, run: Run, *, restarts: int = 3) -> None:
+        """Have `run` run until it returns; when it raises, run it again, up to so many times."""
+        self._tasks.append(asyncio.create_task(self._supervise(name, run, restarts), name=name))
+
+    async def stop(self) -> None:
+        """Stop every part, the last one first."""
+        while self._tasks:
+            await utils.aio.cancel_and_wait(self._tasks.pop())
+
+    async def _supervise(self, name: str, run: Run, restarts: int) -> None:
+        while True:
+            try:
+                await run()
+            except Exception:
+                logger.exception("a part of the call died", extra={"part": name})
+            else:
+                return
+            if restarts == 0:
+                self._on_failure(name)
+                return
+            restarts -= 1
+            self._on_restart(name)
+            await asyncio.sleep(PAUSE_S)
