@@ -1,4 +1,4 @@
-"""Job `post_call`: closes a call's transcript and makes summary, extraction and evaluation from it.
+"""Job `post_call`: makes summary, extraction and evaluation from a call's transcript, once that is closed.
 
 Every step is written by itself and may be repeated: a killed process repeats at most the step that it was in, and no
 transaction is open while a model thinks.
@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import webhooks
+from calls.agent_config import AgentSnapshot
+from calls.clock import moment
 from calls.database import Database, upsert
+from calls.events import EventKind
 from calls.jobs import Job, held
-from calls.post_call import ANALYSES, Section, sections_on, transcribed
+from calls.post_call import ANALYSES, PostCall, Section
 from calls.states import IntelligenceStatus
 from calls.store import CallStore
-from calls.tables import calls, now, results
+from calls.tables import calls, results
 from calls.transcript import as_text, read_transcript
 from pipeline.deps import Deps
 from pipeline.evaluation import evaluate
@@ -26,9 +29,10 @@ from pipeline.fate import Done, Fate, Retry, Wait
 from pipeline.llm import Answer, Llm, LlmFailed, LlmUnavailable
 from pipeline.summary import summarize
 
-LEASE_POLL_S = 0.2
+STILL_WRITING_S = 1.0
 
-Ask = Callable[[Llm, dict[str, Any], str], Awaitable[Answer]]
+# Each is asked with the section of its own.
+Ask = Callable[[Llm, Any, str], Awaitable[Answer]]
 
 # Section -> the name of its row in `results`, and what makes it.
 STAGES: dict[Section, tuple[str, Ask]] = {
@@ -41,17 +45,18 @@ STAGES: dict[Section, tuple[str, Ask]] = {
 async def run(job: Job, deps: Deps) -> Fate:
     """One attempt; the results that it already has are kept, so that a repetition asks only for what is missing."""
     call = await _read(deps.db, job)
-    if call.transcript_closed_at is None and not await _close_transcript(deps.db, call.id):
-        return Wait(LEASE_POLL_S)  # the worker may still be writing
-    sections = sections_on(call.post_call) & ANALYSES
-    if call.intelligence_status != IntelligenceStatus.PENDING or not sections or not transcribed(call.agent):
+    if call.transcript_closed_at is None:
+        return Wait(STILL_WRITING_S)  # somebody asked for it the very moment in which the call ended
+    agent, post_call = AgentSnapshot.stored(call.agent), PostCall.stored(call.post_call)
+    sections = post_call.on & ANALYSES if agent.features.transcription_enabled else set()
+    if call.intelligence_status != IntelligenceStatus.PENDING or not sections:
         return Done()
     async with deps.db.reading() as conn:
         transcript = as_text(await read_transcript(conn, call.id))
         ours = sa.select(results.c.stage).where(results.c.call_id == call.id, results.c.job_id == job.id)
         have = set(await conn.scalars(ours))
     missing = [section for section in sections if STAGES[section][0] not in have]
-    attempts = [_make(deps, job, section, call.post_call[section], transcript) for section in missing]
+    attempts = [_make(deps, job, section, getattr(post_call, section), transcript) for section in missing]
     reasons = [reason for reason in await asyncio.gather(*attempts) if reason]
     if reasons:
         return Retry(reasons[0])
@@ -70,22 +75,7 @@ async def _read(db: Database, job: Job) -> sa.Row[Any]:
         return await CallStore(conn).get(job.tenant_id, str(job.call_id))
 
 
-async def _close_transcript(db: Database, call_id: str) -> bool:
-    """Note that nothing will be added any more; False while a worker holds the call's lease."""
-    moment = now()
-    free = sa.or_(calls.c.lease_until.is_(None), calls.c.lease_until < moment)
-    async with db.writing() as conn:
-        close = sa.update(calls).where(calls.c.id == call_id, calls.c.transcript_closed_at.is_(None), free)
-        # The token of a worker that let its lease run out is no longer good for writing.
-        closed = await conn.execute(
-            close.values(transcript_closed_at=moment, lease_token=calls.c.lease_token + 1, lease_until=None),
-        )
-        if closed.rowcount and await read_transcript(conn, call_id):
-            await webhooks.announce(conn, call_id, "call.transcript.ready")
-        return bool(closed.rowcount)
-
-
-async def _make(deps: Deps, job: Job, section: Section, options: dict[str, Any], transcript: str) -> str | None:
+async def _make(deps: Deps, job: Job, section: Section, options: object, transcript: str) -> str | None:
     """Make one stage and write its result or its error; returns why it should be tried again, or None."""
     stage, ask = STAGES[section]
     if not transcript:
@@ -105,14 +95,21 @@ async def _make(deps: Deps, job: Job, section: Section, options: dict[str, Any],
 
 
 async def _write(db: Database, job: Job, stage: str, answer: Answer | None, error: str | None) -> None:
-    values = {"value": answer and answer.value, "error": error, "job_id": job.id, "created_at": now()}
     async with db.writing() as conn:
+        values = {"value": answer and answer.value, "error": error, "job_id": job.id, "created_at": moment(conn)}
         add = upsert(conn, results).values(call_id=job.call_id, stage=stage, **values)
         newer = sa.or_(results.c.job_id.is_(None), results.c.job_id <= job.id)
         await conn.execute(add.on_conflict_do_update(index_elements=["call_id", "stage"], set_=values, where=newer))
         if answer and answer.lines_left_out:
             note = f"The transcript is too long for the model: {answer.lines_left_out} lines were left out ({stage})."
-            await CallStore(conn).add_event(str(job.call_id), "post_call", note, level="warning")
+            await CallStore(conn).add_event(
+                str(job.call_id),
+                EventKind.TRANSCRIPT_SHORTENED,
+                "post_call",
+                note,
+                level="warning",
+                data={"stage": stage, "lines_left_out": answer.lines_left_out},
+            )
 
 
 async def _finish(conn: AsyncConnection, job: Job, stages: set[str]) -> None:
@@ -126,7 +123,14 @@ async def _finish(conn: AsyncConnection, job: Job, stages: set[str]) -> None:
     else:
         status, message = IntelligenceStatus.COMPLETED, "Post-call analysis completed."
     for stage, error in sorted(errors.items()):
-        await CallStore(conn).add_event(str(job.call_id), "post_call", f"{stage}: {error}", level="warning")
+        await CallStore(conn).add_event(
+            str(job.call_id),
+            EventKind.ANALYSIS_PART_FAILED,
+            "post_call",
+            f"{stage}: {error}",
+            level="warning",
+            data={"stage": stage, "error": error},
+        )
     await _conclude(conn, str(job.call_id), status, message)
 
 
@@ -134,6 +138,7 @@ async def _conclude(conn: AsyncConnection, call_id: str, status: IntelligenceSta
     pending = (calls.c.id == call_id, calls.c.intelligence_status == IntelligenceStatus.PENDING)
     concluded = await conn.execute(sa.update(calls).where(*pending).values(intelligence_status=status))
     if concluded.rowcount:
-        level = "error" if status is IntelligenceStatus.FAILED else "info"
-        await CallStore(conn).add_event(call_id, "post_call", message, level=level)
+        failed = status is IntelligenceStatus.FAILED
+        kind = EventKind.ANALYSIS_FAILED if failed else EventKind.ANALYSIS_COMPLETED
+        await CallStore(conn).add_event(call_id, kind, "post_call", message, level="error" if failed else "info")
         await webhooks.announce(conn, call_id, "call.intelligence.ready")

@@ -1,44 +1,45 @@
-"""Job `store_recording`: moves the file that the worker wrote to where recordings are kept."""
+"""Job `store_recording`: moves what the call's agents wrote to disk to where recordings are kept, as one file."""
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
+import av
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import webhooks
+from calls.events import EventKind
 from calls.jobs import Job
 from calls.store import CallStore
-from calls.tables import now, recordings
+from calls.tables import recordings
 from pipeline.deps import Deps
-from pipeline.fate import Done, Fail, Fate, Wait
+from pipeline.fate import Done, Fail, Fate
+from pipeline.joining import Piece, join
 
-LEASE_POLL_S = 0.5
 OPUS_RATE = 48_000  # an Ogg Opus file counts time in samples of this rate, whatever it was made from
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
+AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
 
 
 async def run(job: Job, deps: Deps) -> Fate:
-    """One attempt; the file is removed last: whoever is killed before leaves it for the next attempt."""
+    """One attempt; the files are removed last: whoever is killed before leaves them for the next attempt.
+
+    The job is queued when nobody writes to them any more.
+    """
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
-        call = await CallStore(conn).get(job.tenant_id, call_id)
         status = await conn.scalar(sa.select(recordings.c.status).where(recordings.c.call_id == call_id))
-    whole = deps.settings.recordings_dir / f"{call_id}.ogg"
-    part = whole.with_name(f"{whole.name}.part")
+    folder = deps.settings.recordings_dir
     if status == "pending":
-        file = whole if whole.exists() else part
-        if file is part and _worker_is_writing(call):
-            return Wait(LEASE_POLL_S)
-        duration_ms = await asyncio.to_thread(_duration_ms, file)
-        if duration_ms is None:
+        file = await asyncio.to_thread(_whole, folder, call_id)
+        duration_ms = None if file is None else await asyncio.to_thread(_duration_ms, file)
+        if file is None or duration_ms is None:
             return Fail("The worker left no recording on this machine.")
         key = f"recordings/{job.tenant_id}/{call_id}.ogg"
         await deps.storage.put_file(key, file)
         async with deps.db.writing() as conn:
             await _announce(conn, call_id, key=key, duration_ms=duration_ms, size_bytes=file.stat().st_size)
-    for leftover in (whole, part):
+    for leftover in folder.glob(f"{call_id}.*"):
         leftover.unlink(missing_ok=True)
     return Done()
 
@@ -48,19 +49,47 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     pending = (recordings.c.call_id == job.call_id, recordings.c.status == "pending")
     failed = await conn.execute(sa.update(recordings).where(*pending).values(status="failed", error=reason))
     if failed.rowcount:
-        await CallStore(conn).add_event(str(job.call_id), "post_call", f"Recording failed: {reason}", level="error")
-
-
-def _worker_is_writing(call: sa.Row[Any]) -> bool:
-    return call.lease_until is not None and call.lease_until > now()
+        await CallStore(conn).add_event(
+            str(job.call_id),
+            EventKind.RECORDING_FAILED,
+            "post_call",
+            f"Recording failed: {reason}",
+            level="error",
+            data={"error": reason},
+        )
 
 
 async def _announce(conn: AsyncConnection, call_id: str, **values: object) -> None:
     pending = (recordings.c.call_id == call_id, recordings.c.status == "pending")
     stored = await conn.execute(sa.update(recordings).where(*pending).values(status="ready", format="ogg", **values))
     if stored.rowcount:
-        await CallStore(conn).add_event(call_id, "post_call", "Recording stored")
+        await CallStore(conn).add_event(call_id, EventKind.RECORDING_STORED, "post_call", "Recording stored")
         await webhooks.announce(conn, call_id, "call.recording.ready")
+
+
+def _whole(folder: Path, call_id: str) -> Path | None:
+    """The call's recording as one file, None if there is no sound."""
+    pieces = _pieces(folder, call_id)
+    if not pieces:
+        return None
+    if len(pieces) == 1 and pieces[0].starts_at_ms <= AT_ONCE_MS:
+        return pieces[0].path
+    joined = folder / f"{call_id}.joined"
+    try:
+        join(pieces, joined)
+    except av.FFmpegError:  # the files stay for somebody to look at
+        return None
+    return joined
+
+
+def _pieces(folder: Path, call_id: str) -> list[Piece]:
+    """The files of the call's agents, `<call>.<token>.<milliseconds>.ogg`, as `.part` if their writer was killed."""
+    found = []
+    for file in folder.glob(f"{call_id}.*.ogg*"):
+        _call_id, _token, starts_at_ms, *_ending = file.name.split(".")
+        if _duration_ms(file) is not None:
+            found.append(Piece(int(starts_at_ms), file))
+    return sorted(found)
 
 
 def _duration_ms(file: Path) -> int | None:

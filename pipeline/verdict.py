@@ -1,29 +1,33 @@
 """What is to be done about a call that is not over, given its row and what LiveKit shows of its room. No I/O."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from calls.settings import Settings
 from calls.states import CallStatus, EndReason
 
+OWN_END = 6  # so much longer a call without a room is left to its agent
+RETRY_S = 1.5  # a conversation that waits for another agent is offered this often, unless one is on its way
+
 
 @dataclass(frozen=True)
 class Limits:
-    """How long each thing may take before it counts as failed, and how many dispatches a call gets."""
+    """How many seconds each thing may take before it counts as failed, and how many dispatches a call gets."""
 
-    join: timedelta
-    agent_join: timedelta
-    room_gone: timedelta
+    join: float
+    agent_join: float
+    agent_return: float
+    room_gone: float
     dispatches: int
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
         """The limits that the settings ask for."""
         return cls(
-            join=timedelta(seconds=settings.join_timeout_s),
-            agent_join=timedelta(seconds=settings.agent_join_timeout_s),
+            join=settings.join_timeout_s,
+            agent_join=settings.agent_join_timeout_s,
+            agent_return=settings.agent_return_timeout_s,
             # A worker that loses its room ends the call itself; it has as long as it may be silent.
-            room_gone=timedelta(seconds=settings.lease_s),
+            room_gone=settings.lease_s,
             dispatches=settings.dispatch_attempts,
         )
 
@@ -32,25 +36,50 @@ class Limits:
 class KnownCall:
     """What the database says of a call.
 
+    held           an agent has its lease
+    entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
     """
 
     status: CallStatus
-    created_at: datetime
-    dispatched_at: datetime
     dispatches: int
-    lease_until: datetime | None
+    held: bool
+    entered: bool
     awaits_phone: bool
     ever_joined: bool
 
 
 @dataclass(frozen=True)
+class Waited:
+    """For how many seconds the judge has seen the call unfinished, and its last dispatch and lease as they are.
+
+    agent   the same of an agent that is in the room, or of none
+    """
+
+    call: float
+    dispatch: float
+    lease: float
+    agent: float
+
+    @property
+    def dispatch_used_up(self) -> bool:
+        """Whether an agent came upon the last dispatch, and is gone again."""
+        return self.lease < self.dispatch
+
+
+@dataclass(frozen=True)
 class SeenRoom:
-    """What LiveKit shows: the identities of the humans in the room, and since when it is missing, if it is."""
+    """What LiveKit shows.
+
+    humans         who is in the room
+    missing        for how many seconds it has not been there, if it is not
+    agent_coming   a worker has taken the last dispatch
+    """
 
     humans: frozenset[str] = frozenset()
-    missing_since: datetime | None = None
+    missing: float | None = None
+    agent_coming: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +89,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Ask LiveKit for an agent once more."""
+    """Ask LiveKit for an agent once more; `elsewhere`, where the last one was not able to enter the room."""
+
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,35 +104,39 @@ class Finish:
 Verdict = Wait | Dispatch | Finish
 
 
-def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, now: datetime) -> Verdict:
-    """Decide; `room` is None while LiveKit does not answer, and then only the agent's lease counts.
+def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, waited: Waited) -> Verdict:
+    """Decide; `room` is None while LiveKit does not answer.
 
     The agent is who holds the lease, not who is in the room: LiveKit lists a killed agent for a while.
     """
-    has_agent = call.lease_until is not None and call.lease_until > now
-    in_progress = call.status is CallStatus.IN_PROGRESS
-    if in_progress and not has_agent:
-        return Finish(EndReason.AGENT_LOST)
-    if room is None:
+    started = call.status is CallStatus.IN_PROGRESS
+    if room is not None and room.missing is not None:
+        # An agent that lives ends such a call itself, with the reason that it knows; the database may be in its way.
+        gone_after = limits.room_gone * (OWN_END if call.held else 1)
+        return Finish(_why_the_room_went(call)) if room.missing >= gone_after else Wait()
+    if started and not call.held and waited.agent >= limits.agent_return:
+        alone = room is not None and not room.humans
+        return Finish(EndReason.CALLER_HUNG_UP if alone else EndReason.AGENT_LOST)
+    if room is None or (call.held and (started or room.humans)):
         return Wait()
-    if room.missing_since is not None:
-        gone = now - room.missing_since >= limits.room_gone
-        return Finish(_why_the_room_went(call)) if gone else Wait()
-    if in_progress or (room.humans and has_agent):
-        return Wait()
-    return _find_an_agent(call, limits, now) if room.humans else _await_somebody(call, limits, now)
+    if room.humans:
+        return _find_an_agent(call, room, limits, waited, started=started)
+    return Wait() if started else _await_somebody(call, limits, waited)
 
 
-def _await_somebody(call: KnownCall, limits: Limits, now: datetime) -> Verdict:
-    if call.awaits_phone or now - call.created_at < limits.join:
+def _await_somebody(call: KnownCall, limits: Limits, waited: Waited) -> Verdict:
+    if call.awaits_phone or waited.call < limits.join:
         return Wait()
     return Finish(EndReason.CALLER_HUNG_UP if call.ever_joined else EndReason.NOBODY_JOINED)
 
 
-def _find_an_agent(call: KnownCall, limits: Limits, now: datetime) -> Verdict:
-    if now - call.dispatched_at < limits.agent_join:
+def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Waited, *, started: bool) -> Verdict:
+    hurry = started and not room.agent_coming
+    if not waited.dispatch_used_up and waited.dispatch < (RETRY_S if hurry else limits.agent_join):
         return Wait()
-    return Dispatch() if call.dispatches < limits.dispatches else Finish(EndReason.NO_AGENT)
+    if not started and call.dispatches >= limits.dispatches:
+        return Finish(EndReason.NO_AGENT)
+    return Dispatch(elsewhere=waited.dispatch_used_up and not call.entered)
 
 
 def _why_the_room_went(call: KnownCall) -> EndReason:

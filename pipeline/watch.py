@@ -3,26 +3,32 @@
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, assert_never
 
 import sqlalchemy as sa
 from livekit.protocol.models import ParticipantInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.clock import moment
 from calls.database import Database
-from calls.errors import CallroomError, Unavailable
+from calls.errors import CallroomError, DatabaseAway, Unavailable
+from calls.events import EventKind
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import LIVE, TERMINAL, CallStatus, ParticipantStatus
 from calls.store import CallStore
-from calls.tables import calls, now, participants
+from calls.tables import calls, leases, participants
 from pipeline.deps import Deps
-from pipeline.verdict import Dispatch, Finish, KnownCall, Limits, SeenRoom, Verdict, Wait, verdict
+from pipeline.judge import Judge
+from pipeline.patience import Patience
+from pipeline.verdict import Dispatch, Finish, KnownCall, Limits, SeenRoom, Verdict, Wait, Waited, verdict
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+HURRY_S = 0.3  # while a conversation waits for an agent
+GAP_S = 15.0
 ROOM_PREFIX = "call_"
 # A finished call's room is closed by who finished it; one that is still open after this was forgotten.
 FORGOTTEN_AFTER = timedelta(seconds=5)
@@ -30,21 +36,40 @@ AT_ONCE = 10
 
 # In the words of the partial index, so that finished calls cost nothing, however many there are.
 _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
+_CALLS = sa.select(
+    *(calls.c[name] for name in ("id", "room_name", "status", "dispatches", "started_at")),
+    *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
+).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
+_LEGS = sa.select(*(participants.c[name] for name in ("call_id", "identity", "transport", "status", "joined_at")))
 _PHONE_COMING = frozenset({ParticipantStatus.QUEUED, ParticipantStatus.DIALING, ParticipantStatus.RINGING})
 _NOT_HUMAN = frozenset({ParticipantInfo.AGENT, ParticipantInfo.EGRESS, ParticipantInfo.INGRESS})
 _PRESENT = frozenset({ParticipantInfo.JOINED, ParticipantInfo.ACTIVE})
 
 
 async def watch(deps: Deps, stop: asyncio.Event) -> None:
-    """Look about once a second, until `stop` is set."""
+    """Look about once a second, and whenever the judge has freed a call, until `stop` is set."""
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
-    while not stop.is_set():
-        try:
-            await watcher.look()
-        except Exception:  # the database may be away for a while; the next look comes
-            log.exception("the watcher stumbled")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY_S)
+    again = asyncio.Event()
+    judging = asyncio.create_task(Judge(deps.db, deps.rooms, deps.settings, again.set).run(), name="judge")
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            again.clear()
+            try:
+                await watcher.look()
+            except DatabaseAway:
+                watcher.forget()
+                log.warning("calls cannot be watched: the database is away")
+            except Exception:  # whatever it was, the next look comes
+                log.exception("the watcher stumbled")
+            woken = asyncio.create_task(again.wait())
+            await asyncio.wait({woken, stopped}, timeout=watcher.pause_s, return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+    finally:
+        stopped.cancel()
+        judging.cancel()
+        with suppress(asyncio.CancelledError):
+            await judging
 
 
 class Watcher:
@@ -54,16 +79,21 @@ class Watcher:
         self._db = db
         self._rooms = rooms
         self._limits = Limits.of(settings)
-        self._missing: dict[str, datetime] = {}
+        self._patience = Patience(GAP_S)
         self._livekit_answers = True
+        self.pause_s = EVERY_S  # until the next look
+
+    def forget(self) -> None:
+        """Give every call and every agent its time anew: while the database was away, nobody could do their part."""
+        self._patience.forget()
 
     async def look(self) -> None:
         """Compare every unfinished call with LiveKit once, and do what is due."""
         open_rooms = await self._open_rooms()
         async with self._db.reading() as conn:
-            unfinished = (await conn.execute(sa.select(calls).where(_UNFINISHED))).all()
+            unfinished = (await conn.execute(_CALLS.where(_UNFINISHED))).all()
             legs = await _participants(conn, [row.id for row in unfinished])
-        self._note_missing({row.room_name for row in unfinished}, open_rooms)
+        self._patience.look()
         places = asyncio.Semaphore(AT_ONCE)
 
         async def settle(row: sa.Row[Any]) -> None:
@@ -71,6 +101,8 @@ class Watcher:
                 await self._settle(row, legs.get(row.id, []), open_rooms)
 
         await asyncio.gather(*(settle(row) for row in unfinished))
+        waiting = any(row.status == CallStatus.IN_PROGRESS and not row.held for row in unfinished)
+        self.pause_s = HURRY_S if waiting else EVERY_S
         if open_rooms is not None:
             await self._close_forgotten(open_rooms - {row.room_name for row in unfinished})
 
@@ -85,32 +117,48 @@ class Watcher:
         self._livekit_answers = True
         return found
 
-    def _note_missing(self, wanted: set[str], open_rooms: set[str] | None) -> None:
-        moment = now()
-        missing = set() if open_rooms is None else wanted - open_rooms
-        self._missing = {name: self._missing.get(name, moment) for name in missing}
-
     async def _settle(self, row: sa.Row[Any], legs: list[sa.Row[Any]], open_rooms: set[str] | None) -> None:
+        waited = Waited(
+            call=self._patience.unchanged_s(("call", row.id)),
+            dispatch=self._patience.unchanged_s(("dispatch", row.id), row.dispatches),
+            lease=self._patience.unchanged_s(("lease", row.id), (row.held, row.token)),
+            agent=self._patience.unchanged_s(("agent", row.id), bool(row.held and row.entered)),
+        )
         try:
-            room = None if open_rooms is None else await self._see(row, legs)
-            if not isinstance(verdict(_known(row, legs), room, self._limits, now()), Wait):
-                await self._carry_out(row, room)
+            room = None if open_rooms is None else await self._see(row, legs, open_rooms, waited)
+            if not isinstance(verdict(_known(row, legs), room, self._limits, waited), Wait):
+                await self._carry_out(row, room, waited)
+        except DatabaseAway:
+            self.forget()
+            log.warning("a call could not be settled: the database is away", extra={"call_id": row.id})
         except CallroomError as error:
-            log.warning("a call could not be settled", extra={"call_id": row.id, "error": str(error)})
+            log.warning("a call could not be settled", extra={"call_id": row.id, "error": error.code})
         except Exception:  # one call that cannot be settled must not keep the others waiting
             log.exception("a call could not be settled", extra={"call_id": row.id})
 
-    async def _see(self, row: sa.Row[Any], legs: list[sa.Row[Any]]) -> SeenRoom:
-        """Ask who is in the room only where that decides: before the start, and if anybody can be in it yet."""
+    async def _see(
+        self,
+        row: sa.Row[Any],
+        legs: list[sa.Row[Any]],
+        open_rooms: set[str],
+        waited: Waited,
+    ) -> SeenRoom:
+        """Ask LiveKit only for what decides: a conversation that waits for an agent waits for the answers too."""
         # A phone's room is made when it is dialled: until then nothing is missing.
         only_queued_phones = row.status == CallStatus.QUEUED and all(leg.transport == "pstn" for leg in legs)
-        missing_since = None if only_queued_phones else self._missing.get(row.room_name)
-        if missing_since is not None or row.status == CallStatus.IN_PROGRESS or only_queued_phones:
-            return SeenRoom(missing_since=missing_since)
+        if only_queued_phones:
+            return SeenRoom()
+        if row.room_name not in open_rooms:
+            return SeenRoom(missing=self._patience.unchanged_s(("missing", row.id)))
+        started = row.status == CallStatus.IN_PROGRESS
+        if started and row.held:
+            return SeenRoom()
         listed = await self._rooms.list_participants(row.room_name)
         humans = frozenset(one.identity for one in listed if _is_human(one))
-        await self._note_humans(row.id, legs, humans)
-        return SeenRoom(humans)
+        if not row.held:  # else the agent notes who comes and goes, with the time at which it did
+            await self._note_humans(row.id, legs, humans)
+        hurry = started and not waited.dispatch_used_up
+        return SeenRoom(humans, agent_coming=hurry and await self._rooms.awaits_agent(row.room_name))
 
     async def _note_humans(self, call_id: str, legs: list[sa.Row[Any]], humans: frozenset[str]) -> None:
         known = {leg.identity for leg in legs if leg.status == ParticipantStatus.JOINED}
@@ -124,46 +172,50 @@ class Watcher:
             for identity in sorted(went):
                 await store.participant_left(call_id, identity)
 
-    async def _carry_out(self, seen: sa.Row[Any], room: SeenRoom | None) -> None:
+    async def _carry_out(self, seen: sa.Row[Any], room: SeenRoom | None, waited: Waited) -> None:
         """Decide again on the locked row, so that an agent which came meanwhile is not overlooked, and act on it."""
         async with self._db.writing() as conn:
-            locked = sa.select(calls).where(calls.c.id == seen.id, calls.c.status.in_(LIVE)).with_for_update()
+            locked = _CALLS.where(calls.c.id == seen.id, calls.c.status.in_(LIVE)).with_for_update(of=calls)
             row = (await conn.execute(locked)).first()
-            if row is None:
+            if row is None or (row.dispatches, row.held, row.token) != (seen.dispatches, seen.held, seen.token):
                 return
             legs = (await _participants(conn, [row.id])).get(row.id, [])
-            decided = verdict(_known(row, legs), room, self._limits, now())
+            decided = verdict(_known(row, legs), room, self._limits, waited)
             await self._record(conn, row, decided)
         match decided:
             case Finish():
                 await self._rooms.delete_room(row.room_name)
-            case Dispatch():
-                await self._rooms.dispatch_agent(row.room_name, row.id)
+            case Dispatch(elsewhere):
+                await self._rooms.dispatch_agent(row.room_name, row.id, avoid=row.worker if elsewhere else None)
             case Wait():
                 pass
             case _:
                 assert_never(decided)
 
     async def _record(self, conn: AsyncConnection, row: sa.Row[Any], decided: Verdict) -> None:
-        store = CallStore(conn)
         if isinstance(decided, Finish):
-            await store.finish(row.id, decided.reason)
+            # A conversation was over when its agent gave the last sign of life, not when somebody noticed.
+            talked = row.status == CallStatus.IN_PROGRESS and row.renewed_at is not None
+            over_at = max(row.started_at, row.renewed_at) if talked else None
+            await CallStore(conn, over_at).finish(row.id, decided.reason)
         elif isinstance(decided, Dispatch):
-            again = calls.update().where(calls.c.id == row.id)
-            await conn.execute(again.values(dispatches=row.dispatches + 1, dispatched_at=now()))
-            message = f"No agent joined in time; dispatch {row.dispatches + 1} of {self._limits.dispatches}"
-            await store.add_event(row.id, "livekit", message, level="warning")
+            number = row.dispatches + 1
+            await conn.execute(calls.update().where(calls.c.id == row.id).values(dispatches=number))
+            message = f"No agent is in the room; dispatch {number}"
+            data = {"dispatch": number}
+            store = CallStore(conn)
+            await store.add_event(row.id, EventKind.DISPATCH_REPEATED, "livekit", message, level="warning", data=data)
 
     async def _close_forgotten(self, names: set[str]) -> None:
         ours = [name for name in names if name.startswith(ROOM_PREFIX)]
-        over = sa.select(calls.c.room_name).where(
-            calls.c.room_name.in_(ours),
-            calls.c.status.in_(TERMINAL),
-            calls.c.ended_at < now() - FORGOTTEN_AFTER,
-        )
         if not ours:
             return
         async with self._db.reading() as conn:
+            over = sa.select(calls.c.room_name).where(
+                calls.c.room_name.in_(ours),
+                calls.c.status.in_(TERMINAL),
+                calls.c.ended_at < moment(conn) - FORGOTTEN_AFTER,
+            )
             forgotten = (await conn.scalars(over)).all()
         for name in forgotten:
             await self._rooms.delete_room(name)
@@ -178,7 +230,7 @@ def _is_human(one: ParticipantInfo) -> bool:
 
 async def _participants(conn: AsyncConnection, call_ids: list[str]) -> dict[str, list[sa.Row[Any]]]:
     found: dict[str, list[sa.Row[Any]]] = {}
-    query = sa.select(participants).where(participants.c.call_id.in_(call_ids))
+    query = _LEGS.where(participants.c.call_id.in_(call_ids))
     for row in await conn.execute(query) if call_ids else ():
         found.setdefault(row.call_id, []).append(row)
     return found
@@ -187,10 +239,9 @@ async def _participants(conn: AsyncConnection, call_ids: list[str]) -> dict[str,
 def _known(row: sa.Row[Any], legs: list[sa.Row[Any]]) -> KnownCall:
     return KnownCall(
         status=CallStatus(row.status),
-        created_at=row.created_at,
-        dispatched_at=row.dispatched_at or row.created_at,
         dispatches=row.dispatches,
-        lease_until=row.lease_until,
+        held=bool(row.held),
+        entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),
     )

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import webhooks
+from calls import leases, webhooks
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.states import EndReason
@@ -48,7 +49,7 @@ async def running_call(
         await conn.execute(sa.insert(agents).values(row))
         store = CallStore(conn)
         await store.create(call)
-        token = await store.take_lease(call.id, "worker", 60)
+        token = await leases.take(conn, call.id, "worker", "agent-1")
         assert token is not None
         await store.agent_joined(call.id, token)
         await store.participant_joined(call.id, "ada")
@@ -62,7 +63,7 @@ async def hang_up(db: Database, call_id: str, token: int | None) -> None:
     async with db.writing() as conn:
         await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
         if token is not None:
-            await CallStore(conn).release_lease(call_id, token)
+            await leases.release(conn, call_id, token)
 
 
 async def finished_call(db: Database, post_call: dict[str, Any], **options: Any) -> str:
@@ -101,6 +102,12 @@ async def analysed(db: Database, call_id: str) -> bool:
     unfinished = (jobs.c.call_id == call_id, jobs.c.kind == "post_call", jobs.c.finished_at.is_(None))
     async with db.reading() as conn:
         return not await conn.scalar(sa.select(sa.exists().where(*unfinished)))
+
+
+async def queued(conn: AsyncConnection, call_id: str) -> list[str]:
+    """The kinds of the call's jobs, without those that tell somebody of it."""
+    mine = (jobs.c.call_id == call_id, jobs.c.kind != "deliver")
+    return sorted(await conn.scalars(sa.select(jobs.c.kind).where(*mine)))
 
 
 async def made(db: Database, call_id: str) -> dict[str, Any]:

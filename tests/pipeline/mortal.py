@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
+from calls.changes import JOBS
 from calls.database import Database
 from calls.jobs import JobQueue
 from calls.rooms import Rooms
@@ -61,7 +62,7 @@ async def live(settings: Settings, call_id: str, fatal: int) -> None:
         unfinished = sa.exists().where(
             jobs.c.call_id == call_id, jobs.c.finished_at.is_(None), jobs.c.kind.in_(handlers)
         )
-        async with db.changes.watch() as watch:
+        async with db.changes.watch(JOBS) as watch:
             while await _is_true(db, unfinished):
                 await watch.wait(1)
         stop.set()

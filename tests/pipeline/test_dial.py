@@ -16,6 +16,8 @@ from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import working
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place
 
+pytestmark = pytest.mark.restless
+
 ONE, TWO = "+15551234567", "+15551234568"
 UNAVAILABLE = "telephony_unavailable"
 

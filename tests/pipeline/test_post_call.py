@@ -1,13 +1,18 @@
 """Post-call work by the real runner, with a scripted model behind OpenAI's protocol."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from calls import leases
+from calls.analysis import reprocess
 from calls.database import DEFAULT_TENANT
-from calls.post_call import reprocess
+from calls.states import EndReason
 from calls.store import CallStore
+from calls.tables import jobs
 from calls.transcript import write_segments
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import (
@@ -22,6 +27,7 @@ from tests.pipeline.finished import (
     hang_up,
     listen,
     made,
+    queued,
     running_call,
     segment,
     working,
@@ -86,10 +92,11 @@ async def test_nothing_is_asked_before_the_worker_has_let_go_of_the_call(deps, m
     call_id, token = await running_call(deps.db, SUMMARY)
     await hang_up(deps.db, call_id, token=None)
     async with working(deps):
-        await until(lambda: waited(deps))
         async with deps.db.writing() as conn:
+            assert await queued(conn, call_id) == []
             assert await write_segments(conn, call_id, token, [segment(3, "user", "One last word.")])
-            await CallStore(conn).release_lease(call_id, token)
+            await leases.release(conn, call_id, token)
+            assert await queued(conn, call_id) == ["post_call"]
         await until(lambda: analysed(deps.db, call_id))
     [chat] = model.chats
     assert chat.last_user.endswith("Caller: One last word.\n</transcript>")
@@ -97,11 +104,27 @@ async def test_nothing_is_asked_before_the_worker_has_let_go_of_the_call(deps, m
         assert not await write_segments(conn, call_id, token, [segment(4, "user", "Too late.")])
 
 
-async def waited(deps: Deps) -> bool:
-    """Whether the job was looked at and put off."""
+async def test_what_is_asked_for_while_the_agent_still_writes_waits_until_it_has_let_go(deps, model, until):
+    model.answer_with(well)
+    call_id, token = await running_call(deps.db, SUMMARY)
+    await hang_up(deps.db, call_id, token=None)
+    async with deps.db.writing() as conn:
+        await reprocess(conn, DEFAULT_TENANT, call_id)
+    async with working(deps):
+        await until(lambda: looked_at(deps))
+        assert model.chats == []
+        async with deps.db.writing() as conn:
+            assert await write_segments(conn, call_id, token, [segment(3, "user", "One last word.")])
+            await leases.release(conn, call_id, token)
+        await until(lambda: analysed(deps.db, call_id))
+    assert all(chat.last_user.endswith("Caller: One last word.\n</transcript>") for chat in model.chats)
+    assert await made(deps.db, call_id) == {"summary": GOOD["summary"]}
+
+
+async def looked_at(deps: Deps) -> bool:
+    """Whether the job was taken and put off."""
     async with deps.db.reading() as conn:
-        rows = (await conn.exec_driver_sql("SELECT token FROM jobs WHERE kind = 'post_call'")).all()
-    return rows[0].token is not None
+        return await conn.scalar(sa.select(jobs.c.token).where(jobs.c.kind == "post_call")) is not None
 
 
 async def test_an_answer_that_does_not_fit_is_sent_back_once(deps, model, until):
@@ -197,3 +220,22 @@ async def test_a_transcript_that_is_too_long_for_the_model_is_cut_in_the_middle_
     first, last = await events(deps.db, call_id)
     assert "too long for the model" in first
     assert last == "Post-call analysis completed."
+
+
+async def test_nobody_is_given_a_call_that_ends_in_this_moment(database_url, deps):
+    call_id, token = await running_call(deps.db, SUMMARY)
+    async with deps.db.writing() as conn:
+        await leases.release(conn, call_id, token)
+
+    async def take() -> int | None:
+        async with deps.db.writing() as conn:
+            return await leases.take(conn, call_id, "worker", "agent-2")
+
+    async with deps.db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
+        taking = asyncio.create_task(take())
+        await asyncio.wait({taking}, timeout=0.3)  # it may have to wait for the end to be written
+    assert await taking is None
+    async with deps.db.reading() as conn:
+        assert not await leases.has_agent(conn, call_id)
+        assert await queued(conn, call_id) == ["post_call"]

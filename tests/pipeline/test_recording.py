@@ -5,28 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from calls.store import CallStore
+from calls import leases
 from calls.tables import jobs, recordings
 from pipeline.deps import Deps, open_deps
-from tests.pipeline.finished import announced, events, finished_call, hang_up, listen, running_call, working
+from tests.pipeline.finished import announced, events, finished_call, hang_up, listen, queued, running_call, working
+from tests.pipeline.sound import Pcm, cut_off, heard, read_ogg, tone, write_ogg
+
+pytestmark = pytest.mark.restless
 
 RECORDED = {"recording": {"enabled": True}}
-
-
-def write_ogg(path: Path, seconds: int) -> None:
-    """Stereo Opus of so many seconds, as the worker writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", format="ogg", options={"page_duration": "200000"}) as container:
-        stream = container.add_stream("libopus", rate=48_000, layout="stereo")
-        for number in range(seconds * 50):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1920), np.int16), format="s16", layout="stereo")
-            frame.sample_rate, frame.pts = 48_000, number * 960
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+LOW, HIGH = 400, 1100
 
 
 @pytest.fixture
@@ -35,8 +26,13 @@ async def deps(settings) -> AsyncIterator[Deps]:
         yield opened
 
 
-def local(deps: Deps, call_id: str, ending: str = "") -> Path:
-    return deps.settings.recordings_dir / f"{call_id}.ogg{ending}"
+def local(deps: Deps, call_id: str, token: int = 1, starts_at_ms: int = 0, ending: str = "") -> Path:
+    """Where the agent of that token writes what it hears from that millisecond of the call on."""
+    return deps.settings.recordings_dir / f"{call_id}.{token}.{starts_at_ms}.ogg{ending}"
+
+
+def left_behind(deps: Deps, call_id: str) -> list[str]:
+    return [file.name for file in deps.settings.recordings_dir.glob(f"{call_id}*")]
 
 
 async def recording(deps: Deps, call_id: str) -> sa.Row[Any]:
@@ -60,46 +56,51 @@ async def stored(deps: Deps, call_id: str) -> sa.Row[Any]:
     return row
 
 
+async def sound_of(deps: Deps, call_id: str) -> Pcm:
+    row = await stored(deps, call_id)
+    kept = deps.storage.file(row.key)
+    assert kept is not None
+    pcm = read_ogg(kept)
+    assert len(pcm) / 48 == pytest.approx(row.duration_ms, abs=30)
+    return pcm
+
+
 async def test_a_recording_is_stored_and_told_once_and_leaves_the_workers_disk(database_url, deps, until):
     await listen(deps.db)
     call_id, token = await running_call(deps.db, RECORDED)
-    write_ogg(local(deps, call_id), 3)
+    write_ogg(local(deps, call_id), tone(LOW, 3))
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
     row = await stored(deps, call_id)
     assert row.duration_ms == pytest.approx(3000, abs=50)
     assert row.key.endswith(f"/{call_id}.ogg")
-    assert not local(deps, call_id).exists()
+    assert left_behind(deps, call_id) == []
     assert await events(deps.db, call_id) == ["Recording stored"]
     assert (await announced(deps.db, call_id)).count("call.recording.ready") == 1
 
 
-async def test_a_recording_is_waited_for_while_the_worker_closes_it(deps, until):
+async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_call(deps, until):
     call_id, token = await running_call(deps.db, RECORDED)
-    write_ogg(local(deps, call_id, ".part"), 1)
+    part = local(deps, call_id, ending=".part")
+    write_ogg(part, tone(LOW, 1))
     await hang_up(deps.db, call_id, token=None)
     async with working(deps):
-        await until(lambda: looked_at(deps))
-        assert (await recording(deps, call_id)).status == "pending"
-        write_ogg(local(deps, call_id, ".part"), 2)
-        local(deps, call_id, ".part").rename(local(deps, call_id))
         async with deps.db.writing() as conn:
-            await CallStore(conn).release_lease(call_id, token)
+            assert await queued(conn, call_id) == []
+            write_ogg(part, tone(LOW, 2))
+            part.rename(local(deps, call_id))
+            await leases.release(conn, call_id, token)
+            assert await queued(conn, call_id) == ["post_call", "store_recording"]
         await until(lambda: job_ended(deps, call_id))
     assert (await stored(deps, call_id)).duration_ms == pytest.approx(2000, abs=50)
 
 
-async def looked_at(deps: Deps) -> bool:
-    async with deps.db.reading() as conn:
-        return await conn.scalar(sa.select(jobs.c.token).where(jobs.c.kind == "store_recording")) is not None
-
-
 async def test_what_a_killed_worker_had_recorded_is_stored(deps, until):
     call_id, token = await running_call(deps.db, RECORDED)
-    part = local(deps, call_id, ".part")
-    write_ogg(part, 3)
-    part.write_bytes(part.read_bytes()[:-60])  # cut off inside its last page
+    part = local(deps, call_id, ending=".part")
+    write_ogg(part, tone(LOW, 3))
+    cut_off(part, 1500)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -108,6 +109,34 @@ async def test_what_a_killed_worker_had_recorded_is_stored(deps, until):
     assert not part.exists()
     with av.open(deps.storage.file(row.key)) as playable:
         assert sum(frame.samples for frame in playable.decode(audio=0)) / 48 == pytest.approx(row.duration_ms, abs=300)
+
+
+async def test_what_several_agents_recorded_becomes_one_file_in_which_each_is_heard_at_its_time(deps, until):
+    call_id, token = await running_call(deps.db, RECORDED)
+    killed = local(deps, call_id, 1, 0, ".part")
+    write_ogg(killed, tone(LOW, 1.5))
+    cut_off(killed, 1500)
+    local(deps, call_id, 2, 2000, ".part").write_bytes(b"OggS")  # it was killed before it had heard anything
+    write_ogg(local(deps, call_id, 3, 3500), tone(HIGH, 1))
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+    pcm = await sound_of(deps, call_id)
+    assert len(pcm) / 48 == pytest.approx(4500, abs=30)
+    stretches = [(0.1, 1), (1.6, 3.4), (3.6, 4.4)]
+    assert [heard(pcm, *stretch) for stretch in stretches] == [LOW, None, HIGH]
+    assert left_behind(deps, call_id) == []
+
+
+async def test_a_recording_that_begins_later_than_the_call_is_silent_until_then(deps, until):
+    call_id, token = await running_call(deps.db, RECORDED)
+    write_ogg(local(deps, call_id, starts_at_ms=800), tone(LOW, 1))
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+    pcm = await sound_of(deps, call_id)
+    assert len(pcm) / 48 == pytest.approx(1800, abs=30)
+    assert [heard(pcm, 0.1, 0.7), heard(pcm, 0.9, 1.7)] == [None, LOW]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"OggS", b"no sound at all"])
@@ -121,6 +150,19 @@ async def test_a_recording_that_is_not_there_or_empty_has_failed_and_the_call_sa
         await until(lambda: job_ended(deps, call_id))
     assert (await recording(deps, call_id)).status == "failed"
     assert await events(deps.db, call_id) == ["Recording failed: The worker left no recording on this machine."]
+
+
+async def test_a_recording_that_cannot_be_joined_has_failed_and_its_files_stay(deps, until):
+    call_id, token = await running_call(deps.db, RECORDED)
+    good, broken = local(deps, call_id), local(deps, call_id, 2, 2000)
+    for file in (good, broken):
+        write_ogg(file, tone(LOW, 1))
+    broken.write_bytes(broken.read_bytes().replace(b"OpusTags", b"MopsTags"))
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+    assert (await recording(deps, call_id)).status == "failed"
+    assert {good.name, broken.name} <= set(left_behind(deps, call_id))
 
 
 async def test_a_call_without_recording_has_none(deps):

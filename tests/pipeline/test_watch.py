@@ -1,22 +1,31 @@
 """The watcher on a real LiveKit server, with people who really join."""
 
 import asyncio
+import json
+import math
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from livekit import api, rtc
 
+from calls import leases
 from calls.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import now
+from calls.tables import leases as lease_table
 from pipeline.deps import Deps, open_deps
 from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch
+from tests.conftest import now
+from tests.pipeline.held import held
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
 from tests.servers import free_port
+
+pytestmark = pytest.mark.restless
 
 Open = Callable[..., Awaitable[Deps]]
 
@@ -50,13 +59,37 @@ async def joined(deps: Deps, call: NewCall, identity: str = "ada") -> AsyncItera
         await room.disconnect()
 
 
-async def begin(deps: Deps, call: NewCall, lease_s: float) -> None:
-    """What a worker writes when caller and agent are there."""
+async def take(deps: Deps, call: NewCall, *, enters: bool = True) -> int:
+    """What a worker writes that was given the call; the lease's token."""
     async with deps.db.writing() as conn:
-        store = CallStore(conn)
-        assert await store.take_lease(call.id, "worker", lease_s)
-        await store.participant_joined(call.id, "ada")
-        await store.start(call.id)
+        token = await leases.take(conn, call.id, "worker-1", "agent-1")
+        assert token is not None
+        if enters:
+            await CallStore(conn).agent_joined(call.id, token)
+        return token
+
+
+async def begin(deps: Deps, call: NewCall) -> int:
+    """What a worker writes when caller and agent are there; the lease's token."""
+    token = await take(deps, call)
+    async with deps.db.writing() as conn:
+        await CallStore(conn).participant_joined(call.id, "ada")
+        await CallStore(conn).start(call.id)
+    return token
+
+
+async def release(deps: Deps, call: NewCall, token: int) -> None:
+    async with deps.db.writing() as conn:
+        assert await leases.release(conn, call.id, token)
+
+
+async def last_sign(deps: Deps, call: NewCall) -> datetime:
+    async with deps.db.reading() as conn:
+        moment: datetime | None = await conn.scalar(
+            sa.select(lease_table.c.renewed_at).where(lease_table.c.call_id == call.id)
+        )
+    assert moment is not None
+    return moment
 
 
 async def is_open(deps: Deps, call: NewCall) -> bool:
@@ -75,12 +108,26 @@ async def look_until_ended(deps: Deps, call: NewCall, until: Any) -> tuple[str, 
     return outcome
 
 
-async def dispatches(deps: Deps, call: NewCall) -> int:
-    """How many dispatches LiveKit has for the call's room."""
+async def dispatches(deps: Deps, call: NewCall) -> list[dict[str, str]]:
+    """What the dispatches say that LiveKit has for the call's room, oldest first."""
     settings = deps.settings
     secret = settings.livekit_api_secret.get_secret_value()
     async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as livekit:
-        return len(await livekit.agent_dispatch.list_dispatch(call.room_name))
+        listed = await livekit.agent_dispatch.list_dispatch(call.room_name)
+    return [json.loads(one.metadata) for one in sorted(listed, key=lambda one: one.state.created_at)]
+
+
+@asynccontextmanager
+async def watching(deps: Deps) -> AsyncIterator[None]:
+    """Watcher and judge as the pipeline runs them, for the length of the block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(watch(deps, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_a_caller_whom_no_agent_joins_gets_more_dispatches_and_then_a_failed_call(open_with, until):
@@ -94,29 +141,25 @@ async def test_a_caller_whom_no_agent_joins_gets_more_dispatches_and_then_a_fail
             return int((await row_of(deps.db, call)).dispatches) == 3
 
         await until(all_dispatched)
-        assert await dispatches(deps, call) == 3
+        assert len(await dispatches(deps, call)) == 3
         assert await look_until_ended(deps, call, until) == ("failed", "no_agent")
         await until(lambda: not caller.isconnected())
     again = [message for message in await events_of(deps.db, call) if "dispatch" in message]
-    assert again == [f"No agent joined in time; dispatch {n} of 3" for n in (2, 3)]
+    assert again == [f"No agent is in the room; dispatch {n}" for n in (2, 3)]
     assert not await is_open(deps, call)
 
 
 async def test_an_agent_that_holds_the_lease_is_an_agent(open_with, until):
     deps = await open_with(agent_join_timeout_s=0.01)
     call = await place_with_room(deps)
-    async with deps.db.writing() as conn:
-        await CallStore(conn).take_lease(call.id, "worker", 60)
+    await take(deps, call, enters=False)
     async with joined(deps, call):
         watcher = Watcher(deps.db, deps.rooms, deps.settings)
-
-        async def seen() -> bool:
+        await until(lambda: deps.rooms.list_participants(call.room_name))
+        for _ in range(3):
             await watcher.look()
-            return await legs_of(deps.db, call) == [("ada", "joined", None)]
-
-        await until(seen)
-        await watcher.look()
         assert (await row_of(deps.db, call)).dispatches == 1
+        assert await legs_of(deps.db, call) == [("ada", "joining", None)], "that is the agent's to note"
 
 
 async def test_people_who_come_and_go_are_noted_where_no_webhook_told_of_them(open_with, until):
@@ -166,20 +209,127 @@ async def test_a_call_whose_phone_is_not_dialled_yet_needs_no_room(open_with):
     assert await ended(deps.db, call) is None
 
 
-async def test_a_call_whose_agent_died_is_completed_and_the_caller_let_go(open_with, until):
+async def test_the_call_of_a_killed_agent_is_offered_at_once_and_was_over_with_its_last_sign_of_life(
+    database_url, open_with, until, tmp_path
+):
+    deps = await open_with(agent_return_timeout_s=2, lease_s=4)
+    call = await place_with_room(deps)
+    async with joined(deps, call) as caller, watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
+        await asyncio.sleep(0.5)  # it is seen to live
+        agent.kill_group()
+        await until(lambda: is_dispatched(deps, call, 2), timeout=2)
+        seen = await last_sign(deps, call)
+        assert await until(lambda: ended(deps.db, call)) == ("completed", "agent_lost")
+        await until(lambda: not caller.isconnected())
+    row = await row_of(deps.db, call)
+    assert row.ended_at == seen
+    assert row.bill_duration == math.ceil((seen - row.started_at).total_seconds())
+    assert now() - seen > timedelta(seconds=2)
+    assert "The agent's process died" in await events_of(deps.db, call)
+    assert not await is_open(deps, call)
+
+
+async def is_dispatched(deps: Deps, call: NewCall, number: int) -> bool:
+    return int((await row_of(deps.db, call)).dispatches) >= number
+
+
+async def test_the_call_of_an_agent_that_stands_still_is_anothers_and_it_has_no_say_any_more(
+    database_url, open_with, until, tmp_path
+):
+    deps = await open_with(lease_s=1)
+    call = await place_with_room(deps)
+    async with joined(deps, call), watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
+        await asyncio.sleep(2.5)  # as long as it gives signs of life, nothing happens
+        assert "The agent shows no life" not in await events_of(deps.db, call)
+        agent.send(signal.SIGSTOP)
+        await until(lambda: is_dispatched(deps, call, 2), timeout=4)
+        assert "The agent shows no life" in await events_of(deps.db, call)
+        assert await take(deps, call) == 2
+        agent.send(signal.SIGCONT)
+        await until(lambda: "over" in agent.output)
+        assert await ended(deps.db, call) is None
+
+
+async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open_with, until):
+    deps = await open_with(dispatch_attempts=1)
+    call = await place_with_room(deps)
+    async with joined(deps, call), watching(deps):
+        await release(deps, call, await begin(deps, call))
+        await until(lambda: is_dispatched(deps, call, 4), timeout=6)
+        token = await take(deps, call)
+        count = (await row_of(deps.db, call)).dispatches
+        await asyncio.sleep(2)
+        assert (await row_of(deps.db, call)).dispatches == count
+        await release(deps, call, token)
+        await until(lambda: is_dispatched(deps, call, count + 1), timeout=1.5)
+    assert await ended(deps.db, call) is None
+
+
+async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
+    deps = await open_with(agent_return_timeout_s=0.3)
+    call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    async with joined(deps, call):
+        await watcher.look()
+        token = await begin(deps, call)
+        for _ in range(3):  # each time it waits anew
+            await watcher.look()
+            await release(deps, call, token)
+            await watcher.look()
+            await asyncio.sleep(0.2)
+            await watcher.look()
+            token = await take(deps, call)
+        await watcher.look()
+        assert await ended(deps.db, call) is None
+
+
+@pytest.mark.parametrize("enters", [True, False])
+async def test_a_call_that_an_agent_gave_back_is_offered_at_once_and_elsewhere_if_that_could_not_enter(
+    open_with, until, enters
+):
     deps = await open_with()
     call = await place_with_room(deps)
-    async with joined(deps, call) as caller:
-        await begin(deps, call, lease_s=0.2)
-        assert await look_until_ended(deps, call, until) == ("completed", "agent_lost")
-        await until(lambda: not caller.isconnected())
-    assert not await is_open(deps, call)
+    async with joined(deps, call):
+        watcher = Watcher(deps.db, deps.rooms, deps.settings)
+
+        async def caller_is_seen() -> bool:
+            await watcher.look()
+            return await legs_of(deps.db, call) == [("ada", "joined", None)]
+
+        await until(caller_is_seen)
+        await release(deps, call, await take(deps, call, enters=enters))
+        await watcher.look()
+        first, again = await dispatches(deps, call)
+        assert first == {"call_id": call.id}
+        assert again == {"call_id": call.id} if enters else {"call_id": call.id, "avoid": "worker-1"}
+        await watcher.look()
+        assert len(await dispatches(deps, call)) == 2
+
+
+async def test_a_caller_who_leaves_while_there_is_no_agent_has_hung_up(open_with, until):
+    deps = await open_with(agent_return_timeout_s=0.5)
+    call = await place_with_room(deps)
+    async with joined(deps, call):
+        await release(deps, call, await begin(deps, call))
+    assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
+
+
+async def test_a_call_never_ends_before_it_began(open_with, until):
+    """Its agent died before it had renewed the lease after the beginning."""
+    deps = await open_with(agent_return_timeout_s=0.2)
+    call = await place_with_room(deps)
+    async with joined(deps, call):
+        await release(deps, call, await begin(deps, call))
+        await look_until_ended(deps, call, until)
+    row = await row_of(deps.db, call)
+    assert row.ended_at == row.started_at
+    assert row.bill_duration == 0
 
 
 async def test_a_call_whose_room_went_without_a_word_is_ended(open_with, until):
     deps = await open_with(lease_s=0.2)
     call = await place_with_room(deps)
-    await begin(deps, call, lease_s=60)
+    await begin(deps, call)
     await deps.rooms.delete_room(call.room_name)
     assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
 
@@ -190,7 +340,7 @@ async def test_the_forgotten_room_of_a_finished_call_is_closed_and_no_other(open
     await deps.rooms.create_room("call_of_somebody_else", "x")
     async with deps.db.writing() as conn:
         long_ago = now() - FORGOTTEN_AFTER - timedelta(seconds=1)
-        await CallStore(conn).finish(over.id, EndReason.ENDED_BY_API, long_ago)
+        await CallStore(conn, long_ago).finish(over.id, EndReason.ENDED_BY_API)
     await Watcher(deps.db, deps.rooms, deps.settings).look()
     assert not await is_open(deps, over)
     assert await is_open(deps, running)
@@ -200,11 +350,17 @@ async def test_the_forgotten_room_of_a_finished_call_is_closed_and_no_other(open
 
 
 async def test_while_livekit_is_away_lost_agents_are_noticed_and_nobody_else_is_given_up(open_with):
-    deps = await open_with(livekit_url=f"ws://127.0.0.1:{free_port()}", join_timeout_s=0.01)
-    waiting, lost = await place(deps.db), await place(deps.db)
-    await begin(deps, lost, lease_s=-1)
-    await Watcher(deps.db, deps.rooms, deps.settings).look()
+    away = f"ws://127.0.0.1:{free_port()}"
+    deps = await open_with(livekit_url=away, join_timeout_s=0.01, agent_return_timeout_s=0.01)
+    waiting, talking, lost = [await place(deps.db) for _ in range(3)]
+    await begin(deps, talking)
+    await release(deps, lost, await begin(deps, lost))
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    await watcher.look()
+    await asyncio.sleep(0.02)
+    await watcher.look()
     assert await ended(deps.db, waiting) is None
+    assert await ended(deps.db, talking) is None
     assert await ended(deps.db, lost) == ("completed", "agent_lost")
 
 
@@ -212,16 +368,30 @@ async def test_several_watchers_end_a_call_once(database_url, open_with):
     deps = await open_with(join_timeout_s=0.01)
     calls = [await place_with_room(deps) for _ in range(3)]
     watchers = [Watcher(deps.db, deps.rooms, deps.settings) for _ in range(4)]
-    await asyncio.gather(*(watcher.look() for watcher in watchers))
+    for _ in range(2):
+        await asyncio.gather(*(watcher.look() for watcher in watchers))
+        await asyncio.sleep(0.02)
     for call in calls:
         assert await ended(deps.db, call) == ("failed", "nobody_joined")
         assert sum("failed" in message for message in await events_of(deps.db, call)) == 1
 
 
+async def test_several_watchers_offer_a_call_once(database_url, open_with):
+    deps = await open_with()
+    call = await place_with_room(deps)
+    watchers = [Watcher(deps.db, deps.rooms, deps.settings) for _ in range(4)]
+    async with joined(deps, call):
+        for token in (1, 2):
+            await asyncio.gather(*(watcher.look() for watcher in watchers))
+            assert await take(deps, call) == token
+            await release(deps, call, token)
+            await asyncio.gather(*(watcher.look() for watcher in watchers))
+    assert (await row_of(deps.db, call)).dispatches == 3
+    assert len(await dispatches(deps, call)) == 3
+
+
 async def test_the_watcher_looks_by_itself_until_it_is_stopped(open_with, until):
     deps = await open_with(join_timeout_s=0.2)
-    call, stop = await place_with_room(deps), asyncio.Event()
-    watching = asyncio.create_task(watch(deps, stop))
-    assert await until(lambda: ended(deps.db, call)) == ("failed", "nobody_joined")
-    stop.set()
-    await watching
+    call = await place_with_room(deps)
+    async with watching(deps):
+        assert await until(lambda: ended(deps.db, call)) == ("failed", "nobody_joined")

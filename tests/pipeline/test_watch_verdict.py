@@ -1,69 +1,104 @@
 """What the watcher decides, without a server."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from calls.states import CallStatus, EndReason
-from pipeline.verdict import Dispatch, Finish, KnownCall, Limits, SeenRoom, Wait, verdict
+from pipeline.verdict import RETRY_S, Dispatch, Finish, KnownCall, Limits, SeenRoom, Wait, Waited, verdict
 
-NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
-LIMITS = Limits(
-    join=timedelta(seconds=60),
-    agent_join=timedelta(seconds=5),
-    room_gone=timedelta(seconds=10),
-    dispatches=3,
-)
-EMPTY, OCCUPIED = SeenRoom(), SeenRoom(frozenset({"ada"}))
-
-
-def ago(seconds: float) -> datetime:
-    return NOW - timedelta(seconds=seconds)
-
+LIMITS = Limits(join=60, agent_join=5, agent_return=30, room_gone=10, dispatches=3)
+EMPTY, OCCUPIED, COMING = SeenRoom(), SeenRoom(frozenset({"ada"})), SeenRoom(frozenset({"ada"}), agent_coming=True)
 
 CONNECTING = KnownCall(
     status=CallStatus.CONNECTING,
-    created_at=ago(20),
-    dispatched_at=ago(20),
     dispatches=1,
-    lease_until=None,
+    held=False,
+    entered=False,
     awaits_phone=False,
     ever_joined=False,
 )
-RUNNING = replace(CONNECTING, status=CallStatus.IN_PROGRESS, ever_joined=True, lease_until=ago(-5))
+RINGING = replace(CONNECTING, status=CallStatus.RINGING, awaits_phone=True)
+RUNNING = replace(CONNECTING, status=CallStatus.IN_PROGRESS, held=True, entered=True, ever_joined=True)
+LEFT = replace(RUNNING, held=False)
+
+
+def held(call: KnownCall) -> KnownCall:
+    return replace(call, held=True)
+
+
+def waited(
+    call: float, dispatch: float | None = None, agent: float | None = None, lease: float | None = None
+) -> Waited:
+    """Without a dispatch repeated, or an agent that came or went, all are as old as the call."""
+    agent = call if agent is None else agent
+    return Waited(call, call if dispatch is None else dispatch, agent if lease is None else lease, agent)
 
 
 @pytest.mark.parametrize(
-    ("call", "room", "expected"),
+    ("call", "room", "since", "expected"),
     [
         # before anybody is there
-        (CONNECTING, EMPTY, Wait()),
-        (replace(CONNECTING, created_at=ago(61)), EMPTY, Finish(EndReason.NOBODY_JOINED)),
-        (replace(CONNECTING, created_at=ago(61), ever_joined=True), EMPTY, Finish(EndReason.CALLER_HUNG_UP)),
-        (replace(CONNECTING, created_at=ago(999), awaits_phone=True), EMPTY, Wait()),
+        (CONNECTING, EMPTY, waited(59), Wait()),
+        (CONNECTING, EMPTY, waited(60), Finish(EndReason.NOBODY_JOINED)),
+        (held(CONNECTING), EMPTY, waited(60), Finish(EndReason.NOBODY_JOINED)),
+        (replace(CONNECTING, ever_joined=True), EMPTY, waited(59), Wait()),
+        (replace(CONNECTING, ever_joined=True), EMPTY, waited(60), Finish(EndReason.CALLER_HUNG_UP)),
+        (RINGING, EMPTY, waited(999), Wait()),
         # somebody waits for the agent
-        (CONNECTING, OCCUPIED, Dispatch()),
-        (replace(CONNECTING, dispatched_at=ago(4)), OCCUPIED, Wait()),
-        (replace(CONNECTING, dispatches=3), OCCUPIED, Finish(EndReason.NO_AGENT)),
-        (replace(CONNECTING, dispatches=3, dispatched_at=ago(4)), OCCUPIED, Wait()),
-        (replace(CONNECTING, lease_until=ago(-5)), OCCUPIED, Wait()),
-        (replace(CONNECTING, lease_until=ago(1)), OCCUPIED, Dispatch()),
-        (replace(CONNECTING, created_at=ago(999), lease_until=ago(-5)), OCCUPIED, Wait()),
+        (CONNECTING, OCCUPIED, waited(4), Wait()),
+        (CONNECTING, OCCUPIED, waited(5), Dispatch()),
+        (RINGING, OCCUPIED, waited(5), Dispatch()),
+        (held(CONNECTING), OCCUPIED, waited(999), Wait()),
+        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(99, dispatch=4, agent=99), Wait()),
+        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(99, dispatch=5, agent=99), Dispatch()),
+        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(4), Wait()),
+        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(5), Finish(EndReason.NO_AGENT)),
+        # an agent came, and gave the call back
+        (CONNECTING, OCCUPIED, waited(3, agent=0), Dispatch(elsewhere=True)),
+        (replace(CONNECTING, entered=True), OCCUPIED, waited(3, agent=0), Dispatch()),
+        (CONNECTING, EMPTY, waited(3, agent=0), Wait()),
+        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(3, dispatch=0, agent=1), Wait()),
+        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(3, agent=0), Finish(EndReason.NO_AGENT)),
         # the conversation
-        (RUNNING, EMPTY, Wait()),
-        (replace(RUNNING, lease_until=ago(1)), OCCUPIED, Finish(EndReason.AGENT_LOST)),
-        (replace(RUNNING, lease_until=None), EMPTY, Finish(EndReason.AGENT_LOST)),
+        (RUNNING, EMPTY, waited(999), Wait()),
+        (RUNNING, OCCUPIED, waited(999), Wait()),
+        # the conversation waits for another agent
+        (LEFT, OCCUPIED, waited(99, agent=0), Dispatch()),
+        (replace(LEFT, entered=False), OCCUPIED, waited(99, agent=0), Dispatch(elsewhere=True)),
+        (LEFT, EMPTY, waited(99, agent=0), Wait()),
+        (LEFT, OCCUPIED, waited(99, dispatch=0, agent=1), Wait()),
+        (LEFT, OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch()),
+        (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch()),
+        (LEFT, COMING, waited(99, dispatch=4, agent=9), Wait()),
+        (LEFT, COMING, waited(99, dispatch=5, agent=9), Dispatch()),
+        (LEFT, OCCUPIED, waited(99, dispatch=1, agent=30), Finish(EndReason.AGENT_LOST)),
+        (LEFT, COMING, waited(99, dispatch=1, agent=30), Finish(EndReason.AGENT_LOST)),
+        (replace(LEFT, entered=False), OCCUPIED, waited(99, dispatch=1, agent=29, lease=0), Dispatch(elsewhere=True)),
+        (
+            replace(LEFT, entered=False),
+            OCCUPIED,
+            waited(99, dispatch=1, agent=30, lease=0),
+            Finish(EndReason.AGENT_LOST),
+        ),
+        (LEFT, EMPTY, waited(99, agent=29), Wait()),
+        (LEFT, EMPTY, waited(99, agent=30), Finish(EndReason.CALLER_HUNG_UP)),
         # the room went
-        (RUNNING, SeenRoom(missing_since=ago(9)), Wait()),
-        (RUNNING, SeenRoom(missing_since=ago(11)), Finish(EndReason.CALLER_HUNG_UP)),
-        (CONNECTING, SeenRoom(missing_since=ago(9)), Wait()),
-        (CONNECTING, SeenRoom(missing_since=ago(11)), Finish(EndReason.ROOM_DELETED)),
+        (RUNNING, SeenRoom(missing=9), waited(99), Wait()),
+        (RUNNING, SeenRoom(missing=59), waited(99), Wait()),
+        (RUNNING, SeenRoom(missing=60), waited(99), Finish(EndReason.CALLER_HUNG_UP)),
+        (LEFT, SeenRoom(missing=9), waited(99, agent=99), Wait()),
+        (LEFT, SeenRoom(missing=10), waited(99, agent=10), Finish(EndReason.CALLER_HUNG_UP)),
+        (CONNECTING, SeenRoom(missing=9), waited(999), Wait()),
+        (CONNECTING, SeenRoom(missing=10), waited(99), Finish(EndReason.ROOM_DELETED)),
+        (held(CONNECTING), SeenRoom(missing=59), waited(99), Wait()),
+        (held(CONNECTING), SeenRoom(missing=60), waited(99), Finish(EndReason.ROOM_DELETED)),
         # LiveKit does not answer
-        (replace(CONNECTING, created_at=ago(999)), None, Wait()),
-        (RUNNING, None, Wait()),
-        (replace(RUNNING, lease_until=ago(1)), None, Finish(EndReason.AGENT_LOST)),
+        (CONNECTING, None, waited(999), Wait()),
+        (RUNNING, None, waited(999), Wait()),
+        (LEFT, None, waited(99, agent=29), Wait()),
+        (LEFT, None, waited(99, agent=30), Finish(EndReason.AGENT_LOST)),
     ],
 )
-def test_the_verdict_follows_from_the_row_and_the_room(call, room, expected):
-    assert verdict(call, room, LIMITS, NOW) == expected
+def test_the_verdict_follows_from_the_row_the_room_and_how_long_that_has_been_so(call, room, since, expected):
+    assert verdict(call, room, LIMITS, since) == expected

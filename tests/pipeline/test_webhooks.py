@@ -17,12 +17,15 @@ from calls.database import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import deliveries, jobs, now
+from calls.tables import deliveries, jobs
 from calls.tables import webhooks as endpoints
 from calls.webhooks import PREVIOUS_SECRET_SIGNS_FOR, RETRY_AFTER_S, WebhookEvent
 from pipeline.deps import Deps, open_deps
+from tests.conftest import now
 from tests.pipeline.finished import working
 from tests.pipeline.placed import place
+
+pytestmark = pytest.mark.restless
 
 MANY = LANE_WIDTH * 3
 

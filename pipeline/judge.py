@@ -1,0 +1,147 @@
+"""The judge of leases: finds agents that died, stand still or never came, and frees their calls for others."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+
+import sqlalchemy as sa
+
+from calls import leases
+from calls.database import Database
+from calls.errors import Unavailable
+from calls.events import EventKind
+from calls.leases import HeldLease
+from calls.life import bury, living
+from calls.rooms import Rooms
+from calls.settings import Settings
+from calls.states import LIVE
+from calls.store import CallStore
+from calls.tables import calls
+from pipeline.patience import Patience
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.2
+GAP_S = 2.0
+PROMPT_S = 0.5  # a database that takes longer was locked
+CHANCE = 0.3  # of a lease's time: so long before its end a suspect's database is seen to take writes
+DEAD_S = 0.3  # so long a lock must have stayed free; a holder whose connection broke has it again by then
+ENTER_S = 15.0  # an agent gives up by itself before that
+
+
+class Fault(Enum):
+    """Why a holder loses its lease."""
+
+    DIED = "The agent's process died"
+    SILENT = "The agent shows no life"
+    ABSENT = "The agent did not come into the room"
+
+
+class Judge:
+    """Judges every lease that is held; any number of judges may do so at once, as each revocation is guarded.
+
+    Args:
+        on_revoked: called after calls were freed.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        rooms: Rooms,
+        settings: Settings,
+        on_revoked: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = db
+        self._rooms = rooms
+        self._lease_s = settings.lease_s
+        self._on_revoked = on_revoked
+        self._clock = clock
+        self._patience = Patience(GAP_S, clock)
+        self._seen_alive: set[int] = set()
+        self._putting_out: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Look several times a second, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while; the next look comes
+                self._patience.forget()  # while the database was away, nobody could show life
+                log.warning("leases could not be judged", extra={"error": type(error).__name__})
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Judge every lease once."""
+        async with self._db.reading() as conn:
+            held = await leases.held_leases(conn)
+            alive = await living(conn, {lease.life for lease in held})
+        if not self._patience.look():
+            self._seen_alive.clear()
+        self._seen_alive = (self._seen_alive | alive) & {lease.life for lease in held}
+        judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
+        suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
+        if suspects and not await self._is_writable():
+            self._patience.forget()  # as long as it was locked, nobody could show life
+            return
+        chance_s = self._lease_s * CHANCE
+        had_no_chance = {lease for lease, fault in suspects.items() if self._chance_s(lease, fault) < chance_s}
+        lost = {lease: fault for lease, fault in judged.items() if lease not in had_no_chance}
+        if lost:
+            await asyncio.gather(*(self._revoke(lease, fault) for lease, fault in lost.items()))
+            self._on_revoked()  # another agent is sought first; LiveKit may take its time to put this one out
+
+    async def _is_writable(self) -> bool:
+        """Whether the database takes writes at once; one that can be read may be locked all the same."""
+        began = self._clock()
+        async with self._db.writing() as conn:
+            await conn.execute(sa.select(1))
+        return self._clock() - began < PROMPT_S
+
+    def _chance_s(self, lease: HeldLease, fault: Fault) -> float:
+        """For how long a suspect could have shown the contrary in a database that takes writes."""
+        so_far = lease.renewals if fault is Fault.SILENT else None
+        return self._patience.unchanged_s(("chance", fault, lease.call_id, lease.token), so_far)
+
+    def _fault(self, lease: HeldLease, alive: set[int]) -> Fault | None:
+        """What is wrong with a lease's holder, if something is."""
+        this = (lease.call_id, lease.token)
+        free_s = self._patience.unchanged_s(("life", *this), lease.life in alive)
+        silent_s = self._patience.unchanged_s(("renewals", *this), lease.renewals)
+        held_s = self._patience.unchanged_s(("held", *this))
+        if lease.life in self._seen_alive - alive and free_s >= DEAD_S:
+            return Fault.DIED
+        if silent_s >= self._lease_s * (1 - CHANCE):
+            return Fault.SILENT
+        if not lease.entered and held_s >= ENTER_S - self._lease_s * CHANCE:
+            return Fault.ABSENT
+        return None
+
+    async def _revoke(self, lease: HeldLease, fault: Fault) -> None:
+        async with self._db.writing() as conn:
+            if not await leases.revoke(conn, lease):
+                return
+            bury(conn, lease.life)
+            call = (
+                await conn.execute(sa.select(calls.c.status, calls.c.room_name).where(calls.c.id == lease.call_id))
+            ).one()
+            if call.status in LIVE:
+                store = CallStore(conn)
+                data = {"reason": fault.name.lower()}
+                await store.add_event(
+                    lease.call_id, EventKind.AGENT_LOST, "livekit", fault.value, level="warning", data=data
+                )
+        log.warning("a lease was revoked", extra={"call_id": lease.call_id, "fault": fault.name.lower()})
+        if call.status in LIVE:
+            task = asyncio.create_task(self._put_out(call.room_name, lease.identity))
+            self._putting_out.add(task)
+            task.add_done_callback(self._putting_out.discard)
+
+    async def _put_out(self, room_name: str, identity: str) -> None:
+        """Should the agent ever wake, nobody is to hear it."""
+        with suppress(Unavailable):
+            await self._rooms.remove_participant(room_name, identity)

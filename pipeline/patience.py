@@ -1,0 +1,41 @@
+"""How long a judge has seen something unchanged: what it did not see, and other hosts' clocks, count for nothing."""
+
+import math
+import time
+from collections.abc import Callable, Hashable
+
+
+class Patience:
+    """Counts from what was looked at, by this process's monotonic clock.
+
+    Args:
+        gap_s: after so long without a look nothing is known any more, and all counting starts anew.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, gap_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gap_s = gap_s
+        self._clock = clock
+        self._looked_at = -math.inf
+        self._known: dict[Hashable, tuple[Hashable, float]] = {}
+        self._before: dict[Hashable, tuple[Hashable, float]] = {}
+
+    def forget(self) -> None:
+        """Begin anew: what was seen so far counts no more."""
+        self._looked_at = -math.inf
+
+    def look(self) -> bool:
+        """Begin another look; False if the one before was too long ago. What it does not ask for is forgotten."""
+        now = self._clock()
+        without_gap = now - self._looked_at < self._gap_s
+        self._before = self._known if without_gap else {}
+        self._known = {}
+        self._looked_at = now
+        return without_gap
+
+    def unchanged_s(self, what: Hashable, value: Hashable = None) -> float:
+        """For how many seconds `what` has had this value, look after look."""
+        known = self._known.get(what) or self._before.get(what)
+        since = known[1] if known is not None and known[0] == value else self._looked_at
+        self._known[what] = (value, since)
+        return self._looked_at - since
