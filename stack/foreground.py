@@ -1,4 +1,9 @@
-"""The foreground: start the programs, say how they fare, and stop them when told to or when one keeps dying."""
+"""The foreground: start the programs, say how they fare, and stop them when told to or when one keeps dying.
+
+A program that runs and was ready, but is of no use any more, is started again: it hangs, or says itself that something
+is wrong with it. One that waits for another (the database, LiveKit) says so by a 503, and is left alone: to start it
+again would end its calls and bring nothing back.
+"""
 
 import signal
 import threading
@@ -7,12 +12,16 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from stack.programs import Program
 from stack.supervisor import Supervisor, SupervisorEnded
 
 LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 5.0
+USELESS_CHECKS = 12  # so many in a row: a minute
+ANSWERS_WITHIN_S = 4.0  # a program asks others before it says that it is ready
 READY_WITHIN_S = 180
 # More restarts of one program than this, within this time, and it keeps dying.
 RESTARTS = 5
@@ -57,10 +66,12 @@ class _Watch:
         self._logs = logs
         self._started: dict[str, int] = {}
         self._restarts: defaultdict[str, list[float]] = defaultdict(list)
+        self._check_at = dict.fromkeys(self._programs, 0.0)
+        self._useless: defaultdict[str, int] = defaultdict(int)  # the checks in a row that found a program so
         self.waiting = dict.fromkeys(self._programs, time.monotonic())  # not ready, since when
 
     def look(self, supervisor: Supervisor) -> None:
-        """Print what changed; StackFailed if a program keeps dying or is never ready."""
+        """Print what changed, start again what is of no use; StackFailed if a program keeps dying or is never ready."""
         try:
             states = supervisor.states()
         except SupervisorEnded as error:
@@ -72,11 +83,28 @@ class _Watch:
                 self._note_restart(name)
             self._started[name] = state.started
         for name, since in list(self.waiting.items()):
-            if _answers(self._programs[name].ready_url):
+            if _status(self._programs[name].ready_url) == HTTPStatus.OK:
                 del self.waiting[name]
                 print(f"{name} is ready after {time.monotonic() - since:.1f} s", flush=True)
             elif time.monotonic() - since > READY_WITHIN_S:
                 self._fail(name, f"is not ready after {READY_WITHIN_S} s")
+        self._check_one(supervisor)
+
+    def _check_one(self, supervisor: Supervisor) -> None:
+        """Check one program that is due, not all: each that hangs holds us up for the time-out."""
+        now = time.monotonic()
+        due = (name for name in self._programs if name not in self.waiting and self._check_at[name] <= now)
+        if (name := next(due, None)) is None:
+            return
+        status = _status(self._programs[name].ready_url)
+        self._check_at[name] = now + CHECK_EVERY_S
+        self._useless[name] = (
+            0 if status in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE} else self._useless[name] + 1
+        )
+        if self._useless[name] >= USELESS_CHECKS:
+            self._useless[name] = 0
+            print(f"{name} runs, but {'says that it cannot work' if status else 'does not answer'}", flush=True)
+            supervisor.restart(name)
 
     def _note_restart(self, name: str) -> None:
         now = time.monotonic()
@@ -93,9 +121,12 @@ class _Watch:
         raise StackFailed(f"{name} {how}. Everything is stopped; its last words are above, the rest is in {log}")
 
 
-def _answers(url: str) -> bool:
+def _status(url: str) -> int | None:
+    """The HTTP status that a GET gives, None if there is no answer."""
     try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 # our own health addresses
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
+        with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN_S) as answer:  # noqa: S310 # our own health addresses
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        return answer.code
+    except OSError:
+        return None

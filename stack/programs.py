@@ -35,16 +35,23 @@ class Port:
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the stack; ready when a GET of `ready_url` gives a 2xx."""
+    """One program of the stack; ready when a GET of `ready_url` gives a 2xx.
+
+    Told to stop is all that it has started, at once, unless it `stops_its_own`.
+    """
 
     name: str
     command: tuple[str, ...]
     ready_url: str
     ports: tuple[Port, ...] = ()
+    stops_its_own: bool = False
 
 
 def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
-    """The stack, what takes longest to be ready first; local speech only where a service is missing."""
+    """The stack in the order of its start; local speech only where a service is missing.
+
+    It is stopped the other way round: the worker first, so that its calls end while all that they need is there.
+    """
     livekit = Program(
         "livekit",
         (str(LIVEKIT_SERVER), "--config", str(livekit_config)),
@@ -57,11 +64,10 @@ def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
     )
     local = _python("local", "local", port=Port("CALLROOM_LOCAL_PORT", settings.local_port))
     worker = _python("worker", "worker", "start", port=Port("CALLROOM_WORKER_PORT", settings.worker_port))
+    worker = replace(worker, stops_its_own=True)  # a call's process has things to write before it ends
     api = _python("api", "api", port=Port("CALLROOM_API_PORT", settings.api_port, settings.api_host))
     pipeline = _python("pipeline", "pipeline", port=Port("CALLROOM_PIPELINE_PORT", settings.pipeline_port))
-    # What comes after a call yields the processor to the calls that run.
-    pipeline = replace(pipeline, command=("nice", *pipeline.command))
-    return [livekit, worker, *([local] if settings.local_services else []), api, pipeline]
+    return [livekit, *([local] if settings.local_services else []), api, pipeline, worker]
 
 
 def _python(name: str, *module: str, port: Port) -> Program:

@@ -51,6 +51,8 @@ def process_environment(settings: StackSettings, keys: LiveKitKeys) -> dict[str,
         **settings.local_services,
         "CALLROOM_STATE_DIR": str(settings.folder),
         "CALLROOM_LOCAL_PORT": str(settings.local_port),
+        # Whoever stops the whole stack does not want to wait for its calls.
+        "CALLROOM_WORKER_DRAIN_S": str(settings.worker_drain_s if "worker_drain_s" in settings.model_fields_set else 0),
         "LIVEKIT_URL": f"ws://127.0.0.1:{settings.livekit_port}",
         "LIVEKIT_API_KEY": keys.key,
         "LIVEKIT_API_SECRET": keys.secret,

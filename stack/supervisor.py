@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -47,7 +48,7 @@ startsecs = {start_seconds}
 startretries = {start_retries}
 autorestart = true
 stopwaitsecs = {stop_seconds}
-stopasgroup = true
+stopasgroup = {stop_as_group}
 killasgroup = true
 redirect_stderr = true
 stdout_logfile = {logs}/{name}.log
@@ -110,7 +111,7 @@ class Supervisor:
         if self._process.poll() is not None:
             raise SupervisorEnded(f"supervisord ended with status {self._process.returncode}")
         try:
-            with ServerProxy("http://localhost", SupervisorTransport(serverurl=f"unix://{self._folder}/socket")) as rpc:
+            with self._rpc() as rpc:
                 infos = cast("list[dict[str, Any]]", rpc.supervisor.getAllProcessInfo())
         except (FileNotFoundError, ConnectionRefusedError):
             return {}
@@ -118,6 +119,15 @@ class Supervisor:
             info["name"]: State(info["start"], info["statename"] == "FATAL", info["spawnerr"] or info["description"])
             for info in infos
         }
+
+    def restart(self, name: str) -> None:
+        """Stop a program, with all that it started, and start it again; takes up to `STOP_SECONDS`."""
+        with self._rpc() as rpc, suppress(Fault):  # it has died just now, and is started again anyway
+            rpc.supervisor.stopProcess(name)
+            rpc.supervisor.startProcess(name, False)  # noqa: FBT003 - whether to wait; it takes no names
+
+    def _rpc(self) -> ServerProxy:
+        return ServerProxy("http://localhost", SupervisorTransport(serverurl=f"unix://{self._folder}/socket"))
 
     def _config(self) -> str:
         text = _HEAD.format(logs=_escape(self._logs), folder=_escape(self._folder))
@@ -130,6 +140,7 @@ class Supervisor:
                 start_seconds=START_SECONDS,
                 start_retries=START_RETRIES,
                 stop_seconds=STOP_SECONDS,
+                stop_as_group=str(not program.stops_its_own).lower(),
                 logs=_escape(self._logs),
             )
         return text

@@ -5,9 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
+from stack import foreground
 from stack.foreground import StackFailed, run
 from stack.programs import Program
 
+foreground.CHECK_EVERY_S, foreground.ANSWERS_WITHIN_S = 0.2, 0.5  # what takes a minute takes some seconds here
 logs, *words = sys.argv[1:]
 programs = []
 for word in words:

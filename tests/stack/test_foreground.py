@@ -11,6 +11,8 @@ import pytest
 
 from tests.servers import ROOT, Program, answers, free_port, wait_until
 
+pytestmark = pytest.mark.restless
+
 Stack = Callable[..., Program]
 
 
@@ -65,6 +67,36 @@ def test_a_killed_program_comes_back_while_the_others_run_on(two_servers: tuple[
     assert "first died and was started again" in program.output
 
 
+def test_a_program_that_hangs_is_started_again(two_servers: tuple[Program, dict[str, int]]) -> None:
+    program, ports = two_servers
+    other = listener(program, ports["second"])
+    listener(program, ports["first"]).suspend()
+    wait_until(lambda: program.output.count("first is ready") == 2, "the first program, again", 120)
+    assert answers(f"http://127.0.0.1:{ports['first']}/")
+    assert other == listener(program, ports["second"])
+    assert "first runs, but does not answer" in program.output
+
+
+def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_waits_for_another(
+    stack: Stack,
+    tmp_path: Path,
+) -> None:
+    states = {"broken": 500, "waits": 503}
+    words = []
+    for name in states:
+        server = f"{sys.executable} {ROOT}/tests/stack/ailing.py {(port := free_port())} {tmp_path / name}"
+        words.append(f"{name}=http://127.0.0.1:{port}/={server}")
+    program = stack(*words)
+    wait_until(lambda: "all ready" in program.output, "both programs")
+    for name, status in states.items():
+        (tmp_path / name).write_text(str(status))
+    wait_until(lambda: program.output.count("broken runs, but says that it cannot work") == 1, "the check")
+    (tmp_path / "broken").write_text("200")
+    wait_until(lambda: program.output.count("broken is ready") == 2, "the broken program, again")
+    assert "waits runs" not in program.output
+    assert program.output.count("waits is ready") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_foreground_ends(
     two_servers: tuple[Program, dict[str, int]],
@@ -85,11 +117,14 @@ def test_a_killed_supervisor_takes_its_programs_with_it_and_ends_the_stack(
     program, _ = two_servers
     (supervisord,) = psutil.Process(program.pid).children()
     programs = supervisord.children()
+    family = supervisord.children(recursive=True)
     supervisord.kill()
     assert program.wait(60) == 1
     assert "supervisord ended" in program.output.splitlines()[-1]
     _, alive = psutil.wait_procs(programs, timeout=30)
     assert not alive
+    for orphan in (one for one in family if one.is_running()):  # a program that is killed takes no children with it
+        orphan.kill()
 
 
 def test_a_program_that_keeps_dying_ends_the_stack_with_a_clear_last_line(stack: Stack, tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ def test_a_udp_port_in_use_is_named_too() -> None:
 
 def test_two_programs_may_not_want_one_port() -> None:
     wanted = programs(settings(api_port=8081), ROOT / "livekit.yaml")
-    assert any("CALLROOM_WORKER_PORT and CALLROOM_API_PORT must differ" in line for line in ports_in_use(wanted))
+    assert any("CALLROOM_API_PORT and CALLROOM_WORKER_PORT must differ" in line for line in ports_in_use(wanted))
 
 
 def test_local_speech_stands_in_for_each_service_that_nobody_configured() -> None:
-    assert names(settings()) == ["livekit", "worker", "local", "api", "pipeline"]
+    assert names(settings()) == ["livekit", "local", "api", "pipeline", "worker"]
     assert settings(llm_url="http://127.0.0.1:11434/v1", local_port=9000).local_services == {
         "CALLROOM_STT_URL": "http://127.0.0.1:9000/v1",
         "CALLROOM_TTS_URL": "http://127.0.0.1:9000/v1",
