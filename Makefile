@@ -1,6 +1,7 @@
 # Everything that a checkout can do. Each step of the set-up runs once and again only when what it is made from changes.
 
 PYTHON ?= python3
+N ?= 20
 LIVEKIT_VERSION := 1.13.5
 
 BIN := .venv/bin
@@ -11,7 +12,7 @@ SETUP := $(VENV) $(LIVEKIT) $(WEB)
 
 MAKEFLAGS += --jobs=4  # the steps of the set-up wait for different things
 
-.PHONY: help demo up test packages check bench lock
+.PHONY: help demo up test packages check bench drills lock
 .DELETE_ON_ERROR:
 
 help: ## what can be made
@@ -37,6 +38,9 @@ check: $(VENV) ## format, lint, types and floors
 
 bench: $(SETUP) ## the measurements, as tables
 	@exec $(BIN)/python -m bench
+
+drills: $(SETUP) ## what happens when parts break in the middle of calls, as a table; N=5 for fewer kills
+	@exec $(BIN)/python -m drills --kills $(N)
 
 lock: $(VENV) ## pin the newest versions that pyproject.toml and web/package.json allow
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --no-header --quiet -o requirements.lock

@@ -82,7 +82,7 @@ async def _converse(access: Json, started: float) -> None:
     try:
         await caller.join(access["url"], access["token"])
         await caller.hear_answer()
-        print(f"  the first word came {caller.first_heard_at - started:.1f} s after the beginning", flush=True)
+        print(f"  the first word came {caller.heard[0] - started:.1f} s after the beginning", flush=True)
         for sentence in SENTENCES:
             await caller.say(sentence)
             await caller.hear_answer()

@@ -35,8 +35,7 @@ class Caller:
         self._unsaid: deque[Samples] = deque()
         self._said = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard_at = 0.0
-        self.first_heard_at = 0.0  # time.monotonic() of the agent's first sound, 0 before
+        self.heard: list[float] = []  # time.monotonic() of every piece of the agent's sound
         self._room.on("track_subscribed", self._hear)
 
     async def join(self, url: str, token: str) -> None:
@@ -50,6 +49,11 @@ class Caller:
     def connected(self) -> bool:
         """Whether the call goes on: an agent may hang up too."""
         return self._room.isconnected()
+
+    @property
+    def last_heard_at(self) -> float:
+        """When the agent was heard last, 0 if never."""
+        return self.heard[-1] if self.heard else 0.0
 
     async def leave(self) -> None:
         """Hang up."""
@@ -71,7 +75,7 @@ class Caller:
         answered = None
         while self.connected:
             now = time.monotonic()
-            if self._heard_at >= asked:
+            if self.last_heard_at >= asked:
                 answered = answered or now
                 if not self._agent_speaks() or now - answered > PATIENCE_S:
                     return
@@ -82,7 +86,7 @@ class Caller:
     def _agent_speaks(self) -> bool:
         """Between two sentences it is silent, but says that it goes on."""
         states = {other.attributes.get("lk.agent.state") for other in self._room.remote_participants.values()}
-        return time.monotonic() - self._heard_at < PAUSE_S or bool(states & {"thinking", "speaking"})
+        return time.monotonic() - self.last_heard_at < PAUSE_S or bool(states & {"thinking", "speaking"})
 
     async def _speak(self) -> None:
         silence = np.zeros(FRAME, np.int16)
@@ -100,8 +104,7 @@ class Caller:
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
         async for event in stream:
             if np.abs(np.frombuffer(event.frame.data, np.int16)).max() > AUDIBLE:
-                self._heard_at = time.monotonic()
-                self.first_heard_at = self.first_heard_at or self._heard_at
+                self.heard.append(time.monotonic())
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(coroutine))

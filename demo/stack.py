@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -22,10 +22,13 @@ class StackEnded(Exception):
 
 
 @asynccontextmanager
-async def running_stack(folder: Path = FOLDER) -> AsyncIterator[dict[str, str]]:
-    """The stack's `env`, while it runs; what it prints while it starts is shown."""
+async def running_stack(
+    folder: Path = FOLDER,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[dict[str, str]]:
+    """The stack's `env`, while it runs, with more settings in its environment; what it prints as it starts is shown."""
     with step("Starting the stack"):
-        process = await _start(folder)
+        process = await _start(folder, environment or {})
     try:
         yield read_env(folder / "env")
     finally:
@@ -33,14 +36,14 @@ async def running_stack(folder: Path = FOLDER) -> AsyncIterator[dict[str, str]]:
             await _stop(process)
 
 
-async def _start(folder: Path) -> asyncio.subprocess.Process:
+async def _start(folder: Path, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         *dies_with_parent("TERM"),
         sys.executable,
         "-m",
         "stack",
         cwd=ROOT,
-        env={**os.environ, **_own_places(folder)},
+        env={**os.environ, **environment, **_own_places(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C is for us: it is told to stop when we are done
@@ -60,11 +63,17 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def _own_places(folder: Path) -> dict[str, str]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in _PORTS]
-        ports = {f"CALLROOM_{name.upper()}": str(s.getsockname()[1]) for name, s in zip(_PORTS, sockets, strict=True)}
+    numbers = free_ports(len(_PORTS))
+    ports = {f"CALLROOM_{name.upper()}": str(number) for name, number in zip(_PORTS, numbers, strict=True)}
     own = {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_DATABASE_URL": "", "CALLROOM_STORAGE_URL": ""}
     return {**ports, **own, "CALLROOM_API_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports of this machine that nobody uses."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
 async def _show_until_up(process: asyncio.subprocess.Process) -> None:

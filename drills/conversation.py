@@ -1,0 +1,136 @@
+"""One call of a drill: a caller with a known script, and what is left of the call afterwards."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import pairwise
+from pathlib import Path
+
+import demo
+from demo.caller import AgentSilent, Caller
+from demo.client import Client, Json
+
+GREETING = "Hello, this is the restaurant Blue Door. How can I help you?"
+AGENT = {
+    "name": "Drill",
+    "system_prompt": "You are on the phone for the restaurant Blue Door.",
+    "first_message": GREETING,
+    "post_call": {"recording": {"enabled": True}},
+}
+SETTLED_WITHIN_S = 120
+LOOK_EVERY_S = 0.05
+PATIENCE_S = 12  # a busy machine may need some seconds for an answer
+ANSWER_WITHIN_S = 60
+_FOLDER = Path(demo.__file__).parent / "caller"
+_SENTENCES = (_FOLDER / "sentences.txt").read_text(encoding="utf-8").splitlines()
+NAME, BOOKING, TIME, GOODBYE = range(4)  # which of the recorded sentences
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call.
+
+    broken      what was done to it, and when
+    silence_s   how long nothing was heard of the agent
+    words_lost  words of the caller that are not in the transcript, those included that were only misheard
+    ended       its status and reason
+    faults      what should not be; empty if the call went on and ended with its true reason
+    """
+
+    broken: str
+    silence_s: float
+    words_lost: int
+    ended: str
+    faults: tuple[str, ...]
+
+
+class Conversation:
+    """The caller's side of one call."""
+
+    def __init__(self, client: Client, call: Json) -> None:
+        self.caller = Caller()
+        self._client = client
+        self._id = call["id"]
+        self._access = call["participants"][0]["access"]
+        self._script: list[str] = []
+
+    async def greet(self) -> None:
+        """Join, and hear the agent's greeting."""
+        await self.caller.join(self._access["url"], self._access["token"])
+        await self.caller.hear_answer()
+
+    async def say(self, sentence: int) -> float:
+        """Say one of the recorded sentences; when that was done."""
+        self._script.append(_SENTENCES[sentence])
+        await self.caller.say(_FOLDER / f"{sentence + 1}.ogg")
+        return time.monotonic()
+
+    async def silence_since(self, moment: float, at_least: float = 0) -> float:
+        """How long the agent was not heard from `moment` on, once it is heard again; AgentSilent if that is never.
+
+        Silence that is shorter than `at_least` is only a pause in what is still being heard.
+        """
+        while time.monotonic() < moment + ANSWER_WITHIN_S:
+            heard = [moment, *(at for at in self.caller.heard if at > moment)]
+            for earlier, later in pairwise(heard):
+                if later - earlier >= at_least:
+                    return later - earlier
+            await asyncio.sleep(LOOK_EVERY_S)
+        raise AgentSilent(f"The agent said nothing within {ANSWER_WITHIN_S} s")
+
+    async def part(self) -> None:
+        """Say goodbye, hear the answer, and hang up."""
+        await self.say(GOODBYE)
+        await self.caller.hear_answer()
+        await self.caller.leave()
+
+    async def outcome(self, broken: str, silence_s: float, *, taken_over: bool) -> Outcome:
+        """What the API says of the call when everything is done; without a take-over the talk goes on all the time."""
+        detail = await self._settled()
+        segments = detail["transcript"]["segments"]
+        ended = f"{detail['status']}, {detail['end_reason']}"
+        kinds = [event["kind"] for event in detail["events"]]
+        said = " ".join(one["text"] for one in segments if one["speaker"] == "agent")
+        faults = {
+            "it ended otherwise": ended != "completed, caller_hung_up",
+            "the transcript is not whole": [one["sequence"] for one in segments] != list(range(len(segments))),
+            "not every segment is final": not all(one["is_final"] for one in segments),
+            "the greeting is missing": GREETING not in said,
+            "nobody took over": taken_over and "agent.returned" not in kinds,
+            "it was taken over": not taken_over and "agent.lost" in kinds,
+            "the talk stood still": not taken_over and silence_s > PATIENCE_S,
+            "there is no recording": (detail["recording"] or {}).get("status") != "ready",
+        }
+        heard = " ".join(one["text"] for one in segments if one["speaker"] == "user")
+        lost = _words_lost(" ".join(self._script), heard)
+        return Outcome(broken, silence_s, lost, ended, tuple(fault for fault, is_so in faults.items() if is_so))
+
+    async def _settled(self) -> Json:
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            while True:
+                detail = await self._client.get(f"/v1/calls/{self._id}")
+                if (detail["recording"] or {}).get("status") in {"ready", "failed"}:
+                    return detail
+                await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def conversation(client: Client) -> AsyncIterator[Conversation]:
+    """A new call, that its caller has left at the end."""
+    agent = await client.post("/v1/agents", AGENT)
+    people = [{"transport": "webrtc", "identity": "anna"}]
+    talk = Conversation(client, await client.post("/v1/calls", {"agent_id": agent["id"], "participants": people}))
+    try:
+        yield talk
+    finally:
+        await talk.caller.leave()
+
+
+def _words_lost(script: str, heard: str) -> int:
+    said, written = (re.findall(r"\w+", text.lower()) for text in (script, heard))
+    kept = SequenceMatcher(None, said, written, autojunk=False).get_matching_blocks()
+    return len(said) - sum(block.size for block in kept)
