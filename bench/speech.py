@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import shutil
 import socket
 import subprocess
@@ -21,9 +20,9 @@ from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketRespons
 from piper import PiperVoice
 
 from bench.table import Line, percentile, show
+from bench.word_errors import word_errors, words
 
 _SENTENCES = Path(__file__).with_name("sentences.txt").read_text().splitlines()
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _STARTS_WITHIN_S = 60
 _CHUNK_S = 0.02
 _SILENCE_S = 1.0
@@ -147,27 +146,11 @@ async def _collect(socket_: ClientWebSocketResponse, finals: list[tuple[float, s
                 finals.append((time.monotonic(), text))
 
 
-def _words(text: str) -> list[str]:
-    spelled = re.sub(r"\d", lambda digit: f" {_DIGITS[int(digit[0])]} ", text.lower())
-    return re.sub(r"[^a-z' ]", " ", spelled).split()
-
-
-def _errors(said: list[str], heard: list[str]) -> int:
-    """Words to change, leave out or put in (Levenshtein)."""
-    row = list(range(len(heard) + 1))
-    for index, word in enumerate(said, 1):
-        before, row[0] = row[0], index
-        for column, other in enumerate(heard, 1):
-            before, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, before + (word != other))
-    return row[-1]
-
-
 async def _measure(url: str, voice: _Joe | _Slt, text: str, folder: Path) -> Measured:
     path = folder / "sentence.wav"
     await asyncio.to_thread(voice.say, text, path)
     heard, late_ms = await _hear(url, _read(path))
-    said = _words(text)
-    return Measured(text, heard, _errors(said, _words(heard)), len(said), late_ms)
+    return Measured(text, heard, word_errors(text, heard), len(words(text)), late_ms)
 
 
 async def run() -> bool:

@@ -1,14 +1,17 @@
 """What every test may ask for: a migrated database, a LiveKit server, settings, and waiting with a deadline."""
 
 import asyncio
+import ctypes
 import inspect
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from calls.database import Database
@@ -21,6 +24,13 @@ from tests.whole_stack import WholeStack, whole_stack_in
 Until = Callable[..., Awaitable[Any]]
 MakeSettings = Callable[..., Settings]
 Start = Callable[..., Awaitable[Program]]
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+def now() -> datetime:
+    """This moment, as this machine sees it."""
+    return datetime.now(UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,6 +46,18 @@ def _clean_environment() -> None:
             del os.environ[name]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_outlives_the_tests() -> Iterator[None]:
+    """Whose parent died becomes a child of the tests, instead of init's: so none is missed when all is over."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    yield
+    _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+    commands = [one.as_dict(["pid", "cmdline", "cwd"]) for one in left]
+    for one in left:
+        one.kill()
+    assert not commands
+
+
 @pytest.fixture(scope="session")
 def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
     """One real livekit-server for the whole run; a test of its webhooks makes a `LiveKitServer` of its own."""
@@ -47,6 +69,21 @@ def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]
 def postgres() -> Iterator[PostgresCluster]:
     with PostgresCluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def _cluster_to_break() -> Iterator[PostgresCluster]:
+    with PostgresCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def breakable_postgres(_cluster_to_break: PostgresCluster) -> Iterator[PostgresCluster]:
+    """A cluster of its own, to be killed or frozen; the next test finds it running again."""
+    yield _cluster_to_break
+    _cluster_to_break.thaw()
+    if _cluster_to_break.program.returncode is not None:
+        _cluster_to_break.start()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from livekit.protocol.webhook import WebhookEvent
 from calls.rooms import Rooms
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import jobs, now
+from calls.tables import jobs
 from tests.api.conftest import Api, browser, run_api
 from tests.conftest import MakeSettings, Until
 from tests.servers import LiveKitServer, free_port
@@ -112,7 +111,7 @@ async def test_a_finished_room_ends_a_call_that_nobody_leads(api: Api, agent: st
 async def test_a_hint_that_somebody_left_is_checked_and_written_down(api: Api, agent: str, livekit: LiveKitServer):
     call_id = await create(api, agent)
     async with api.database.writing() as conn:
-        await CallStore(conn).participant_joined(call_id, "browser-tab-1", now() - timedelta(seconds=5))
+        await CallStore(conn).participant_joined(call_id, "browser-tab-1")
     room, person = {"name": f"call_{call_id}"}, {"identity": "browser-tab-1"}
     assert await hint(api, livekit, {"event": "participant_left", "room": room, "participant": person}) == 200
     [row] = (await api.get(f"/v1/calls/{call_id}")).body["participants"]

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
+from calls import leases
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import calls, now, recordings, results
+from calls.tables import calls, recordings, results
 from calls.transcript import Segment, write_segments
 from tests.api.conftest import Api, browser
+from tests.conftest import now
 
 Talk = Callable[..., Awaitable[str]]
 
@@ -30,12 +32,12 @@ def talk(api: Api, agent: str) -> Talk:
         call_id, person = created.body["id"], created.body["participants"][0]["id"]
         start = now() - timedelta(seconds=145)
         async with api.database.writing() as conn:
-            store = CallStore(conn)
-            token = await store.take_lease(call_id, "worker-1", 10)
+            store = CallStore(conn, start)
+            token = await leases.take(conn, call_id, "worker-1", "agent-1")
             assert token is not None
             await store.agent_joined(call_id, token)
-            await store.participant_joined(call_id, "Ann", start)
-            await store.start(call_id, start)
+            await store.participant_joined(call_id, "Ann")
+            await store.start(call_id)
             if says:
                 spoken = [
                     Segment(
@@ -45,7 +47,9 @@ def talk(api: Api, agent: str) -> Talk:
                 ]
                 await write_segments(conn, call_id, token, spoken)
             if ends:
-                await store.finish(call_id, EndReason.CALLER_HUNG_UP, start + timedelta(seconds=144.2))
+                end = start + timedelta(seconds=144.2)
+                await CallStore(conn, end).finish(call_id, EndReason.CALLER_HUNG_UP)
+                await leases.release(conn, call_id, token)
         return str(call_id)
 
     return make
@@ -140,13 +144,25 @@ async def test_the_transcript_is_a_404_until_there_is_a_segment_and_grows_while_
     assert answer.body["segments"] == detail["transcript"]["segments"]
 
 
+async def test_an_event_has_a_kind_and_the_data_of_its_kind(api: Api, talk: Talk):
+    detail = (await api.get(f"/v1/calls/{await talk()}")).body
+    person = {"participant_id": detail["participants"][0]["id"], "identity": "Ann"}
+    assert [(event["kind"], event["data"]) for event in detail["events"]] == [
+        ("call.created", {}),
+        ("agent.joined", {}),
+        ("participant.joined", person),
+        ("call.started", {}),
+        ("call.completed", {"reason": "caller_hung_up"}),
+    ]
+
+
 async def test_events_are_paged_oldest_first(api: Api, talk: Talk):
     path = f"/v1/calls/{await talk()}/events"
     everything = (await api.get(path)).body
     assert (everything["limit"], everything["offset"]) == (50, 0)
     assert everything["total"] == len(everything["events"]) >= 5
     first = everything["events"][0]
-    assert set(first) == {"id", "call_id", "level", "source", "message", "created_at"}
+    assert set(first) == {"id", "call_id", "kind", "level", "source", "message", "data", "created_at"}
     assert (first["message"], first["source"], first["level"]) == ("Call created", "lifecycle", "info")
     assert first["id"].startswith("evt_")
     part = (await api.get(f"{path}?limit=2&offset=1")).body

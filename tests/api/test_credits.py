@@ -12,9 +12,8 @@ from api.cli import main
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import now
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, now
 from tests.servers import environment
 
 Make = Callable[..., Awaitable[str]]
@@ -101,9 +100,9 @@ async def charged_call(api: Api, key: str, agent: str, added: list[dict[str, Any
         assert joined.status == 202
     start = now() - timedelta(seconds=90)
     async with api.database.writing() as conn:
-        await CallStore(conn).start(call, start)
+        await CallStore(conn, start).start(call)
         for _ in range(2):
-            await CallStore(conn).finish(call, EndReason.CALLER_HUNG_UP, start + timedelta(seconds=90))
+            await CallStore(conn, start + timedelta(seconds=90)).finish(call, EndReason.CALLER_HUNG_UP)
     row: dict[str, Any] = (await api.get(f"/v1/calls/{call}", key=key)).body
     return row
 

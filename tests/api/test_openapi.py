@@ -14,6 +14,7 @@ from api.routing import Route, Who
 from api.schema.examples import EXAMPLES
 from api.schema.summaries import SUMMARIES
 from api.schema.webhooks import WebhookMessage
+from calls.events import EventKind
 from calls.settings import Settings
 from calls.webhooks import WebhookEvent
 
@@ -95,6 +96,12 @@ def test_what_the_users_server_is_sent_is_described_too():
     WebhookMessage.model_validate_json(json.dumps(EXAMPLES["WebhookMessage"]))
     headers = {each["name"] for each in DOCUMENT["webhooks"]["call.completed"]["post"]["parameters"]}
     assert {"X-Callroom-Signature", "X-Callroom-Timestamp"} <= headers
+
+
+def test_the_kinds_of_events_are_listed():
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["EventKind"]["enum"] == list(EventKind)
+    assert schemas["Event"]["properties"]["kind"]["$ref"] == "#/components/schemas/EventKind"
 
 
 def test_429_says_when_to_come_back_and_401_how_to_authenticate():

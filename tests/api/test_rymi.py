@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rymi import Rymi, RymiError
 
+from calls import leases
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
 from tests.api.conftest import Api
@@ -92,7 +93,7 @@ async def talk(api: Api, call_id: str) -> None:
     """What a worker does once both are in the room."""
     async with api.database.writing() as conn:
         store = CallStore(conn)
-        token = await store.take_lease(call_id, "worker", 60)
+        token = await leases.take(conn, call_id, "worker", "agent-1")
         assert token is not None
         await store.agent_joined(call_id, token)
         await store.participant_joined(call_id, BROWSER["identity"])

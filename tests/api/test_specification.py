@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from rymi.resources.webhooks import WebhooksResource
 
+from calls import leases
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
@@ -36,7 +37,7 @@ from tests.api.examples import (
 )
 from tests.conftest import MakeSettings, Until
 from tests.pipeline.finished import GOOD, working
-from tests.pipeline.test_recording import write_ogg
+from tests.pipeline.sound import tone, write_ogg
 from tests.providers import Chat, Providers
 
 
@@ -72,10 +73,10 @@ class Stack:
 
     async def talk(self, call_id: str) -> None:
         """A worker's part: two sentences and a recording of two seconds, then the caller hangs up."""
-        write_ogg(self.deps.settings.recordings_dir / f"{call_id}.ogg", 2)
+        write_ogg(self.deps.settings.recordings_dir / f"{call_id}.1.0.ogg", tone(400, 2))
         async with self.deps.db.writing() as conn:
             store = CallStore(conn)
-            token = await store.take_lease(call_id, "worker", 60)
+            token = await leases.take(conn, call_id, "worker", "agent-1")
             assert token is not None
             await store.agent_joined(call_id, token)
             await store.participant_joined(call_id, "browser-tab-1")
@@ -84,7 +85,7 @@ class Stack:
             hi = Segment(1, "agent", "Hi there, how can I help?", 1000, 2500, is_final=True)
             await write_segments(conn, call_id, token, [hello, hi])
             await store.finish(call_id, EndReason.CALLER_HUNG_UP)
-            await store.release_lease(call_id, token)
+            await leases.release(conn, call_id, token)
 
 
 @pytest.fixture

@@ -12,13 +12,18 @@ import aiohttp
 import pytest
 
 from api import stream as stream_module
+from api.feed import progress
+from calls import leases
 from calls.database import Database
+from calls.events import EventKind
 from calls.jobs import JobQueue
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
 from tests.api.conftest import Api, MakeTenant, browser, run_api
 from tests.conftest import MakeSettings
+
+pytestmark = pytest.mark.restless
 
 DEADLINE_S = 30
 
@@ -81,13 +86,21 @@ class Running:
 
     async def note(self, message: str) -> None:
         async with self.database.writing() as conn:
-            await CallStore(conn).add_event(self.id, "livekit", message)
+            await CallStore(conn).add_event(self.id, EventKind.AGENT_RETURNED, "livekit", message)
 
     async def finish(self) -> None:
         async with self.database.writing() as conn:
-            store = CallStore(conn)
-            await store.finish(self.id, EndReason.CALLER_HUNG_UP)
-            await store.release_lease(self.id, self.token)
+            await CallStore(conn).finish(self.id, EndReason.CALLER_HUNG_UP)
+
+    async def let_go(self) -> None:
+        """The agent has written everything."""
+        async with self.database.writing() as conn:
+            assert await leases.release(conn, self.id, self.token)
+
+    async def end(self) -> None:
+        await self.finish()
+        await self.let_go()
+        await self.do_post_call()
 
     async def do_post_call(self) -> None:
         queue = JobQueue(self.database, "pipeline", 10)
@@ -102,7 +115,7 @@ async def running(api: Api, agent: str) -> AsyncIterator[Running]:
     call_id = answer.body["id"]
     async with elsewhere.writing() as conn:
         store = CallStore(conn)
-        token = await store.take_lease(call_id, "worker", 60)
+        token = await leases.take(conn, call_id, "worker", "agent-1")
         assert token is not None
         await store.agent_joined(call_id, token)
         await store.participant_joined(call_id, "ada")
@@ -135,15 +148,14 @@ async def test_events_and_segments_come_as_they_are_written(api: Api, running: R
     assert (interim.event, interim.data["sequence"], interim.data["is_final"]) == ("segment", 0, False)
     segments = (await api.get(f"/v1/calls/{running.id}/transcript")).body["segments"]
     assert [final.data, answer.data] == segments
-    assert (noted.event, noted.data["message"]) == ("event", "User interrupted")
+    assert (noted.event, noted.data["message"], noted.data["kind"]) == ("event", "User interrupted", "agent.returned")
 
 
 async def test_whoever_comes_back_goes_on_behind_the_last_message(api: Api, running: Running):
     for sequence in range(6):
         await running.say(said(sequence, f"sentence {sequence}"))
         await running.note(f"note {sequence}")
-    await running.finish()
-    await running.do_post_call()
+    await running.end()
     async with follow(api, running.id) as stream:
         everything = await stream.rest()
     assert [message.event for message in everything].count("segment") == 6
@@ -184,8 +196,7 @@ async def test_nothing_is_lost_or_told_twice_while_many_write_and_the_reader_com
 
     reading = asyncio.create_task(read())
     await asyncio.gather(*(write_notes(writer) for writer in range(4)), write_segments_of_a_conversation())
-    await running.finish()
-    await running.do_post_call()
+    await running.end()
     messages = await reading
     log = (await api.get(f"/v1/calls/{running.id}/events?limit=200")).body["events"]
     assert [message.data for message in messages if message.event == "event"] == log
@@ -194,17 +205,35 @@ async def test_nothing_is_lost_or_told_twice_while_many_write_and_the_reader_com
     assert len({message.id for message in messages}) == len(messages)
 
 
-async def test_a_stream_lasts_until_the_post_call_work_is_done(api: Api, running: Running):
+async def test_a_stream_lasts_until_the_agent_has_let_go_and_the_post_call_work_is_done(api: Api, running: Running):
     async with follow(api, running.id) as stream:
         await stream.take(4)
         await running.finish()
         (ended,) = await stream.take(1)
         assert ended.data["message"] == "Call completed: caller_hung_up"
+        await running.say(said(0, "One last word."))  # nothing of it is missed: the agent is still there
+        (last,) = await stream.take(1)
+        assert last.data["text"] == "One last word."
+        await running.let_go()
         await running.note("Post-call analysis completed.")
         (analysed,) = await stream.take(1)
         assert analysed.data["message"] == "Post-call analysis completed."
         await running.do_post_call()
         assert [message.event for message in await stream.rest()] == ["end"]
+
+
+async def test_a_stream_does_not_end_before_the_transcript_is_closed(api: Api, running: Running):
+    await running.finish()
+    assert not await settled(running)
+    await running.let_go()
+    assert not await settled(running)
+    await running.do_post_call()
+    assert await settled(running)
+
+
+async def settled(running: Running) -> bool:
+    async with running.database.reading() as conn:
+        return bool((await conn.execute(progress([running.id]))).one().settled)
 
 
 async def test_a_slow_reader_delays_nobody(api: Api, running: Running):
@@ -216,8 +245,7 @@ async def test_a_slow_reader_delays_nobody(api: Api, running: Running):
     async with follow(api, running.id) as one, follow(api, running.id) as two:
         for sequence in range(40):
             await running.say(said(sequence, "x" * 50_000))
-        await running.finish()
-        await running.do_post_call()
+        await running.end()
         first, second = await asyncio.gather(one.rest(), two.rest())
     assert told(first) == told(second)
     assert [message.event for message in first].count("segment") == 40
@@ -233,8 +261,7 @@ async def test_many_streams_share_one_watcher(api: Api, running: Running):
 
         listeners = [group.create_task(listen()) for _ in range(30)]
         await running.say(said(0, "Hello."))
-        await running.finish()
-        await running.do_post_call()
+        await running.end()
     heard = [listener.result() for listener in listeners]
     assert all(told(messages) == told(heard[0]) for messages in heard)
     assert {messages[-1].event for messages in heard} == {"end"}

@@ -1,8 +1,6 @@
 """Real calls over WebRTC through the whole stack, with spoken words and local speech."""
 
-import asyncio
 import os
-import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,15 +10,17 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.word_errors import word_error_rate
 from demo.caller import Caller
 from demo.client import ApiError, Client, Json
 from demo.recording import listen
 from tests.conftest import Until
-from tests.servers import ROOT, answers
+from tests.servers import ROOT
 from tests.whole_stack import WholeStack
 
 SENTENCES = sorted((ROOT / "demo" / "caller").glob("*.ogg"))
-SPOKEN = "hello my name is anna miller i would like to book a table for four people please"  # by the first two
+SPOKEN = "Hello, my name is Anna Miller. I would like to book a table for four people, please."  # by the first two
+MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
 GREETING = "Hello, this is the restaurant. How can I help you?"
 POST_CALL = {
     "recording": {"enabled": True},
@@ -29,7 +29,7 @@ POST_CALL = {
     "evaluation": {"criteria": "Was the agent friendly?"},
 }
 # Starting everything, and speaking in real time, takes its time where two cores do all of it.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.restless]
 
 
 @pytest.fixture
@@ -65,12 +65,6 @@ async def words_of(client: Client, call_id: str, speaker: str) -> str:
     return " ".join(segment["text"] for segment in segments(shown) if segment["speaker"] == speaker)
 
 
-def heard(text: str) -> float:
-    """The share of the spoken words that are in a text: on a machine that is busy, some are misheard."""
-    spoken, words = SPOKEN.split(), re.findall(r"\w+", text.lower())
-    return sum(word in words for word in spoken) / len(spoken)
-
-
 def segments(shown: Json) -> Iterator[Json]:
     final = [segment for segment in shown["segments"] if segment["is_final"]]
     yield from sorted(final, key=lambda segment: segment["sequence"])
@@ -87,7 +81,8 @@ async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client
 
     detail = await client.get(f"/v1/calls/{call_id}")
     assert (detail["status"], detail["end_reason"]) == ("completed", "caller_hung_up")
-    assert heard(await words_of(client, call_id, "user")) > 0.5
+    heard = await words_of(client, call_id, "user")
+    assert word_error_rate(SPOKEN, heard) <= MISHEARD, heard
     assert GREETING in await words_of(client, call_id, "agent")
 
     result = detail["intelligence"]
@@ -105,25 +100,25 @@ async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client
     assert agent_s > 2
 
 
-async def test_what_was_said_before_the_worker_is_killed_is_kept_and_the_call_ends(
-    client: Client,
-    whole_stack: WholeStack,
-    until: Until,
-) -> None:
+async def test_a_call_outlives_the_only_worker(client: Client, whole_stack: WholeStack, until: Until) -> None:
     worker = whole_stack.process("worker")
     async with call_with_agent(client) as (call_id, caller):
         await caller.hear_answer()
         await caller.say(SENTENCES[1])
         said = await until(lambda: words_of(client, call_id, "user"))
         os.killpg(os.getpgid(worker.pid), signal.SIGKILL)
-        assert heard(said) > 0.1  # the half of it was spoken
+
+        async def agent_is_back() -> bool:
+            return "away for a moment" in await words_of(client, call_id, "agent")
+
+        await until(agent_is_back, 90)
         assert (await words_of(client, call_id, "user")).startswith(said)
         assert GREETING in await words_of(client, call_id, "agent")
-
-        async def ended() -> Json | None:
-            detail = await client.get(f"/v1/calls/{call_id}")
-            return detail if detail["status"] == "completed" else None
-
-        assert (await until(ended, 60))["end_reason"] == "agent_lost"
-    port = whole_stack.ports["worker_port"]
-    await until(lambda: asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz"), 60)
+    kinds = [kind async for kind, _ in client.stream(call_id)]
+    assert kinds[-1] == "end"
+    detail = await client.get(f"/v1/calls/{call_id}")
+    assert (detail["status"], detail["end_reason"]) == ("completed", "caller_hung_up")
+    assert [event["data"] for event in detail["events"] if event["kind"] == "agent.lost"] == [{"reason": "died"}]
+    assert [segment["sequence"] for segment in detail["transcript"]["segments"]] == list(
+        range(len(detail["transcript"]["segments"]))
+    )

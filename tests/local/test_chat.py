@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import openai
 import pytest
-from livekit.agents import function_tool, llm
+from livekit.agents import APIConnectOptions, function_tool, llm
 from livekit.plugins import openai as livekit_openai
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello."}]
@@ -85,7 +85,8 @@ async def test_livekits_plugin_gets_a_call_of_the_tool_that_it_requires(local_ur
     plugin = livekit_openai.LLM(model="local", base_url=f"{local_url}/v1", api_key="none")
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Thank you, goodbye.")
-    async with plugin.chat(chat_ctx=context, tools=[end_call], tool_choice="required") as stream:
+    patient = APIConnectOptions(timeout=90)  # a busy machine thinks slowly
+    async with plugin.chat(chat_ctx=context, tools=[end_call], tool_choice="required", conn_options=patient) as stream:
         calls = [call async for chunk in stream if chunk.delta for call in chunk.delta.tool_calls]
     await plugin.aclose()
     assert [call.name for call in calls] == ["end_call"]

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.local.conftest import Say
+from bench.word_errors import word_error_rate
+from tests.local.conftest import MISHEARD, Say
+
+pytestmark = pytest.mark.restless
 
 COFFEE = "I would like a small coffee."
 
@@ -17,8 +20,10 @@ async def test_a_wav_becomes_words(http: ClientSession, say_as_file: Callable[[s
         body = await answer.json()
     [alternative] = body["results"]["channels"][0]["alternatives"]
     assert answer.status == 200
-    assert alternative["transcript"] == COFFEE
-    assert [word["punctuated_word"] for word in alternative["words"]] == COFFEE.split()
+    heard = alternative["transcript"]
+    assert word_error_rate(COFFEE, heard) <= MISHEARD, heard
+    assert heard.endswith(".")
+    assert [word["punctuated_word"] for word in alternative["words"]] == heard.split()
     assert body["metadata"]["duration"] == pytest.approx(2, abs=1)
     assert body["metadata"]["request_id"]
 
@@ -26,7 +31,9 @@ async def test_a_wav_becomes_words(http: ClientSession, say_as_file: Callable[[s
 async def test_raw_samples_become_words_without_punctuation_if_none_is_asked_for(http: ClientSession, say: Say) -> None:
     async with http.post("/v1/listen?encoding=linear16&sample_rate=16000", data=say(COFFEE)) as answer:
         body = await answer.json()
-    assert body["results"]["channels"][0]["alternatives"][0]["transcript"] == "i would like a small coffee"
+    heard = body["results"]["channels"][0]["alternatives"][0]["transcript"]
+    assert word_error_rate(COFFEE, heard) <= MISHEARD, heard
+    assert not set(heard) & set(".,?!")
 
 
 @pytest.mark.parametrize("data", [b"", b"this is not audio"])

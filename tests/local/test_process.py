@@ -5,9 +5,12 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from aiohttp import ClientSession
 
 from tests.servers import Program, answers, free_port, wait_until
+
+pytestmark = pytest.mark.restless
 
 
 async def test_it_says_that_it_is_alive_and_ready(http: ClientSession) -> None:

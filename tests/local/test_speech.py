@@ -10,6 +10,11 @@ import pytest
 from aiohttp import ClientSession
 from livekit.plugins import openai as livekit_openai
 
+from bench.word_errors import word_error_rate
+from tests.local.conftest import MISHEARD
+
+pytestmark = pytest.mark.restless
+
 GREETING = "Hello, how can I help you today?"
 TWO = "Hello, how can I help you today? The train leaves at half past six."
 
@@ -29,7 +34,8 @@ async def test_livekits_plugin_gets_speech_that_can_be_understood(local_url: str
     await plugin.aclose()
     rate = frames[0].sample_rate
     pcm = b"".join(bytes(frame.data) for frame in frames)
-    assert await _words_of(http, pcm, f"encoding=linear16&sample_rate={rate}") == "hello how can i help you today"
+    heard = await _words_of(http, pcm, f"encoding=linear16&sample_rate={rate}")
+    assert word_error_rate(GREETING, heard) <= MISHEARD, heard
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "opus", "flac", "aac"])
@@ -38,7 +44,8 @@ async def test_every_format_can_be_played(http: ClientSession, kind: str) -> Non
         audio = await answer.read()
     assert answer.status == 200
     assert answer.content_type.startswith("audio/")
-    assert await _words_of(http, audio) == "hello how can i help you today"
+    heard = await _words_of(http, audio)
+    assert word_error_rate(GREETING, heard) <= MISHEARD, heard
 
 
 async def test_a_wav_is_24_khz_mono(http: ClientSession) -> None:
@@ -55,7 +62,8 @@ async def test_sentences_are_sent_as_they_are_made(http: ClientSession) -> None:
     events = [json.loads(line.removeprefix(b"data: ")) for line in lines]
     assert [event["type"] for event in events] == ["speech.audio.delta", "speech.audio.delta", "speech.audio.done"]
     pcm = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
-    assert "train leaves" in await _words_of(http, pcm, "encoding=linear16&sample_rate=24000")
+    heard = await _words_of(http, pcm, "encoding=linear16&sample_rate=24000")
+    assert word_error_rate(TWO, heard) <= MISHEARD, heard
 
 
 async def test_a_text_without_words_is_a_breath_of_silence(http: ClientSession) -> None:

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
+from bench.word_errors import word_error_rate
 from demo.client import Client
+from tests.conftest import Until
 from tests.web.conftest import chromium
 from tests.whole_stack import WholeStack
 
+pytestmark = pytest.mark.restless
+
 SENTENCE = "I would like to book a table for four people, please."
+MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
 GREETING = "Hello, how can I help you?"
 AGENT = {
     "name": "Reception",
@@ -37,7 +42,9 @@ def spoken(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(300)
-async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(whole_stack: WholeStack, spoken: Path) -> None:
+async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(
+    whole_stack: WholeStack, spoken: Path, until: Until
+) -> None:
     async with aiohttp.ClientSession() as session:
         agent = await Client(session, whole_stack.url, whole_stack.key).post("/v1/agents", AGENT)
     async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:
@@ -50,7 +57,7 @@ async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(whole_stac
         agents = lines.filter(has=page.get_by_text("Reception", exact=True))
         ours = lines.filter(has=page.get_by_text("You", exact=True))
         await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
-        await expect(ours.filter(has_text="table").first).to_be_visible(timeout=60_000)
+        await until(lambda: understood(ours), 60)
         await expect(agents.filter(has_text="pleasure").first).to_be_visible(timeout=60_000)
         assert await page.evaluate("[...document.querySelectorAll('audio')].some(({ srcObject: s }) => s?.active)")
 
@@ -62,6 +69,12 @@ async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(whole_stac
         await expect(outcome).to_contain_text("The agent was friendly.")
         assert await page.get_by_label("Recording of the call").evaluate(LENGTH_S) > 5
         await expect(page.get_by_text("You hung up")).to_be_visible()
+
+
+async def understood(lines: Locator) -> bool:
+    """Whether one of the lines is what was said, but for a few words."""
+    heard = await lines.get_by_role("paragraph").all_inner_texts()
+    return any(word_error_rate(SENTENCE, text) <= MISHEARD for text in heard)
 
 
 LENGTH_S = """player => new Promise((resolve, reject) => {
