@@ -177,7 +177,8 @@ async def test_a_microphone_that_is_published_again_is_heard_once(place: Place, 
     async with place.caller("alice") as alice:
         await until(lambda: place.ears == 1)
         await alice.publish_again()
-        await until(lambda: place.counts == [0, 1, 0, 1])
+        await until(lambda: len(place.counts) == 4)  # the old one may go before the new one comes, or after
+        assert place.ears == 1
         await alice.say(2)
         await until(lambda: session.kinds == ["start_of_speech", "end_of_speech"])
         loud = [at for at, is_it in session.frames if is_it]

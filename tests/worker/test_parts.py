@@ -93,7 +93,6 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
         await clients.llm.close()
         await clients.tts.close()
         row = await until(talk.ended)
-    await database.close()
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
     first = (await talk.transcript())[0]
     assert HELLO.startswith(first.text)
@@ -101,6 +100,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
     assert "You were cut off" in str(providers.chats[-1].messages)
     told = [event.data for event in await talk.events() if event.kind == "part.restarted"]
     assert told == [{"part": "speaker"}]
+    await database.close()
 
 
 async def joined_as_agent(talk: Talk) -> rtc.Room:
