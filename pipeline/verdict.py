@@ -40,6 +40,7 @@ class KnownCall:
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
+    all_taken      as often as an agent was asked for, one has come, so that it need not be seen to go
     """
 
     status: CallStatus
@@ -48,6 +49,7 @@ class KnownCall:
     entered: bool
     awaits_phone: bool
     ever_joined: bool
+    all_taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,13 @@ def _await_somebody(call: KnownCall, limits: Limits, waited: Waited) -> Verdict:
 
 
 def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Waited, *, started: bool) -> Verdict:
+    used_up = waited.dispatch_used_up or call.all_taken
     hurry = started and not room.agent_coming
-    if not waited.dispatch_used_up and waited.dispatch < (RETRY_S if hurry else limits.agent_join):
+    if not used_up and waited.dispatch < (RETRY_S if hurry else limits.agent_join):
         return Wait()
     if not started and call.dispatches >= limits.dispatches:
         return Finish(EndReason.NO_AGENT)
-    return Dispatch(elsewhere=waited.dispatch_used_up and not call.entered)
+    return Dispatch(elsewhere=used_up and not call.entered)
 
 
 def _why_the_room_went(call: KnownCall) -> EndReason:

@@ -244,4 +244,5 @@ def _known(row: sa.Row[Any], legs: list[sa.Row[Any]]) -> KnownCall:
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),
+        all_taken=(row.token or 0) >= row.dispatches,
     )
