@@ -37,10 +37,11 @@ async def test_a_call_lasted_until_its_agents_last_sign_of_life(
             await asyncio.sleep(OFF_S)
             await house.add_pipeline()
             row = await until(call.ended, timeout=60)
+        events, transcript = await call.events(), await call.transcript()
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
     assert died - timedelta(seconds=LEASE_S) < row.ended_at < died
     seconds = (row.ended_at - row.started_at).total_seconds()
     assert row.bill_duration == row.cost_micros == math.ceil(seconds)
-    completed = next(event for event in await call.events() if event.kind == "call.completed")
+    completed = next(event for event in events if event.kind == "call.completed")
     assert completed.created_at == row.ended_at
-    assert all(0 <= line.started_at_ms <= line.ended_at_ms for line in await call.transcript())
+    assert all(0 <= line.started_at_ms <= line.ended_at_ms for line in transcript)
