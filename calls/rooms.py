@@ -16,6 +16,7 @@ REQUEST_TIMEOUT_S = 10
 EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
 TOKEN_HOURS = 24
+_NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothing
 _UNFINISHED = {agent.JobStatus.JS_PENDING, agent.JobStatus.JS_RUNNING}
 
 
@@ -40,6 +41,10 @@ class Rooms:
             yield cls(livekit, settings)
         finally:
             await livekit.aclose()
+
+    async def ping(self) -> None:
+        """Raise Unavailable if LiveKit does not answer."""
+        await self.list_rooms([_NOBODYS])
 
     async def create_room(self, name: str, call_id: str) -> None:
         """Create the call's room; its agent is dispatched with it."""

@@ -5,11 +5,11 @@ import logging
 import signal
 
 from calls import log
+from calls.health import serve_health
 from calls.jobs import JobQueue
 from calls.settings import Settings
 from pipeline.deps import Deps, open_deps
 from pipeline.handlers import HANDLERS, QUEUES, Handler
-from pipeline.health import serve_health
 from pipeline.runner import Run, Runner, process_name
 from pipeline.watch import watch
 
@@ -21,10 +21,15 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with open_deps(settings) as deps, serve_health(deps), asyncio.TaskGroup() as loops:
-        loops.create_task(runner(deps).run(stop), name="runner")
-        loops.create_task(watch(deps, stop), name="watch")
-        logger.info("pipeline ready")
+    async with open_deps(settings) as deps:
+        checks = {"database": deps.db.ping, "livekit": deps.rooms.ping}
+        async with (
+            serve_health(settings.pipeline_host, settings.pipeline_port, checks),
+            asyncio.TaskGroup() as loops,
+        ):
+            loops.create_task(runner(deps).run(stop), name="runner")
+            loops.create_task(watch(deps, stop), name="watch")
+            logger.info("pipeline ready")
     logger.info("pipeline stopped")
 
 

@@ -1,25 +1,22 @@
-"""`/healthz`: the worker process is alive. `/readyz`: it can take calls; database and LiveKit answer."""
+"""Whether the worker can take calls: told over HTTP beside the agent server, on `worker_host` and `worker_port`."""
 
 import asyncio
-from collections.abc import Awaitable
 
-from aiohttp import web
 from livekit.agents import AgentServer
 
 from calls.database import Database
 from calls.errors import Unavailable
+from calls.health import serve_health
 from calls.rooms import Rooms
 from calls.settings import Settings
 
-CHECK_TIMEOUT_S = 3
-NO_ROOM = "nobody"  # asking for one room that is not there costs LiveKit nothing
-
 
 class Health:
-    """A small HTTP server beside the agent server, on `worker_host` and `worker_port`."""
+    """Serves from the start of the agent server to its end, when it closes the database."""
 
-    def __init__(self, server: AgentServer, settings: Settings) -> None:
+    def __init__(self, server: AgentServer, settings: Settings, database: Database) -> None:
         self._settings = settings
+        self._database = database
         self._registered = False
         self._serving: asyncio.Task[None] | None = None
         self._server = server
@@ -33,41 +30,16 @@ class Health:
         self._registered = True
 
     async def _serve(self) -> None:
-        database = Database(self._settings.database, pool_size=1)
-        async with Rooms.connect(self._settings) as rooms:
+        settings = self._settings
+        try:
+            async with Rooms.connect(settings) as rooms:
+                checks = {"registered": self._is_registered, "database": self._database.ping, "livekit": rooms.ping}
+                async with serve_health(settings.worker_host, settings.worker_port, checks):
+                    await asyncio.Event().wait()
+        finally:
+            await self._database.close()
 
-            async def ready(_request: web.Request) -> web.Response:
-                database_answers, livekit_answers = await asyncio.gather(
-                    _answers(database.ping()),
-                    _answers(rooms.list_rooms([NO_ROOM])),
-                )
-                registered = self._registered and not self._server.draining
-                checks = {"registered": registered, "database": database_answers, "livekit": livekit_answers}
-                if all(checks.values()):
-                    return web.json_response({"status": "ready", **checks})
-                return web.json_response({"status": "not_ready", **checks}, status=503)
-
-            app = web.Application()
-            app.router.add_get("/healthz", _alive)
-            app.router.add_get("/readyz", ready)
-            runner = web.AppRunner(app, access_log=None)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, self._settings.worker_host, self._settings.worker_port).start()
-                await asyncio.Event().wait()
-            finally:
-                await runner.cleanup()
-                await database.close()
-
-
-async def _alive(_request: web.Request) -> web.Response:
-    return web.json_response({"status": "ok"})
-
-
-async def _answers(question: Awaitable[object]) -> bool:
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await question
-    except (Unavailable, TimeoutError):
-        return False
-    return True
+    async def _is_registered(self) -> None:
+        if not self._registered or self._server.draining:
+            message = "LiveKit offers this worker no calls"
+            raise Unavailable(message)

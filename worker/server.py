@@ -9,10 +9,14 @@ from functools import partial
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, cli
 
 from calls import log
+from calls.database import Database
+from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.drain import DrainingServer
 from worker.headcount import Headcount
 from worker.health import Health
+
+logger = logging.getLogger(__name__)
 
 BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
 END_S = 600  # what a call still has to write when it is over waits so long for the database
@@ -27,10 +31,12 @@ def run() -> None:
 class Capacity:
     """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
 
-    Calls that are only just being taken count too: several may be offered at the same moment.
+    Calls that are only just being taken count too: several may be offered at the same moment. Without its database a
+    worker takes none: LiveKit would give it one call after the other, which nobody else could have then.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database = database
         self._max = settings.worker_max_calls
         self._headcount = Headcount(settings)
         self._known: set[str] = set()
@@ -50,7 +56,11 @@ class Capacity:
             return
         self._being_taken += 1
         try:
+            await self._database.ping()
             await request.accept(identity=f"agent-{request.job.id}", name="Agent")
+        except DatabaseAway:
+            logger.warning("a call is left to others: the database does not answer")
+            await request.reject(terminate=False)
         finally:
             self._being_taken -= 1
 
@@ -64,7 +74,8 @@ class Capacity:
 
 def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
-    capacity = Capacity(settings)
+    database = Database(settings.database, pool_size=1)  # for one question at a time: does it answer?
+    capacity = Capacity(settings, database)
     server = DrainingServer(
         settings,
         ws_url=settings.livekit_url,
@@ -88,7 +99,7 @@ def create_server(settings: Settings) -> AgentServer:
         on_session_end=finish,
     )
     server.on("worker_started", partial(configure_log, settings))
-    Health(server, settings)
+    Health(server, settings, database)
     return server
 
 

@@ -1,0 +1,53 @@
+"""Which worker a call is given to."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from calls.database import Database
+from calls.rooms import Rooms
+from calls.settings import Settings
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.servers import LiveKitServer, free_port, process
+from tests.worker.conftest import Stage, make_settings
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
+
+CALLS = 8  # of two workers at rest LiveKit takes either: that the same one is asked first each time is unlikely
+
+
+async def lacks(settings: Settings, check: str) -> bool:
+    """Whether this is all that a worker needs to be ready."""
+    async with aiohttp.ClientSession() as http:
+        try:
+            async with http.get(f"http://127.0.0.1:{settings.worker_port}/readyz") as answer:
+                body = await answer.json()
+        except aiohttp.ClientConnectionError:
+            return False
+    return [name for name, passed in body.items() if not passed] == [check]
+
+
+async def test_a_worker_whose_database_does_not_answer_leaves_every_call_to_others(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
+    away = {"database_url": f"postgresql://nobody@127.0.0.1:{free_port()}/nothing", "worker_port": free_port()}
+    without = settings.model_copy(update=away)
+    deaf = process("worker", without, tmp_path / "deaf.log")
+    deaf.start()
+    try:
+        async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
+            await until(lambda: lacks(without, "database"), timeout=60)
+            database = Database(settings.database)
+            stage = Stage(settings, database, rooms)
+            for _ in range(CALLS):
+                call = await stage.call()
+                await until(lambda call=call: call.has_happened("agent.joined"))
+                await rooms.delete_room(call.room)
+                await until(call.ended)
+            await database.close()
+        assert "a call is left to others" in deaf.output
+    finally:
+        deaf.stop()
