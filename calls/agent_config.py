@@ -9,6 +9,7 @@ from calls.post_call import PostCall
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
+TtsProvider = Literal["deepgram", "openai"]
 Redaction = Literal["card", "email", "phone"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
@@ -38,7 +39,7 @@ class AgentConfig(Config):
     llm_model: Short | None = None
     stt_provider: Short | None = None
     stt_model: Short | None = None
-    tts_provider: Short | None = None
+    tts_provider: TtsProvider | None = Field(None, description="Whose voice it is; null: OpenAI's.")
     tts_model: Short | None = None
     first_message: Text = Field("", description="What the agent says when the call starts; empty: it waits.")
     max_duration_s: Seconds = 3600

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schema.common import Answer, JsonObject, Name
-from calls.agent_config import AgentConfig, Features, RetentionDays
+from calls.agent_config import AgentConfig, Features, RetentionDays, TtsProvider
 
 
 class CreateAgent(AgentConfig):
@@ -32,7 +32,7 @@ class Agent(Answer):
     llm_model: str | None
     stt_provider: str | None
     stt_model: str | None
-    tts_provider: str | None
+    tts_provider: TtsProvider | None
     tts_model: str | None
     first_message: str
     max_duration_s: int

@@ -1,5 +1,6 @@
 """`/v1/agents` as the specification has it."""
 
+import re
 from uuid import uuid4
 
 from tests.api.conftest import Api, MakeTenant, browser
@@ -12,6 +13,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"name": "A", "prompt": "x"}, "prompt"),
     ({"name": "A", "max_duration_s": "60"}, "max_duration_s"),
     ({"name": "A", "max_duration_s": 0}, "max_duration_s"),
+    ({"name": "A", "tts_provider": "another"}, "tts_provider"),
     ({"name": "A", "features": {"redact": ["name"]}}, "features.redact[0]"),
     ({"name": "A", "retention_days": {"recordings": 0}}, "retention_days.recordings"),
     ({"name": "A", "post_call": {"summary": {"enabled": "yes"}}}, "post_call.summary.enabled"),
@@ -105,6 +107,16 @@ async def test_a_wrong_agent_is_refused_and_the_field_named(api: Api):
         answer = await api.post("/v1/agents", body)
         assert answer.status == 400, body
         assert [detail["path"] for detail in answer.body["details"]] == [path]
+
+
+async def test_a_voice_that_nobody_speaks_with_is_refused_and_those_that_there_are_named(api: Api, agent: str):
+    answer = await api.put(f"/v1/agents/{agent}", {"tts_provider": "another"})
+    assert answer.status == 400
+    [detail] = answer.body["details"]
+    assert detail["path"] == "tts_provider"
+    assert {"deepgram", "openai"} <= set(re.findall(r"\w+", detail["message"]))
+    for provider in ("deepgram", "openai", None):
+        assert (await api.put(f"/v1/agents/{agent}", {"tts_provider": provider})).body["tts_provider"] == provider
 
 
 async def test_another_tenants_agent_is_not_found(api: Api, agent: str, tenant: MakeTenant):
