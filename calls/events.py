@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     AGENT_JOINED = "agent.joined"
     AGENT_LOST = "agent.lost"
     AGENT_RETURNED = "agent.returned"
+    AGENT_GIVEN_UP = "agent.given_up"
     AGENT_ENTERING_FAILED = "agent.entering_failed"
     DISPATCH_REPEATED = "dispatch.repeated"
 
@@ -34,6 +35,7 @@ class EventKind(StrEnum):
     DATABASE_BACK = "database.back"
 
     RECORDING_STORED = "recording.stored"
+    RECORDING_DAMAGED = "recording.damaged"
     RECORDING_FAILED = "recording.failed"
     TRANSCRIPT_SHORTENED = "transcript.shortened"
     ANALYSIS_COMPLETED = "analysis.completed"

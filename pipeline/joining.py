@@ -21,35 +21,48 @@ class Piece:
     path: Path
 
 
-def join(pieces: Iterable[Piece], target: Path) -> None:
-    """Write the pieces into one Ogg Opus file, each up to the next one. Raises av.FFmpegError.
+def is_playable(path: Path) -> bool:
+    """Whether the beginning of a file can be decoded."""
+    try:
+        return next(_decoded(path), None) is not None
+    except av.FFmpegError:
+        return False
+
+
+def join(pieces: Iterable[Piece], target: Path) -> list[Piece]:
+    """Write the pieces into one Ogg Opus file, each up to the next one; those that could not be decoded to their end.
 
     Whoever is heard after another has begun had lost the call by then: it stood still, and has just woken.
     """
+    damaged: list[Piece] = []
     with av.open(target, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=RATE, layout="stereo", options={"b": str(BIT_RATE)})
-        for number, block in enumerate(_blocks(_samples(sorted(pieces)))):
+        for number, block in enumerate(_blocks(_samples(sorted(pieces), damaged))):
             frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format="s16", layout="stereo")
             frame.sample_rate, frame.pts = RATE, number * BLOCK
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return damaged
 
 
-def _samples(pieces: Sequence[Piece]) -> Iterator[NDArray[np.int16]]:
+def _samples(pieces: Sequence[Piece], damaged: list[Piece]) -> Iterator[NDArray[np.int16]]:
     starts = [piece.starts_at_ms * RATE // 1000 for piece in pieces]
     ends = [*starts[1:], None]
     written = 0
     for piece, start, end in zip(pieces, starts, ends, strict=True):
-        while written < start:
-            silence = np.zeros((min(start - written, RATE), 2), np.int16)
-            yield silence
-            written += len(silence)
-        for chunk in _decoded(piece.path):
-            fresh = chunk if end is None else chunk[: end - written]
-            yield fresh
-            written += len(fresh)
-            if written == end:
-                break
+        try:
+            for chunk in _decoded(piece.path):
+                while written < start:
+                    silence = np.zeros((min(start - written, RATE), 2), np.int16)
+                    yield silence
+                    written += len(silence)
+                fresh = chunk if end is None else chunk[: end - written]
+                yield fresh
+                written += len(fresh)
+                if written == end:
+                    break
+        except av.FFmpegError:
+            damaged.append(piece)
 
 
 def _decoded(path: Path) -> Iterator[NDArray[np.int16]]:

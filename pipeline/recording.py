@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import av
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,10 +13,11 @@ from calls.store import CallStore
 from calls.tables import recordings
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate
-from pipeline.joining import Piece, join
+from pipeline.joining import Piece, is_playable, join
 
 OPUS_RATE = 48_000  # an Ogg Opus file counts time in samples of this rate, whatever it was made from
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
+DAMAGED = ".damaged"
 AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
 
 
@@ -31,16 +31,21 @@ async def run(job: Job, deps: Deps) -> Fate:
         status = await conn.scalar(sa.select(recordings.c.status).where(recordings.c.call_id == call_id))
     folder = deps.settings.recordings_dir
     if status == "pending":
-        file = await asyncio.to_thread(_whole, folder, call_id)
-        duration_ms = None if file is None else await asyncio.to_thread(_duration_ms, file)
-        if file is None or duration_ms is None:
+        pieces = await asyncio.to_thread(_pieces, folder, call_id)
+        if not pieces:
             return Fail("The worker left no recording on this machine.")
+        file, damaged = await asyncio.to_thread(_whole, pieces, folder / f"{call_id}.joined")
+        duration_ms = await asyncio.to_thread(_duration_ms, file)
+        if duration_ms is None:
+            return Fail("It could not be decoded.")
         key = f"recordings/{job.tenant_id}/{call_id}.ogg"
         await deps.storage.put_file(key, file)
         async with deps.db.writing() as conn:
-            await _announce(conn, call_id, key=key, duration_ms=duration_ms, size_bytes=file.stat().st_size)
+            size_bytes = file.stat().st_size
+            await _announce(conn, call_id, damaged, key=key, duration_ms=duration_ms, size_bytes=size_bytes)
     for leftover in folder.glob(f"{call_id}.*"):
-        leftover.unlink(missing_ok=True)
+        if leftover.suffix != DAMAGED:
+            leftover.unlink(missing_ok=True)
     return Done()
 
 
@@ -59,31 +64,41 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         )
 
 
-async def _announce(conn: AsyncConnection, call_id: str, **values: object) -> None:
+async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **values: object) -> None:
     pending = (recordings.c.call_id == call_id, recordings.c.status == "pending")
     stored = await conn.execute(sa.update(recordings).where(*pending).values(status="ready", format="ogg", **values))
     if stored.rowcount:
-        await CallStore(conn).add_event(call_id, EventKind.RECORDING_STORED, "post_call", "Recording stored")
+        store = CallStore(conn)
+        if damaged:
+            await store.add_event(
+                call_id,
+                EventKind.RECORDING_DAMAGED,
+                "post_call",
+                f"{len(damaged)} part(s) of the recording could not be decoded, or not to the end",
+                level="warning",
+                data={"files": [file.name for file in damaged]},
+            )
+        await store.add_event(call_id, EventKind.RECORDING_STORED, "post_call", "Recording stored")
         await webhooks.announce(conn, call_id, "call.recording.ready")
 
 
-def _whole(folder: Path, call_id: str) -> Path | None:
-    """The call's recording as one file, None if there is no sound."""
-    pieces = _pieces(folder, call_id)
-    if not pieces:
-        return None
-    if len(pieces) == 1 and pieces[0].starts_at_ms <= AT_ONCE_MS:
-        return pieces[0].path
-    joined = folder / f"{call_id}.joined"
-    try:
-        join(pieces, joined)
-    except av.FFmpegError:  # the files stay for somebody to look at
-        return None
-    return joined
+def _whole(pieces: list[Piece], joined: Path) -> tuple[Path, list[Path]]:
+    """The call's recording as one file, and the files that are damaged, which stay for somebody to look at."""
+    first = pieces[0]
+    if len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS and is_playable(first.path):
+        return first.path, []
+    return joined, [_keep(piece.path) for piece in join(pieces, joined)]
+
+
+def _keep(file: Path) -> Path:
+    return file if file.suffix == DAMAGED else file.rename(f"{file}{DAMAGED}")
 
 
 def _pieces(folder: Path, call_id: str) -> list[Piece]:
-    """The files of the call's agents, `<call>.<token>.<milliseconds>.ogg`, as `.part` if their writer was killed."""
+    """The files of the call's agents, `<call>.<token>.<milliseconds>.ogg`, as `.part` if their writer was killed.
+
+    One that an attempt before this one found damaged is among them.
+    """
     found = []
     for file in folder.glob(f"{call_id}.*.ogg*"):
         _call_id, _token, starts_at_ms, *_ending = file.name.split(".")

@@ -152,17 +152,42 @@ async def test_a_recording_that_is_not_there_or_empty_has_failed_and_the_call_sa
     assert await events(deps.db, call_id) == ["Recording failed: The worker left no recording on this machine."]
 
 
-async def test_a_recording_that_cannot_be_joined_has_failed_and_its_files_stay(deps, until):
+async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so(deps, until):
     call_id, token = await running_call(deps.db, RECORDED)
-    good, broken = local(deps, call_id), local(deps, call_id, 2, 2000)
-    for file in (good, broken):
-        write_ogg(file, tone(LOW, 1))
-    broken.write_bytes(broken.read_bytes().replace(b"OpusTags", b"MopsTags"))
+    for number, starts_at_ms in enumerate((0, 2000, 4000), 1):
+        write_ogg(local(deps, call_id, number, starts_at_ms), tone(LOW, 1))
+    broken = local(deps, call_id, 2, 2000)
+    damage(broken)
+    content = broken.read_bytes()
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+    pcm = await sound_of(deps, call_id)
+    assert len(pcm) / 48 == pytest.approx(5000, abs=30)
+    assert [heard(pcm, *stretch) for stretch in [(0.1, 0.9), (1.1, 3.9), (4.1, 4.9)]] == [LOW, None, LOW]
+    [kept] = left_behind(deps, call_id)
+    assert (deps.settings.recordings_dir / kept).read_bytes() == content
+    said = "1 part(s) of the recording could not be decoded, or not to the end"
+    assert await events(deps.db, call_id) == [said, "Recording stored"]
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays(deps, until, pieces):
+    call_id, token = await running_call(deps.db, RECORDED)
+    for number in range(pieces):
+        write_ogg(local(deps, call_id, number, number * 2000), tone(LOW, 1))
+        damage(local(deps, call_id, number, number * 2000))
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
     assert (await recording(deps, call_id)).status == "failed"
-    assert {good.name, broken.name} <= set(left_behind(deps, call_id))
+    assert await events(deps.db, call_id) == ["Recording failed: It could not be decoded."]
+    assert len([name for name in left_behind(deps, call_id) if not name.endswith(".joined")]) == pieces
+
+
+def damage(file: Path) -> None:
+    """Write something else over its sound."""
+    file.write_bytes(file.read_bytes().replace(b"OpusTags", b"MopsTags"))
 
 
 async def test_a_call_without_recording_has_none(deps):
