@@ -7,6 +7,7 @@ it does not. Locks are taken in one order everywhere: a call's lease, its row, i
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 import sqlalchemy as sa
@@ -125,6 +126,13 @@ async def is_worker(conn: AsyncConnection, call_id: str, worker: str) -> bool:
 async def has_agent(conn: AsyncConnection, call_id: str) -> bool:
     """Whether some agent holds the call's lease."""
     return bool(await conn.scalar(sa.select(leases.c.held).where(_THIS), {"of_call": call_id}))
+
+
+async def last_sign(conn: AsyncConnection, call_id: str) -> datetime:
+    """When the last agent that was in the room gave its last sign of life; one that only tries to get in gives none."""
+    renewed = sa.select(leases.c.renewed_at).where(_THIS)
+    moment: datetime = (await conn.execute(renewed, {"of_call": call_id})).scalar_one()
+    return moment
 
 
 async def release(conn: AsyncConnection, call_id: str, token: int) -> bool:

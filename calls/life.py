@@ -77,8 +77,20 @@ class Life:
 async def living(conn: AsyncConnection, keys: set[int]) -> set[int]:
     """Which of these keys are locked now."""
     if conn.dialect.name == "sqlite":
-        return {key for key in keys if _is_locked(_file(conn, key))}
+        return {key for key in keys if is_locked(_file(conn, key))}
     return keys & {int(key) for key in await conn.scalars(_LOCKED)} if keys else set()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process that lives keeps a lock on the file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def bury(conn: AsyncConnection, key: int) -> None:
@@ -89,14 +101,3 @@ def bury(conn: AsyncConnection, key: int) -> None:
 
 def _file(conn: AsyncConnection, key: int) -> Path:
     return Path(f"{conn.engine.url.database}-lives") / f"{key:016x}"
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

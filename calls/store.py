@@ -179,10 +179,10 @@ class CallStore:
         row = await self._lock(call_id)
         if row.status in TERMINAL:
             return False
-        at = self._at
+        at = max(self._at, row.started_at or self._at)  # the last sign of life may be older than its beginning
         status = outcome(reason, started=row.started_at is not None)
         seconds = math.ceil((at - row.started_at).total_seconds()) if row.started_at else 0
-        cost = round(row.price_micros_per_minute * max(seconds, 0) / 60)
+        cost = round(row.price_micros_per_minute * seconds / 60)
         parts = PostCall.stored(row.post_call).on
         transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
         talked = status is CallStatus.COMPLETED and row.started_at is not None
@@ -197,7 +197,7 @@ class CallStore:
             data={"reason": reason},
             end_reason=reason,
             ended_at=at,
-            bill_duration=max(seconds, 0),
+            bill_duration=seconds,
             cost_micros=cost,
             intelligence_status=IntelligenceStatus.PENDING if pending else IntelligenceStatus.NOT_STARTED,
         )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 from livekit import rtc
@@ -19,7 +19,7 @@ from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from prompts import render
-from worker.headcount import Headcount
+from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.providers import Providers
 from worker.room.ear import Listener
@@ -38,6 +38,7 @@ ENTER_S = 10.0  # an agent that is not in the room by then gives the call to ano
 LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last word has left the worker
 PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
 STEP_S = 10.0
+APOLOGY_S = 20.0  # to say that the call cannot go on, with what may not work either
 PUT_OUT_AGAIN_S = 1.0
 SPOKEN_ENDS = frozenset({EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED})
 
@@ -63,6 +64,8 @@ class Call:
         self._clock = taken.clock
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
+        self._over_at: datetime | None = None
+        self._broke_off_at = taken.broke_off_at
         self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
         self._recorder: Recorder | None = None
@@ -85,7 +88,7 @@ class Call:
                 clock=self._clock,
                 transcript=self._transcript,
                 on_audio=self._record_human,
-                on_ears=partial(Headcount(self._settings).write, context.job.id),
+                on_ears=EarCount(self._settings, context.job.id).write,
                 on_deaf=self._give_up,
                 on_failed=lambda: self._note_failure("ear"),
                 still_speaking_s=self._still_speaking_s,
@@ -102,9 +105,13 @@ class Call:
             on_cut_off=self._cut_off,
         )
 
-    def end(self, reason: EndReason | None) -> None:
-        """End the call, or with None this agent's part in it; of several reasons the first counts."""
+    def end(self, reason: EndReason | None, over_at: datetime | None = None) -> None:
+        """End the call, or with None this agent's part in it; of several reasons the first counts.
+
+        It was over at `over_at`, if that was earlier than now.
+        """
         if not self._end.done():
+            self._over_at = over_at
             self._end.set_result(reason)
 
     def note_outage(self, seconds: float) -> None:
@@ -153,7 +160,7 @@ class Call:
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", self._put_others_out)
-        self._presence.look_around(expecting=self._row.started_at is not None)
+        self._presence.look_around(self._broke_off_at)
 
     async def _put_others_out(self) -> None:
         """An agent that was replaced may not know it: should it be cut off from the database, it would talk on."""
@@ -263,9 +270,12 @@ class Call:
         self._parts.start("apology", self._apologise, restarts=0)
 
     async def _apologise(self) -> None:
-        if self._speaker is not None:
-            await self._speaker.say("failed").wait_for_playout()
-        self.end(EndReason.PROVIDER_FAILED)
+        try:
+            if self._speaker is not None:
+                async with asyncio.timeout(APOLOGY_S):
+                    await self._speaker.say("failed").wait_for_playout()
+        finally:  # a session that is closing cannot even say that
+            self.end(EndReason.PROVIDER_FAILED)
 
     def _still_speaking_s(self) -> float:
         return self._speaker.remaining_s if self._speaker is not None else 0.0
@@ -300,7 +310,7 @@ class Call:
     async def _close(self, reason: EndReason | None) -> None:
         """Bring it to its end: every step is taken, whatever became of those before it."""
         if reason is not None:
-            self._journal.put(lambda store: store.finish(self._row.id, reason))
+            self._journal.put(lambda store: store.finish(self._row.id, reason), self._over_at)
         # The last ones wait for the database, however long it is away; nothing else may keep them waiting.
         steps: list[tuple[str, float | None, Callable[[], Awaitable[object]]]] = [
             ("the agent's last word", STEP_S, lambda: self._fall_silent(reason)),

@@ -1,26 +1,53 @@
-"""How many ears each call has, told by its job process to the worker's main process, which counts its capacity."""
+"""How many ears each call has, told by its job process to the worker's main process, which counts its capacity.
 
+A small file for each job: it is the same for whoever reads it when, and nobody has to listen. The job keeps it locked:
+a file that is not is that of a job which was killed, and the next worker that starts removes it.
+"""
+
+import fcntl
+from pathlib import Path
+from typing import TextIO
+
+from calls.life import is_locked
 from calls.settings import Settings
+
+PART = ".part"  # not locked yet
+
+
+class EarCount:
+    """The file of one job, in its process."""
+
+    def __init__(self, settings: Settings, job_id: str) -> None:
+        self._path = _folder(settings) / job_id
+        self._file: TextIO | None = None
+
+    def write(self, ears: int) -> None:
+        """This job has so many ears now."""
+        before, self._file = self._file, None
+        if ears == 0:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.with_suffix(PART).open("w")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._file.write(str(ears))
+            self._file.flush()
+            Path(self._file.name).replace(self._path)
+        if before is not None:
+            before.close()
 
 
 class Headcount:
-    """A small file for each job: it is the same for whoever reads it when, and nobody has to listen.
+    """The files of all jobs, in a worker's main process.
 
-    The main process asks for the jobs that run, so that a job which was killed counts no more.
+    It asks for the jobs that run, so that a job which was killed counts no more.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.state_dir / "ears"
-
-    def write(self, job_id: str, ears: int) -> None:
-        """This job has so many ears now."""
-        if ears == 0:
-            self.forget(job_id)
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{job_id}.part"
-        part.write_text(str(ears))
-        part.replace(self._folder / job_id)
+        self._folder = _folder(settings)
+        for file in self._folder.glob("*"):
+            if file.suffix != PART and not is_locked(file):
+                file.unlink(missing_ok=True)
 
     def read(self, job_id: str) -> int:
         """How many ears this job has; none before it said so."""
@@ -32,3 +59,7 @@ class Headcount:
     def forget(self, job_id: str) -> None:
         """This job is over."""
         (self._folder / job_id).unlink(missing_ok=True)
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.state_dir / "ears"

@@ -67,7 +67,7 @@ class Capacity:
     def _in_use(self, server: AgentServer) -> int:
         running = {active.job.id for active in server.active_jobs}
         for job_id in self._known - running:
-            self._headcount.forget(job_id)  # it was killed, else it has done so itself
+            self._headcount.forget(job_id)  # it was killed, else it has removed its file itself
         self._known = running
         return sum(max(self._headcount.read(job_id), 1) for job_id in running)
 

@@ -1,17 +1,20 @@
 """How calls end: each once, with a reason of its own, and with everything written."""
 
 import asyncio
+import math
 import sys
 
 import pytest
 import sqlalchemy as sa
+from livekit import api
 
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
-from tests.conftest import Until
+from tests.conftest import Until, now
 from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
+from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, Talk, take_over
 
 pytestmark = pytest.mark.restless
@@ -93,6 +96,30 @@ async def by_a_lost_connection(stage: Stage, until: Until) -> None:
     await process.wait()
     row = await until(call.ended, timeout=50)
     assert row.end_reason == "connection_lost"
+    [lost] = [event for event in await call.events() if event.kind == "participant.left"]
+    assert row.ended_at == lost.created_at, "nobody pays for the wait for their return"
+    assert row.bill_duration == math.ceil((row.ended_at - row.started_at).total_seconds())
+
+
+def phone_that_rings(call: Talk) -> Caller:
+    """As LiveKit's SIP bridge puts it into the room."""
+    settings = call.settings
+    token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value())
+    grants = api.VideoGrants(room_join=True, room=call.room)
+    token.with_identity("phone").with_kind("sip").with_attributes({"sip.callStatus": "ringing"}).with_grants(grants)
+    return Caller(settings.livekit_url, token.to_jwt())
+
+
+async def by_the_last_person_when_a_phone_is_not_picked_up(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO)
+    async with phone_that_rings(call):
+        async with call.caller():
+            await until(lambda: call.said("agent"))
+        await until(lambda: call.has_happened("participant.left"))
+        rang_until = now()
+    row = await until(call.ended)
+    assert row.end_reason == "caller_hung_up"
+    assert row.ended_at > rang_until, "it might have been picked up"
 
 
 async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
@@ -120,4 +147,4 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
     await asyncio.gather(
         *(way(stage, until) for way in (by_its_length, by_silence, not_at_all_when_another_worker_has_it))
     )
-    await lost
+    await asyncio.gather(by_the_last_person_when_a_phone_is_not_picked_up(stage, until), lost)

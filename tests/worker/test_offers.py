@@ -1,4 +1,4 @@
-"""Which worker a call is given to."""
+"""Which worker a call is given to, and what a worker counts for that."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tests.conftest import Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, free_port, process
 from tests.worker.conftest import Stage, make_settings
+from worker.headcount import EarCount
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
@@ -51,3 +52,25 @@ async def test_a_worker_whose_database_does_not_answer_leaves_every_call_to_othe
         assert "a call is left to others" in deaf.output
     finally:
         deaf.stop()
+
+
+async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_others(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
+    counts = settings.state_dir / "ears"
+    elsewhere = EarCount(settings, "job-of-another-worker")
+    elsewhere.write(2)
+    database = Database(settings.database)
+    async with Rooms.connect(settings) as rooms:
+        async with process("worker", settings, tmp_path / "killed.log") as worker:
+            call = await Stage(settings, database, rooms).call()
+            async with call.caller():
+                await until(lambda: len(list(counts.iterdir())) == 2)
+                worker.kill_group()
+        await rooms.delete_room(call.room)
+    async with process("worker", settings, tmp_path / "next.log"):
+        assert [file.name for file in counts.iterdir()] == ["job-of-another-worker"]
+    elsewhere.write(0)
+    assert not list(counts.iterdir())
+    await database.close()

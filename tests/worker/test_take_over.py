@@ -199,6 +199,22 @@ async def killed_in_the_pause(house: House, providers: Providers, until: Until) 
 
 
 @pytest.mark.timeout(300)
+async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_it_broke_off(
+    house: House, until: Until
+) -> None:
+    await house.need_workers(2)
+    call = await house.stage.call(**CALL)
+    async with call.caller():
+        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        (await house.job_of(call)).kill()
+        await until(lambda: call.has_happened("dispatch.repeated"), timeout=PATIENCE_S)
+    left_at = datetime.now(UTC)
+    row = await until(call.ended, timeout=PATIENCE_S)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert row.ended_at < left_at + timedelta(seconds=2), "the next agent waited longer, for nothing"
+
+
+@pytest.mark.timeout(300)
 async def test_another_agent_goes_on_where_one_was_killed(house: House, providers: Providers, until: Until) -> None:
     await house.need_workers(2)
     ways = (killed_in_the_agents_sentence, killed_in_the_callers_sentence, killed_in_the_pause)
@@ -223,12 +239,16 @@ async def test_a_worker_that_stands_still_is_replaced_and_has_nothing_to_say_whe
         await until(lambda: is_gone(job), timeout=PATIENCE_S)
         assert (await lines_of(call), await kinds_of(call)) == known
         assert caller.seconds_heard() == heard
-        present = await call.rooms.list_participants(call.room)
-        assert sorted(one.identity[:5] for one in present) == ["agent", "alice"]
+        await until(lambda: has_one_agent(call), timeout=PATIENCE_S)
         await caller.say()
         await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
     await is_whole(call, until)
     assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+async def has_one_agent(call: Talk) -> bool:
+    present = await call.rooms.list_participants(call.room)
+    return sorted(one.identity[:5] for one in present) == ["agent", "alice"]
 
 
 def is_gone(process: psutil.Process) -> bool:

@@ -44,10 +44,20 @@ class Journal:
         self._current: _Entry | None = None
         self.lost = False  # the call is another's; nothing more is written
 
-    def put(self, change: Change) -> None:
-        """Have `change` written after everything that was put before it."""
+    def put(self, change: Change, at: datetime | None = None) -> datetime:
+        """Have `change` written after everything that was put before it.
+
+        Args:
+            change: what is to be written.
+            at: when it happened, in the database's time; without it, now.
+
+        Returns:
+            When it happened.
+        """
         self._numbers += 1
-        self._entries.put_nowait(_Entry(self._numbers, change, self._clock.moment()))
+        entry = _Entry(self._numbers, change, at or self._clock.moment())
+        self._entries.put_nowait(entry)
+        return entry.at
 
     async def settle(self) -> None:
         """Return once everything that was put is written, or the call is lost."""

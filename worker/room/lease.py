@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,12 +27,16 @@ TICKS = 5  # so often between two renewals it notes that it runs
 
 @dataclass(frozen=True)
 class Taken:
-    """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it."""
+    """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it.
+
+    broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
+    """
 
     lease: "Lease"
     row: sa.Row[Any]
     said: list[sa.Row[Any]]
     clock: Clock
+    broke_off_at: datetime | None
 
 
 class Lease:
@@ -139,4 +144,5 @@ async def take(
         row = await CallStore(connection).get(None, call_id)
         said = await read_transcript(connection, call_id)
         await settle_segments(connection, call_id)
-        return Taken(lease, row, said, Clock(moment(connection)))
+        broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
+        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at)

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from livekit import rtc
 
@@ -23,6 +25,18 @@ _LEFT_ON_PURPOSE = {
 _ROOM_GONE = {_Reason.ROOM_DELETED, _Reason.ROOM_CLOSED}
 
 
+@dataclass(frozen=True)
+class _Absence:
+    """Nobody who was here is left: since when, and what that means for the call unless somebody comes.
+
+    may_return   whoever it was did not mean to go
+    """
+
+    since: datetime
+    reason: EndReason
+    may_return: bool
+
+
 class Presence:
     """Follows a room from before it is connected.
 
@@ -30,7 +44,7 @@ class Presence:
         on_human: called once, when the first human is here and, on a phone, has answered.
         on_microphone: called with each human's audio track and its owner.
         on_silent: called with each such track when it is gone.
-        on_end: called with the reason when the room or the last human is gone.
+        on_end: called when the room or the last human is gone, with the reason and, if that was earlier, with when.
         on_cut_off: called when the agent itself was put out of the room, or lost its connection for good.
     """
 
@@ -43,7 +57,7 @@ class Presence:
         on_human: Callable[[], None],
         on_microphone: Callable[[rtc.RemoteTrack, rtc.RemoteParticipant], None],
         on_silent: Callable[[rtc.RemoteTrack], None],
-        on_end: Callable[[EndReason], None],
+        on_end: Callable[[EndReason, datetime | None], None],
         on_cut_off: Callable[[], None],
     ) -> None:
         self._room = room
@@ -55,6 +69,7 @@ class Presence:
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
         self._anybody_yet = False
+        self._absence: _Absence | None = None
         self._waiting: asyncio.TimerHandle | None = None
         room.on("participant_connected", self._look_at)
         room.on("participant_attributes_changed", lambda _changed, participant: self._look_at(participant))
@@ -63,20 +78,27 @@ class Presence:
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
 
-    def look_around(self, *, expecting: bool) -> None:
-        """Take note of whoever was in the room before the agent; if it was `expecting` somebody, not for long."""
+    def look_around(self, broke_off_at: datetime | None) -> None:
+        """Take note of whoever was in the room before the agent.
+
+        Args:
+            broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
+                it was over then.
+        """
+        if broke_off_at is not None:
+            self._absence = _Absence(broke_off_at, EndReason.CALLER_HUNG_UP, may_return=True)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
-        if expecting and not self._here:
-            self._wait_for_return(EndReason.CALLER_HUNG_UP)
+        self._end_if_deserted()
 
     def _look_at(self, participant: rtc.Participant) -> None:
+        if self._waiting is not None and _is_human(participant):
+            self._waiting.cancel()
         identity = participant.identity
         if identity in self._here or not _answered(participant):
             return
         self._here.add(identity)
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._absence = None
         self._journal.put(lambda store: store.participant_joined(self._call_id, identity))
         if not self._anybody_yet:
             self._anybody_yet = True
@@ -84,22 +106,28 @@ class Presence:
 
     def _gone(self, participant: rtc.RemoteParticipant) -> None:
         identity = participant.identity
-        if identity not in self._here:
-            return
-        self._here.discard(identity)
-        self._journal.put(lambda store: store.participant_left(self._call_id, identity))
-        somebody_rings = any(_is_human(other) for other in self._room.remote_participants.values())
-        if self._here or somebody_rings:
-            return
-        if participant.disconnect_reason in _LEFT_ON_PURPOSE:
-            self._on_end(EndReason.CALLER_HUNG_UP)
-        elif participant.disconnect_reason in _ROOM_GONE:
-            self._on_end(EndReason.ROOM_DELETED)
+        if identity in self._here:
+            self._here.discard(identity)
+            left_at = self._journal.put(lambda store: store.participant_left(self._call_id, identity))
+            if not self._here:
+                on_purpose = participant.disconnect_reason in _LEFT_ON_PURPOSE
+                reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
+                self._absence = _Absence(left_at, reason, may_return=not on_purpose)
+        if participant.disconnect_reason in _ROOM_GONE:
+            self._on_end(EndReason.ROOM_DELETED, None)
         else:
-            self._wait_for_return(EndReason.CONNECTION_LOST)
+            self._end_if_deserted()
 
-    def _wait_for_return(self, reason: EndReason) -> None:
-        self._waiting = asyncio.get_running_loop().call_later(REJOIN_S, self._on_end, reason)
+    def _end_if_deserted(self) -> None:
+        """End the call if all who were here are gone, unless a phone rings: it may be picked up."""
+        absence = self._absence
+        if absence is None or any(_is_human(one) for one in self._room.remote_participants.values()):
+            return
+        if absence.may_return:
+            wait = asyncio.get_running_loop().call_later
+            self._waiting = wait(REJOIN_S, self._on_end, absence.reason, absence.since)
+        else:
+            self._on_end(absence.reason, None)
 
     def _subscribed(
         self,
@@ -113,7 +141,7 @@ class Presence:
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if reason in _ROOM_GONE:
-            self._on_end(EndReason.ROOM_DELETED)
+            self._on_end(EndReason.ROOM_DELETED, None)
         elif reason != _Reason.CLIENT_INITIATED:
             self._on_cut_off()
 
