@@ -7,6 +7,7 @@ from calls.states import CallStatus, EndReason
 
 OWN_END = 6  # so much longer a call without a room is left to its agent
 RETRY_S = 1.5  # a conversation that waits for another agent is offered this often, unless one is on its way
+MOST_AGENTS = 10  # a conversation that was the end of so many would be the end of the next one too
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,25 @@ class Limits:
 class KnownCall:
     """What the database says of a call.
 
+    agents         how many have had its lease
     held           an agent has its lease
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
-    all_taken      as often as an agent was asked for, one has come, so that it need not be seen to go
     """
 
     status: CallStatus
     dispatches: int
+    agents: int
     held: bool
     entered: bool
     awaits_phone: bool
     ever_joined: bool
-    all_taken: bool = False
+
+    @property
+    def all_taken(self) -> bool:
+        """Whether as often as an agent was asked for, one has come, so that it need not be seen to go."""
+        return self.agents >= self.dispatches
 
 
 @dataclass(frozen=True)
@@ -91,16 +97,25 @@ class Wait:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Ask LiveKit for an agent once more; `elsewhere`, where the last one was not able to enter the room."""
+    """Ask LiveKit for an agent once more.
+
+    elsewhere   the last one was not able to enter the room: another worker is to be asked
+    reminder    a conversation still waits for the agent that was asked for before
+    """
 
     elsewhere: bool = False
+    reminder: bool = False
 
 
 @dataclass(frozen=True)
 class Finish:
-    """The call is over, for this reason."""
+    """The call is over, for this reason.
+
+    hopeless   so many of its agents were lost that no other one is asked for
+    """
 
     reason: EndReason
+    hopeless: bool = False
 
 
 Verdict = Wait | Dispatch | Finish
@@ -139,7 +154,10 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
         return Wait()
     if not started and call.dispatches >= limits.dispatches:
         return Finish(EndReason.NO_AGENT)
-    return Dispatch(elsewhere=used_up and not call.entered)
+    # Only an agent that was in the room is lost with the call: how long others try to get in is limited by time.
+    if started and call.entered and call.agents >= MOST_AGENTS:
+        return Finish(EndReason.AGENT_LOST, hopeless=True)
+    return Dispatch(elsewhere=used_up and not call.entered, reminder=started and not used_up)
 
 
 def _why_the_room_went(call: KnownCall) -> EndReason:

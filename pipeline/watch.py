@@ -185,7 +185,7 @@ class Watcher:
         match decided:
             case Finish():
                 await self._rooms.delete_room(row.room_name)
-            case Dispatch(elsewhere):
+            case Dispatch(elsewhere=elsewhere):
                 await self._rooms.dispatch_agent(row.room_name, row.id, avoid=row.worker if elsewhere else None)
             case Wait():
                 pass
@@ -194,13 +194,19 @@ class Watcher:
 
     async def _record(self, conn: AsyncConnection, row: sa.Row[Any], decided: Verdict) -> None:
         if isinstance(decided, Finish):
+            if decided.hopeless:
+                message = f"{row.token} agents were lost; no other one is asked for"
+                data = {"agents": row.token}
+                store = CallStore(conn)
+                await store.add_event(row.id, EventKind.AGENT_GIVEN_UP, "livekit", message, level="error", data=data)
             # A conversation was over when its agent gave the last sign of life, not when somebody noticed.
-            talked = row.status == CallStatus.IN_PROGRESS and row.renewed_at is not None
-            over_at = max(row.started_at, row.renewed_at) if talked else None
+            over_at = row.renewed_at if row.status == CallStatus.IN_PROGRESS else None
             await CallStore(conn, over_at).finish(row.id, decided.reason)
         elif isinstance(decided, Dispatch):
             number = row.dispatches + 1
             await conn.execute(calls.update().where(calls.c.id == row.id).values(dispatches=number))
+            if decided.reminder:
+                return
             message = f"No agent is in the room; dispatch {number}"
             data = {"dispatch": number}
             store = CallStore(conn)
@@ -240,9 +246,9 @@ def _known(row: sa.Row[Any], legs: list[sa.Row[Any]]) -> KnownCall:
     return KnownCall(
         status=CallStatus(row.status),
         dispatches=row.dispatches,
+        agents=row.token or 0,
         held=bool(row.held),
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),
-        all_taken=(row.token or 0) >= row.dispatches,
     )

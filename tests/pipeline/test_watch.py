@@ -19,6 +19,7 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_table
 from pipeline.deps import Deps, open_deps
+from pipeline.verdict import MOST_AGENTS
 from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch
 from tests.conftest import now
 from tests.pipeline.held import held
@@ -256,13 +257,36 @@ async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open
     async with joined(deps, call), watching(deps):
         await release(deps, call, await begin(deps, call))
         await until(lambda: is_dispatched(deps, call, 4), timeout=6)
+        assert await times_asked(deps, call) == 1, "that it is asked again is no news"
         token = await take(deps, call)
         count = (await row_of(deps.db, call)).dispatches
         await asyncio.sleep(2)
         assert (await row_of(deps.db, call)).dispatches == count
         await release(deps, call, token)
         await until(lambda: is_dispatched(deps, call, count + 1), timeout=1.5)
+        assert await times_asked(deps, call) == 2
     assert await ended(deps.db, call) is None
+
+
+async def times_asked(deps: Deps, call: NewCall) -> int:
+    return sum("; dispatch" in message for message in await events_of(deps.db, call))
+
+
+async def test_a_conversation_that_every_agent_dies_of_is_given_up(database_url, open_with, until):
+    deps = await open_with()
+    call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    async with joined(deps, call) as caller:
+        await release(deps, call, await begin(deps, call))
+        for number in range(2, MOST_AGENTS + 1):
+            await watcher.look()
+            assert await is_dispatched(deps, call, number)
+            assert await take(deps, call) == number
+            await release(deps, call, number)
+        await watcher.look()
+        assert await ended(deps.db, call) == ("completed", "agent_lost")
+        await until(lambda: not caller.isconnected())
+    assert f"{MOST_AGENTS} agents were lost; no other one is asked for" in await events_of(deps.db, call)
 
 
 async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from calls.states import CallStatus, EndReason
-from pipeline.verdict import RETRY_S, Dispatch, Finish, KnownCall, Limits, SeenRoom, Wait, Waited, verdict
+from pipeline.verdict import MOST_AGENTS, RETRY_S, Dispatch, Finish, KnownCall, Limits, SeenRoom, Wait, Waited, verdict
 
 LIMITS = Limits(join=60, agent_join=5, agent_return=30, room_gone=10, dispatches=3)
 EMPTY, OCCUPIED, COMING = SeenRoom(), SeenRoom(frozenset({"ada"})), SeenRoom(frozenset({"ada"}), agent_coming=True)
@@ -13,14 +13,18 @@ EMPTY, OCCUPIED, COMING = SeenRoom(), SeenRoom(frozenset({"ada"})), SeenRoom(fro
 CONNECTING = KnownCall(
     status=CallStatus.CONNECTING,
     dispatches=1,
+    agents=0,
     held=False,
     entered=False,
     awaits_phone=False,
     ever_joined=False,
 )
 RINGING = replace(CONNECTING, status=CallStatus.RINGING, awaits_phone=True)
-RUNNING = replace(CONNECTING, status=CallStatus.IN_PROGRESS, held=True, entered=True, ever_joined=True)
+RUNNING = replace(CONNECTING, status=CallStatus.IN_PROGRESS, agents=1, held=True, entered=True, ever_joined=True)
 LEFT = replace(RUNNING, held=False)
+AGAIN = replace(LEFT, dispatches=2)  # another agent was asked for
+
+HOPELESS = Finish(EndReason.AGENT_LOST, hopeless=True)
 
 
 def held(call: KnownCall) -> KnownCall:
@@ -67,11 +71,13 @@ def waited(
         (LEFT, OCCUPIED, waited(99, agent=0), Dispatch()),
         (replace(LEFT, entered=False), OCCUPIED, waited(99, agent=0), Dispatch(elsewhere=True)),
         (LEFT, EMPTY, waited(99, agent=0), Wait()),
-        (LEFT, OCCUPIED, waited(99, dispatch=0, agent=1), Wait()),
-        (LEFT, OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch()),
-        (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch()),
-        (LEFT, COMING, waited(99, dispatch=4, agent=9), Wait()),
-        (LEFT, COMING, waited(99, dispatch=5, agent=9), Dispatch()),
+        (LEFT, OCCUPIED, waited(9), Dispatch()),
+        (AGAIN, OCCUPIED, waited(99, dispatch=0, agent=1), Wait()),
+        (AGAIN, OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch(reminder=True)),
+        (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch(reminder=True)),
+        (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=9, agent=0), Dispatch()),
+        (AGAIN, COMING, waited(99, dispatch=4, agent=9), Wait()),
+        (AGAIN, COMING, waited(99, dispatch=5, agent=9), Dispatch(reminder=True)),
         (LEFT, OCCUPIED, waited(99, dispatch=1, agent=30), Finish(EndReason.AGENT_LOST)),
         (LEFT, COMING, waited(99, dispatch=1, agent=30), Finish(EndReason.AGENT_LOST)),
         (replace(LEFT, entered=False), OCCUPIED, waited(99, dispatch=1, agent=29, lease=0), Dispatch(elsewhere=True)),
@@ -83,6 +89,12 @@ def waited(
         ),
         (LEFT, EMPTY, waited(99, agent=29), Wait()),
         (LEFT, EMPTY, waited(99, agent=30), Finish(EndReason.CALLER_HUNG_UP)),
+        # so many agents were lost that the next one would be too
+        (replace(LEFT, agents=MOST_AGENTS - 1), OCCUPIED, waited(99, agent=0), Dispatch()),
+        (replace(LEFT, agents=MOST_AGENTS), OCCUPIED, waited(99, agent=0), HOPELESS),
+        (replace(LEFT, agents=MOST_AGENTS, entered=False), OCCUPIED, waited(99, agent=0), Dispatch(elsewhere=True)),
+        (replace(LEFT, agents=MOST_AGENTS), EMPTY, waited(99, agent=0), Wait()),
+        (replace(RUNNING, agents=MOST_AGENTS), OCCUPIED, waited(99), Wait()),
         # the room went
         (RUNNING, SeenRoom(missing=9), waited(99), Wait()),
         (RUNNING, SeenRoom(missing=59), waited(99), Wait()),
