@@ -85,15 +85,15 @@ class Presence:
             broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
                 it was over then.
         """
-        if broke_off_at is not None:
+        if broke_off_at is not None and not self._here:
             self._absence = _Absence(broke_off_at, EndReason.CALLER_HUNG_UP, may_return=True)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
         self._end_if_deserted()
 
     def _look_at(self, participant: rtc.Participant) -> None:
-        if self._waiting is not None and _is_human(participant):
-            self._waiting.cancel()
+        if _is_human(participant):
+            self._stop_waiting()
         identity = participant.identity
         if identity in self._here or not _answered(participant):
             return
@@ -105,6 +105,8 @@ class Presence:
             self._on_human()
 
     def _gone(self, participant: rtc.RemoteParticipant) -> None:
+        if not _is_human(participant):
+            return
         identity = participant.identity
         if identity in self._here:
             self._here.discard(identity)
@@ -123,11 +125,16 @@ class Presence:
         absence = self._absence
         if absence is None or any(_is_human(one) for one in self._room.remote_participants.values()):
             return
-        if absence.may_return:
-            wait = asyncio.get_running_loop().call_later
-            self._waiting = wait(REJOIN_S, self._on_end, absence.reason, absence.since)
-        else:
+        if not absence.may_return:
             self._on_end(absence.reason, None)
+            return
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.call_later(REJOIN_S, self._on_end, absence.reason, absence.since)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def _subscribed(
         self,
