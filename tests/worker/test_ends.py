@@ -133,7 +133,7 @@ async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> N
     await _end_over_the_api(call)
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(200)
 async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, providers: Providers, until: Until) -> None:
     def model(chat: Chat) -> Answer:
         return ["It was a pleasure. ", ToolCall("end_call")] if chat.system == "END" else "I see."
