@@ -13,6 +13,10 @@ BLOCK = RATE // 50  # one Opus frame
 BIT_RATE = 64_000
 
 
+class Damaged(Exception):
+    """Sound that cannot be decoded."""
+
+
 @dataclass(frozen=True, order=True)
 class Piece:
     """A stereo file that begins at so many milliseconds of the call."""
@@ -24,15 +28,17 @@ class Piece:
 def is_playable(path: Path) -> bool:
     """Whether the beginning of a file can be decoded."""
     try:
-        return next(_decoded(path), None) is not None
-    except av.FFmpegError:
+        next(_decoded(path))
+    except Damaged:
         return False
+    return True
 
 
 def join(pieces: Iterable[Piece], target: Path) -> list[Piece]:
     """Write the pieces into one Ogg Opus file, each up to the next one; those that could not be decoded to their end.
 
-    Whoever is heard after another has begun had lost the call by then: it stood still, and has just woken.
+    Whoever is heard after another has begun had lost the call by then: it stood still, and has just woken. Where
+    nothing can be decoded no file is made.
     """
     damaged: list[Piece] = []
     with av.open(target, "w", format="ogg") as container:
@@ -61,19 +67,25 @@ def _samples(pieces: Sequence[Piece], damaged: list[Piece]) -> Iterator[NDArray[
                 written += len(fresh)
                 if written == end:
                     break
-        except av.FFmpegError:
+        except Damaged:
             damaged.append(piece)
 
 
 def _decoded(path: Path) -> Iterator[NDArray[np.int16]]:
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE)
+    anything = False
     try:
         with av.open(path) as container:
             for frame in container.decode(audio=0):
                 for part in resampler.resample(frame):
+                    anything = True
                     yield part.to_ndarray().astype(np.int16, copy=False).reshape(-1, 2)
     except av.EOFError:
-        return  # the end of a file that its writer did not live to close
+        pass  # the end of a file that its writer did not live to close
+    except av.FFmpegError as error:
+        raise Damaged from error
+    if not anything:
+        raise Damaged
 
 
 def _blocks(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:

@@ -50,7 +50,7 @@ async def run(job: Job, deps: Deps) -> Fate:
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
-    """The recording has failed; a file that is there stays where the worker wrote it."""
+    """The recording has failed; files that are there stay in the worker's folder."""
     pending = (recordings.c.call_id == job.call_id, recordings.c.status == "pending")
     failed = await conn.execute(sa.update(recordings).where(*pending).values(status="failed", error=reason))
     if failed.rowcount:

@@ -243,7 +243,7 @@ async def test_the_call_of_an_agent_that_stands_still_is_anothers_and_it_has_no_
         await asyncio.sleep(2.5)  # as long as it gives signs of life, nothing happens
         assert "The agent shows no life" not in await events_of(deps.db, call)
         agent.send(signal.SIGSTOP)
-        await until(lambda: is_dispatched(deps, call, 2), timeout=4)
+        await until(lambda: is_dispatched(deps, call, 2))
         assert "The agent shows no life" in await events_of(deps.db, call)
         assert await take(deps, call) == 2
         agent.send(signal.SIGCONT)
