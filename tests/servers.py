@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-import psutil
 import yaml
 from pydantic import AliasChoices, SecretStr
 
 from calls.settings import Settings
+from drills import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVEKIT_BINARY = ROOT / ".callroom" / "bin" / "livekit-server"
@@ -104,15 +102,11 @@ class Program:
         log: Path,
         ready_url: str | None = None,
         env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        cwd: Path = ROOT,
     ) -> None:
         self.command = [str(part) for part in command]
         self.log = log
         self.ready_url = ready_url
         self.env = dict(os.environ if env is None else env)
-        self.user = user
-        self.cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -134,8 +128,6 @@ class Program:
     def start(self) -> None:
         """Start it, from a thread that lives as long as the tests: its end is what the kernel takes for our death."""
         guard = ["setpriv", "--pdeathsig", "KILL"]
-        if self.user is not None:
-            guard += [f"--reuid={self.user}", f"--regid={self.user}", "--init-groups"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -144,7 +136,7 @@ class Program:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.env,
-                cwd=self.cwd,
+                cwd=ROOT,
                 start_new_session=True,
             )
 
@@ -253,107 +245,20 @@ class LiveKitServer(Program):
         )
 
 
-class PostgresCluster:
-    """A private PostgreSQL cluster for one test run, which outlives its own death but not that of the machine.
-
-    PostgreSQL refuses to be run by root.
-    """
+class PostgresCluster(postgres.PostgresCluster):
+    """A cluster for one test run, with a database for each test."""
 
     def __init__(self) -> None:
-        self.port = free_port()
-        self.user = "postgres" if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="callroom-postgres-"))
-        self._program: Program | None = None
+        super().__init__(free_port())
         self._count = 0
-
-    def __enter__(self) -> Self:
-        if self.user is not None:
-            shutil.chown(self._folder, self.user, self.user)
-        initdb = [*_postgres("initdb"), "-D", f"{self._folder}/data", "-U", "postgres", "-A", "trust", "--no-sync"]
-        log = Path(f"{self._folder}.log")
-        program = Program([*initdb, "-E", "UTF8", "--locale=C"], log=log, user=self.user, cwd=Path("/"))
-        program.start()
-        if program.wait() != 0:
-            raise RuntimeError(f"initdb failed:\n{program.output}")
-        chosen = ["fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "max_connections=200"]
-        options = [part for option in chosen for part in ("-c", option)]
-        self._program = Program(
-            [*_postgres("postgres"), "-D", f"{self._folder}/data", "-k", self._folder, "-p", str(self.port), *options],
-            log=log,
-            user=self.user,
-            cwd=Path("/"),
-        )
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.thaw()
-        self.program.send(signal.SIGINT)  # the fast shutdown: SIGTERM would wait for clients to leave
-        self.program.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        Path(f"{self._folder}.log").unlink(missing_ok=True)
-
-    @property
-    def program(self) -> Program:
-        assert self._program is not None, "not started"
-        return self._program
-
-    def start(self) -> None:
-        """Start it, again after `kill`: what was committed is there. From a thread that lives on, as any `Program`."""
-        self.program.start()
-        wait_until(self._is_ready, f"PostgreSQL, see {self.program.log}")
-
-    def kill(self) -> None:
-        """SIGKILL to all of it at once; `start` brings it back on the same port."""
-        self._signal_all(signal.SIGKILL)
-        self.program.wait()
-
-    def freeze(self) -> None:
-        """Stop all of it in its tracks: connections are accepted by the kernel, and nothing answers."""
-        self._signal_all(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on where it was."""
-        self._signal_all(signal.SIGCONT)
-
-    def _signal_all(self, number: signal.Signals) -> None:
-        """To the server first, which starts the others; each of these has a process group of its own."""
-        if self.program.returncode is not None:
-            return
-        server = psutil.Process(self.program.pid)
-        children = server.children()
-        server.send_signal(number)
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.send_signal(number)
-        if number == signal.SIGKILL:
-            psutil.wait_procs(children, timeout=START_TIMEOUT_S)
-
-    def _is_ready(self) -> bool:
-        return self._run("pg_isready", "-q", check=False) == 0
-
-    def url(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def create(self, *, template: str = "template0") -> str:
         """The name of a new database, a copy of `template`, to which nobody may be connected."""
         self._count += 1
         name = f"test_{self._count}"
-        self._run("createdb", "--template", template, "--strategy", "file_copy", name)
+        self.run("createdb", "--template", template, "--strategy", "file_copy", name)
         return name
 
     def drop(self, name: str) -> None:
         """Remove a database, and whoever is still connected to it."""
-        self._run("dropdb", "--force", "--if-exists", name)
-
-    def _run(self, tool: str, *arguments: str, check: bool = True) -> int:
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
-        return subprocess.run([*_postgres(tool), *where, *arguments], check=check, cwd="/").returncode
-
-
-def _postgres(tool: str) -> list[str]:
-    """Debian keeps the newest server's tools off the PATH."""
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / tool).exists():
-            return [str(folder / tool)]
-    return [tool]
+        self.run("dropdb", "--force", "--if-exists", name)

@@ -72,7 +72,7 @@ async def through_a_forgetful_line(url: str) -> AsyncIterator[tuple[Database, Fo
     line = Forgetful(where.host or "", where.port or 0)
     server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    database = Database(where.set(port=port).render_as_string(hide_password=False), pool_size=1)
+    database = Database(where.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), pool_size=1)
     yield database, line
     await database.close()
     server.close()
