@@ -352,6 +352,7 @@ class Call:
             logger.warning("the room could not be deleted")
 
     async def _stop_speaker(self) -> None:
+        await self._parts.stop_one("speaker")  # it would ask in an empty room whether somebody is there
         if self._speaker is not None:
             await self._speaker.detach()
 

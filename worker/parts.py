@@ -30,6 +30,12 @@ class Parts:
         """Have `run` run until it returns; when it raises, run it again, up to so many times."""
         self._tasks.append(asyncio.create_task(self._supervise(name, run, restarts), name=name))
 
+    async def stop_one(self, name: str) -> None:
+        """Stop what was started under that name, before all the others."""
+        named = [task for task in self._tasks if task.get_name() == name]
+        self._tasks = [task for task in self._tasks if task not in named]
+        await utils.aio.cancel_and_wait(*named)
+
     async def stop(self) -> None:
         """Stop every part, the last one first."""
         while self._tasks:

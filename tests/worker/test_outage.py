@@ -220,7 +220,8 @@ async def at_its_end_by_the_agent(stage: Stage, until: Until, outage: Outage) ->
 
 
 async def at_its_end_by_its_length(stage: Stage, until: Until, outage: Outage) -> None:
-    call = await stage.call(**CALL, max_duration_s=10)
+    # Over before the agent would ask whether somebody is there, which it does not do while its end waits either.
+    call = await stage.call(**CALL | {"max_duration_s": 10, "silence_reminder_s": 15})
     await until(lambda: call.has_happened("agent.joined"), timeout=60)
     await outage.wait()
     came = datetime.now(UTC)
