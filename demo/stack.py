@@ -43,7 +43,7 @@ async def _start(folder: Path, environment: Mapping[str, str]) -> asyncio.subpro
         "-m",
         "stack",
         cwd=ROOT,
-        env={**os.environ, **environment, **_own_places(folder)},
+        env={**os.environ, **_own_places(folder), **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C is for us: it is told to stop when we are done

@@ -1,51 +1,50 @@
-"""`python -m drills [--kills N] [--burning N]`: status 0 only if every call went on and ended with its true reason."""
+"""`python -m drills`: status 0 only if every call went on and ended with its true reason, after a short silence."""
 
 import argparse
 import asyncio
 import math
 import multiprocessing
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from itertools import cycle, islice, product
 
 from demo.caller import AgentSilent
 from demo.client import ApiError
-from demo.stack import StackEnded
-from drills.conversation import BOOKING, Outcome, conversation
-from drills.ground import FOLDER, Ground, ground
-from drills.kills import Victim, When, kill
-from drills.outages import Stage, lock
+from demo.stack import StackEnded, free_ports
+from drills.conversation import Outcome
+from drills.ground import FOLDER, SQLITE_FILE, Ground, ground
+from drills.plan import Drill, Plan, on_postgres, on_sqlite
+from drills.postgres import PostgresCluster, is_installed
 from drills.table import show
-
-Drill = Callable[[Ground, str], Awaitable[Outcome]]  # the second is what it breaks, in words
-OUTAGES_S = (2.0, 40.0)
+from drills.verdict import misses
 
 
-async def main(kills: int) -> str | None:
-    """The reason why the drills failed, None if every call went on."""
-    outcomes = []
+async def main(kills: int, only: str, *, judge_seconds: bool) -> str | None:
+    """The reason why the drills failed, None if they did not; only those are done whose names have `only` in them."""
+    outcomes: list[Outcome] = []
     try:
-        async with ground() as stack:
-            for broken, drill in _plan(kills):
-                outcomes.append(await _carry_out(broken, drill, stack))
+        outcomes += await _carry_out_all(on_sqlite(kills), only, f"sqlite:///{SQLITE_FILE}")
+        if is_installed():
+            [port] = free_ports(1)
+            with PostgresCluster(port) as cluster:
+                outcomes += await _carry_out_all(on_postgres(cluster), only, cluster.url())
+        else:
+            print("Without PostgreSQL's server programs on this machine, its outages are left out.")
     except StackEnded as error:
         return f"The drills failed: {error}; logs are in {FOLDER / 'logs'}"
+    if not outcomes:
+        return f"No drill has {only!r} in its name."
     show(outcomes)
-    failed = sum(bool(outcome.faults) for outcome in outcomes)
-    return f"{failed} of {len(outcomes)} calls did not go as they should; see {FOLDER / 'logs'}" if failed else None
+    failed = [f"  {miss}" for miss in misses(outcomes, judge_seconds=judge_seconds)]
+    return "\n".join(["The drills failed:", *failed, f"Logs are in {FOLDER / 'logs'}"]) if failed else None
 
 
-def _plan(kills: int) -> Iterator[tuple[str, Drill]]:
-    """What is broken, and the drill of it."""
-    yield "nothing", _nothing
-    both = islice(cycle(product((Victim.JOB, Victim.WORKER), When)), kills)
-    only = islice(cycle(product((Victim.ONLY_WORKER,), When)), max(kills // 10, 1))
-    for victim, when in [*both, *only]:
-        yield f"{victim.value} is killed, {when.value}", partial(kill, victim, when)
-    for seconds, stage in product(OUTAGES_S, Stage):
-        yield f"the database is locked for {seconds:.0f} s {stage.value}", partial(lock, seconds, stage)
+async def _carry_out_all(plan: Plan, only: str, database_url: str) -> list[Outcome]:
+    chosen = [(broken, drill) for broken, drill in plan if only in broken]
+    if not chosen:
+        return []
+    async with ground(database_url) as stack:
+        return [await _carry_out(broken, drill, stack) for broken, drill in chosen]
 
 
 async def _carry_out(broken: str, drill: Drill, stack: Ground) -> Outcome:
@@ -56,17 +55,6 @@ async def _carry_out(broken: str, drill: Drill, stack: Ground) -> Outcome:
     faults = ", ".join(outcome.faults) or "went on"
     print(f"  {broken}: {outcome.silence_s:.1f} s of silence, {outcome.words_lost} words lost, {faults}", flush=True)
     return outcome
-
-
-async def _nothing(ground: Ground, broken: str) -> Outcome:
-    """What an undisturbed call is like, for comparison."""
-    await ground.need_two_workers()
-    async with conversation(ground.client) as talk:
-        await talk.greet()
-        silence_s = await talk.silence_since(await talk.say(BOOKING))
-        await talk.caller.hear_answer()
-        await talk.part()
-        return await talk.outcome(broken, silence_s, taken_over=False)
 
 
 @contextmanager
@@ -90,10 +78,16 @@ def _burn() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m drills", description=__doc__)
     parser.add_argument("--kills", type=int, default=20, help="of workers that are not alone (%(default)s)")
-    parser.add_argument("--burning", type=int, default=0, help="processes that burn a core each (%(default)s)")
+    parser.add_argument("--only", default="", metavar="WORDS", help="the drills with these words in their names")
+    parser.add_argument(
+        "--burning",
+        type=int,
+        default=0,
+        help="processes that burn a core each (%(default)s); silence after a kill is then not judged",
+    )
     options = parser.parse_args()
     try:
         with _burning(options.burning):
-            sys.exit(asyncio.run(main(options.kills)))
+            sys.exit(asyncio.run(main(options.kills, options.only, judge_seconds=not options.burning)))
     except KeyboardInterrupt:
         sys.exit("Stopped.")

@@ -1,18 +1,17 @@
 """One call of a drill: a caller with a known script, and what is left of the call afterwards."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
 import demo
 from demo.caller import AgentSilent, Caller
-from demo.client import Client, Json
+from demo.client import ApiError, Client, Json
+from drills import words
 
 GREETING = "Hello, this is the restaurant Blue Door. How can I help you?"
 AGENT = {
@@ -24,6 +23,7 @@ AGENT = {
 SETTLED_WITHIN_S = 120
 LOOK_EVERY_S = 0.05
 PATIENCE_S = 12  # a busy machine may need some seconds for an answer
+MISHEARD = 0.5  # whose larger part was not heard, that sentence is missing
 ANSWER_WITHIN_S = 60
 _FOLDER = Path(demo.__file__).parent / "caller"
 _SENTENCES = (_FOLDER / "sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -58,10 +58,19 @@ class Conversation:
         self._access = call["participants"][0]["access"]
         self._script: list[str] = []
 
-    async def greet(self) -> None:
-        """Join, and hear the agent's greeting."""
+    async def greet(self) -> float:
+        """Join, and hear the agent's greeting to its end; for how long it was silent before."""
         await self.caller.join(self._access["url"], self._access["token"])
+        return await self.hear_answer_since(time.monotonic())
+
+    async def ask(self, sentence: int) -> float:
+        """Say that, and hear the answer to its end; for how long it was silent before."""
+        return await self.hear_answer_since(await self.say(sentence))
+
+    async def hear_answer_since(self, moment: float) -> float:
+        silence_s = await self.silence_since(moment)
         await self.caller.hear_answer()
+        return silence_s
 
     async def say(self, sentence: int) -> float:
         """Say one of the recorded sentences; when that was done."""
@@ -88,13 +97,25 @@ class Conversation:
         await self.caller.hear_answer()
         await self.caller.leave()
 
-    async def outcome(self, broken: str, silence_s: float, *, taken_over: bool) -> Outcome:
-        """What the API says of the call when everything is done; without a take-over the talk goes on all the time."""
+    async def outcome(
+        self,
+        broken: str,
+        silence_s: float,
+        *,
+        taken_over: bool,
+        patience_s: float = PATIENCE_S,
+    ) -> Outcome:
+        """What the API says of the call when everything is done.
+
+        Without a take-over nothing that was said is missing, and no silence is longer than `patience_s`.
+        """
         detail = await self._settled()
         segments = detail["transcript"]["segments"]
         ended = f"{detail['status']}, {detail['end_reason']}"
-        kinds = [event["kind"] for event in detail["events"]]
+        kinds = {event["kind"] for event in detail["events"]}
         said = " ".join(one["text"] for one in segments if one["speaker"] == "agent")
+        heard = " ".join(one["text"] for one in segments if one["speaker"] == "user")
+        lost = words.lost(self._script, heard)
         faults = {
             "it ended otherwise": ended != "completed, caller_hung_up",
             "the transcript is not whole": [one["sequence"] for one in segments] != list(range(len(segments))),
@@ -102,19 +123,21 @@ class Conversation:
             "the greeting is missing": GREETING not in said,
             "nobody took over": taken_over and "agent.returned" not in kinds,
             "it was taken over": not taken_over and "agent.lost" in kinds,
-            "the talk stood still": not taken_over and silence_s > PATIENCE_S,
+            "a part of it died": bool(kinds & {"part.restarted", "part.failed"}),
+            "the talk stood still": not taken_over and silence_s > patience_s,
+            "a sentence is missing": not taken_over and any(share > MISHEARD for _, share in lost),
             "there is no recording": (detail["recording"] or {}).get("status") != "ready",
         }
-        heard = " ".join(one["text"] for one in segments if one["speaker"] == "user")
-        lost = _words_lost(" ".join(self._script), heard)
-        return Outcome(broken, silence_s, lost, ended, tuple(fault for fault, is_so in faults.items() if is_so))
+        words_lost = sum(count for count, _ in lost)
+        return Outcome(broken, silence_s, words_lost, ended, tuple(fault for fault, is_so in faults.items() if is_so))
 
     async def _settled(self) -> Json:
         async with asyncio.timeout(SETTLED_WITHIN_S):
             while True:
-                detail = await self._client.get(f"/v1/calls/{self._id}")
-                if (detail["recording"] or {}).get("status") in {"ready", "failed"}:
-                    return detail
+                with suppress(ApiError):  # for a moment still, after an outage
+                    detail = await self._client.get(f"/v1/calls/{self._id}")
+                    if (detail["recording"] or {}).get("status") in {"ready", "failed"}:
+                        return detail
                 await asyncio.sleep(0.5)
 
 
@@ -128,9 +151,3 @@ async def conversation(client: Client) -> AsyncIterator[Conversation]:
         yield talk
     finally:
         await talk.caller.leave()
-
-
-def _words_lost(script: str, heard: str) -> int:
-    said, written = (re.findall(r"\w+", text.lower()) for text in (script, heard))
-    kept = SequenceMatcher(None, said, written, autojunk=False).get_matching_blocks()
-    return len(said) - sum(block.size for block in kept)

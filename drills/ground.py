@@ -18,6 +18,7 @@ from stack.settings import ROOT
 from stack.supervisor import dies_with_parent
 
 FOLDER = ROOT / ".callroom" / "drills"
+SQLITE_FILE = FOLDER / "callroom.db"
 READY_WITHIN_S = 180
 LOOK_EVERY_S = 0.2
 _WORKER = ["-m", "worker", "start"]
@@ -28,7 +29,6 @@ class Ground:
 
     def __init__(self, http: aiohttp.ClientSession, client: Client) -> None:
         self.client = client
-        self.database = FOLDER / "callroom.db"
         self._http = http
         self._second: asyncio.subprocess.Process | None = None
         self._second_port = free_ports(1)[0]
@@ -122,11 +122,11 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[Ground]:
-    """The stack in a folder of its own, with local speech; stopped at the end."""
+async def ground(database_url: str) -> AsyncIterator[Ground]:
+    """The stack on that database and in a folder of its own, with local speech; stopped at the end."""
     async with (
         scripted_model() as llm_url,
-        running_stack(FOLDER, {"CALLROOM_LLM_URL": llm_url}) as env,
+        running_stack(FOLDER, {"CALLROOM_LLM_URL": llm_url, "CALLROOM_DATABASE_URL": database_url}) as env,
         aiohttp.ClientSession() as http,
     ):
         made = Ground(http, Client(http, env["CALLROOM_URL"], env["CALLROOM_API_KEY"]))
