@@ -11,8 +11,6 @@ from typing import TextIO
 from calls.life import is_locked
 from calls.settings import Settings
 
-PART = ".part"  # not locked yet
-
 
 class EarCount:
     """The file of one job, in its process."""
@@ -26,15 +24,25 @@ class EarCount:
         before, self._file = self._file, None
         if ears == 0:
             self._path.unlink(missing_ok=True)
-        else:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.with_suffix(PART).open("w")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._file.write(str(ears))
-            self._file.flush()
-            Path(self._file.name).replace(self._path)
+        while ears > 0 and self._file is None:
+            self._file = self._written(ears)
         if before is not None:
             before.close()
+
+    def _written(self, ears: int) -> TextIO | None:
+        """The new file, locked; None if a worker that starts found it before it was, and removed it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        file = part.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(str(ears))
+        file.flush()
+        try:
+            part.replace(self._path)
+        except FileNotFoundError:
+            file.close()
+            return None
+        return file
 
 
 class Headcount:
@@ -46,7 +54,7 @@ class Headcount:
     def __init__(self, settings: Settings) -> None:
         self._folder = _folder(settings)
         for file in self._folder.glob("*"):
-            if file.suffix != PART and not is_locked(file):
+            if not is_locked(file):
                 file.unlink(missing_ok=True)
 
     def read(self, job_id: str) -> int:

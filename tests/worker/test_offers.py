@@ -60,17 +60,19 @@ async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_oth
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
     counts = settings.state_dir / "ears"
     elsewhere = EarCount(settings, "job-of-another-worker")
-    elsewhere.write(2)
     database = Database(settings.database)
-    async with Rooms.connect(settings) as rooms:
-        async with process("worker", settings, tmp_path / "killed.log") as worker:
-            call = await Stage(settings, database, rooms).call()
-            async with call.caller():
-                await until(lambda: len(list(counts.iterdir())) == 2)
-                worker.kill_group()
-        await rooms.delete_room(call.room)
-    async with process("worker", settings, tmp_path / "next.log"):
-        assert [file.name for file in counts.iterdir()] == ["job-of-another-worker"]
-    elsewhere.write(0)
+    elsewhere.write(2)
+    try:
+        async with Rooms.connect(settings) as rooms:
+            async with process("worker", settings, tmp_path / "killed.log") as worker:
+                call = await Stage(settings, database, rooms).call()
+                async with call.caller():
+                    await until(lambda: len(list(counts.iterdir())) == 2)
+                    worker.kill_group()
+            await rooms.delete_room(call.room)
+        async with process("worker", settings, tmp_path / "next.log"):
+            assert [file.name for file in counts.iterdir()] == ["job-of-another-worker"]
+    finally:
+        elsewhere.write(0)
+        await database.close()
     assert not list(counts.iterdir())
-    await database.close()
