@@ -13,11 +13,13 @@ from typing import Any
 
 import psutil
 import pytest
+from xdist.remote import Producer
 
 from calls.database import Database
 from calls.migrations import migrate
 from calls.settings import Settings
 from tests.providers import in_thread
+from tests.scheduling import Scheduling, in_order
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
 from tests.whole_stack import WholeStack, whole_stack_in
 
@@ -34,8 +36,11 @@ def now() -> datetime:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The whole stack runs from its first test to the end: its tests come last, so that it slows no others."""
-    items.sort(key=lambda item: "whole_stack" in getattr(item, "fixturenames", ()))
+    items[:] = in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,8 +28,10 @@ LIVEKIT_SECRET = "a-secret-for-tests-of-more-than-32-characters"
 START_TIMEOUT_S = 150
 
 # Below the range from which the kernel takes the ports of outgoing connections, so that nothing takes one by chance
-# between the question and the answer.
-_PORTS = range(15000, 32000)
+# between the question and the answer. Nor does another process of this test run: each has ports of its own.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = range(15000 + _PROCESS, 32000, _PROCESSES)
 _given: set[int] = set()
 
 
