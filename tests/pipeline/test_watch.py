@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.conftest import now
 from tests.pipeline.held import held
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
 from tests.servers import free_port
+from tests.standstill import stand_still
 
 pytestmark = pytest.mark.restless
 
@@ -218,7 +220,7 @@ async def test_the_call_of_a_killed_agent_is_offered_at_once_and_was_over_with_i
     async with joined(deps, call) as caller, watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
         await asyncio.sleep(0.5)  # it is seen to live
         agent.kill_group()
-        await until(lambda: is_dispatched(deps, call, 2), timeout=2)
+        await until(lambda: is_dispatched(deps, call, 2))
         seen = await last_sign(deps, call)
         assert await until(lambda: ended(deps.db, call)) == ("completed", "agent_lost")
         await until(lambda: not caller.isconnected())
@@ -242,7 +244,7 @@ async def test_the_call_of_an_agent_that_stands_still_is_anothers_and_it_has_no_
     async with joined(deps, call), watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
         await asyncio.sleep(2.5)  # as long as it gives signs of life, nothing happens
         assert "The agent shows no life" not in await events_of(deps.db, call)
-        agent.send(signal.SIGSTOP)
+        await stand_still(deps.db, partial(agent.send, signal.SIGSTOP))
         await until(lambda: is_dispatched(deps, call, 2))
         assert "The agent shows no life" in await events_of(deps.db, call)
         assert await take(deps, call) == 2
@@ -256,14 +258,14 @@ async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open
     call = await place_with_room(deps)
     async with joined(deps, call), watching(deps):
         await release(deps, call, await begin(deps, call))
-        await until(lambda: is_dispatched(deps, call, 4), timeout=6)
+        await until(lambda: is_dispatched(deps, call, 4))
         assert await times_asked(deps, call) == 1, "that it is asked again is no news"
         token = await take(deps, call)
         count = (await row_of(deps.db, call)).dispatches
         await asyncio.sleep(2)
         assert (await row_of(deps.db, call)).dispatches == count
         await release(deps, call, token)
-        await until(lambda: is_dispatched(deps, call, count + 1), timeout=1.5)
+        await until(lambda: is_dispatched(deps, call, count + 1))
         assert await times_asked(deps, call) == 2
     assert await ended(deps.db, call) is None
 

@@ -9,9 +9,10 @@ production plugins run against them by URL alone. The test says what is heard an
         providers.answer("For how many?", ToolCall("end_call", {}), {"summary": "A table."})
         providers.answer_with(lambda chat: {"score": 5} if chat.schema else None)    # asked first; None: the queue
 
-    Hearing    Loud audio (above -40 dBFS) is an utterance; it ends after `endpointing_s` of quiet. Words are spread
-               over it by length, interim results come every 0.3 s. With nothing scripted, nothing is heard.
-               `hear_with(function)` decides by the finished `Utterance` (stream number, start, length) instead.
+    Hearing    Loud audio (above -40 dBFS) is an utterance; it ends after `endpointing_s` of quiet, more than the holes
+               that sound has on a busy machine. Words are spread over it by length, interim results come every 0.3 s.
+               With nothing scripted, nothing is heard. `hear_with(function)` decides by the finished `Utterance`
+               (stream number, start, length) instead.
     Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together. Speculative
                requests about one point of a conversation (streamed; same messages before the last words of the user)
                get one and the same answer. Unscripted: "I see.", but status 500 if the request wanted JSON.

@@ -17,7 +17,7 @@ class Providers(Script):
     """All services on one port of 127.0.0.1; `url` ends in /v1. Any API key is accepted."""
 
     def __init__(
-        self, *, port: int = 0, endpointing_s: float = 0.45, stt_s: float = 0.0, llm_s: float = 0.0, tts_s: float = 0.0
+        self, *, port: int = 0, endpointing_s: float = 0.9, stt_s: float = 0.0, llm_s: float = 0.0, tts_s: float = 0.0
     ) -> None:
         super().__init__()
         self.endpointing_s = endpointing_s

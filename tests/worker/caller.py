@@ -12,9 +12,12 @@ from typing import Self
 
 import numpy as np
 from livekit import rtc
+from numpy.typing import NDArray
 
 RATE = 16_000
 FRAME = RATE // 50
+LONGEST_MS = 30_000  # of what is said at a time
+SILENCE_S = 0.1  # so far ahead it is captured while nothing is said
 LOUD = 0.02
 with wave.open(str(Path(__file__).parent / "speech.wav")) as _file:
     SPEECH = np.frombuffer(_file.readframes(_file.getnframes()), np.int16)
@@ -28,15 +31,14 @@ class Caller:
         self.agent_states: list[str] = []
         self.heard: list[tuple[float, float]] = []  # (time.monotonic(), level) of every 20 ms of the agent
         self.url, self.token = url, token
-        self._to_say = np.zeros(0, np.int16)
-        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
+        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=LONGEST_MS)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
         await self.room.connect(self.url, self.token)
         await self._publish()
-        self._tasks.append(asyncio.create_task(self._speak()))
+        self._tasks.append(asyncio.create_task(self._be_silent()))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -50,7 +52,9 @@ class Caller:
 
     async def say(self, seconds: float = len(SPEECH) / RATE) -> None:
         """Speak for so long, else a whole sentence; what the words were, the script of the providers says."""
-        self._to_say = np.resize(SPEECH, int(seconds * RATE))
+        self._source.clear_queue()
+        # In one piece: however busy this process is, the sound has no holes.
+        await self._capture(np.resize(SPEECH, int(seconds * RATE)))
         await asyncio.sleep(seconds)
 
     def mute(self) -> None:
@@ -64,7 +68,7 @@ class Caller:
 
     def hush(self) -> None:
         """Break off in the middle of a sentence."""
-        self._to_say = np.zeros(0, np.int16)
+        self._source.clear_queue()
 
     @property
     def agent(self) -> rtc.RemoteParticipant | None:
@@ -86,11 +90,15 @@ class Caller:
             rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
         )
 
-    async def _speak(self) -> None:
+    async def _be_silent(self) -> None:
         while True:
-            block, self._to_say = self._to_say[:FRAME], self._to_say[FRAME:]
-            samples = np.pad(block, (0, FRAME - len(block)))
-            await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, FRAME))
+            if self._source.queued_duration < SILENCE_S:
+                await self._capture(np.zeros(FRAME, np.int16))
+            else:
+                await asyncio.sleep(FRAME / RATE)
+
+    async def _capture(self, samples: NDArray[np.int16]) -> None:
+        await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, len(samples)))
 
     def _subscribed(self, track: rtc.RemoteTrack, _publication: object, owner: rtc.RemoteParticipant) -> None:
         if "agent" in owner.identity and track.kind == rtc.TrackKind.KIND_AUDIO:

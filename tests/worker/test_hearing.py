@@ -149,7 +149,7 @@ async def test_who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_
         talking.append(asyncio.create_task(alice.say(5)))
         await until(lambda: len(session.turns) == 3)
         await vanish(alice)
-        await until(lambda: session.kinds[3:] == ["end_of_speech"], timeout=4)
+        await until(lambda: session.kinds[3:] == ["end_of_speech"])
         for task in talking:
             task.cancel()
 
@@ -200,7 +200,7 @@ async def test_a_session_hears_what_is_said_while_it_is_attached(
         second = Session(place.hearing.attach())
         await alice.say()
         await until(lambda: second.words == ["To the second."])
-        assert second.kinds == ["start_of_speech", "end_of_speech"]
+        await until(lambda: second.kinds == ["start_of_speech", "end_of_speech"])
         assert session.words == ["To the first."]
         await second.stop()
 

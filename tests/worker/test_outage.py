@@ -32,7 +32,7 @@ HELLO = "Hello there."
 GOODBYE = "It was a pleasure to talk to you."
 ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
 QUESTION_S = 1.2
-SHORT_S, LONG_S = 4.0, 40.0
+SHORT_S, LONG_S = 2.0, 40.0
 SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
 RECORDED = {"recording": {"enabled": True}}
 CALL: dict[str, Any] = {
@@ -289,6 +289,8 @@ ALL: tuple[Course, ...] = (
     at_its_end_by_its_length,
 )
 
+BRIEFLY: tuple[Course, ...] = (in_its_middle, before_its_agent, at_its_end_by_the_agent)
+
 
 async def go_through(house: House, until: Until, outage: Outage, calls: Iterable[Course]) -> None:
     """One outage, and calls that it meets in different places."""
@@ -317,43 +319,47 @@ async def on_postgres(
 
 
 @pytest.mark.timeout(200)
-async def test_postgres_dies_for_long(
-    on_postgres: House, breakable_postgres: PostgresCluster, providers: Providers, until: Until
+@pytest.mark.parametrize(("goes", "comes"), [("kill", "start"), ("freeze", "thaw")])
+async def test_postgres_is_away_for_long(
+    on_postgres: House, breakable_postgres: PostgresCluster, providers: Providers, until: Until, goes: str, comes: str
 ) -> None:
     script(providers)
-    outage = Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start)
+    outage = Outage(LONG_S, getattr(breakable_postgres, goes), getattr(breakable_postgres, comes))
     await go_through(on_postgres, until, outage, ALL)
 
 
 @pytest.mark.timeout(200)
-async def test_postgres_freezes_and_is_restarted(
+async def test_postgres_is_away_for_a_moment(
     on_postgres: House, breakable_postgres: PostgresCluster, providers: Providers, until: Until
 ) -> None:
     def restart() -> None:
         breakable_postgres.kill()
         breakable_postgres.start()
 
-    script(providers)
-    frozen = Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw)
-    await go_through(on_postgres, until, frozen, (in_its_middle, before_its_agent, at_its_end_by_the_caller))
-    providers.reset()
-    script(providers)
-    restarted = Outage(0, restart, lambda: None)
-    await go_through(on_postgres, until, restarted, (in_its_middle, at_its_end_by_the_agent))
+    for outage in (
+        Outage(SHORT_S, breakable_postgres.kill, breakable_postgres.start),
+        Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw),
+        Outage(0, restart, lambda: None),
+    ):
+        providers.reset()
+        script(providers)
+        await go_through(on_postgres, until, outage, BRIEFLY)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(250)
 async def test_somebody_locks_sqlite(
     livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, pipeline_port=free_port())
     other = sqlite3.connect(tmp_path / "callroom.db", isolation_level=None, check_same_thread=False)
-    script(providers)
     async with open_house(settings, workers=1) as house:
-        locked = Outage(
-            SHORT_S,
-            lambda: other.execute("BEGIN IMMEDIATE").close(),
-            lambda: other.execute("ROLLBACK").close(),
-        )
-        await go_through(house, until, locked, (in_its_middle, before_its_agent, at_its_end_by_the_caller))
+        for seconds in (SHORT_S, LONG_S):
+            providers.reset()
+            script(providers)
+            locked = Outage(
+                seconds,
+                lambda: other.execute("BEGIN IMMEDIATE").close(),
+                lambda: other.execute("ROLLBACK").close(),
+            )
+            await go_through(house, until, locked, ALL if seconds == LONG_S else BRIEFLY)
     other.close()

@@ -99,7 +99,8 @@ async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it
         cut = next(row.text for row in await call.transcript() if row.speaker == "agent")
         assert LONG.startswith(cut)
         assert 10 < len(cut) < 90
-        assert cut in str(providers.chats[-1].messages)
+        known, _, _last_word = cut.rpartition(" ")  # what was being heard as it was cut may be half of a word
+        assert known in str(providers.chats[-1].messages)
         assert LONG not in str(providers.chats[-1].messages)
     await until(call.ended)
 

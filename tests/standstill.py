@@ -1,0 +1,11 @@
+"""An agent's process that stands still, as if its machine were asleep."""
+
+from collections.abc import Callable
+
+from calls.database import Database
+
+
+async def stand_still(database: Database, stop: Callable[[], None]) -> None:
+    """Send SIGSTOP, but not in the middle of a write: on SQLite nobody else could write until it wakes."""
+    async with database.writing():
+        stop()
