@@ -16,10 +16,11 @@ GRACE_S = 0.3
 IDLE_IN_TRANSACTION_S = 5
 # How soon a server notices that a client's machine is gone, and lets its locks go.
 CLIENT_GONE_S = 10
-# SQLSTATE: connection exceptions, too few resources, and a server that shuts down, starts, or cut a statement short;
-# then a lock that was not to be had, and a transaction that stood still for too long.
-_AWAY_CLASSES = ("08", "53", "57")
-_AWAY_STATES = ("55P03", "25P03")
+# SQLSTATE: connection exceptions, a transaction that gave way to another, too few resources, and a server that shuts
+# down, starts, or cut a statement short; then a lock that was not to be had, a transaction that stood still for too
+# long, and a server that takes no writes, as one to which a name points too early when another has failed.
+_AWAY_CLASSES = ("08", "40", "53", "57")
+_AWAY_STATES = ("55P03", "25P03", "25006")
 _CUT_SHORT = ("57014", "55P03")
 _MADE = "connection_made"
 

@@ -105,6 +105,32 @@ async def test_who_waits_for_a_lock_too_long_gives_up_and_others_keep_their_conn
     assert await name_of(on_postgres) == "held"
 
 
+async def test_a_postgres_that_takes_no_writes_is_away_for_those_who_write(on_postgres, breakable_postgres):
+    name = on_postgres.url.rpartition("/")[2]
+    breakable_postgres.run("psql", "-q", "-c", f"ALTER DATABASE {name} SET default_transaction_read_only = on", name)
+    standby = Database(on_postgres.url)
+    await away(rename(standby, "meanwhile"))
+    assert await name_of(standby) == "default"
+    await standby.close()
+
+
+async def test_of_two_who_wait_for_each_other_one_is_told_to_try_again(on_postgres):
+    async with on_postgres.writing() as connection:
+        await connection.execute(sa.insert(tenants).values(id="another", name="another"))
+    both_are_half_done = asyncio.Barrier(2)
+
+    async def rename_both(*ids: str) -> None:
+        async with on_postgres.writing() as connection:
+            for number, tenant in enumerate(ids):
+                await connection.execute(sa.update(tenants).where(tenants.c.id == tenant).values(name="renamed"))
+                if number == 0:
+                    await both_are_half_done.wait()
+
+    ways = (rename_both("default", "another"), rename_both("another", "default"))
+    outcomes = await asyncio.gather(*ways, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {DatabaseAway, type(None)}, outcomes
+
+
 async def test_a_wrong_statement_is_not_taken_for_an_outage(database):
     async def ask() -> None:
         async with database.reading() as connection:
