@@ -85,7 +85,8 @@ async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **
 def _whole(pieces: list[Piece], joined: Path) -> tuple[Path, list[Path]]:
     """The call's recording as one file, and the files that are damaged, which stay for somebody to look at."""
     first = pieces[0]
-    if len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS and is_playable(first.path):
+    only_one = len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS
+    if only_one and _duration_ms(first.path) is not None and is_playable(first.path):
         return first.path, []
     return joined, [_keep(piece.path) for piece in join(pieces, joined)]
 
@@ -102,7 +103,7 @@ def _pieces(folder: Path, call_id: str) -> list[Piece]:
     found = []
     for file in folder.glob(f"{call_id}.*.ogg*"):
         _call_id, _token, starts_at_ms, *_ending = file.name.split(".")
-        if _duration_ms(file) is not None:
+        if _duration_ms(file) is not None or is_playable(file):
             found.append(Piece(int(starts_at_ms), file))
     return sorted(found)
 

@@ -173,6 +173,22 @@ async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
+async def test_what_can_be_decoded_before_a_long_end_of_nothing_is_kept(deps, until, pieces):
+    """A host that lost its power may leave a file that ends in zeros."""
+    call_id, token = await running_call(deps.db, RECORDED)
+    for number in range(pieces):
+        write_ogg(local(deps, call_id, number, number * 2000), tone(LOW, 1))
+    with local(deps, call_id, 0, 0).open("ab") as cut_off:
+        cut_off.write(bytes(200_000))
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+    pcm = await sound_of(deps, call_id)
+    assert len(pcm) / 48 == pytest.approx([1000, 3000][pieces - 1], abs=30)
+    assert heard(pcm, 0.1, 0.9) == LOW
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
 async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays(deps, until, pieces):
     call_id, token = await running_call(deps.db, RECORDED)
     for number in range(pieces):
