@@ -7,7 +7,7 @@ from calls.states import CallStatus, EndReason
 
 OWN_END = 6  # so much longer a call without a room is left to its agent
 RETRY_S = 1.5  # a conversation that waits for another agent is offered this often, unless one is on its way
-MOST_AGENTS = 10  # a conversation that was the end of so many would be the end of the next one too
+MOST_AGENTS = 10  # a conversation that was lately the end of so many would be the end of the next one too
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class KnownCall:
     """What the database says of a call.
 
     agents         how many have had its lease
+    lately         how many of them were in the room of late, at least as far as that decides something
     held           an agent has its lease
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
@@ -47,6 +48,7 @@ class KnownCall:
     status: CallStatus
     dispatches: int
     agents: int
+    lately: int
     held: bool
     entered: bool
     awaits_phone: bool
@@ -155,7 +157,7 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
     if not started and call.dispatches >= limits.dispatches:
         return Finish(EndReason.NO_AGENT)
     # Only an agent that was in the room is lost with the call: how long others try to get in is limited by time.
-    if started and call.entered and call.agents >= MOST_AGENTS:
+    if started and call.entered and call.lately >= MOST_AGENTS:
         return Finish(EndReason.AGENT_LOST, hopeless=True)
     return Dispatch(elsewhere=used_up and not call.entered, reminder=started and not used_up)
 

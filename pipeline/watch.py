@@ -18,11 +18,11 @@ from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import LIVE, TERMINAL, CallStatus, ParticipantStatus
 from calls.store import CallStore
-from calls.tables import calls, leases, participants
+from calls.tables import call_events, calls, leases, participants
 from pipeline.deps import Deps
 from pipeline.judge import Judge
 from pipeline.patience import Patience
-from pipeline.verdict import Dispatch, Finish, KnownCall, Limits, SeenRoom, Verdict, Wait, Waited, verdict
+from pipeline.verdict import MOST_AGENTS, Dispatch, Finish, KnownCall, Limits, SeenRoom, Verdict, Wait, Waited, verdict
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ ROOM_PREFIX = "call_"
 # A finished call's room is closed by who finished it; one that is still open after this was forgotten.
 FORGOTTEN_AFTER = timedelta(seconds=5)
 AT_ONCE = 10
+LATELY = timedelta(minutes=5)  # agents that a conversation lost before say nothing of the next one
 
 # In the words of the partial index, so that finished calls cost nothing, however many there are.
 _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
@@ -180,7 +181,8 @@ class Watcher:
             if row is None or (row.dispatches, row.held, row.token) != (seen.dispatches, seen.held, seen.token):
                 return
             legs = (await _participants(conn, [row.id])).get(row.id, [])
-            decided = verdict(_known(row, legs), room, self._limits, waited)
+            known = _known(row, legs, await _entered_lately(conn, row.id))
+            decided = verdict(known, room, self._limits, waited)
             await self._record(conn, row, decided)
         match decided:
             case Finish():
@@ -195,8 +197,8 @@ class Watcher:
     async def _record(self, conn: AsyncConnection, row: sa.Row[Any], decided: Verdict) -> None:
         if isinstance(decided, Finish):
             if decided.hopeless:
-                message = f"{row.token} agents were lost; no other one is asked for"
-                data = {"agents": row.token}
+                message = f"{MOST_AGENTS} agents were lost in a short time; no other one is asked for"
+                data = {"agents": MOST_AGENTS}
                 store = CallStore(conn)
                 await store.add_event(row.id, EventKind.AGENT_GIVEN_UP, "livekit", message, level="error", data=data)
             # A conversation was over when its agent gave the last sign of life, not when somebody noticed.
@@ -242,11 +244,21 @@ async def _participants(conn: AsyncConnection, call_ids: list[str]) -> dict[str,
     return found
 
 
-def _known(row: sa.Row[Any], legs: list[sa.Row[Any]]) -> KnownCall:
+async def _entered_lately(conn: AsyncConnection, call_id: str) -> int:
+    entered = sa.select(sa.func.count()).where(
+        call_events.c.call_id == call_id,
+        call_events.c.kind == EventKind.AGENT_JOINED,
+        call_events.c.created_at > moment(conn) - LATELY,
+    )
+    return (await conn.execute(entered)).scalar_one()
+
+
+def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], lately: int = 0) -> KnownCall:
     return KnownCall(
         status=CallStatus(row.status),
         dispatches=row.dispatches,
         agents=row.token or 0,
+        lately=lately,
         held=bool(row.held),
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),

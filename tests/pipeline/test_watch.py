@@ -18,6 +18,7 @@ from calls import leases
 from calls.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.tables import call_events
 from calls.tables import leases as lease_table
 from pipeline.deps import Deps, open_deps
 from pipeline.verdict import MOST_AGENTS
@@ -280,15 +281,31 @@ async def test_a_conversation_that_every_agent_dies_of_is_given_up(database_url,
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
     async with joined(deps, call) as caller:
         await release(deps, call, await begin(deps, call))
-        for number in range(2, MOST_AGENTS + 1):
+        # Those that could not enter, and that were lost long ago, say nothing of the next one.
+        chances = [False] * MOST_AGENTS + [True] * (MOST_AGENTS - 1)
+        for number, enters in enumerate(chances, 2):
             await watcher.look()
             assert await is_dispatched(deps, call, number)
+            assert await take(deps, call, enters=enters) == number
+            await release(deps, call, number)
+        await let_it_be_long_ago(deps, call)
+        await watcher.look()
+        assert await ended(deps.db, call) is None
+        for number in range(len(chances) + 2, len(chances) + 2 + MOST_AGENTS):
             assert await take(deps, call) == number
             await release(deps, call, number)
-        await watcher.look()
+            await watcher.look()
         assert await ended(deps.db, call) == ("completed", "agent_lost")
         await until(lambda: not caller.isconnected())
-    assert f"{MOST_AGENTS} agents were lost; no other one is asked for" in await events_of(deps.db, call)
+    said = f"{MOST_AGENTS} agents were lost in a short time; no other one is asked for"
+    assert said in await events_of(deps.db, call)
+
+
+async def let_it_be_long_ago(deps: Deps, call: NewCall) -> None:
+    """All that happened to the call so far."""
+    async with deps.db.writing() as conn:
+        long_ago = call_events.update().where(call_events.c.call_id == call.id)
+        await conn.execute(long_ago.values(created_at=now() - timedelta(hours=1)))
 
 
 async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
