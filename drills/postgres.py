@@ -110,15 +110,15 @@ class PostgresCluster:
             )
 
     def _signal_all(self, number: signal.Signals) -> None:
-        """To the server first, which starts the others; each of these has a process group of its own."""
+        """To the server, and to all that it has started; each of these has a process group of its own."""
         if self.program.poll() is not None:
             return
         server = psutil.Process(self.program.pid)
+        server.suspend()  # so that it starts no others meanwhile
         children = server.children()
-        server.send_signal(number)
-        for child in children:
+        for process in (server, *children):
             with contextlib.suppress(psutil.NoSuchProcess):
-                child.send_signal(number)
+                process.send_signal(number)
         if number == signal.SIGKILL:
             psutil.wait_procs(children, timeout=WITHIN_S)
 
