@@ -96,8 +96,8 @@ async def renew(conn: AsyncConnection, call_id: str, token: int) -> CallStatus |
 
 
 async def enter(conn: AsyncConnection, call_id: str, token: int) -> None:
-    """Note that the holder's agent is in the room."""
-    await conn.execute(_mine(call_id, token).values(entered=True))
+    """Note that the holder's agent is in the room, which is a sign of life."""
+    await conn.execute(_mine(call_id, token).values(entered=True, renewed_at=moment(conn)))
 
 
 async def stand(conn: AsyncConnection, call_id: str, token: int, change: int) -> Standing:

@@ -1,6 +1,7 @@
 """Who may speak and write in a call, on both databases."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -57,23 +58,23 @@ async def test_whoever_shows_life_is_not_revoked_and_whoever_was_changes_nothing
 
 
 async def test_a_conversation_lives_as_long_as_an_agent_in_the_room_and_not_while_others_try_to_get_in(database, place):
-    async def renew(token: int, *, enters: bool = False) -> datetime:
+    async def last_sign_after(change: Callable[..., Awaitable[object]], token: int) -> datetime:
         async with database.writing() as connection:
-            if enters:
-                await leases.enter(connection, call.id, token)
-            await leases.renew(connection, call.id, token)
+            await change(connection, call.id, token)
             at: datetime = (await connection.execute(sa.select(leases_table.c.renewed_at))).scalar_one()
             return at
 
     call = await place()
     first = await take(database, call.id, "agent-1")
-    taken_at = await renew(first)
-    assert await renew(first) == taken_at
-    last_sign = await renew(first, enters=True)
-    assert last_sign > taken_at
+    taken_at = await last_sign_after(leases.renew, first)
+    assert await last_sign_after(leases.renew, first) == taken_at
+    entered_at = await last_sign_after(leases.enter, first)
+    renewed_at = await last_sign_after(leases.renew, first)
+    assert taken_at < entered_at < renewed_at
     async with database.writing() as connection:
         await leases.release(connection, call.id, first)
-    assert await renew(await take(database, call.id, "agent-2")) == last_sign
+    second = await take(database, call.id, "agent-2")
+    assert await last_sign_after(leases.renew, second) == renewed_at
 
 
 async def test_a_change_counts_once(database, place):
