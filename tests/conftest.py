@@ -27,6 +27,7 @@ Until = Callable[..., Awaitable[Any]]
 MakeSettings = Callable[..., Settings]
 Start = Callable[..., Awaitable[Program]]
 
+PATIENCE_S = 60  # what a busy machine may take for anything
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -189,7 +190,7 @@ def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack
 def until() -> Until:
     """`await until(predicate)`: the first true value of `predicate()`, a plain or async function, asked every 20 ms."""
 
-    async def wait(predicate: Callable[[], Any], timeout: float = 20) -> Any:
+    async def wait(predicate: Callable[[], Any], timeout: float = PATIENCE_S) -> Any:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:

@@ -309,7 +309,7 @@ async def let_it_be_long_ago(deps: Deps, call: NewCall) -> None:
 
 
 async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
-    deps = await open_with(agent_return_timeout_s=0.3)
+    deps = await open_with(agent_return_timeout_s=3)
     call = await place_with_room(deps)
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
     async with joined(deps, call):
@@ -319,7 +319,7 @@ async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
             await watcher.look()
             await release(deps, call, token)
             await watcher.look()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1.1)
             await watcher.look()
             token = await take(deps, call)
         await watcher.look()

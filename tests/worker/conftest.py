@@ -18,6 +18,7 @@ from calls.settings import Settings
 from calls.store import CallStore
 from calls.tables import agents, call_events, recordings
 from calls.transcript import read_transcript
+from tests.conftest import PATIENCE_S
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
 from tests.worker.caller import Caller
@@ -185,7 +186,7 @@ def worker(worker_settings: Settings) -> Iterator[Program]:
 
 @pytest.fixture
 async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Stage]:
-    database = Database(worker_settings.database)
+    database = Database(worker_settings.database, patience_s=PATIENCE_S)
     async with Rooms.connect(worker_settings) as rooms:
         yield Stage(worker_settings, database, rooms)
     await database.close()

@@ -12,6 +12,7 @@ from calls import leases
 from calls.database import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
+from tests.conftest import PATIENCE_S
 from tests.servers import Program, free_port, process
 from tests.worker.conftest import Stage, Talk
 
@@ -78,7 +79,7 @@ async def open_house(settings: Settings, workers: int = 2) -> AsyncIterator[Hous
     """With a pipeline and so many workers."""
     async with AsyncExitStack() as programs:
         rooms = await programs.enter_async_context(Rooms.connect(settings))
-        database = Database(settings.database)
+        database = Database(settings.database, patience_s=PATIENCE_S)
         programs.push_async_callback(database.close)
         house = House(settings, Stage(settings, database, rooms), database, programs)
         await asyncio.gather(house.add_pipeline(), *(house.add_worker() for _ in range(workers)))

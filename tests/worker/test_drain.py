@@ -26,13 +26,13 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
             first_message=HELLO, post_call={"recording": {"enabled": True}}
         )
         async with call.caller() as caller:
-            await until(lambda: call.has_said("agent", HELLO), timeout=60)
+            await until(lambda: call.has_said("agent", HELLO))
             worker.send(signal.SIGTERM)
-            row = await until(call.ended, timeout=60)
-            await until(lambda: not caller.room.isconnected(), timeout=60)
+            row = await until(call.ended)
+            await until(lambda: not caller.room.isconnected())
         assert (row.status, row.end_reason) == ("completed", "shut_down")
         assert [line.text for line in await call.transcript()] == [HELLO]
         assert len(list(settings.recordings_dir.glob(f"{call.id}.*.ogg"))) == 1
-        await until(lambda: worker.returncode is not None, timeout=60)
+        await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
     await database.close()

@@ -67,7 +67,7 @@ async def test_a_call_that_a_worker_cannot_enter_is_offered_to_others_and_fails_
             await asyncio.gather(*(house.add_worker(livekit_url=door.url) for door in (one, other)))
             call = await house.stage.call(first_message=HELLO)
             async with call.caller():
-                await until(lambda: call.has_said_also("agent", HELLO), timeout=60)
+                await until(lambda: call.has_said_also("agent", HELLO))
                 assert set(tried) == {one, other}
                 kinds = await kinds_of(call)
                 assert (kinds[0], kinds[-1]) == ("agent.entering_failed", "agent.joined")

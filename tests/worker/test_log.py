@@ -34,9 +34,9 @@ async def test_of_failing_providers_the_log_has_the_kind_of_error_and_not_a_word
         call = await stage.call(system_prompt=PROMPTED, **greeting)
         async with call.caller() as caller:
             if service == "llm":
-                await until(lambda call=call: call.has_status("in_progress"), timeout=60)
+                await until(lambda call=call: call.has_status("in_progress"))
                 await caller.say()
-            await until(lambda call=call: _provider_failed(call), timeout=60)
+            await until(lambda call=call: _provider_failed(call))
         await until(call.ended)
     log = worker.output[before:]
     assert "livekit.agents._exceptions.APIError\n" in log, "the voice that gave no sound"

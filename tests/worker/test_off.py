@@ -29,14 +29,14 @@ async def test_a_call_lasted_until_its_agents_last_sign_of_life(
     async with open_house(settings, workers=1) as house:
         call = await house.stage.call(first_message=HELLO, price_micros_per_minute=60)
         async with call.caller() as caller:
-            await until(caller.agent_is_heard, timeout=60)
-            await until(lambda: call.has_said("agent", HELLO), timeout=60)
+            await until(caller.agent_is_heard)
+            await until(lambda: call.has_said("agent", HELLO))
             for program in (*house.pipelines, *house.workers):
                 program.kill_group()
             died = now()
             await asyncio.sleep(OFF_S)
             await house.add_pipeline()
-            row = await until(call.ended, timeout=60)
+            row = await until(call.ended)
         events, transcript = await call.events(), await call.transcript()
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
     assert died - timedelta(seconds=LEASE_S) < row.ended_at < died

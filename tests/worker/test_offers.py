@@ -40,7 +40,7 @@ async def test_a_worker_whose_database_does_not_answer_leaves_every_call_to_othe
     deaf.start()
     try:
         async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
-            await until(lambda: lacks(without, "database"), timeout=60)
+            await until(lambda: lacks(without, "database"))
             database = Database(settings.database)
             stage = Stage(settings, database, rooms)
             for _ in range(MOST_CALLS):

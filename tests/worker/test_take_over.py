@@ -43,7 +43,6 @@ CALL: dict[str, Any] = {
 }
 TAKEN_OVER = ["agent.lost", "dispatch.repeated", "agent.joined", "agent.returned"]
 OVER = ["participant.left", "call.completed", "recording.stored"]
-PATIENCE_S = 60  # with a busy machine
 CLOSE_S = 1.0  # how far a sound in the recording may be from the time that the transcript gives it
 PAUSE_S = 0.3  # what follows sooner is the same stretch of sound
 
@@ -85,9 +84,9 @@ async def is_saying(call: Talk, speaker: str) -> bool:
 
 
 async def hear_half_an_answer(call: Talk, caller: Caller, until: Until) -> None:
-    await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+    await until(lambda: call.said("agent"))
     await caller.say()
-    await until(lambda: is_saying(call, "agent"), timeout=PATIENCE_S)
+    await until(lambda: is_saying(call, "agent"))
 
 
 def known_to_the_model(chat: Chat) -> list[str]:
@@ -97,12 +96,12 @@ def known_to_the_model(chat: Chat) -> list[str]:
 
 async def is_whole(call: Talk, until: Until) -> None:
     """Transcript and recording have every part of the call, each once and at the same times."""
-    await until(call.ended, timeout=PATIENCE_S)
+    await until(call.ended)
     rows = await call.transcript()
     assert [row.sequence for row in rows] == list(range(len(rows)))
     assert all(row.is_final for row in rows)
     assert all(one.started_at_ms <= other.started_at_ms for one, other in pairwise(rows))
-    sound = read_ogg(await until(lambda: stored_recording(call), timeout=PATIENCE_S))
+    sound = read_ogg(await until(lambda: stored_recording(call)))
     for side, speaker in enumerate(("user", "agent")):
         said = [(row.started_at_ms / 1000, row.ended_at_ms / 1000) for row in rows if row.speaker == speaker]
         begins = [begin for begin, _ in stretches(sound, side)]
@@ -139,9 +138,9 @@ async def killed_in_the_agents_sentence(house: House, providers: Providers, unti
     async with call.caller() as caller:
         await hear_half_an_answer(call, caller, until)
         (await house.job_of(call)).kill()
-        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", REST))
         await caller.say()
-        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", SHORT))
     lines = await lines_of(call)
     cut = lines[2][1]
     assert LONG.startswith(cut)
@@ -165,13 +164,13 @@ async def killed_in_the_callers_sentence(house: House, providers: Providers, unt
     back = "Entschuldigung, ich war einen Moment weg."
     call = await house.stage.call(system_prompt="GERMAN", language="de", **CALL)
     async with call.caller() as caller:
-        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        await until(lambda: call.said("agent"))
         speaking = asyncio.create_task(caller.say(10))
-        await until(lambda: is_saying(call, "user"), timeout=PATIENCE_S)
+        await until(lambda: is_saying(call, "user"))
         (await house.job_of(call)).kill()
         speaking.cancel()
         caller.hush()
-        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", SHORT))
     lines = await lines_of(call)
     heard = lines[1][1]
     assert QUESTION.startswith(heard)
@@ -186,13 +185,13 @@ async def killed_in_the_pause(house: House, providers: Providers, until: Until) 
     back = "Pardon, j'ai été absent un instant."
     call = await house.stage.call(system_prompt="FRENCH", language="fr", **CALL)
     async with call.caller() as caller:
-        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        await until(lambda: call.said("agent"))
         await caller.say()
-        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", SHORT))
         asked = len([chat for chat in providers.chats if chat.system.startswith("FRENCH")])
         (await house.job_of(call)).kill()
-        await until(lambda: call.has_said_also("agent", back), timeout=PATIENCE_S)
-        await until(lambda: not caller.agent_is_heard(within=0.5), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", back))
+        await until(lambda: not caller.agent_is_heard(within=0.5))
         assert len([chat for chat in providers.chats if chat.system.startswith("FRENCH")]) == asked
     said = [("agent", HELLO), ("user", QUESTION), ("agent", SHORT), ("agent", back)]
     assert await lines_of(call) == said
@@ -207,11 +206,11 @@ async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_
     await house.need_workers(2)
     call = await house.stage.call(**CALL)
     async with call.caller():
-        await until(lambda: call.said("agent"), timeout=PATIENCE_S)
+        await until(lambda: call.said("agent"))
         (await house.job_of(call)).kill()
-        await until(lambda: call.has_happened("dispatch.repeated"), timeout=PATIENCE_S)
+        await until(lambda: call.has_happened("dispatch.repeated"))
     left_at = datetime.now(UTC)
-    row = await until(call.ended, timeout=PATIENCE_S)
+    row = await until(call.ended)
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
     assert row.ended_at < left_at + timedelta(seconds=2), "the next agent waited longer, for nothing"
 
@@ -233,17 +232,17 @@ async def test_a_worker_that_stands_still_is_replaced_and_has_nothing_to_say_whe
         await hear_half_an_answer(call, caller, until)
         worker, job = await house.worker_of(call), await house.job_of(call)
         await stand_still(call.database, partial(os.killpg, worker.pid, signal.SIGSTOP))
-        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
-        await until(lambda: not caller.agent_is_heard(within=0.5), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", REST))
+        await until(lambda: not caller.agent_is_heard(within=0.5))
         known = await lines_of(call), await kinds_of(call)
         heard = caller.seconds_heard()
         os.killpg(worker.pid, signal.SIGCONT)
-        await until(lambda: is_gone(job), timeout=PATIENCE_S)
+        await until(lambda: is_gone(job))
         assert (await lines_of(call), await kinds_of(call)) == known
         assert caller.seconds_heard() == heard
-        await until(lambda: has_one_agent(call), timeout=PATIENCE_S)
+        await until(lambda: has_one_agent(call))
         await caller.say()
-        await until(lambda: call.has_said_also("agent", SHORT), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", SHORT))
     await is_whole(call, until)
     assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
 
@@ -264,16 +263,16 @@ async def test_a_call_goes_on_as_long_as_some_worker_comes(house: House, until: 
     async with call.caller() as caller:
         await hear_half_an_answer(call, caller, until)
         (await house.worker_of(call)).kill_group()
-        await until(lambda: call.has_said_also("agent", REST), timeout=PATIENCE_S)
+        await until(lambda: call.has_said_also("agent", REST))
 
         for worker in house.alive:
             worker.kill_group()
         last = await house.add_worker()
-        await until(lambda: has_said_times(call, BACK, 2), timeout=PATIENCE_S)
+        await until(lambda: has_said_times(call, BACK, 2))
         last.kill_group()
         killed_at = datetime.now(UTC)
         impatient = await house.add_pipeline(agent_return_timeout_s=1)
-        row = await until(call.ended, timeout=PATIENCE_S)
+        row = await until(call.ended)
     impatient.stop()
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
     assert killed_at - timedelta(seconds=house.settings.lease_s) < row.ended_at < killed_at + timedelta(seconds=0.5)
