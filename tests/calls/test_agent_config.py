@@ -89,3 +89,12 @@ def test_a_field_of_a_newer_version_is_refused_from_a_client_and_left_out_of_a_r
         AgentConfig.model_validate(newer)
     assert {error["loc"] for error in caught.value.errors()} == {("mood",), ("features", "mood"), ("post_call", "mood")}
     assert AgentConfig.stored(newer) == AgentConfig()
+
+
+def test_a_value_that_this_version_does_not_know_is_left_out_of_a_row_and_nothing_beside_it():
+    other = {"voice": "ash", "tts_provider": "somebody", "features": {"redact": ["iban", "card", "name"]}}
+    with pytest.raises(ValidationError):
+        AgentConfig.model_validate(other)
+    read = AgentConfig.stored(other)
+    assert (read.voice, read.tts_provider, read.features.redact) == ("ash", None, ["card"])
+    assert other["tts_provider"] == "somebody", "what a row keeps is not changed by reading it"
