@@ -2,6 +2,7 @@
 
 import math
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -156,6 +157,18 @@ class CallStore:
             data=_whom(row, identity) | ({"reason": reason} if failed else {}),
         )
         return True
+
+    async def others_left(self, call_id: str, present: Collection[str]) -> None:
+        """Note that of those who were in the room only the identities in `present` still are."""
+        await self._hold(call_id)
+        joined = (
+            sa.select(participants.c.identity)
+            .where(participants.c.call_id == call_id, participants.c.status == ParticipantStatus.JOINED)
+            .where(participants.c.identity.not_in(present))
+            .order_by(participants.c.position)
+        )
+        for identity in (await self._connection.scalars(joined)).all():
+            await self.participant_left(call_id, identity)
 
     async def ringing(self, call_id: str) -> bool:
         """A phone rings: queued -> ringing."""

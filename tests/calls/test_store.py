@@ -149,3 +149,20 @@ async def test_events_come_in_the_order_of_what_happened(database, running, fini
         "Call started",
         "Call completed: caller_hung_up",
     ]
+
+
+async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(database, running):
+    people = [NewParticipant("webrtc", name) for name in ("ada", "bob", "eve", "zoe")]
+    call, _ = await running(participants=people)
+    async with database.writing() as connection:
+        store = CallStore(connection)
+        for identity in ("ada", "bob", "eve"):
+            await store.participant_joined(call.id, identity)
+    for _ in range(2):
+        async with database.writing() as connection:
+            await CallStore(connection).others_left(call.id, {"bob", "somebody"})
+    async with database.reading() as connection:
+        query = sa.select(participants.c.status).where(participants.c.call_id == call.id)
+        statuses = (await connection.scalars(query.order_by(participants.c.position))).all()
+    assert statuses == ["left", "joined", "left", "joining"]
+    assert (await events_of(database, call.id)).count("Participant left") == 2

@@ -1,6 +1,7 @@
 """An agent that cannot enter the room gives the call back, and the next one is asked for elsewhere."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,24 @@ async def one_whose_agent_dies(call: Talk, house: House, until: Until) -> None:
     assert set(tries) == {"dispatch.repeated", "agent.entering_failed"}
 
 
+async def one_whom_somebody_leaves_while_the_next_agent_enters(
+    house: House, wants_in: threading.Event, opened: threading.Event, until: Until
+) -> None:
+    call = await house.stage.call(people=("alice", "bob"), first_message=HELLO)
+    async with call.caller("alice") as alice, call.caller("bob") as bob:
+        await until(lambda: call.has_joined("alice", "bob"))
+        await until(lambda: call.has_said_also("agent", HELLO))
+        wants_in.clear()
+        opened.clear()
+        (await house.job_of(call)).kill()
+        await until(wants_in.is_set)
+        await bob.hang_up()
+        opened.set()
+        await until(lambda: call.has_happened("agent.returned"))
+        assert [event.data["identity"] for event in await call.events() if event.kind == "participant.left"] == ["bob"]
+        assert alice.room.isconnected()
+
+
 async def over(call: Talk):
     row = await call.row()
     return row if row.ended_at is not None else None
@@ -56,9 +75,14 @@ async def test_a_call_that_a_worker_cannot_enter_is_offered_to_others_and_fails_
     tried: list[Door] = []
     shut: set[Door] = set()
 
+    wants_in, opened = threading.Event(), threading.Event()
+    opened.set()
+
     def is_shut(door: Door) -> bool:
         """The first one that is tried, and then those that the test shuts."""
         tried.append(door)
+        wants_in.set()
+        opened.wait(5)
         return door is tried[0] or door in shut
 
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, agent_return_timeout_s=8)
@@ -71,6 +95,8 @@ async def test_a_call_that_a_worker_cannot_enter_is_offered_to_others_and_fails_
                 assert set(tried) == {one, other}
                 kinds = await kinds_of(call)
                 assert (kinds[0], kinds[-1]) == ("agent.entering_failed", "agent.joined")
+
+                await one_whom_somebody_leaves_while_the_next_agent_enters(house, wants_in, opened, until)
 
                 shut |= {one, other}
                 waiting = one_who_waits_for_its_first_agent(house, until)

@@ -79,12 +79,14 @@ class Presence:
         room.on("disconnected", self._disconnected)
 
     def look_around(self, broke_off_at: datetime | None) -> None:
-        """Take note of whoever was in the room before the agent.
+        """Take note of whoever was in the room before the agent, and of whoever left it before that could be seen.
 
         Args:
             broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
                 it was over then.
         """
+        present = set(self._room.remote_participants)
+        self._journal.put(lambda store: store.others_left(self._call_id, present))
         if broke_off_at is not None and not self._here:
             self._absence = _Absence(broke_off_at, EndReason.CALLER_HUNG_UP, may_return=True)
         for participant in self._room.remote_participants.values():
