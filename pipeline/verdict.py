@@ -1,5 +1,6 @@
 """What is to be done about a call that is not over, given its row and what LiveKit shows of its room. No I/O."""
 
+import math
 from dataclasses import dataclass
 
 from calls.settings import Settings
@@ -34,11 +35,25 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class History:
+    """What a call's events say of its agents.
+
+    lately    how many of them came into the room of late
+    asked     how often one was asked for, not counting reminders
+    awaited   nothing has become of the last one that was asked for
+    """
+
+    lately: int = 0
+    asked: int = 1
+    awaited: bool = True
+
+
+@dataclass(frozen=True)
 class KnownCall:
     """What the database says of a call.
 
     agents         how many have had its lease
-    lately         how many of them were in the room of late, at least as far as that decides something
+    history        what its events say of them, at least as far as that decides something
     held           an agent has its lease
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
@@ -48,7 +63,7 @@ class KnownCall:
     status: CallStatus
     dispatches: int
     agents: int
-    lately: int
+    history: "History"
     held: bool
     entered: bool
     awaits_phone: bool
@@ -64,13 +79,15 @@ class KnownCall:
 class Waited:
     """For how many seconds the judge has seen the call unfinished, and its last dispatch and lease as they are.
 
-    agent   the same of an agent that is in the room, or of none
+    agent      the same of an agent that is in the room, or of none
+    database   how long the database has been back, if it was away
     """
 
     call: float
     dispatch: float
     lease: float
     agent: float
+    database: float = math.inf
 
     @property
     def dispatch_used_up(self) -> bool:
@@ -102,7 +119,7 @@ class Dispatch:
     """Ask LiveKit for an agent once more.
 
     elsewhere   the last one was not able to enter the room: another worker is to be asked
-    reminder    a conversation still waits for the agent that was asked for before
+    reminder    the call still waits for the agent that was asked for before
     """
 
     elsewhere: bool = False
@@ -143,6 +160,14 @@ def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, waited: Wait
     return Wait() if started else _await_somebody(call, limits, waited)
 
 
+def is_urgent(status: CallStatus, limits: Limits, waited: Waited) -> bool:
+    """Whether a dispatch that no worker has taken is repeated soon, so that it matters if one has.
+
+    A conversation waits, or the database was away, without which no worker takes a call.
+    """
+    return status is CallStatus.IN_PROGRESS or waited.database < limits.agent_join
+
+
 def _await_somebody(call: KnownCall, limits: Limits, waited: Waited) -> Verdict:
     if call.awaits_phone or waited.call < limits.join:
         return Wait()
@@ -151,15 +176,16 @@ def _await_somebody(call: KnownCall, limits: Limits, waited: Waited) -> Verdict:
 
 def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Waited, *, started: bool) -> Verdict:
     used_up = waited.dispatch_used_up or call.all_taken
-    hurry = started and not room.agent_coming
-    if not used_up and waited.dispatch < (RETRY_S if hurry else limits.agent_join):
+    hurry = is_urgent(call.status, limits, waited) and not room.agent_coming
+    if not used_up and waited.dispatch < (min(RETRY_S, waited.database) if hurry else limits.agent_join):
         return Wait()
-    if not started and call.dispatches >= limits.dispatches:
+    reminder = (started or hurry) and not used_up and call.history.awaited
+    if not started and not reminder and call.history.asked >= limits.dispatches:
         return Finish(EndReason.NO_AGENT)
     # Only an agent that was in the room is lost with the call: how long others try to get in is limited by time.
-    if started and call.entered and call.lately >= MOST_AGENTS:
+    if started and call.entered and call.history.lately >= MOST_AGENTS:
         return Finish(EndReason.AGENT_LOST, hopeless=True)
-    return Dispatch(elsewhere=used_up and not call.entered, reminder=started and not used_up)
+    return Dispatch(elsewhere=used_up and not call.entered, reminder=reminder)
 
 
 def _why_the_room_went(call: KnownCall) -> EndReason:

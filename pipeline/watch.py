@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, assert_never
@@ -22,7 +24,20 @@ from calls.tables import call_events, calls, leases, participants
 from pipeline.deps import Deps
 from pipeline.judge import Judge
 from pipeline.patience import Patience
-from pipeline.verdict import MOST_AGENTS, Dispatch, Finish, KnownCall, Limits, SeenRoom, Verdict, Wait, Waited, verdict
+from pipeline.verdict import (
+    MOST_AGENTS,
+    Dispatch,
+    Finish,
+    History,
+    KnownCall,
+    Limits,
+    SeenRoom,
+    Verdict,
+    Wait,
+    Waited,
+    is_urgent,
+    verdict,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +57,9 @@ _CALLS = sa.select(
     *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
 _LEGS = sa.select(*(participants.c[name] for name in ("call_id", "identity", "transport", "status", "joined_at")))
+_OF_AGENTS = frozenset(
+    {EventKind.DISPATCH_REPEATED, EventKind.AGENT_JOINED, EventKind.AGENT_ENTERING_FAILED, EventKind.AGENT_LOST}
+)
 _PHONE_COMING = frozenset({ParticipantStatus.QUEUED, ParticipantStatus.DIALING, ParticipantStatus.RINGING})
 _NOT_HUMAN = frozenset({ParticipantInfo.AGENT, ParticipantInfo.EGRESS, ParticipantInfo.INGRESS})
 _PRESENT = frozenset({ParticipantInfo.JOINED, ParticipantInfo.ACTIVE})
@@ -82,11 +100,14 @@ class Watcher:
         self._limits = Limits.of(settings)
         self._patience = Patience(GAP_S)
         self._livekit_answers = True
+        self._was_away = False
+        self._back_at = -math.inf
         self.pause_s = EVERY_S  # until the next look
 
     def forget(self) -> None:
         """Give every call and every agent its time anew: while the database was away, nobody could do their part."""
         self._patience.forget()
+        self._was_away = True
 
     async def look(self) -> None:
         """Compare every unfinished call with LiveKit once, and do what is due."""
@@ -95,11 +116,15 @@ class Watcher:
             unfinished = (await conn.execute(_CALLS.where(_UNFINISHED))).all()
             legs = await _participants(conn, [row.id for row in unfinished])
         self._patience.look()
+        now = time.monotonic()
+        if self._was_away:
+            self._was_away, self._back_at = False, now
+        back_s = now - self._back_at
         places = asyncio.Semaphore(AT_ONCE)
 
         async def settle(row: sa.Row[Any]) -> None:
             async with places:
-                await self._settle(row, legs.get(row.id, []), open_rooms)
+                await self._settle(row, legs.get(row.id, []), open_rooms, back_s)
 
         await asyncio.gather(*(settle(row) for row in unfinished))
         waiting = any(row.status == CallStatus.IN_PROGRESS and not row.held for row in unfinished)
@@ -118,16 +143,19 @@ class Watcher:
         self._livekit_answers = True
         return found
 
-    async def _settle(self, row: sa.Row[Any], legs: list[sa.Row[Any]], open_rooms: set[str] | None) -> None:
+    async def _settle(
+        self, row: sa.Row[Any], legs: list[sa.Row[Any]], open_rooms: set[str] | None, back_s: float
+    ) -> None:
         waited = Waited(
             call=self._patience.unchanged_s(("call", row.id)),
             dispatch=self._patience.unchanged_s(("dispatch", row.id), row.dispatches),
             lease=self._patience.unchanged_s(("lease", row.id), (row.held, row.token)),
             agent=self._patience.unchanged_s(("agent", row.id), bool(row.held and row.entered)),
+            database=back_s,
         )
         try:
             room = None if open_rooms is None else await self._see(row, legs, open_rooms, waited)
-            if not isinstance(verdict(_known(row, legs), room, self._limits, waited), Wait):
+            if not isinstance(verdict(_known(row, legs, History()), room, self._limits, waited), Wait):
                 await self._carry_out(row, room, waited)
         except DatabaseAway:
             self.forget()
@@ -158,8 +186,8 @@ class Watcher:
         humans = frozenset(one.identity for one in listed if _is_human(one))
         if not row.held:  # else the agent notes who comes and goes, with the time at which it did
             await self._note_humans(row.id, legs, humans)
-        hurry = started and not waited.dispatch_used_up
-        return SeenRoom(humans, agent_coming=hurry and await self._rooms.awaits_agent(row.room_name))
+        ask = is_urgent(CallStatus(row.status), self._limits, waited) and not waited.dispatch_used_up
+        return SeenRoom(humans, agent_coming=ask and await self._rooms.awaits_agent(row.room_name))
 
     async def _note_humans(self, call_id: str, legs: list[sa.Row[Any]], humans: frozenset[str]) -> None:
         known = {leg.identity for leg in legs if leg.status == ParticipantStatus.JOINED}
@@ -181,7 +209,7 @@ class Watcher:
             if row is None or (row.dispatches, row.held, row.token) != (seen.dispatches, seen.held, seen.token):
                 return
             legs = (await _participants(conn, [row.id])).get(row.id, [])
-            known = _known(row, legs, await _entered_lately(conn, row.id))
+            known = _known(row, legs, await _history(conn, row.id))
             decided = verdict(known, room, self._limits, waited)
             await self._record(conn, row, decided)
         match decided:
@@ -244,21 +272,24 @@ async def _participants(conn: AsyncConnection, call_ids: list[str]) -> dict[str,
     return found
 
 
-async def _entered_lately(conn: AsyncConnection, call_id: str) -> int:
-    entered = sa.select(sa.func.count()).where(
-        call_events.c.call_id == call_id,
-        call_events.c.kind == EventKind.AGENT_JOINED,
-        call_events.c.created_at > moment(conn) - LATELY,
+async def _history(conn: AsyncConnection, call_id: str) -> History:
+    kind, at = call_events.c.kind, call_events.c.created_at
+    query = sa.select(kind, at).where(call_events.c.call_id == call_id, kind.in_(_OF_AGENTS)).order_by(call_events.c.id)
+    events = (await conn.execute(query)).all()
+    lately = moment(conn) - LATELY
+    return History(
+        lately=sum(event.kind == EventKind.AGENT_JOINED and event.created_at > lately for event in events),
+        asked=1 + sum(event.kind == EventKind.DISPATCH_REPEATED for event in events),
+        awaited=not events or events[-1].kind == EventKind.DISPATCH_REPEATED,
     )
-    return (await conn.execute(entered)).scalar_one()
 
 
-def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], lately: int = 0) -> KnownCall:
+def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], history: History) -> KnownCall:
     return KnownCall(
         status=CallStatus(row.status),
         dispatches=row.dispatches,
         agents=row.token or 0,
-        lately=lately,
+        history=history,
         held=bool(row.held),
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),

@@ -271,6 +271,41 @@ async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open
     assert await ended(deps.db, call) is None
 
 
+async def test_what_nobody_took_while_the_database_was_away_is_offered_at_once_when_it_is_back(open_with, until):
+    deps = await open_with(agent_join_timeout_s=2, dispatch_attempts=2)
+    call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    async with joined(deps, call) as caller:
+        await until(lambda: is_seen(deps, call, watcher))
+        for number in (1, 2, 3):
+            await watcher.look()
+            assert (await row_of(deps.db, call)).dispatches == number
+            watcher.forget()
+        assert await times_asked(deps, call) == 0, "it says nothing of those who might have come"
+        assert await look_until_ended(deps, call, until) == ("failed", "no_agent")
+        await until(lambda: not caller.isconnected())
+    assert await times_asked(deps, call) == 1
+
+
+async def test_a_loss_is_told_also_if_the_database_was_away_before_it(open_with):
+    deps = await open_with()
+    call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    async with joined(deps, call):
+        await release(deps, call, await begin(deps, call))
+        for _ in range(3):  # the second and third are reminders
+            await watcher.look()
+            watcher.forget()
+        assert await times_asked(deps, call) == 1
+        token = await take(deps, call)
+        await watcher.look()
+        await release(deps, call, token)
+        watcher.forget()
+        await watcher.look()
+        assert await times_asked(deps, call) == 2
+    assert await ended(deps.db, call) is None
+
+
 async def times_asked(deps: Deps, call: NewCall) -> int:
     return sum("; dispatch" in message for message in await events_of(deps.db, call))
 
@@ -326,6 +361,12 @@ async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
         assert await ended(deps.db, call) is None
 
 
+async def is_seen(deps: Deps, call: NewCall, watcher: Watcher) -> bool:
+    """Whether a watcher that looks finds the caller there."""
+    await watcher.look()
+    return await legs_of(deps.db, call) == [("ada", "joined", None)]
+
+
 @pytest.mark.parametrize("enters", [True, False])
 async def test_a_call_that_an_agent_gave_back_is_offered_at_once_and_elsewhere_if_that_could_not_enter(
     open_with, until, enters
@@ -334,12 +375,7 @@ async def test_a_call_that_an_agent_gave_back_is_offered_at_once_and_elsewhere_i
     call = await place_with_room(deps)
     async with joined(deps, call):
         watcher = Watcher(deps.db, deps.rooms, deps.settings)
-
-        async def caller_is_seen() -> bool:
-            await watcher.look()
-            return await legs_of(deps.db, call) == [("ada", "joined", None)]
-
-        await until(caller_is_seen)
+        await until(lambda: is_seen(deps, call, watcher))
         await release(deps, call, await take(deps, call, enters=enters))
         await watcher.look()
         first, again = await dispatches(deps, call)

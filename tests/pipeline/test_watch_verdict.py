@@ -1,11 +1,24 @@
 """What the watcher decides, without a server."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from calls.states import CallStatus, EndReason
-from pipeline.verdict import MOST_AGENTS, RETRY_S, Dispatch, Finish, KnownCall, Limits, SeenRoom, Wait, Waited, verdict
+from pipeline.verdict import (
+    MOST_AGENTS,
+    RETRY_S,
+    Dispatch,
+    Finish,
+    History,
+    KnownCall,
+    Limits,
+    SeenRoom,
+    Wait,
+    Waited,
+    verdict,
+)
 
 LIMITS = Limits(join=60, agent_join=5, agent_return=30, room_gone=10, dispatches=3)
 EMPTY, OCCUPIED, COMING = SeenRoom(), SeenRoom(frozenset({"ada"})), SeenRoom(frozenset({"ada"}), agent_coming=True)
@@ -14,16 +27,25 @@ CONNECTING = KnownCall(
     status=CallStatus.CONNECTING,
     dispatches=1,
     agents=0,
-    lately=0,
+    history=History(),
     held=False,
     entered=False,
     awaits_phone=False,
     ever_joined=False,
 )
 RINGING = replace(CONNECTING, status=CallStatus.RINGING, awaits_phone=True)
-RUNNING = replace(CONNECTING, status=CallStatus.IN_PROGRESS, agents=1, held=True, entered=True, ever_joined=True)
+TWICE, THRICE = (replace(CONNECTING, dispatches=n, history=History(asked=n)) for n in (2, 3))  # it was asked for one
+RUNNING = replace(
+    CONNECTING,
+    status=CallStatus.IN_PROGRESS,
+    agents=1,
+    history=History(lately=1, awaited=False),
+    held=True,
+    entered=True,
+    ever_joined=True,
+)
 LEFT = replace(RUNNING, held=False)
-AGAIN = replace(LEFT, dispatches=2)  # another agent was asked for
+AGAIN = replace(LEFT, dispatches=2, history=History(lately=1, asked=2))  # another agent was asked for
 
 HOPELESS = Finish(EndReason.AGENT_LOST, hopeless=True)
 
@@ -32,12 +54,20 @@ def held(call: KnownCall) -> KnownCall:
     return replace(call, held=True)
 
 
+def many(agents: int) -> History:
+    return History(lately=agents, awaited=False)
+
+
 def waited(
-    call: float, dispatch: float | None = None, agent: float | None = None, lease: float | None = None
+    call: float,
+    dispatch: float | None = None,
+    agent: float | None = None,
+    lease: float | None = None,
+    database: float = math.inf,
 ) -> Waited:
     """Without a dispatch repeated, or an agent that came or went, all are as old as the call."""
     agent = call if agent is None else agent
-    return Waited(call, call if dispatch is None else dispatch, agent if lease is None else lease, agent)
+    return Waited(call, call if dispatch is None else dispatch, agent if lease is None else lease, agent, database)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +85,16 @@ def waited(
         (CONNECTING, OCCUPIED, waited(5), Dispatch()),
         (RINGING, OCCUPIED, waited(5), Dispatch()),
         (held(CONNECTING), OCCUPIED, waited(999), Wait()),
-        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(99, dispatch=4, agent=99), Wait()),
-        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(99, dispatch=5, agent=99), Dispatch()),
-        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(4), Wait()),
-        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(5), Finish(EndReason.NO_AGENT)),
+        (TWICE, OCCUPIED, waited(99, dispatch=4, agent=99), Wait()),
+        (TWICE, OCCUPIED, waited(99, dispatch=5, agent=99), Dispatch()),
+        (THRICE, OCCUPIED, waited(4), Wait()),
+        (THRICE, OCCUPIED, waited(5), Finish(EndReason.NO_AGENT)),
         # an agent came, and gave the call back
         (CONNECTING, OCCUPIED, waited(3, agent=0), Dispatch(elsewhere=True)),
         (replace(CONNECTING, entered=True), OCCUPIED, waited(3, agent=0), Dispatch()),
         (CONNECTING, EMPTY, waited(3, agent=0), Wait()),
-        (replace(CONNECTING, dispatches=2), OCCUPIED, waited(3, dispatch=0, agent=1), Wait()),
-        (replace(CONNECTING, dispatches=3), OCCUPIED, waited(3, agent=0), Finish(EndReason.NO_AGENT)),
+        (TWICE, OCCUPIED, waited(3, dispatch=0, agent=1), Wait()),
+        (THRICE, OCCUPIED, waited(3, agent=0), Finish(EndReason.NO_AGENT)),
         # the conversation
         (RUNNING, EMPTY, waited(999), Wait()),
         (RUNNING, OCCUPIED, waited(999), Wait()),
@@ -75,8 +105,9 @@ def waited(
         (LEFT, OCCUPIED, waited(9), Dispatch()),
         (AGAIN, OCCUPIED, waited(99, dispatch=0, agent=1), Wait()),
         (AGAIN, OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch(reminder=True)),
-        (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch(reminder=True)),
+        (replace(AGAIN, dispatches=99), OCCUPIED, waited(99, dispatch=RETRY_S, agent=9), Dispatch(reminder=True)),
         (replace(LEFT, dispatches=99), OCCUPIED, waited(99, dispatch=9, agent=0), Dispatch()),
+        (replace(LEFT, dispatches=99), OCCUPIED, waited(9, dispatch=9), Dispatch()),
         (AGAIN, COMING, waited(99, dispatch=4, agent=9), Wait()),
         (AGAIN, COMING, waited(99, dispatch=5, agent=9), Dispatch(reminder=True)),
         (LEFT, OCCUPIED, waited(99, dispatch=1, agent=30), Finish(EndReason.AGENT_LOST)),
@@ -90,12 +121,30 @@ def waited(
         ),
         (LEFT, EMPTY, waited(99, agent=29), Wait()),
         (LEFT, EMPTY, waited(99, agent=30), Finish(EndReason.CALLER_HUNG_UP)),
+        # the database is back, without which nobody took a call
+        (CONNECTING, OCCUPIED, waited(0, database=0), Dispatch(reminder=True)),
+        (THRICE, OCCUPIED, waited(0, database=0), Dispatch(reminder=True)),
+        (CONNECTING, COMING, waited(4, database=4), Wait()),
+        (CONNECTING, EMPTY, waited(0, database=0), Wait()),
+        (held(CONNECTING), OCCUPIED, waited(0, database=0), Wait()),
+        (TWICE, OCCUPIED, waited(1, dispatch=0, database=1), Wait()),
+        (TWICE, OCCUPIED, waited(3, dispatch=RETRY_S, database=3), Dispatch(reminder=True)),
+        (TWICE, OCCUPIED, waited(5, dispatch=4, database=5), Wait()),
+        (THRICE, OCCUPIED, waited(9, dispatch=5, database=9), Finish(EndReason.NO_AGENT)),
+        (LEFT, OCCUPIED, waited(0, database=0), Dispatch()),
+        (AGAIN, OCCUPIED, waited(0, database=0), Dispatch(reminder=True)),
+        (AGAIN, COMING, waited(0, database=0), Wait()),
         # so many agents were lost that the next one would be too
-        (replace(LEFT, lately=MOST_AGENTS - 1), OCCUPIED, waited(99, agent=0), Dispatch()),
-        (replace(LEFT, lately=MOST_AGENTS), OCCUPIED, waited(99, agent=0), HOPELESS),
-        (replace(LEFT, lately=MOST_AGENTS, entered=False), OCCUPIED, waited(99, agent=0), Dispatch(elsewhere=True)),
-        (replace(LEFT, lately=MOST_AGENTS), EMPTY, waited(99, agent=0), Wait()),
-        (replace(RUNNING, lately=MOST_AGENTS), OCCUPIED, waited(99), Wait()),
+        (replace(LEFT, history=many(MOST_AGENTS - 1)), OCCUPIED, waited(99, agent=0), Dispatch()),
+        (replace(LEFT, history=many(MOST_AGENTS)), OCCUPIED, waited(99, agent=0), HOPELESS),
+        (
+            replace(LEFT, history=many(MOST_AGENTS), entered=False),
+            OCCUPIED,
+            waited(99, agent=0),
+            Dispatch(elsewhere=True),
+        ),
+        (replace(LEFT, history=many(MOST_AGENTS)), EMPTY, waited(99, agent=0), Wait()),
+        (replace(RUNNING, history=many(MOST_AGENTS)), OCCUPIED, waited(99), Wait()),
         # the room went
         (RUNNING, SeenRoom(missing=9), waited(99), Wait()),
         (RUNNING, SeenRoom(missing=59), waited(99), Wait()),
