@@ -274,6 +274,11 @@ async def check(
     never = NEVER - {"dispatch.repeated"} if late else NEVER
     assert not never & set(happened), happened
     assert all(later.created_at > earlier.created_at - SLACK for earlier, later in pairwise(events))
+    first, *_, start, end = (event.kind for event in events if event.kind in ONCE)
+    assert (first, start, end) == ("call.created", "call.started", "call.completed")
+    if outage.seconds == LONG_S and not late:
+        longest = max(event.data["seconds"] for event in events if event.kind == "database.back")
+        assert abs(longest - LONG_S) < SLACK.total_seconds()
     async with call.database.reading() as connection:
         [person] = (await connection.execute(sa.select(participants).where(participants.c.call_id == call.id))).all()
     assert person.status == "left"
