@@ -79,6 +79,10 @@ class Caller:
         since = time.monotonic() - within
         return any(level > LOUD for at, level in reversed(self.heard[-100:]) if at > since)
 
+    def agent_listens(self) -> bool:
+        """Whether the agent says so; else it thinks or speaks."""
+        return self.agent is not None and self.agent.attributes.get("lk.agent.state") == "listening"
+
     def seconds_heard(self) -> float:
         """How much of the agent's voice was heard in all."""
         return sum(level > LOUD for _, level in self.heard) / 50
