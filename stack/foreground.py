@@ -2,7 +2,8 @@
 
 A program that runs and was ready, but is of no use any more, is started again: it hangs, or says itself that something
 is wrong with it. One that waits for another (the database, LiveKit) says so by a 503, and is left alone: to start it
-again would end its calls and bring nothing back.
+again would end its calls and bring nothing back. Nor has it failed if it dies meanwhile and waits again: what it waits
+for was there before. A program that was never ready has nothing to show that it can work here.
 """
 
 import signal
@@ -69,6 +70,8 @@ class _Watch:
         self._check_at = dict.fromkeys(self._programs, 0.0)
         self._useless: defaultdict[str, int] = defaultdict(int)  # the checks in a row that found a program so
         self.waiting = dict.fromkeys(self._programs, time.monotonic())  # not ready, since when
+        self._fails_at = dict.fromkeys(self._programs, time.monotonic() + READY_WITHIN_S)  # unless ready by then
+        self._once_ready: set[str] = set()
 
     def look(self, supervisor: Supervisor) -> None:
         """Print what changed, start again what is of no use; StackFailed if a program keeps dying or is never ready."""
@@ -83,10 +86,15 @@ class _Watch:
                 self._note_restart(name)
             self._started[name] = state.started
         for name, since in list(self.waiting.items()):
-            if _status(self._programs[name].ready_url) == HTTPStatus.OK:
+            status = _status(self._programs[name].ready_url)
+            now = time.monotonic()
+            if status == HTTPStatus.OK:
                 del self.waiting[name]
-                print(f"{name} is ready after {time.monotonic() - since:.1f} s", flush=True)
-            elif time.monotonic() - since > READY_WITHIN_S:
+                self._once_ready.add(name)
+                print(f"{name} is ready after {now - since:.1f} s", flush=True)
+            elif status == HTTPStatus.SERVICE_UNAVAILABLE and name in self._once_ready:
+                self._fails_at[name] = now + READY_WITHIN_S
+            elif now > self._fails_at[name]:
                 self._fail(name, f"is not ready after {READY_WITHIN_S} s")
         self._check_one(supervisor)
 
@@ -110,6 +118,7 @@ class _Watch:
         now = time.monotonic()
         self._restarts[name] = [at for at in self._restarts[name] if now - at < RESTARTS_WITHIN_S] + [now]
         self.waiting[name] = now
+        self._fails_at[name] = now + READY_WITHIN_S
         if len(self._restarts[name]) > RESTARTS:
             self._fail(name, "keeps dying")
         print(f"{name} died and was started again", flush=True)

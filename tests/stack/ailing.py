@@ -1,4 +1,7 @@
-"""A program that answers every request with the status in a file, 200 without one: `ailing.py PORT FILE`."""
+"""A program that answers every request with the status in a file: `ailing.py PORT FILE`.
+
+Without the file that is 200; an empty one is no answer.
+"""
 
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,8 +14,9 @@ PORT, FILE = int(sys.argv[1]), Path(sys.argv[2])
 
 class Ailing(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(int(FILE.read_text()) if FILE.exists() else 200)
-        self.end_headers()
+        if status := FILE.read_text() if FILE.exists() else "200":
+            self.send_response(int(status))
+            self.end_headers()
 
     @override
     def log_message(self, format: str, *args: object) -> None:

@@ -1,4 +1,7 @@
-"""A stack of stand-in programs for the tests: `foreground.py LOGS NAME=READY_URL=COMMAND...`, run as `make up` does."""
+"""A stack of stand-in programs for the tests, run as `make up` does.
+
+`foreground.py LOGS READY_WITHIN_S NAME=READY_URL=COMMAND...`
+"""
 
 import os
 import shlex
@@ -10,7 +13,8 @@ from stack.foreground import StackFailed, run
 from stack.programs import Program
 
 foreground.CHECK_EVERY_S, foreground.ANSWERS_WITHIN_S = 0.2, 0.5  # what takes a minute takes some seconds here
-logs, *words = sys.argv[1:]
+logs, ready_within_s, *words = sys.argv[1:]
+foreground.READY_WITHIN_S = int(ready_within_s)
 programs = []
 for word in words:
     name, ready_url, command = word.split("=", 2)

@@ -16,6 +16,11 @@ pytestmark = pytest.mark.restless
 Stack = Callable[..., Program]
 
 
+def ailing(name: str, folder: Path, port: int) -> str:
+    """A program whose answers are what is in the file of its name."""
+    return f"{name}=http://127.0.0.1:{port}/={sys.executable} {ROOT}/tests/stack/ailing.py {port} {folder / name}"
+
+
 def serving(name: str, folder: Path, port: int) -> str:
     """A program that answers on a port, with a child of its own."""
     server = f"{sys.executable} -m http.server {port} --bind 127.0.0.1 --directory {folder}"
@@ -26,8 +31,9 @@ def serving(name: str, folder: Path, port: int) -> str:
 def stack(tmp_path: Path) -> Iterator[Stack]:
     programs: list[Program] = []
 
-    def start(*words: str) -> Program:
-        command = [sys.executable, str(ROOT / "tests/stack/foreground.py"), str(tmp_path / "logs"), *words]
+    def start(*words: str, ready_within_s: int = 60) -> Program:
+        runner = str(ROOT / "tests/stack/foreground.py")
+        command = [sys.executable, runner, str(tmp_path / "logs"), str(ready_within_s), *words]
         program = Program(command, log=tmp_path / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
         program.start()
         programs.append(program)
@@ -49,10 +55,14 @@ def two_servers(stack: Stack, tmp_path: Path) -> tuple[Program, dict[str, int]]:
 def listener(stack_program: Program, port: int) -> psutil.Process:
     """The process of the stack that runs the server on `port`."""
     return next(
-        child
-        for child in psutil.Process(stack_program.pid).children(recursive=True)
-        if str(port) in child.cmdline() and "http.server" in child.cmdline()
+        child for child in psutil.Process(stack_program.pid).children(recursive=True) if str(port) in child.cmdline()
     )
+
+
+def restart(stack_program: Program, name: str, port: int) -> None:
+    """Kill one of the stack's programs, and wait until it is started again."""
+    listener(stack_program, port).kill()
+    wait_until(lambda: f"{name} died and was started again" in stack_program.output, f"{name}, again")
 
 
 def test_a_killed_program_comes_back_while_the_others_run_on(two_servers: tuple[Program, dict[str, int]]) -> None:
@@ -82,11 +92,7 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
     tmp_path: Path,
 ) -> None:
     states = {"broken": 500, "waits": 503}
-    words = []
-    for name in states:
-        server = f"{sys.executable} {ROOT}/tests/stack/ailing.py {(port := free_port())} {tmp_path / name}"
-        words.append(f"{name}=http://127.0.0.1:{port}/={server}")
-    program = stack(*words)
+    program = stack(*(ailing(name, tmp_path, free_port()) for name in states))
     wait_until(lambda: "all ready" in program.output, "both programs")
     for name, status in states.items():
         (tmp_path / name).write_text(str(status))
@@ -95,6 +101,32 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
     wait_until(lambda: program.output.count("broken is ready") == 2, "the broken program, again")
     assert "waits runs" not in program.output
     assert program.output.count("waits is ready") == 1
+
+
+@pytest.mark.parametrize("answer", ["500", ""])
+def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_that_does_not_work(
+    stack: Stack,
+    tmp_path: Path,
+    answer: str,
+) -> None:
+    ports = {"waits": free_port(), "broken": free_port()}
+    program = stack(*(ailing(name, tmp_path, port) for name, port in ports.items()), ready_within_s=10)
+    wait_until(lambda: "all ready" in program.output, "both programs")
+    for name, status in (("waits", "503"), ("broken", answer)):  # were it not waited for, it would be first to fail
+        (tmp_path / name).write_text(status)
+        restart(program, name, ports[name])
+    assert program.wait(60) == 1
+    assert program.output.splitlines()[-1].startswith("broken is not ready after 10 s")
+
+
+def test_a_program_that_was_never_ready_ends_the_stack_also_if_it_waits_for_another(
+    stack: Stack,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "waits").write_text("503")
+    program = stack(ailing("waits", tmp_path, free_port()), ready_within_s=1)
+    assert program.wait(60) == 1
+    assert program.output.splitlines()[-1].startswith("waits is not ready after 1 s")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
