@@ -12,6 +12,7 @@ import aiohttp
 from livekit import rtc
 from livekit.agents import APIConnectOptions, APIError, stt
 
+from calls.transcript import CALLER
 from worker.room.activity import SAMPLE_RATE, Activity
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
@@ -225,7 +226,7 @@ class Ear:
         if transcript is None:
             return
         if self._segment is None:
-            self._segment = transcript.begin("user", self.identity)
+            self._segment = transcript.begin(CALLER, self.identity)
         self._interim = (text, started_at, ended_at)
         transcript.update(self._segment, text, started_at, ended_at, final=final)
         if final:

@@ -76,7 +76,7 @@ class TranscriptWriter:
         self.lost = False
 
     def begin(self, speaker: str, identity: str | None) -> int:
-        """A new segment of `speaker` ("user" or "agent"); the handle for its updates."""
+        """A new segment of `speaker` (CALLER or AGENT); the handle for its updates."""
         self._lines.append(_Line(speaker, identity))
         return len(self._lines) - 1
 

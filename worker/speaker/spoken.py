@@ -3,6 +3,7 @@
 from livekit.agents.voice import io
 from typing_extensions import override
 
+from calls.transcript import AGENT
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
 from worker.speaker.voice import Voice
@@ -28,7 +29,7 @@ class Spoken(io.TextOutput):
         if not self._text.strip():
             return
         if self._segment is None:
-            self._segment = self._transcript.begin("agent", None)
+            self._segment = self._transcript.begin(AGENT, None)
         self._write(self._clock.now(), final=False)
 
     @override
