@@ -16,6 +16,7 @@ from pipeline.fate import Done, Fail, Fate
 from pipeline.joining import Piece, is_playable, join
 
 OPUS_RATE = 48_000  # an Ogg Opus file counts time in samples of this rate, whatever it was made from
+HEADERS = 300  # bytes; a file that is no longer was hardly begun: there is nothing in it to be looked at
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
 DAMAGED = ".damaged"
 AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
@@ -37,7 +38,7 @@ async def run(job: Job, deps: Deps) -> Fate:
         file, damaged = await asyncio.to_thread(_whole, pieces, folder / f"{call_id}.joined")
         duration_ms = await asyncio.to_thread(_duration_ms, file)
         if duration_ms is None:
-            return Fail("It could not be decoded.")
+            return Fail(f"It could not be decoded: {', '.join(file.name for file in damaged)}.")
         key = f"recordings/{job.tenant_id}/{call_id}.ogg"
         await deps.storage.put_file(key, file)
         async with deps.db.writing() as conn:
@@ -98,12 +99,12 @@ def _keep(file: Path) -> Path:
 def _pieces(folder: Path, call_id: str) -> list[Piece]:
     """The files of the call's agents, `<call>.<token>.<milliseconds>.ogg`, as `.part` if their writer was killed.
 
-    One that an attempt before this one found damaged is among them.
+    One that an attempt before this one found damaged is among them, and so is one of which nothing can be read.
     """
     found = []
     for file in folder.glob(f"{call_id}.*.ogg*"):
         _call_id, _token, starts_at_ms, *_ending = file.name.split(".")
-        if _duration_ms(file) is not None or is_playable(file):
+        if _duration_ms(file) is not None or file.stat().st_size > HEADERS:
             found.append(Piece(int(starts_at_ms), file))
     return sorted(found)
 

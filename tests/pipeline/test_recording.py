@@ -152,13 +152,13 @@ async def test_a_recording_that_is_not_there_or_empty_has_failed_and_the_call_sa
     assert await events(deps.db, call_id) == ["Recording failed: The worker left no recording on this machine."]
 
 
-@pytest.mark.parametrize("header", [b"OpusHead", b"OpusTags"])
-async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so(deps, until, header):
+@pytest.mark.parametrize("lost", [b"OpusHead", b"OpusTags", b"OggS"])
+async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so(deps, until, lost):
     call_id, token = await running_call(deps.db, RECORDED)
     for number, starts_at_ms in enumerate((0, 2000, 4000), 1):
         write_ogg(local(deps, call_id, number, starts_at_ms), tone(LOW, 1))
     broken = local(deps, call_id, 2, 2000)
-    damage(broken, header)
+    damage(broken, lost)
     content = broken.read_bytes()
     await hang_up(deps.db, call_id, token)
     async with working(deps):
@@ -188,23 +188,28 @@ async def test_what_can_be_decoded_before_a_long_end_of_nothing_is_kept(deps, un
     assert heard(pcm, 0.1, 0.9) == LOW
 
 
+@pytest.mark.parametrize("lost", [b"OpusTags", b"OggS"])
 @pytest.mark.parametrize("pieces", [1, 2])
-async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays(deps, until, pieces):
+async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays_and_the_call_says_so(
+    deps, until, pieces, lost
+):
     call_id, token = await running_call(deps.db, RECORDED)
     for number in range(pieces):
         write_ogg(local(deps, call_id, number, number * 2000), tone(LOW, 1))
-        damage(local(deps, call_id, number, number * 2000), b"OpusTags")
+        damage(local(deps, call_id, number, number * 2000), lost)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
     assert (await recording(deps, call_id)).status == "failed"
-    assert await events(deps.db, call_id) == ["Recording failed: It could not be decoded."]
-    assert len(left_behind(deps, call_id)) == pieces
+    kept = [f"{local(deps, call_id, number, number * 2000).name}.damaged" for number in range(pieces)]
+    assert sorted(left_behind(deps, call_id)) == kept
+    said = f"Recording failed: It could not be decoded: {', '.join(kept)}."
+    assert await events(deps.db, call_id) == [said]
 
 
-def damage(file: Path, header: bytes) -> None:
-    """Write over what says how its sound is to be decoded."""
-    file.write_bytes(file.read_bytes().replace(header, b"nonsense"))
+def damage(file: Path, lost: bytes) -> None:
+    """Write over what says how its sound is to be decoded, or where it is."""
+    file.write_bytes(file.read_bytes().replace(lost, b"nonsense"))
 
 
 async def test_a_call_without_recording_has_none(deps):
