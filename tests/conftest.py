@@ -180,10 +180,20 @@ async def start(tmp_path: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
-    """The whole stack with local speech, shared by all who need it; who kills a part waits until it is back."""
+def _shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
     with in_thread() as providers, whole_stack_in(tmp_path_factory.mktemp("whole-stack"), providers) as stack:
         yield stack
+
+
+@pytest.fixture
+def whole_stack(_shared_stack: WholeStack) -> WholeStack:
+    """The whole stack with local speech, shared by all who need it; who kills a part waits until it is back.
+
+    Should the test before have ended it, it is started again: the last test is the one to do that.
+    """
+    if _shared_stack.has_ended:
+        _shared_stack.start()
+    return _shared_stack
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ It hears and speaks with local speech. What the language model says is scripted,
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,15 +21,42 @@ START_TIMEOUT_S = 150
 
 
 class WholeStack:
-    """A running stack: its addresses and key, and its processes."""
+    """A running stack: its addresses and key, its processes, and the providers that it asks."""
 
-    def __init__(self, program: Program, folder: Path, ports: dict[str, int]) -> None:
+    def __init__(self, program: Program, folder: Path, ports: dict[str, int], providers: Providers) -> None:
         self.ports = ports
         self.folder = folder
+        self.providers = providers
+        self._program = program
+        self.start()
         self.env = read_env(folder / "env")
         self.url = self.env["CALLROOM_URL"]
         self.key = self.env["CALLROOM_API_KEY"]
-        self._program = program
+
+    @property
+    def has_ended(self) -> bool:
+        return self._program.returncode is not None
+
+    def start(self) -> None:
+        """Return when it says that it is up."""
+        self._program.log.unlink(missing_ok=True)
+        self._program.start()
+        wait_until(
+            lambda: "Callroom is up" in self.output or self.has_ended,
+            f"the whole stack, see {self._program.log}",
+            START_TIMEOUT_S,
+        )
+        if self.has_ended:
+            raise RuntimeError(f"The stack ended:\n{self.output}")
+
+    def end(self, number: signal.Signals) -> int:
+        """Its exit status after that signal, when it has left nothing behind."""
+        family = psutil.Process(self._program.pid).children(recursive=True)
+        self._program.send(number)
+        status = self._program.wait(60)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert not alive, f"the stack left {alive}"
+        return status
 
     @property
     def output(self) -> str:
@@ -70,19 +98,10 @@ def whole_stack_in(folder: Path, providers: Providers) -> Iterator[WholeStack]:
     env |= {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_LLM_URL": providers.url}
     providers.answer_with(model)
     program = Program([sys.executable, "-m", "stack"], log=folder / "output", env=env)
-    program.start()
     try:
-        wait_until(
-            lambda: "Callroom is up" in program.output or program.returncode is not None,
-            f"the whole stack, see {program.log}",
-            START_TIMEOUT_S,
-        )
-        if program.returncode is not None:
-            raise RuntimeError(f"The stack ended:\n{program.output}")
-        yield WholeStack(program, folder, ports)
-        family = psutil.Process(program.pid).children(recursive=True)
-        program.stop(60)
-        _, alive = psutil.wait_procs(family, timeout=20)
-        assert not alive, f"the stack left {alive}"
+        stack = WholeStack(program, folder, ports, providers)
+        yield stack
+        if not stack.has_ended:
+            stack.end(signal.SIGTERM)
     finally:
         program.stop(60)

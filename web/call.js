@@ -29,6 +29,7 @@ const ENDINGS = {
   silence: "Nobody said anything any more",
   provider_failed: "A speech or language service failed",
 };
+const ENDED = new Set(["call.completed", "call.failed"]); // kinds of events
 
 export class Call {
   #api;
@@ -70,12 +71,17 @@ export class Call {
     this.#show("connecting");
   }
 
-  /** Talk until somebody ends the call, then show what came of it. */
+  /**
+   * Talk until somebody ends the call, then show what came of it.
+   *
+   * Why it ended is said at once: whoever shuts Callroom down does not wait for what comes of it.
+   */
   async run() {
     await this.#join();
     try {
       for await (const { kind, data } of this.#api.follow(this.#id)) {
         if (kind === "segment") this.#transcript.put(data);
+        if (kind === "event" && ENDED.has(data.kind)) this.#end(data.data.reason);
       }
     } finally {
       this.#finish();
@@ -83,7 +89,6 @@ export class Call {
     }
     const detail = await this.#api.detail(this.#id);
     this.#transcript.replace(detail.transcript.segments);
-    at("status").textContent = ENDINGS[detail.end_reason] ?? STATES.over;
     showOutcome(detail);
     at("again").hidden = false;
   }
@@ -123,6 +128,11 @@ export class Call {
     this.#over = true;
     at("controls").hidden = true;
     showWorking();
+  }
+
+  #end(reason) {
+    this.#finish();
+    at("status").textContent = ENDINGS[reason] ?? STATES.over;
   }
 
   #show(state) {

@@ -1,11 +1,13 @@
-"""A spoken call through the page, from the button to the recording."""
+"""A spoken call through the page, from the button to the recording, and one that Ctrl-C ends."""
 
+import asyncio
+import signal
 import subprocess
 from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from bench.word_errors import word_error_rate
 from demo.client import Client
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.restless
 
 SENTENCE = "I would like to book a table for four people, please."
 MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
+SHUT_DOWN_WITHIN_S = 20  # it takes two or three; a busy machine takes its time
 GREETING = "Hello, how can I help you?"
 AGENT = {
     "name": "Reception",
@@ -41,21 +44,30 @@ def spoken(tmp_path: Path) -> Path:
     return whole
 
 
+async def start_call(browser: Browser, stack: WholeStack) -> Page:
+    """The page with a new agent's call, whose button was just pressed."""
+    async with aiohttp.ClientSession() as session:
+        agent = await Client(session, stack.url, stack.key).post("/v1/agents", AGENT)
+    page = await browser.new_page(permissions=["microphone"])
+    await page.goto(f"{stack.url}/#key={stack.key}")
+    await page.get_by_label("Agent", exact=True).select_option(agent["id"])
+    await page.get_by_role("button", name="Start the call").click()
+    return page
+
+
+def lines(page: Page, speaker: str) -> Locator:
+    """Those of the transcript that are said to be the speaker's."""
+    all_lines = page.get_by_role("region", name="Transcript").get_by_role("listitem")
+    return all_lines.filter(has=page.get_by_text(speaker, exact=True))
+
+
 @pytest.mark.timeout(300)
 async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(
     whole_stack: WholeStack, spoken: Path, until: Until
 ) -> None:
-    async with aiohttp.ClientSession() as session:
-        agent = await Client(session, whole_stack.url, whole_stack.key).post("/v1/agents", AGENT)
     async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:
-        page = await browser.new_page(permissions=["microphone"])
-        await page.goto(f"{whole_stack.url}/#key={whole_stack.key}")
-        await page.get_by_label("Agent", exact=True).select_option(agent["id"])
-        await page.get_by_role("button", name="Start the call").click()
-
-        lines = page.get_by_role("region", name="Transcript").get_by_role("listitem")
-        agents = lines.filter(has=page.get_by_text("Reception", exact=True))
-        ours = lines.filter(has=page.get_by_text("You", exact=True))
+        page = await start_call(browser, whole_stack)
+        agents, ours = lines(page, "Reception"), lines(page, "You")
         await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
         await until(lambda: understood(ours), 60)
         await expect(agents.filter(has_text="pleasure").first).to_be_visible(timeout=60_000)
@@ -71,9 +83,24 @@ async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(
         await expect(page.get_by_text("You hung up")).to_be_visible()
 
 
-async def understood(lines: Locator) -> bool:
+@pytest.mark.timeout(300)
+async def test_ctrl_c_ends_a_call_and_the_page_says_so_also_when_nobody_hears_any_more_what_came_of_it(
+    whole_stack: WholeStack,
+) -> None:
+    async with chromium() as browser:
+        page = await start_call(browser, whole_stack)
+        await expect(lines(page, "Reception").filter(has_text="Hello").first).to_be_visible(timeout=60_000)
+        whole_stack.providers.hang("llm")
+        ending = asyncio.create_task(asyncio.to_thread(whole_stack.end, signal.SIGINT))
+        await expect(page.get_by_text("Callroom was shut down")).to_be_visible(timeout=SHUT_DOWN_WITHIN_S * 1000)
+        assert await ending == 0
+    whole_stack.providers.recover()
+    assert "stopped: worker (exit status 0)" in whole_stack.log("supervisord")
+
+
+async def understood(ours: Locator) -> bool:
     """Whether one of the lines is what was said, but for a few words."""
-    heard = await lines.get_by_role("paragraph").all_inner_texts()
+    heard = await ours.get_by_role("paragraph").all_inner_texts()
     return any(word_error_rate(SENTENCE, text) <= MISHEARD for text in heard)
 
 
