@@ -28,7 +28,7 @@ RACE_S = 0.02
 SLOW_LOOK_S = 0.01
 RENEWALS = 3  # of a lease, while it lasts
 PRUNE_S = 600.0
-DRAIN_S = 8.0
+DRAIN_S = 5.0  # whoever stops a process kills it after some eight: what it has not handed back by then comes late
 
 Run = Callable[[Job], Awaitable[Fate]]
 
