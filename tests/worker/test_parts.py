@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from typing import Any
 
 import aiohttp
 import pytest
@@ -31,7 +30,19 @@ class Told:
     def __init__(self) -> None:
         self.restarts: list[str] = []
         self.failures: list[str] = []
+        self.stopped: list[str] = []
         self.parts = Parts(self.restarts.append, self.failures.append)
+
+    def start(self, name: str) -> None:
+        """A part that runs until it is stopped."""
+
+        async def run() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.stopped.append(name)
+
+        self.parts.start(name, run)
 
 
 async def test_a_part_that_dies_runs_again_until_that_is_useless(until: Until) -> None:
@@ -46,26 +57,29 @@ async def test_a_part_that_dies_runs_again_until_that_is_useless(until: Until) -
 
 
 async def test_parts_are_stopped_the_other_way_round_and_one_that_is_done_is_left_alone() -> None:
-    told, stopped = Told(), []
-
-    def until_stopped(name: str) -> Any:
-        async def run() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                stopped.append(name)
-
-        return run
+    told = Told()
 
     async def is_done() -> None:
         return
 
-    told.parts.start("journal", until_stopped("journal"))
+    told.start("journal")
     told.parts.start("greeting", is_done)
-    told.parts.start("speaker", until_stopped("speaker"))
+    told.start("speaker")
     await asyncio.sleep(0)
     await told.parts.stop()
-    assert stopped == ["speaker", "journal"]
+    assert told.stopped == ["speaker", "journal"]
+    assert (told.restarts, told.failures) == ([], [])
+
+
+async def test_one_part_is_stopped_while_the_others_run_on() -> None:
+    told = Told()
+    for name in ("journal", "speaker", "solitude"):
+        told.start(name)
+    await asyncio.sleep(0)
+    await told.parts.stop_one("speaker")
+    assert told.stopped == ["speaker"]
+    await told.parts.stop()
+    assert told.stopped == ["speaker", "solitude", "journal"]
     assert (told.restarts, told.failures) == ([], [])
 
 
