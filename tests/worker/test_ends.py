@@ -20,6 +20,7 @@ from tests.worker.conftest import Stage, Talk, take_over
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
+PATIENT = {"silence_reminder_s": 600, "silence_timeout_s": 900}
 
 
 async def _end_over_the_api(call: Talk) -> bool:
@@ -38,7 +39,7 @@ async def _times_ended(call: Talk) -> tuple[int, int]:
 
 
 async def by_the_agent(stage: Stage, until: Until) -> None:
-    call = await stage.call(system_prompt="END", first_message=HELLO)
+    call = await stage.call(system_prompt="END", first_message=HELLO, **PATIENT)
     async with call.caller() as caller:
         await until(lambda: call.said("agent"))
         await caller.say()
@@ -91,9 +92,11 @@ async def by_a_lost_connection(stage: Stage, until: Until) -> None:
     caller = call.caller()
     command = [sys.executable, "-m", "tests.worker.caller", caller.url, caller.token]
     process = await asyncio.create_subprocess_exec(*command)
-    await until(lambda: call.said("agent"))
-    process.kill()
-    await process.wait()
+    try:
+        await until(lambda: call.said("agent"))
+    finally:
+        process.kill()
+        await process.wait()
     row = await until(call.ended, timeout=50)
     assert row.end_reason == "connection_lost"
     [lost] = [event for event in await call.events() if event.kind == "participant.left"]

@@ -80,7 +80,7 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
             await caller.say(0.9)
             await until(lambda: not caller.agent_is_heard())
         await until(lambda: call.has_said("agent", LONG))
-        assert abs(caller.seconds_heard() - len(LONG) / 15) < 0.5
+        assert abs(caller.seconds_heard() - len(LONG) / 15) < 1
         assert providers.chats == []
         assert await call.said("user") == "Mm-hm."
     await until(call.ended)
