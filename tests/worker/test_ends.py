@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sys
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from tests.worker.conftest import Stage, Talk, take_over
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
-PATIENT = {"silence_reminder_s": 600, "silence_timeout_s": 900}
+PATIENT: dict[str, Any] = {"silence_reminder_s": 600, "silence_timeout_s": 900}
 
 
 async def _end_over_the_api(call: Talk) -> bool:
