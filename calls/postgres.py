@@ -12,8 +12,9 @@ from calls.clock import SET_AGAIN_S, ServerClock, is_set
 
 # The server ends a statement itself so much earlier than we give the connection up: it then stays good.
 GRACE_S = 0.3
-# A process that stops in the middle of a transaction holds its locks no longer than this.
-IDLE_IN_TRANSACTION_S = 5
+# A process that stops in the middle of a transaction holds its locks no longer than this. Its connection is lost with
+# them, which is taken for its death: a busy machine is to have let it go on by then.
+IDLE_IN_TRANSACTION_S = 8
 # How soon a server notices that a client's machine is gone, and lets its locks go.
 CLIENT_GONE_S = 10
 # SQLSTATE: connection exceptions, a transaction that gave way to another, too few resources, and a server that shuts
