@@ -21,7 +21,6 @@ from calls.events import EventKind
 from calls.leases import enter
 from calls.post_call import ANALYSES, PostCall
 from calls.states import (
-    LIVE,
     PARTICIPANT_PRESENT,
     SOURCES,
     TERMINAL,
@@ -39,12 +38,15 @@ MICROS_PER_DOLLAR = 1_000_000
 _INSERT_EVENT = sa.insert(call_events)
 _THIS_CALL = calls.c.id == sa.bindparam("call_id")
 _GET = sa.select(calls).where(_THIS_CALL)
-_HOLD = sa.select(calls.c.id).where(_THIS_CALL).with_for_update()
+_HOLD = sa.select(calls.c.status, calls.c.ended_at).where(_THIS_CALL).with_for_update()
 _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
 
 
 class CallStore:
     """The verbs of a call on one open transaction; whoever changes no row lost the race and does nothing.
+
+    An agent may come to write down only after the end of the call what happened before it, as when the database was
+    away and whoever ended the call came first: that it began, and who came and went, is written all the same.
 
     Args:
         connection: the open transaction.
@@ -96,17 +98,19 @@ class CallStore:
         await self.add_event(call_id, EventKind.AGENT_JOINED, "livekit", "Agent joined")
 
     async def participant_joined(self, call_id: str, identity: str) -> bool:
-        """Note that a participant is in the room; False if it was already, or the call is over."""
-        await self._hold(call_id)
+        """Note that a participant is in the room; False if it was already, or the call was over."""
+        over_at = await self._hold(call_id)
+        if over_at is not None and over_at < self._at:
+            return False
         joined = await self._connection.execute(
             sa.update(participants)
             .where(participants.c.call_id == call_id, participants.c.identity == identity)
-            .where(participants.c.status != ParticipantStatus.JOINED)
-            .where(sa.exists().where(calls.c.id == call_id, calls.c.status.in_(LIVE)))
+            .where(~_is_here(over_at))
             .values(
-                status=ParticipantStatus.JOINED,
+                status=ParticipantStatus.JOINED if over_at is None else ParticipantStatus.LEFT,
                 joined_at=sa.func.coalesce(participants.c.joined_at, self._at),
-                left_at=None,
+                left_at=over_at,
+                end_reason=None,
             )
             .returning(participants.c.id, participants.c.transport),
         )
@@ -129,11 +133,14 @@ class CallStore:
         reason: EndReason | None = None,
     ) -> bool:
         """Note that a participant is gone, or its leg failed; False if that was known."""
-        await self._hold(call_id)
+        over_at = await self._hold(call_id)
+        if over_at is not None and over_at <= self._at:
+            return False
+        expected = participants.c.status.in_(PARTICIPANT_PRESENT) if over_at is None else _is_here(over_at)
         left = await self._connection.execute(
             sa.update(participants)
             .where(participants.c.call_id == call_id, participants.c.identity == identity)
-            .where(participants.c.status.in_(PARTICIPANT_PRESENT))
+            .where(expected)
             .values(status=status, left_at=self._at, end_reason=reason)
             .returning(participants.c.id, participants.c.transport),
         )
@@ -179,7 +186,12 @@ class CallStore:
         """The first human and the agent are both in the room: the call's zero for segments, recording and billing."""
         row = await self._lock(call_id)
         kind, message = EventKind.CALL_STARTED, "Call started"
-        if not await self._move(row, CallStatus.IN_PROGRESS, kind, message, "lifecycle", started_at=self._at):
+        if row.status in TERMINAL:
+            if row.started_at is not None or row.ended_at < self._at:
+                return False
+            await self._start_after_its_end(row)
+            await self.add_event(call_id, kind, "lifecycle", message)
+        elif not await self._move(row, CallStatus.IN_PROGRESS, kind, message, "lifecycle", started_at=self._at):
             return False
         await webhooks.announce(self._connection, call_id, "call.started")
         return True
@@ -193,13 +205,8 @@ class CallStore:
         if row.status in TERMINAL:
             return False
         at = max(self._at, row.started_at or self._at)  # the last sign of life may be older than its beginning
-        status = outcome(reason, started=row.started_at is not None)
-        seconds = math.ceil((at - row.started_at).total_seconds()) if row.started_at else 0
-        cost = round(row.price_micros_per_minute * seconds / 60)
-        parts = PostCall.stored(row.post_call).on
-        transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
-        talked = status is CallStatus.COMPLETED and row.started_at is not None
-        pending = talked and transcribed and bool(parts & ANALYSES)
+        account = _account(row, reason, row.started_at, at)
+        status = account.pop("status")
         await self._move(
             row,
             status,
@@ -210,13 +217,11 @@ class CallStore:
             data={"reason": reason},
             end_reason=reason,
             ended_at=at,
-            bill_duration=seconds,
-            cost_micros=cost,
-            intelligence_status=IntelligenceStatus.PENDING if pending else IntelligenceStatus.NOT_STARTED,
+            **account,
         )
-        await self._charge(row.tenant_id, cost)
+        await self._charge(row.tenant_id, account["cost_micros"])
         await self._dismiss_participants(call_id, status, reason, at)
-        if "recording" in parts:
+        if "recording" in PostCall.stored(row.post_call).on:
             await self._expect_recording(row, status)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         await close(self._connection, call_id)
@@ -242,9 +247,11 @@ class CallStore:
         event = {"call_id": call_id, "kind": kind, "level": level, "source": source, "message": message, "data": data}
         await self._connection.execute(_INSERT_EVENT, {**event, "created_at": self._at})
 
-    async def _hold(self, call_id: str) -> None:
+    async def _hold(self, call_id: str) -> datetime | None:
+        """When the call was over, if it is."""
         # Always the call before its participants: who takes them the other way round may wait for ever.
-        await self._connection.execute(_HOLD, {"call_id": call_id})
+        row = (await self._connection.execute(_HOLD, {"call_id": call_id})).one_or_none()
+        return None if row is None else row.ended_at
 
     async def _lock(self, call_id: str) -> sa.Row[Any]:
         row = (await self._connection.execute(_LOCK, {"call_id": call_id})).one_or_none()
@@ -278,6 +285,15 @@ class CallStore:
         await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, to: 1})
         await self.add_event(row.id, kind, source, message, level=level, data=data)
         return True
+
+    async def _start_after_its_end(self, row: sa.Row[Any]) -> None:
+        account = _account(row, EndReason(row.end_reason), self._at, row.ended_at)
+        await self._update(row.id, started_at=self._at, **account)
+        if account["status"] != row.status:
+            await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, account["status"]: 1})
+        await self._charge(row.tenant_id, account["cost_micros"])
+        expected = sa.update(recordings).where(recordings.c.call_id == row.id)
+        await self._connection.execute(expected.values(status="pending", error=None))
 
     async def _charge(self, tenant_id: str, cost_micros: int) -> None:
         if cost_micros:
@@ -320,6 +336,28 @@ class CallStore:
                 error=None if started else f"the call never started ({status})",
             ),
         )
+
+
+def _account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, ended_at: datetime) -> dict[str, Any]:
+    """What a call that is over comes to: its status, its bill, and whether it is to be analysed."""
+    status = outcome(reason, started=started_at is not None)
+    seconds = math.ceil((ended_at - started_at).total_seconds()) if started_at else 0
+    transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
+    talked = status is CallStatus.COMPLETED and started_at is not None
+    pending = talked and transcribed and bool(PostCall.stored(row.post_call).on & ANALYSES)
+    return {
+        "status": status,
+        "bill_duration": seconds,
+        "cost_micros": round(row.price_micros_per_minute * seconds / 60),
+        "intelligence_status": IntelligenceStatus.PENDING if pending else IntelligenceStatus.NOT_STARTED,
+    }
+
+
+def _is_here(over_at: datetime | None) -> sa.ColumnElement[bool]:
+    """A participant who is in the room, or was when the call ended."""
+    if over_at is None:
+        return participants.c.status == ParticipantStatus.JOINED
+    return sa.and_(participants.c.status == ParticipantStatus.LEFT, participants.c.left_at == over_at)
 
 
 def _whom(row: sa.Row[Any], identity: str) -> dict[str, Any]:

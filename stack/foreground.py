@@ -6,6 +6,7 @@ again would end its calls and bring nothing back. Nor has it failed if it dies m
 for was there before. A program that was never ready has nothing to show that it can work here.
 """
 
+import http.client
 import signal
 import threading
 import time
@@ -137,5 +138,5 @@ def _status(url: str) -> int | None:
             return int(answer.status)
     except urllib.error.HTTPError as answer:
         return answer.code
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the latter: what it says is no HTTP
         return None

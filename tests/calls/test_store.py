@@ -1,7 +1,7 @@
 """The call's transitions, on both databases."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,3 +166,46 @@ async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(datab
         statuses = (await connection.scalars(query.order_by(participants.c.position))).all()
     assert statuses == ["left", "joined", "left", "joining"]
     assert (await events_of(database, call.id)).count("Participant left") == 2
+
+
+@pytest.mark.parametrize("reason", [EndReason.ENDED_BY_API, EndReason.SHUT_DOWN])
+async def test_what_happened_before_an_end_that_was_written_sooner_is_written_all_the_same(database, place, reason):
+    people = [NewParticipant("webrtc", name) for name in ("ada", "bob", "eve", "zoe")]
+    wanted = {"summary": {"enabled": True}, "recording": {"enabled": True}}
+    call = await place(participants=people, post_call=wanted, price_micros_per_minute=60)
+    ended = datetime.now(UTC)
+
+    def ago(seconds: int) -> datetime:
+        return ended - timedelta(seconds=seconds)
+
+    async with database.writing() as connection:
+        token = await leases.take(connection, call.id, "worker", "agent-1")
+        assert token is not None
+        await CallStore(connection, ago(30)).participant_joined(call.id, "ada")
+        await CallStore(connection, ended).finish(call.id, reason)
+    for wrote in (True, False):  # the second time it is known
+        async with database.writing() as connection:
+            assert await CallStore(connection, ago(20)).participant_joined(call.id, "bob") is wrote
+            assert await CallStore(connection, ago(20)).start(call.id) is wrote
+            if wrote:
+                assert await CallStore(connection, ago(10)).participant_left(call.id, "bob")
+                assert await CallStore(connection, ago(9)).participant_joined(call.id, "bob")
+            assert await CallStore(connection, ago(5)).participant_left(call.id, "ada") is wrote
+            assert not await CallStore(connection, ago(-1)).participant_left(call.id, "bob")
+            assert not await CallStore(connection, ago(-1)).participant_joined(call.id, "eve")
+    async with database.writing() as connection:
+        assert await leases.release(connection, call.id, token)
+
+    row = await row_of(database, call.id)
+    assert (row.status, row.end_reason, row.intelligence_status) == ("completed", reason, "pending")
+    assert (row.started_at, row.ended_at, row.bill_duration, row.cost_micros) == (ago(20), ended, 20, 20)
+    assert sorted(await jobs_of(database, call.id)) == ["post_call", "store_recording"]
+    async with database.reading() as connection:
+        assert await connection.scalar(sa.select(total(DEFAULT_TENANT, status="completed"))) == 1
+        assert await connection.scalar(sa.select(total(DEFAULT_TENANT))) == 1
+        columns = [participants.c[name] for name in ("identity", "status", "joined_at", "left_at", "end_reason")]
+        query = sa.select(*columns).where(participants.c.call_id == call.id).order_by(participants.c.position)
+        ada, bob, *others = (await connection.execute(query)).all()
+    assert ada == ("ada", "left", ago(30), ago(5), None)
+    assert bob == ("bob", "left", ago(20), ended, None)
+    assert {(one.status, one.joined_at) for one in others} == {("failed", None)}
