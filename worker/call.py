@@ -65,7 +65,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
         self._over_at: datetime | None = None
-        self._broke_off_at = taken.broke_off_at
+        self._broke_off_at, self._visited = taken.broke_off_at, taken.visited
         self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
         self._recorder: Recorder | None = None
@@ -160,7 +160,7 @@ class Call:
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", self._put_others_out)
-        self._presence.look_around(self._broke_off_at)
+        self._presence.look_around(self._broke_off_at, visited=self._visited)
 
     async def _put_others_out(self) -> None:
         """An agent that was replaced may not know it: should it be cut off from the database, it would talk on."""

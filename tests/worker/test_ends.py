@@ -126,6 +126,16 @@ async def by_the_last_person_when_a_phone_is_not_picked_up(stage: Stage, until: 
     assert row.ended_at > rang_until, "it might have been picked up"
 
 
+async def by_a_caller_who_left_before_the_agent_came(stage: Stage, until: Until) -> None:
+    call = await stage.place()
+    for change in (CallStore.participant_joined, CallStore.participant_left):
+        async with call.database.writing() as connection:
+            await change(CallStore(connection), call.id, "alice")
+    await call.open_room()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("failed", "caller_hung_up")
+
+
 async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
     call = await stage.call(first_message=HELLO * 20)
     async with call.caller() as caller:
@@ -151,4 +161,8 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
     await asyncio.gather(
         *(way(stage, until) for way in (by_its_length, by_silence, not_at_all_when_another_worker_has_it))
     )
-    await asyncio.gather(by_the_last_person_when_a_phone_is_not_picked_up(stage, until), lost)
+    await asyncio.gather(
+        by_the_last_person_when_a_phone_is_not_picked_up(stage, until),
+        by_a_caller_who_left_before_the_agent_came(stage, until),
+        lost,
+    )

@@ -14,6 +14,7 @@ from calls import leases
 from calls.clock import moment
 from calls.database import Database
 from calls.life import Life
+from calls.reading import read_participants
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
 from calls.transcript import read_transcript, settle_segments
@@ -30,6 +31,7 @@ class Taken:
     """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it.
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
+    visited        somebody was in the room before
     """
 
     lease: "Lease"
@@ -37,6 +39,7 @@ class Taken:
     said: list[sa.Row[Any]]
     clock: Clock
     broke_off_at: datetime | None
+    visited: bool
 
 
 class Lease:
@@ -145,4 +148,5 @@ async def take(
         said = await read_transcript(connection, call_id)
         await settle_segments(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
-        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at)
+        visited = any(one.joined_at is not None for one in await read_participants(connection, call_id))
+        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at, visited)

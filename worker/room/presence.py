@@ -78,17 +78,18 @@ class Presence:
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
 
-    def look_around(self, broke_off_at: datetime | None) -> None:
+    def look_around(self, broke_off_at: datetime | None, *, visited: bool) -> None:
         """Take note of whoever was in the room before the agent, and of whoever left it before that could be seen.
 
         Args:
             broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
                 it was over then.
+            visited: somebody was in the room before.
         """
         present = set(self._room.remote_participants)
-        self._journal.put(lambda store: store.others_left(self._call_id, present))
-        if broke_off_at is not None and not self._here:
-            self._absence = _Absence(broke_off_at, EndReason.CALLER_HUNG_UP, may_return=True)
+        now = self._journal.put(lambda store: store.others_left(self._call_id, present))
+        if visited and not self._here:
+            self._absence = _Absence(broke_off_at or now, EndReason.CALLER_HUNG_UP, may_return=True)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
         self._end_if_deserted()
