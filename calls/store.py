@@ -38,7 +38,7 @@ MICROS_PER_DOLLAR = 1_000_000
 _INSERT_EVENT = sa.insert(call_events)
 _THIS_CALL = calls.c.id == sa.bindparam("call_id")
 _GET = sa.select(calls).where(_THIS_CALL)
-_HOLD = sa.select(calls.c.status, calls.c.ended_at).where(_THIS_CALL).with_for_update()
+_HOLD = sa.select(calls.c.ended_at).where(_THIS_CALL).with_for_update()
 _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
 
 
@@ -250,8 +250,8 @@ class CallStore:
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""
         # Always the call before its participants: who takes them the other way round may wait for ever.
-        row = (await self._connection.execute(_HOLD, {"call_id": call_id})).one_or_none()
-        return None if row is None else row.ended_at
+        over_at: datetime | None = await self._connection.scalar(_HOLD, {"call_id": call_id})
+        return over_at
 
     async def _lock(self, call_id: str) -> sa.Row[Any]:
         row = (await self._connection.execute(_LOCK, {"call_id": call_id})).one_or_none()

@@ -390,15 +390,15 @@ async def test_postgres_is_away_for_a_moment(
         change = f"ALTER SYSTEM SET default_transaction_read_only = {answer}"
         breakable_postgres.run("psql", "-qAt", "-c", change, "-c", "SELECT pg_reload_conf()")
 
-    for outage in (
-        Outage(SHORT_S, breakable_postgres.kill, breakable_postgres.start),
-        Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw),
-        Outage(0, restart, lambda: None),
-        Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off")),
+    for outage, courses in (
+        (Outage(SHORT_S, breakable_postgres.kill, breakable_postgres.start), THREE),
+        (Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw), THREE),
+        (Outage(0, restart, lambda: None), (in_its_middle, before_its_agent)),
+        (Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off")), (in_its_middle,)),
     ):
         providers.reset()
         script(providers)
-        await go_through(on_postgres, until, outage, THREE)
+        await go_through(on_postgres, until, outage, courses)
 
 
 @pytest.mark.timeout(250)
