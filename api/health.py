@@ -1,9 +1,13 @@
 """Whether this process is alive, and whether it can serve."""
 
+import asyncio
+
 from aiohttp import web
 
 from api.routing import DATABASE, ROOMS, reply
 from api.schema.health import Alive
+from calls.errors import Unavailable
+from calls.health import CHECK_TIMEOUT_S
 
 
 async def alive(_request: web.Request) -> web.Response:
@@ -12,6 +16,11 @@ async def alive(_request: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """The database and LiveKit answer, else 503 that says which does not."""
-    await request.app[DATABASE].ping()
-    await request.app[ROOMS].ping()
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await request.app[DATABASE].ping()
+            await request.app[ROOMS].ping()
+    except TimeoutError as error:
+        message = "LiveKit does not answer"
+        raise Unavailable(message, code="livekit_unavailable") from error
     return reply(Alive())

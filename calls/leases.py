@@ -6,6 +6,7 @@ it does not. Locks are taken in one order everywhere: a call's lease, its row, i
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -144,6 +145,12 @@ async def revoke(conn: AsyncConnection, lease: HeldLease) -> bool:
     """Take the lease from a holder that shows no life; False if it did show some since `lease` was read."""
     as_seen = _mine(lease.call_id, lease.token).where(leases.c.renewals == lease.renewals)
     return await _free(conn, lease.call_id, as_seen)
+
+
+async def lock(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
+    """Hold the leases of these calls until the commit, as whoever renews one does."""
+    query = sa.select(leases.c.call_id).where(leases.c.call_id.in_(call_ids)).order_by(leases.c.call_id)
+    await conn.execute(query.with_for_update())
 
 
 async def held_leases(conn: AsyncConnection) -> list[HeldLease]:

@@ -186,14 +186,18 @@ class CallStore:
         """The first human and the agent are both in the room: the call's zero for segments, recording and billing."""
         row = await self._lock(call_id)
         kind, message = EventKind.CALL_STARTED, "Call started"
+        ended = None
         if row.status in TERMINAL:
             if row.started_at is not None or row.ended_at < self._at:
                 return False
             await self._start_after_its_end(row)
             await self.add_event(call_id, kind, "lifecycle", message)
+            ended = (await self.get(None, call_id)).status
         elif not await self._move(row, CallStatus.IN_PROGRESS, kind, message, "lifecycle", started_at=self._at):
             return False
         await webhooks.announce(self._connection, call_id, "call.started")
+        if ended is not None:  # what was told of its end knew neither of this nor of the bill
+            await webhooks.announce(self._connection, call_id, f"call.{ended}")
         return True
 
     async def finish(self, call_id: str, reason: EndReason) -> bool:

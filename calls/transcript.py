@@ -43,8 +43,7 @@ async def write_segments(
     if not new:
         return True
     mark(connection, CALLS)
-    revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
-    first = int((await connection.execute(revision)).scalar_one()) + 1
+    first = await _next_revision(connection, call_id)
     rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
     await connection.execute(_overwrite(connection.dialect.name), rows)
     return True
@@ -52,13 +51,17 @@ async def write_segments(
 
 async def settle_segments(connection: AsyncConnection, call_id: str) -> None:
     """Make final what an agent that is gone had left unfinished: nobody will say how it went on."""
-    revision = sa.select(sa.func.coalesce(sa.func.max(segments.c.revision), 0)).where(segments.c.call_id == call_id)
-    first = int((await connection.execute(revision)).scalar_one()) + 1
+    first = await _next_revision(connection, call_id)
     unfinished = sa.select(segments.c.sequence).where(segments.c.call_id == call_id, ~segments.c.is_final)
     mark(connection, CALLS)
     for number, sequence in enumerate((await connection.scalars(unfinished)).all(), first):
         this = (segments.c.call_id == call_id, segments.c.sequence == sequence)
         await connection.execute(sa.update(segments).where(*this).values(is_final=True, revision=number))
+
+
+async def _next_revision(connection: AsyncConnection, call_id: str) -> int:
+    last = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == call_id)
+    return (await connection.scalar(last) or 0) + 1
 
 
 @cache

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
 
@@ -85,7 +85,7 @@ class Judge:
         self._seen_alive = (self._seen_alive | alive) & {lease.life for lease in held}
         judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
         suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
-        if suspects and not await self._is_writable():
+        if suspects and not await self._takes_renewals(suspects):
             self._patience.forget()  # as long as it was locked, nobody could show life
             return
         chance_s = self._lease_s * CHANCE
@@ -95,11 +95,11 @@ class Judge:
             await asyncio.gather(*(self._revoke(lease, fault) for lease, fault in lost.items()))
             self._on_revoked()  # another agent is sought first; LiveKit may take its time to put this one out
 
-    async def _is_writable(self) -> bool:
-        """Whether the database takes writes at once; one that can be read may be locked all the same."""
+    async def _takes_renewals(self, suspects: Iterable[HeldLease]) -> bool:
+        """Whether these could be renewed at once: what can be read may be locked, or take no writes, all the same."""
         began = self._clock()
         async with self._db.writing() as conn:
-            await conn.execute(sa.select(1))
+            await leases.lock(conn, [one.call_id for one in suspects])
         return self._clock() - began < PROMPT_S
 
     def _chance_s(self, lease: HeldLease, fault: Fault) -> float:

@@ -17,17 +17,19 @@ class Patience:
         self._gap_s = gap_s
         self._clock = clock
         self._looked_at = -math.inf
+        self._gone = False
         self._known: dict[Hashable, tuple[Hashable, float]] = {}
         self._before: dict[Hashable, tuple[Hashable, float]] = {}
 
     def forget(self) -> None:
-        """Begin anew: what was seen so far counts no more."""
-        self._looked_at = -math.inf
+        """Begin anew with the next look: what was seen so far counts no more then."""
+        self._gone = True
 
     def look(self) -> bool:
         """Begin another look; False if the one before was too long ago. What it does not ask for is forgotten."""
         now = self._clock()
-        without_gap = now - self._looked_at < self._gap_s
+        without_gap = not self._gone and now - self._looked_at < self._gap_s
+        self._gone = False
         self._before = self._known if without_gap else {}
         self._known = {}
         self._looked_at = now

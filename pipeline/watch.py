@@ -16,6 +16,7 @@ from calls.clock import moment
 from calls.database import Database
 from calls.errors import CallroomError, DatabaseAway, Unavailable
 from calls.events import EventKind
+from calls.leases import has_agent
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import LIVE, TERMINAL, CallStatus, ParticipantStatus
@@ -140,6 +141,8 @@ class Watcher:
                 log.warning("LiveKit does not answer; only the agents' leases are watched")
             self._livekit_answers = False
             return None
+        if not self._livekit_answers:
+            self._patience.forget()  # while it was away, nobody could come
         self._livekit_answers = True
         return found
 
@@ -195,6 +198,8 @@ class Watcher:
         if not came and not went:
             return
         async with self._db.writing() as conn:
+            if await has_agent(conn, call_id):
+                return
             store = CallStore(conn)
             for identity in sorted(came):
                 await store.participant_joined(call_id, identity)
@@ -204,8 +209,9 @@ class Watcher:
     async def _carry_out(self, seen: sa.Row[Any], room: SeenRoom | None, waited: Waited) -> None:
         """Decide again on the locked row, so that an agent which came meanwhile is not overlooked, and act on it."""
         async with self._db.writing() as conn:
-            locked = _CALLS.where(calls.c.id == seen.id, calls.c.status.in_(LIVE)).with_for_update(of=calls)
-            row = (await conn.execute(locked)).first()
+            # First the lock, then a look: one statement for both would show the lease as it was before the wait.
+            await conn.execute(sa.select(calls.c.id).where(calls.c.id == seen.id).with_for_update())
+            row = (await conn.execute(_CALLS.where(calls.c.id == seen.id, calls.c.status.in_(LIVE)))).first()
             if row is None or (row.dispatches, row.held, row.token) != (seen.dispatches, seen.held, seen.token):
                 return
             legs = (await _participants(conn, [row.id])).get(row.id, [])

@@ -190,8 +190,13 @@ class Call:
             on_hopeless=self._give_up,
         )
         prompt = self._rendered("system_prompt", self._agent.system_prompt)
-        self._speaker = Speaker(around, self._providers, self._agent, prompt, self._all_said())
-        await self._speaker.attach()
+        speaker = Speaker(around, self._providers, self._agent, prompt, self._all_said())
+        try:
+            await speaker.attach()
+        except BaseException:  # half of it may be there
+            await speaker.detach()
+            raise
+        self._speaker = speaker
 
     async def _speak(self) -> None:
         """Have a speaker in the room; when it breaks, the next run of this part attaches a new one."""

@@ -20,6 +20,8 @@ from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)
 
+LOOK_AGAIN_S = 0.2
+
 
 class DrainingServer(AgentServer):
     """An AgentServer that waits for its calls as long as `settings.worker_drain_s` says; then it ends them."""
@@ -39,19 +41,26 @@ class DrainingServer(AgentServer):
     async def _end_calls(self) -> None:
         settings = self._callroom_settings
         await asyncio.sleep(settings.worker_drain_s)
-        call_ids = [json.loads(active.job.metadata)["call_id"] for active in self.active_jobs]
         database = Database(settings.database, pool_size=1)
         persistence = Persistence(lambda _seconds: None)
         try:
             async with Rooms.connect(settings) as rooms:
-                for call_id in call_ids:
-                    ended = await persistence.persist(partial(_end, database, call_id, self.id))
-                    if ended is not None:
-                        await rooms.delete_room(ended)
-        except Unavailable:
-            logger.warning("LiveKit does not answer: rooms of ended calls are left to the pipeline")
+                while self.active_jobs:  # one that was just being taken shows only later that it has its call
+                    for active in self.active_jobs:
+                        call_id = json.loads(active.job.metadata)["call_id"]
+                        ended = await persistence.persist(partial(_end, database, call_id, self.id))
+                        if ended is not None:
+                            await _close(rooms, ended)
+                    await asyncio.sleep(LOOK_AGAIN_S)
         finally:
             await database.close()
+
+
+async def _close(rooms: Rooms, name: str) -> None:
+    try:
+        await rooms.delete_room(name)
+    except Unavailable:
+        logger.warning("LiveKit does not answer: the room of a call that was ended is left to the pipeline")
 
 
 async def _end(database: Database, call_id: str, worker_id: str) -> str | None:
@@ -60,5 +69,6 @@ async def _end(database: Database, call_id: str, worker_id: str) -> str | None:
         if not await leases.is_worker(connection, call_id, worker_id):
             return None
         store = CallStore(connection)
-        await store.finish(call_id, EndReason.SHUT_DOWN)
+        if not await store.finish(call_id, EndReason.SHUT_DOWN):
+            return None
         return str((await store.get(None, call_id)).room_name)

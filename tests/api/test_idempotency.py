@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import sqlalchemy as sa
 
 from calls.agents import create_agent
@@ -20,6 +21,8 @@ from calls.tables import calls, idempotency_keys
 from tests.api.conftest import Api, browser, phone, run_api
 from tests.conftest import MakeSettings, Until, now
 from tests.servers import process
+
+pytestmark = pytest.mark.restless
 
 Make = Callable[..., Awaitable[str]]
 

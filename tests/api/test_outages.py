@@ -19,6 +19,8 @@ from tests.api.conftest import ABSENT, Answer, Api, browser, phone, run_api
 from tests.conftest import MakeSettings
 from tests.servers import PostgresCluster
 
+pytestmark = pytest.mark.restless
+
 SOON_S = 6  # it takes half of that; a busy machine takes its time
 AGENT = {"name": "Aria"}
 

@@ -25,6 +25,8 @@ import asyncio, sys
 from calls.database import Database
 from calls.jobs import enqueue
 
+pytestmark = pytest.mark.restless
+
 async def main():
     database = Database(sys.argv[1], pool_size=1)
     async with database.writing() as connection:

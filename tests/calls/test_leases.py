@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import pytest
 import sqlalchemy as sa
 
 from calls import leases
@@ -14,6 +15,8 @@ from calls.states import CallStatus, EndReason
 from calls.store import CallStore
 from calls.tables import calls, jobs
 from calls.tables import leases as leases_table
+
+pytestmark = pytest.mark.restless
 
 
 async def take(database: Database, call_id: str, identity: str) -> int:

@@ -15,6 +15,8 @@ from calls.migrations import migrate
 from calls.tables import tenants
 from tests.servers import PostgresCluster
 
+pytestmark = pytest.mark.restless
+
 SOON_S = PATIENCE_S + 3  # a busy machine takes its time
 
 

@@ -12,9 +12,12 @@ from calls.counts import total
 from calls.creation import NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.errors import NotFound
-from calls.states import CallStatus, EndReason
+from calls.states import CallStatus, EndReason, outcome
 from calls.store import CallStore
-from calls.tables import call_events, jobs, participants, recordings, tenants
+from calls.tables import call_events, deliveries, jobs, participants, recordings, tenants
+from calls.webhooks import WebhookEvent, create_webhook
+
+pytestmark = pytest.mark.restless
 
 
 async def row_of(database: Database, call_id: str) -> sa.Row[Any]:
@@ -173,6 +176,9 @@ async def test_what_happened_before_an_end_that_was_written_sooner_is_written_al
     people = [NewParticipant("webrtc", name) for name in ("ada", "bob", "eve", "zoe")]
     wanted = {"summary": {"enabled": True}, "recording": {"enabled": True}}
     call = await place(participants=people, post_call=wanted, price_micros_per_minute=60)
+    told = [WebhookEvent.CALL_STARTED, WebhookEvent.CALL_COMPLETED, WebhookEvent.CALL_FAILED]
+    async with database.writing() as connection:
+        await create_webhook(connection, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=told)
     ended = datetime.now(UTC)
 
     def ago(seconds: int) -> datetime:
@@ -199,8 +205,12 @@ async def test_what_happened_before_an_end_that_was_written_sooner_is_written_al
     row = await row_of(database, call.id)
     assert (row.status, row.end_reason, row.intelligence_status) == ("completed", reason, "pending")
     assert (row.started_at, row.ended_at, row.bill_duration, row.cost_micros) == (ago(20), ended, 20, 20)
-    assert sorted(await jobs_of(database, call.id)) == ["post_call", "store_recording"]
+    assert sorted(set(await jobs_of(database, call.id))) == ["deliver", "post_call", "store_recording"]
     async with database.reading() as connection:
+        query = sa.select(deliveries.c.event, deliveries.c.payload).where(deliveries.c.call_id == call.id)
+        announced = [(row.event, row.payload["data"]["bill_duration"]) for row in await connection.execute(query)]
+        first = f"call.{outcome(reason, started=False)}"
+        assert sorted(announced) == sorted([(first, 0), ("call.started", 20), ("call.completed", 20)])
         assert await connection.scalar(sa.select(total(DEFAULT_TENANT, status="completed"))) == 1
         assert await connection.scalar(sa.select(total(DEFAULT_TENANT))) == 1
         columns = [participants.c[name] for name in ("identity", "status", "joined_at", "left_at", "end_reason")]

@@ -82,3 +82,13 @@ def test_after_a_gap_nothing_is_known(patience, clock):
     assert patience.unchanged_s("lease") == 0
     assert look(patience, clock, 1)
     assert patience.unchanged_s("lease") == 1
+
+
+def test_what_is_forgotten_in_the_middle_of_a_look_counts_on_until_the_next_one(patience, clock):
+    look(patience, clock, 0)
+    patience.unchanged_s("lease")
+    look(patience, clock, 1)
+    patience.forget()
+    assert [patience.unchanged_s(name) for name in ("lease", "new")] == [1, 0]
+    assert not look(patience, clock, 1)
+    assert [patience.unchanged_s(name) for name in ("lease", "new")] == [0, 0]

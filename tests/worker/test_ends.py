@@ -136,6 +136,19 @@ async def by_a_caller_who_left_before_the_agent_came(stage: Stage, until: Until)
     assert (row.status, row.end_reason) == ("failed", "caller_hung_up")
 
 
+async def not_at_all_when_the_agent_is_put_out(stage: Stage, until: Until) -> None:
+    call = await stage.call(first_message=HELLO * 20)
+    async with call.caller() as caller:
+        await until(caller.agent_is_heard)
+        agent = await until(lambda: caller.agent)
+        await call.rooms.remove_participant(call.room, agent.identity)
+        await until(lambda: call.has_happened("agent.lost"))
+        [lost] = [event for event in await call.events() if event.kind == "agent.lost"]
+        assert lost.data == {"reason": "cut_off"}
+        assert await call.status() == "in_progress"
+    await _end_over_the_api(call)
+
+
 async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
     call = await stage.call(first_message=HELLO * 20)
     async with call.caller() as caller:
@@ -162,6 +175,7 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
         *(way(stage, until) for way in (by_its_length, by_silence, not_at_all_when_another_worker_has_it))
     )
     await asyncio.gather(
+        not_at_all_when_the_agent_is_put_out(stage, until),
         by_the_last_person_when_a_phone_is_not_picked_up(stage, until),
         by_a_caller_who_left_before_the_agent_came(stage, until),
         lost,

@@ -7,6 +7,7 @@ from livekit.agents import llm
 
 from calls.transcript import AGENT
 from worker.room.transcript import Said
+from worker.words import is_backchannel
 
 
 class Open(Enum):
@@ -18,13 +19,20 @@ class Open(Enum):
     REST = auto()  # of the agent's own sentence
 
 
-def left_open(said: Sequence[Said]) -> Open:
-    """What is to be made good first."""
-    if not said:
+def left_open(said: Sequence[Said], apology: str) -> Open:
+    """What is to be made good first.
+
+    The `apology` of an agent that was lost in its turn made nothing good, and a sign of listening to a sentence of the
+    agent's that was cut asks for no answer.
+    """
+    lines = [one for one in said if not (one.speaker == AGENT and apology.startswith(one.text.strip()))]
+    if not lines:
         return Open.GREETING
-    if said[-1].speaker != AGENT:
-        return Open.ANSWER
-    return Open.NOTHING if said[-1].whole else Open.REST
+    *before, last = lines
+    if last.speaker == AGENT:
+        return Open.NOTHING if last.whole else Open.REST
+    hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and is_backchannel(last.text)
+    return Open.REST if hums else Open.ANSWER
 
 
 def as_chat(said: Sequence[Said]) -> llm.ChatContext:

@@ -134,11 +134,12 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        what = left_open(self._said) if self._around.transcript is not None else Open.NOTHING
+        apology = phrase("back", self._language)
+        what = left_open(self._said, apology) if self._around.transcript is not None else Open.NOTHING
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
-        _ = self._session.say(phrase("back", self._language))
+        _ = self._session.say(apology)
         match what:
             case Open.ANSWER:
                 _ = self._session.generate_reply()
