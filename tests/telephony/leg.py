@@ -1,8 +1,8 @@
 """A call as a bridge brings it into a room: a participant of kind SIP, with the track of what the phone says."""
 
 import asyncio
-import contextlib
 import re
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Leg:
         for participant in self.room.remote_participants.values():
             for publication in participant.track_publications.values():
                 self._published(publication, participant)
-        self._tasks.append(asyncio.create_task(self._publish()))
+        self._tasks.append(asyncio.create_task(self._unless_gone(self._publish())))
 
     async def show(self, **attributes: str) -> None:
         """Change its attributes `sip.…`."""
@@ -68,11 +68,18 @@ class Leg:
         await self._unless_gone(self.room.local_participant.publish_dtmf(code=code, digit=digit.lower()))
 
     async def leave(self, reason: Reason.ValueType) -> None:
+        """Nothing if it is out of the room already."""
         self._gone()
         await self.room.disconnect(reason=reason)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> None:
+        """It is in the room; leaving the block it leaves it as a phone does that hangs up."""
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.leave(Reason.CLIENT_INITIATED)
 
     @property
     def heard(self) -> Pcm:
@@ -88,12 +95,14 @@ class Leg:
     async def _publish(self) -> None:
         track = rtc.LocalAudioTrack.create_audio_track(self.room.local_participant.identity, self._source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self._unless_gone(self.room.local_participant.publish_track(track, options))
+        await self.room.local_participant.publish_track(track, options)
 
-    async def _unless_gone(self, doing: Any) -> None:
-        """What cannot be done any more has no effect."""
-        with contextlib.suppress(Exception):
-            await doing
+    async def _unless_gone(self, doing: Coroutine[Any, Any, None]) -> None:
+        """What cannot be done any more has no effect; the library would wait for it."""
+        task = asyncio.create_task(doing)
+        await first(task, self.gone.wait())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     def _gone(self, _reason: object = None) -> None:
         self._until = self._until or asyncio.get_running_loop().time()
@@ -139,3 +148,14 @@ class Leg:
 
     async def _capture(self, pcm: Pcm) -> None:
         await self._source.capture_frame(rtc.AudioFrame(pcm.tobytes(), RATE, 1, len(pcm)))
+
+
+async def first(*what: Awaitable[Any], timeout: float | None = None) -> None:
+    """Wait for the first of them, or so many seconds. A future is left as it is."""
+    futures = [asyncio.ensure_future(one) for one in what]
+    try:
+        await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future, one in zip(futures, what, strict=True):
+            if future is not one:
+                future.cancel()

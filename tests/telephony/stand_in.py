@@ -5,22 +5,21 @@ answers them, and each call is a real participant of kind SIP.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from livekit import api, rtc
+from livekit import api
 from typing_extensions import override
 
 from tests.servers import LiveKitServer, free_port
-from tests.telephony.leg import Leg
+from tests.telephony.leg import Leg, first
 from tests.telephony.line import Phone, State
 from tests.telephony.network import PhoneNetwork, Trunk
 from tests.telephony.proxy import Fault, Proxy
@@ -156,8 +155,10 @@ class StandIn(PhoneNetwork):
 
     @override
     async def __aexit__(self, *exc: object) -> None:
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
         await super().__aexit__(*exc)
-        await asyncio.gather(*self._calls)  # they end with their rooms
         await self._api.aclose()
         await self._proxy.__aexit__()
 
@@ -238,25 +239,26 @@ class StandIn(PhoneNetwork):
 
     async def _go_out(self, invite: "_Invite", leg: Leg, answered: asyncio.Future[Fault | None]) -> None:
         """The call from its INVITE to its end."""
-        try:
-            phone = await self._reach(invite, leg)
-        except _NotAnswered as failed:
-            await leg.leave(failed.reason)
-            answered.set_result(failed.fault)
-            return
-        await leg.show(callTag=secrets.token_hex(8), callIDFull=secrets.token_hex(8))
-        if invite.dtmf:
-            await leg.show(callStatus="automation")
-            await _send(invite.dtmf, leg)
-        await leg.show(callStatus="active")
-        await phone.is_connected(leg)
-        answered.set_result(None)
-        await self._talk(leg, phone, invite.call_id, invite.ends_at)
+        async with leg:
+            try:
+                phone = await self._reach(invite, leg)
+            except _NotAnswered as failed:
+                await leg.leave(failed.reason)
+                answered.set_result(failed.fault)
+                return
+            await leg.show(callTag=secrets.token_hex(8), callIDFull=secrets.token_hex(8))
+            if invite.dtmf:
+                await leg.show(callStatus="automation")
+                await _send(invite.dtmf, leg)
+            await leg.show(callStatus="active")
+            await phone.is_connected(leg)
+            answered.set_result(None)
+            await self._talk(leg, phone, invite.call_id, invite.ends_at)
 
     async def _reach(self, invite: "_Invite", leg: Leg) -> StandInPhone:
         """The phone, once it has answered; raises _NotAnswered if that does not come to it."""
         if invite.trunk.address != self.trunk.address:  # nobody is there
-            await _first(leg.gone.wait(), timeout=min(invite.limit_s, SIP_TIMER_S))
+            await first(leg.gone.wait(), timeout=min(invite.limit_s, SIP_TIMER_S))
             raise _NotAnswered(_TIMED_OUT)
         if not invite.trunk.auth_username:
             text = "twirp error unknown: sip server required auth, but no username or password was provided"
@@ -267,7 +269,7 @@ class StandIn(PhoneNetwork):
         phone = self._called(invite.called)
         verdict = phone.is_called(invite.caller)
         await leg.show(callStatus="ringing")
-        await _first(verdict, leg.gone.wait(), timeout=invite.limit_s)
+        await first(verdict, leg.gone.wait(), timeout=invite.limit_s)
         if leg.gone.is_set() or not verdict.done():
             phone.is_over()
             raise _NotAnswered(_TIMED_OUT)
@@ -299,17 +301,16 @@ class StandIn(PhoneNetwork):
         if leg is None:
             phone.is_over(BUSY)
             return
-        await _first(leg.someone_speaks.wait(), leg.gone.wait(), phone.hung_up.wait(), timeout=limit_s)
-        if phone.hung_up.is_set():
-            await leg.show(callStatus="hangup")
-            await leg.leave(Reason.CLIENT_INITIATED)
-        elif leg.gone.is_set() or not leg.someone_speaks.is_set():
-            phone.is_over(BUSY)
-            await leg.leave(Reason.CLIENT_INITIATED)
-        else:
-            await leg.show(callStatus="active")
-            await phone.is_connected(leg)
-            await self._talk(leg, phone, call_id, ends_at)
+        async with leg:
+            await first(leg.someone_speaks.wait(), leg.gone.wait(), phone.hung_up.wait(), timeout=limit_s)
+            if phone.hung_up.is_set():
+                await leg.show(callStatus="hangup")
+            elif leg.gone.is_set() or not leg.someone_speaks.is_set():
+                phone.is_over(BUSY)
+            else:
+                await leg.show(callStatus="active")
+                await phone.is_connected(leg)
+                await self._talk(leg, phone, call_id, ends_at)
 
     async def _inbound_trunk(self, phone: StandInPhone, to: str) -> api.SIPInboundTrunkInfo | None:
         trunks = (await self._api.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest())).items
@@ -354,20 +355,40 @@ class StandIn(PhoneNetwork):
         return token
 
     async def _enter(self, token: api.AccessToken) -> Leg | None:
-        """A participant whom the others see; None if there is no such room, and LiveKit may not make one."""
-        leg = Leg(self._proxy.url, token.to_jwt())
-        try:
-            await leg.join()
-        except rtc.ConnectError:
+        """A participant whom the others see.
+
+        None if it was thrown out as it came, or if there is no such room and LiveKit may not make one.
+        """
+        claims, jwt = token.claims, token.to_jwt()
+        assert claims.video is not None
+        assert claims.attributes is not None
+        leg = Leg(self._proxy.url, jwt)
+        wanted = api.RoomParticipantIdentity(room=claims.video.room, identity=token.identity)
+        with self._proxy.joining(jwt):
+            joining = asyncio.create_task(leg.join())
+            entered = await self._becomes_active(wanted, joining)
+        if not entered:
+            joining.cancel()
+        await asyncio.gather(joining, return_exceptions=True)
+        if not entered:
             return None
-        assert token.claims.video is not None
-        wanted = api.RoomParticipantIdentity(room=token.claims.video.room, identity=token.identity)
-        while not leg.gone.is_set():
-            with contextlib.suppress(api.ServerError):  # thrown out already
-                if (await self._api.room.get_participant(wanted)).state == api.ParticipantInfo.ACTIVE:
-                    break
-            await asyncio.sleep(0.005)
+        # Of what changes the server tells others at once, of who comes some seconds later.
+        await leg.show(callStatus=claims.attributes["sip.callStatus"])
         return leg
+
+    async def _becomes_active(self, wanted: api.RoomParticipantIdentity, joining: asyncio.Task[None]) -> bool:
+        """Whether it does; the library is slow to notice that it was thrown out before."""
+        came = False
+        while not (joining.done() and joining.exception()):
+            try:
+                if (await self._api.room.get_participant(wanted)).state == api.ParticipantInfo.ACTIVE:
+                    return True
+                came = True
+            except api.ServerError:
+                if came:
+                    return False
+            await asyncio.sleep(0.005)
+        return False
 
     def _token(self, room: str, identity: str, attributes: dict[str, str]) -> api.AccessToken:
         grants = api.VideoGrants(room_join=True, room=room, can_update_own_metadata=True)
@@ -380,11 +401,10 @@ class StandIn(PhoneNetwork):
         """Until either end has enough, or time is up."""
         self._legs[call_id] = leg, phone
         left_s = ends_at - asyncio.get_running_loop().time()
-        await _first(leg.gone.wait(), phone.hung_up.wait(), timeout=left_s)
+        await first(leg.gone.wait(), phone.hung_up.wait(), timeout=left_s)
         del self._legs[call_id]
         if not leg.gone.is_set():
             await leg.show(callStatus="hangup")
-        await leg.leave(Reason.CLIENT_INITIATED)
         phone.is_left(leg)
 
     async def _transfer(self, asked: api.TransferSIPParticipantRequest) -> api.TransferSIPParticipantResponse:
@@ -405,7 +425,7 @@ class StandIn(PhoneNetwork):
             raise _LATE
         leg, phone = call
         if phone.transfers_with is None:
-            await _first(leg.gone.wait(), timeout=limit_s)
+            await first(leg.gone.wait(), timeout=limit_s)
             if not leg.gone.is_set():
                 raise _LATE
         elif phone.transfers_with != ACCEPTED:
@@ -421,7 +441,7 @@ class StandIn(PhoneNetwork):
         except _Refused as refused:
             raise _Refused(refused.sip, TRANSFER).fault from refused
         verdict = target.is_called(phone.number)
-        await _first(verdict, leg.gone.wait(), timeout=limit_s)
+        await first(verdict, leg.gone.wait(), timeout=limit_s)
         if not verdict.done():
             target.is_over()
             if not leg.gone.is_set():
@@ -487,17 +507,6 @@ async def _send(digits: str, leg: Leg) -> None:
     for digit in digits:
         await asyncio.sleep(DIGIT_S)
         leg.digits += digit.replace("w", "")
-
-
-async def _first(*what: Awaitable[Any], timeout: float) -> None:
-    """Wait for the first of them, or so many seconds. A future is left as it is."""
-    futures = [asyncio.ensure_future(one) for one in what]
-    try:
-        await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for future, one in zip(futures, what, strict=True):
-            if future is not one:
-                future.cancel()
 
 
 def _seconds(message: Any, field: str) -> float | None:
