@@ -20,8 +20,8 @@ from pathlib import Path
 
 from tests.servers import LiveKitServer
 from tests.telephony.bridge import BINARY, BridgedNetwork
-from tests.telephony.line import Phone, State
 from tests.telephony.network import PhoneNetwork, Trunk
+from tests.telephony.phone import Phone, State
 from tests.telephony.stand_in import StandIn
 
 __all__ = ["FORMS", "Phone", "PhoneNetwork", "State", "Trunk"]

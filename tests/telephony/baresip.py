@@ -12,7 +12,7 @@ import numpy as np
 from typing_extensions import override
 
 from tests.servers import Program, free_port, wait_until
-from tests.telephony.line import Phone, State
+from tests.telephony.phone import Phone, State
 from tests.telephony.sound import RATE, Pcm, write
 
 MODULES = "/usr/lib/baresip/modules"

@@ -10,7 +10,6 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Self
 from urllib.parse import unquote
 
@@ -18,10 +17,9 @@ from typing_extensions import override
 
 from tests.servers import free_port
 from tests.telephony.baresip import Baresip
-from tests.telephony.sip import WORDS
+from tests.telephony.sip import ACCEPTED, BUSY, WORDS
 
 REALM = "exchange"
-BUSY = 486
 Address = tuple[str, int]
 
 
@@ -112,8 +110,8 @@ class Exchange(asyncio.DatagramProtocol):
         """What the exchange itself says to a request; None to one that goes on."""
         if request.method == "REFER":
             phone = next((one for one in self.phones if one.port == _address(request.uri)[1]), None)
-            code = phone.transfers_with if phone else HTTPStatus.ACCEPTED
-            return None if code == HTTPStatus.ACCEPTED else request.answered(code or HTTPStatus.ACCEPTED)
+            code = phone.transfers_with if phone else ACCEPTED
+            return None if code == ACCEPTED else request.answered(code or ACCEPTED)
         if not request.begins_a_call or source != self._bridge:
             return None
         if not request["Proxy-Authorization"]:
@@ -154,7 +152,7 @@ class Exchange(asyncio.DatagramProtocol):
 
     def _phone(self, request: Message) -> Baresip | None:
         user = unquote(re.sub(r"^sips?:|[@;].*$", "", request.uri))
-        return next((one for one in self.phones if one.number == user), None)
+        return next((one for one in reversed(self.phones) if one.number == user), None)
 
     def _send(self, message: Message, to: Address) -> None:
         self._transport.sendto(message.to_bytes(), to)

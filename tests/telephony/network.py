@@ -7,7 +7,7 @@ from typing import Any, Self
 from livekit import api
 
 from tests.servers import LiveKitServer
-from tests.telephony.line import Phone
+from tests.telephony.phone import Phone
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """A proxy before a LiveKit server, which answers some of its Twirp requests itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -46,17 +45,15 @@ class Proxy:
         self.url = f"ws://127.0.0.1:{self.port}"
         self._behind = livekit.url.replace("ws://", "http://")
         self._tokens = api.TokenVerifier(livekit.key, livekit.secret)
-        self._joining: dict[str, bool] = {}  # whether it has connected
+        self._once: dict[str, bool] = {}  # whether it has connected
         self._own = {f"/twirp/{name}": method for name, method in own.items()}
 
-    @contextmanager
-    def joining(self, token: str) -> Iterator[None]:
-        """Meanwhile, who has this token may connect only once: the library tries again when it is thrown out."""
-        self._joining[token] = False
-        try:
-            yield
-        finally:
-            del self._joining[token]
+    def let_in_once(self, token: str) -> None:
+        """Who has this token may connect once and no more: the library tries again when it is thrown out."""
+        self._once[token] = False
+
+    def let_in_again(self, token: str) -> None:
+        self._once.pop(token, None)
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout())
@@ -106,10 +103,10 @@ class Proxy:
     async def _join(self, request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
         """Carry a WebSocket's messages both ways until either end closes it."""
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self._joining.get(token):
+        if self._once.get(token):
             return web.Response(status=HTTPStatus.FORBIDDEN)
-        if token in self._joining:
-            self._joining[token] = True
+        if token in self._once:
+            self._once[token] = True
         url = self._behind + request.path_qs
         headers = {name: value for name, value in headers.items() if not _is_of_the_hop(name)}
         try:

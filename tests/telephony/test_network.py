@@ -182,10 +182,15 @@ class TestOutbound:
         assert shown["callIDFull"]
         assert shown["callTag"]
 
-    async def test_who_waits_for_the_answer_gets_it_then(self, network, dial):
-        phone = await network.phone(BERLIN, answers_after_s=0.5)
-        await dial(BERLIN, wait_until_answered=True)
-        assert phone.state is State.ANSWERED
+    async def test_who_waits_for_the_answer_gets_it_then(self, network, dial, until):
+        phone = await network.phone(BERLIN, answers_after_s=None)
+        waiting = asyncio.create_task(dial(BERLIN, wait_until_answered=True))
+        await until(lambda: phone.state is State.RINGING)
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+        await phone.answer()
+        await waiting
+        await until(lambda: phone.state is State.ANSWERED)
 
     @pytest.mark.parametrize(
         ("code", "twirp", "reason"),
@@ -215,9 +220,10 @@ class TestOutbound:
         seen = await left(watcher, until)
         assert (seen.statuses, seen.reason) == (["dialing"], Reason.USER_UNAVAILABLE)
 
-    async def test_a_phone_in_a_call_is_busy(self, network, dial):
+    async def test_a_phone_in_a_call_is_busy(self, network, dial, until):
         phone = await network.phone(BERLIN)
         await dial(BERLIN, wait_until_answered=True)
+        await until(lambda: phone.state is State.ANSWERED)
         with pytest.raises(api.SipCallError) as busy:
             await dial(BERLIN, "second", wait_until_answered=True)
         assert busy.value.sip_status_code == 486
@@ -377,10 +383,11 @@ class TestInTheCall:
 
 class TestTransfer:
     @pytest.fixture
-    async def phone(self, network, dial) -> Phone:
+    async def phone(self, network, dial, until) -> Phone:
         """One that is in a call."""
         phone: Phone = await network.phone(BERLIN)
         await dial(BERLIN, wait_until_answered=True)
+        await until(lambda: phone.state is State.ANSWERED)
         return phone
 
     @pytest.fixture
@@ -400,7 +407,8 @@ class TestTransfer:
     async def test_a_transfer_ends_the_call_here_and_goes_on_there(self, network, phone, transfer, watcher, until):
         target = await network.phone(PARIS, answers_after_s=0.5)
         await transfer()
-        assert (target.state, target.rings) == (State.ANSWERED, [BERLIN])
+        await until(lambda: target.state is State.ANSWERED)
+        assert target.rings == [BERLIN]
         seen = await left(watcher, until)
         assert (seen.statuses[-1], seen.reason) == ("hangup", Reason.CLIENT_INITIATED)
         assert (phone.state, target.state) == (State.ANSWERED, State.ANSWERED)
@@ -434,7 +442,8 @@ class TestTransfer:
     async def test_who_is_removed_meanwhile_counts_as_transferred(self, phone, transfer, livekit_api):
         phone.transfers_with = None
         waiting = asyncio.create_task(transfer())
-        await asyncio.sleep(0.5)  # the REFER is on its way
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
         await livekit_api.room.remove_participant(api.RoomParticipantIdentity(room=ROOM, identity="phone"))
         await waiting
 
