@@ -14,7 +14,7 @@ from tests.telephony.sound import RATE, Pcm, through_the_line
 
 LONGEST_MS = 60_000  # of what is said at a time
 AHEAD_S = 0.2  # so far ahead silence is sent while nothing is said
-PAUSE_S = 0.3  # a voice that comes so much too late has paused in between
+PAUSE_S = 0.3  # a voice that comes so much too late has paused in between; what was heard before is complete
 CODES = {digit: code for code, digit in enumerate("0123456789*#abcd")}
 
 
@@ -86,7 +86,7 @@ class Leg:
         """What the phone has heard since the call was answered; nobody's voice is silence."""
         if self._since is None:
             return np.zeros(0, np.int16)
-        until = self._until or asyncio.get_running_loop().time()
+        until = self._until or asyncio.get_running_loop().time() - PAUSE_S
         whole = np.zeros(max(int((until - self._since) * RATE), 0), np.int32)
         known = self._heard[: len(whole)]
         whole[: len(known)] = known

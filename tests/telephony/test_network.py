@@ -530,6 +530,14 @@ class TestInbound:
         await asyncio.sleep(1)
         assert (caller.state, await callers()) == (State.RINGING, [])
 
+    async def test_a_number_that_two_trunks_have_reaches_neither(self, network, livekit_api, callers, until):
+        info = api.SIPInboundTrunkInfo(name="other", numbers=[PARIS], allowed_addresses=["127.0.0.1"])
+        other = await livekit_api.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=info))
+        await livekit_api.sip.update_inbound_trunk_fields(other.sip_trunk_id, numbers=[OURS])
+        caller = await network.ring(from_=BERLIN, to=OURS)
+        await until(lambda: caller.state is State.REJECTED)
+        assert (caller.code, await callers()) == (503, [])
+
     async def test_removed_while_it_rings_it_is_busy(self, network, livekit_api, callers, until):
         caller = await network.ring(from_=BERLIN, to=OURS)
         ((room, _),) = await until(callers)
