@@ -131,8 +131,8 @@ class Exchange(asyncio.DatagramProtocol):
         branch = _digest(request["Via"])  # the same for a request, its CANCEL and the ACK of its refusal
         if request["Route"]:
             request.remove("Route")
-            to = _address(request.uri)
-        else:
+        to = _address(request.uri)
+        if to == self.address:
             phone = self._phone(request)
             to = ("127.0.0.1", phone.port) if phone else self._bridge
         if request.begins_a_call:
