@@ -19,6 +19,8 @@ MODULES = "/usr/lib/baresip/modules"
 RTP_PORTS = "10000-11999"
 LONGEST_S = 300  # at the end of its file baresip hangs up: every one ends in so much silence
 WAV_HEADER = 44
+KEY_S = 0.25  # while it is held down
+SETTLED_S = 0.5
 
 
 class Baresip(Phone):
@@ -85,10 +87,16 @@ class Baresip(Phone):
     @property
     @override
     def heard(self) -> Pcm:
-        files = sorted((self._folder / "heard").glob("*-dec.wav"), key=lambda file: file.stat().st_mtime)
-        if not files:
-            return np.zeros(0, np.int16)
-        data = files[-1].read_bytes()[WAV_HEADER:]  # its length stands in the header only when it is closed
+        return self._sound_so_far("dec")
+
+    def _has_settled(self) -> bool:
+        """Whether its sound is under way; a key may get lost before."""
+        return len(self._sound_so_far("enc")) > SETTLED_S * RATE
+
+    def _sound_so_far(self, direction: str) -> Pcm:
+        """What it decoded ("dec") or encoded ("enc") in its last call."""
+        files = sorted((self._folder / "heard").glob(f"*-{direction}.wav"), key=lambda file: file.stat().st_mtime)
+        data = files[-1].read_bytes()[WAV_HEADER:] if files else b""  # its length is in the header once it is closed
         return np.frombuffer(data[: len(data) // 2 * 2], np.int16)
 
     @property
@@ -118,9 +126,10 @@ class Baresip(Phone):
 
     @override
     async def press(self, digits: str) -> None:
+        await asyncio.to_thread(wait_until, self._has_settled, "its sound is under way")
         for digit in digits:
             await self._command("sndcode", digit)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(KEY_S)
 
     @override
     async def say(self, pcm: Pcm) -> None:

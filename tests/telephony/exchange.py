@@ -20,6 +20,7 @@ from tests.telephony.baresip import Baresip
 from tests.telephony.sip import ACCEPTED, BUSY, WORDS
 
 REALM = "exchange"
+WAY_S = 0.01
 Address = tuple[str, int]
 
 
@@ -155,7 +156,8 @@ class Exchange(asyncio.DatagramProtocol):
         return next((one for one in reversed(self.phones) if one.number == user), None)
 
     def _send(self, message: Message, to: Address) -> None:
-        self._transport.sendto(message.to_bytes(), to)
+        # Not at once: an answer that is there before the bridge begins to wait for it is sometimes lost on it.
+        asyncio.get_running_loop().call_later(WAY_S, self._transport.sendto, message.to_bytes(), to)
 
 
 def _address(text: str) -> Address:
