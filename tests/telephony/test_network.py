@@ -274,7 +274,8 @@ class TestOutbound:
     async def test_removing_a_ringing_phone_calls_it_off(self, network, dial, livekit_api, watcher, until):
         phone = await network.phone(BERLIN, answers_after_s=None)
         waiting = asyncio.create_task(dial(BERLIN, wait_until_answered=True))
-        await until(lambda: phone.state is State.RINGING and watcher.seen)
+        await until(lambda: phone.state is State.RINGING)
+        await until(lambda: watcher.seen and watcher.seen[0].statuses[-1] == "ringing")
         await livekit_api.room.remove_participant(api.RoomParticipantIdentity(room=ROOM, identity="phone"))
         with pytest.raises(api.ServerError) as cancelled:
             await waiting
