@@ -5,7 +5,7 @@ import ctypes
 import inspect
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from calls.migrations import migrate
 from calls.settings import Settings
 from tests.providers import in_thread
 from tests.scheduling import Scheduling, in_order
-from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
+from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, free_port, process
+from tests.telephony import FORMS, PhoneNetwork
 from tests.whole_stack import WholeStack, whole_stack_in
 
 Until = Callable[..., Awaitable[Any]]
@@ -69,6 +70,23 @@ def livekit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]
     """One real livekit-server for the whole run; a test of its webhooks makes a `LiveKitServer` of its own."""
     with LiveKitServer(tmp_path_factory.mktemp("livekit")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def livekit_with_sip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    """One real livekit-server with Redis, so with its SIP service, for all phone networks of the run."""
+    folder = tmp_path_factory.mktemp("livekit-sip")
+    with Redis(folder) as redis, LiveKitServer(folder, redis=redis) as server:
+        yield server
+
+
+@pytest.fixture(params=FORMS)
+async def network(
+    request: pytest.FixtureRequest, livekit_with_sip: LiveKitServer, tmp_path: Path
+) -> AsyncIterator[PhoneNetwork]:
+    """Phones that LiveKit can call and that call it: the test runs once on each form that is there."""
+    async with FORMS[request.param](livekit_with_sip, tmp_path / "network") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from typing import Self
 
 import yaml
 from pydantic import AliasChoices, SecretStr
+from typing_extensions import override
 
 from calls.settings import Settings
 from drills import postgres
@@ -226,17 +227,45 @@ def _clock(ahead_s: float) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT / "tests" / "elsewhere"), "AHEAD_S": str(ahead_s)}
 
 
-class LiveKitServer(Program):
-    """A livekit-server with the checkout's own configuration, on ports and with keys of its own."""
+class Redis(Program):
+    """A redis-server that keeps nothing on disk: what it knew is gone when it ends."""
 
-    def __init__(self, folder: Path, *, webhook_url: str | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        listens = ["--bind", "127.0.0.1", "--port", str(self.port)]
+        super().__init__(
+            ["redis-server", *listens, "--save", "", "--dir", folder],
+            log=folder / f"redis-{self.port}.log",
+        )
+
+    @override
+    def wait_ready(self, timeout: float = START_TIMEOUT_S) -> None:
+        wait_until(self._listens, f"{self.command}", timeout)
+        super().wait_ready(timeout)
+
+    def _listens(self) -> bool:
+        return self._died() or "Ready to accept connections" in self.output
+
+
+class LiveKitServer(Program):
+    """A livekit-server with the checkout's own configuration, on ports and with keys of its own.
+
+    With a running `redis` it has its SIP service: trunks and dispatch rules, and calls where a bridge is.
+    """
+
+    def __init__(self, folder: Path, *, webhook_url: str | None = None, redis: Redis | None = None) -> None:
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self.key, self.secret = LIVEKIT_KEY, LIVEKIT_SECRET
+        self.redis = redis
         config = yaml.safe_load((ROOT / "livekit.yaml").read_text())
         config |= {"port": self.port, "keys": {self.key: self.secret}}
         config["rtc"] |= {"udp_port": free_port(), "tcp_port": free_port()}
         config["webhook"] = {"api_key": self.key, "urls": [webhook_url] if webhook_url else []}
+        if redis is not None:
+            config["redis"] = {"address": redis.address}
+            config["room"]["auto_create"] = True  # an inbound call makes its room
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"livekit-{self.port}.yaml"
         file.write_text(yaml.safe_dump(config))

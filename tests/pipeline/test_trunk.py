@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import yaml
 from livekit import api
 
 from calls import phones, telephony
@@ -12,7 +11,7 @@ from calls.database import DEFAULT_TENANT, Database
 from pipeline.deps import Deps, open_deps
 from pipeline.trunk import NO_NUMBERS, NO_SIP
 from tests.pipeline.finished import working
-from tests.servers import LiveKitServer, Program, free_port
+from tests.servers import LiveKitServer, Redis, free_port
 
 NUMBER = "+15551234567"
 TRUNK: dict[str, Any] = {"address": "sip.example.com", "transport": "tls", "username": "ada", "password": "secret"}
@@ -38,14 +37,9 @@ async def status(db: Database) -> tuple[object, object] | None:
 @pytest.fixture
 async def sip(settings, tmp_path) -> AsyncIterator[Deps]:
     """The pipeline with a LiveKit server that has its SIP service."""
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    server = LiveKitServer(tmp_path)
-    file = tmp_path / f"livekit-{server.port}.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"redis": {"address": f"127.0.0.1:{port}"}}))
     async with (
-        Program(command, log=tmp_path / "redis.log"),
-        server,
+        Redis(tmp_path) as redis,
+        LiveKitServer(tmp_path, redis=redis) as server,
         open_deps(settings(livekit_url=server.url)) as deps,
     ):
         yield deps
