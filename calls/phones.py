@@ -1,5 +1,8 @@
 """Phone numbers: one spelling (E.164) everywhere, and the numbers that a tenant calls from and is called at."""
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
@@ -16,6 +19,10 @@ from calls.tables import agents, numbers
 EXPECTED = "a phone number with its country code, as in +15551234567"
 
 Row = sa.Row[Any]
+
+# The user of a `tel:` or `sip:` address, or what stands alone: without parameters (`;npdi`), host and headers.
+_USER = re.compile(r"\s*(?:(?:tel|sips?):)?([^;@?]*)", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[\s()./-]")
 
 
 def normalise(text: str) -> str:
@@ -35,6 +42,49 @@ def normalise(text: str) -> str:
     if not possible or number.extension:
         raise ValueError(EXPECTED)
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=100_000)
+def spellings(number: str) -> tuple[str, ...]:
+    """Give the ways in which carriers write a called number, itself (E.164) first: `+49…`, `0049…`, and as at home.
+
+    Its digits without the plus are not among them: LiveKit's bridge takes them for the same.
+    """
+    national = phonenumbers.format_number(phonenumbers.parse(number, None), PhoneNumberFormat.NATIONAL)
+    return tuple(dict.fromkeys((number, f"00{number[1:]}", phonenumbers.normalize_digits_only(national))))
+
+
+def meanings(own: Iterable[str]) -> dict[str, str]:
+    """Give for each spelling of these numbers, as bare digits, the one number that it means.
+
+    How one is written at home may be how another is: then it means neither. A number's own digits mean that number.
+    """
+    numbers = list(own)
+    found: dict[str, str | None] = {}
+    for number in numbers:
+        for spelling in spellings(number)[1:]:
+            found[spelling] = number if found.get(spelling, number) == number else None
+    clear = {spelling: number for spelling, number in found.items() if number is not None}
+    return clear | {bare(number): number for number in numbers}
+
+
+def bare(dialled: str) -> str:
+    """Give the digits of a called number as a carrier sent it, `tel:+49 30 1234567;npdi` too; nothing if it is none."""
+    user = _USER.match(dialled)
+    digits = _SEPARATORS.sub("", user[1] if user else "").removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else ""
+
+
+def called_number(dialled: str, own: Iterable[str]) -> str | None:
+    """Give which of these numbers (E.164) was called, from what a carrier sent; None if that is none or not clear."""
+    return meanings(own).get(bare(dialled))
+
+
+async def find_called(conn: AsyncConnection, tenant_id: str, dialled: str) -> Row | None:
+    """Give the row of the tenant's number that was called, from what a carrier sent; None if it is not the tenant's."""
+    rows = (await conn.execute(sa.select(numbers).where(numbers.c.tenant_id == tenant_id))).all()
+    number = called_number(dialled, (row.number for row in rows))
+    return next((row for row in rows if row.number == number), None)
 
 
 async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None = None) -> Row:
