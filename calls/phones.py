@@ -101,7 +101,7 @@ async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_i
         raise Conflict("This number is registered by another tenant.", code="number_taken")
     if agent_id is not None:
         await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
-    await telephony.provision_again(conn, tenant_id)
+    await telephony.numbers_changed(conn, tenant_id)
     return await get_number(conn, tenant_id, number)
 
 
@@ -135,7 +135,7 @@ async def delete_number(conn: AsyncConnection, tenant_id: str, number: str) -> N
     gone = await conn.execute(numbers.delete().where(*_own(tenant_id, number)))
     if gone.rowcount == 0:
         raise NotFound("No such number.")
-    await telephony.provision_again(conn, tenant_id)
+    await telephony.numbers_changed(conn, tenant_id)
 
 
 async def caller_id(
