@@ -160,7 +160,8 @@ class TrunkKeeper:
         parts = await self._sip.list_parts()
         ours, others = _sorted(parts, look.installation)
         wanting = {row.tenant_id: row for row in saved.trunks if saved.numbers_of(row.tenant_id)}
-        await self._remove(look, [part for tenant_id in ours.keys() - wanting.keys() for part in _all(ours[tenant_id])])
+        for tenant_id in ours.keys() - wanting.keys():
+            await self._remove(look, _all(ours.pop(tenant_id)))
         for tenant_id, row in wanting.items():
             await self._remove(look, _too_many(ours[tenant_id], row.livekit_ids))
         await self._let_go(look, ours, saved)

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import yaml
 from cryptography.fernet import Fernet
 from livekit import api
+from typing_extensions import override
 
 from calls import phones, tables, telephony
 from calls.database import DEFAULT_TENANT, Database
@@ -26,14 +27,14 @@ from calls.encryption import Keyring
 from calls.errors import NotFound
 from calls.settings import Settings
 from pipeline.deps import Deps, open_deps
-from pipeline.sip import NO_BRIDGE, NO_LIVEKIT, NO_REDIS, NO_SIP, Parts, Sip
+from pipeline.sip import NO_BRIDGE, NO_LIVEKIT, NO_REDIS, NO_SIP, Part, Parts, Sip
 from pipeline.telephony import TrunkKeeper, keep_trunks
 from tests.servers import ROOT, LiveKitServer, Program, environment, free_port
 
 pytestmark = pytest.mark.restless
 
 BRIDGE = os.environ.get("CALLROOM_SIP_BIN") or shutil.which("livekit-sip")
-BERLIN, MUNICH, PARIS, ROME = "+49301234567", "+4989123456", "+33123456789", "+390301234567"
+BERLIN, MUNICH, PARIS, ROME, LONDON = "+49301234567", "+4989123456", "+33123456789", "+390301234567", "+442079460958"
 TRUNK: dict[str, Any] = {
     "address": "sip.example.com",
     "transport": "tls",
@@ -395,18 +396,19 @@ async def test_what_livekit_refuses_is_the_reason_and_keeps_no_other_tenant_wait
     assert (await trunk_row(sip.db, other)).state == "ready"
 
 
-async def test_what_livekit_lost_is_made_again(sip, until):
+async def test_what_livekit_lost_is_made_again_by_one_of_two_pipelines(sip, start, until):
     await own(sip.db, BERLIN)
     await save(sip.deps)
-    async with keeping(sip.deps):
-        await until(lambda: is_reason(sip.db, NO_BRIDGE))
-        lost = ids(await sip.sip.list_parts())
-        await sip.forget_everything()
+    for _ in range(2):
+        await start("pipeline", sip.deps.settings.model_copy(update={"pipeline_port": free_port()}))
+    await until(lambda: is_reason(sip.db, NO_BRIDGE))
+    lost = ids(await sip.sip.list_parts())
+    await sip.forget_everything()
 
-        async def is_back() -> bool:
-            return bool((await trunk_row(sip.db)).livekit_ids != lost)
+    async def is_back() -> bool:
+        return bool((await trunk_row(sip.db)).livekit_ids != lost)
 
-        await until(is_back)
+    await until(is_back)
     parts = await sip.sip.list_parts()
     assert (await trunk_row(sip.db)).livekit_ids == ids(parts)
     assert set(parts.inbound[0].numbers) == listed(BERLIN)
@@ -434,6 +436,30 @@ async def test_many_pipelines_at_once_make_one_of_each(sip):
     await save(sip.deps)
     looked = await asyncio.gather(*(sip.keeper().look() for _ in range(5)))
     assert looked.count(True) == 1
+    assert (await trunk_row(sip.db)).livekit_ids == ids(await sip.sip.list_parts())
+
+
+class Interrupted(Sip):
+    """After each change that LiveKit has made, `meanwhile` happens before anything else."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    @override
+    async def save(self, part: Part) -> str:
+        made = await super().save(part)
+        await self.meanwhile()
+        return made
+
+
+async def test_a_pipeline_that_stood_still_in_a_look_leaves_it_to_the_one_that_looked_meanwhile(sip):
+    await own(sip.db, BERLIN)
+    await save(sip.deps)
+    without_patience = sip.deps.settings.model_copy(update={"lease_s": 0})
+    async with Interrupted.connect(sip.deps.settings) as interrupted:
+        assert isinstance(interrupted, Interrupted)
+        interrupted.meanwhile = sip.keeper().look
+        assert not await TrunkKeeper(sip.db, sip.deps.keyring, interrupted, without_patience, every_s=0).look()
+    assert sip.changes() == 3
     assert (await trunk_row(sip.db)).livekit_ids == ids(await sip.sip.list_parts())
 
 
@@ -482,7 +508,7 @@ async def before_the_change(deps: Deps, gone: str, new: str) -> None:
     await own(deps.db, tenant_id=new)
     await own(deps.db, BERLIN, MUNICH)
     await save(deps)
-    await own(deps.db, PARIS, tenant_id=gone)
+    await own(deps.db, PARIS, LONDON, tenant_id=gone)
     await save(deps, gone)
 
 

@@ -23,6 +23,7 @@ def upgrade() -> None:
     # No look has seen the trunks of before, whatever is said of them.
     op.add_column("trunks", sa.Column("version", sa.String(length=36), nullable=False, server_default="0003"))
     op.execute("UPDATE trunks SET state = 'pending', livekit_ids = '{}'")
+    op.execute("DELETE FROM jobs WHERE kind = 'provision_trunk'")
 
 
 def downgrade() -> None:
