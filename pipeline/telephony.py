@@ -62,15 +62,9 @@ class _Saved:
     """What is saved of every tenant, at one moment."""
 
     trunks: list[sa.Row[Any]]
-    owners: dict[str, str]  # number -> tenant
-    meanings: dict[str, str]  # bare digits -> number
-
-    @property
-    def owners_of_spellings(self) -> dict[str, str]:
-        return {digits: self.owners[number] for digits, number in self.meanings.items()}
-
-    def numbers_of(self, tenant_id: str) -> list[str]:
-        return sorted(number for number, owner in self.owners.items() if owner == tenant_id)
+    numbers: dict[str, list[str]]  # tenant -> its numbers
+    meanings: dict[str, str]  # bare digits -> the number that they mean
+    owners: dict[str, str]  # bare digits -> the tenant of that number
 
 
 async def keep_trunks(deps: Deps, stop: asyncio.Event) -> None:
@@ -130,11 +124,12 @@ class TrunkKeeper:
             look = await begin_look(conn, self._lease_s, self._every_s)
         if look is None:
             return False
+        saved = await self._saved()
         outcomes: list[Outcome] = []
         problem = None
         self.reaches_livekit = False
         try:
-            await self._set_right(look, outcomes)
+            await self._set_right(look, saved, outcomes)
             self.reaches_livekit = True
             if outcomes:
                 await self._find_bridge()
@@ -147,7 +142,7 @@ class TrunkKeeper:
             return False
         async with self._db.writing() as conn:
             await end_look(conn, look, problem, outcomes)
-        self._tell(problem)
+        self._tell(problem if saved.trunks else None)
         return True
 
     def _tell(self, problem: str | None) -> None:
@@ -155,11 +150,10 @@ class TrunkKeeper:
             log.warning("phones do not work: %s", problem)
         self._problem = problem
 
-    async def _set_right(self, look: Look, outcomes: list[Outcome]) -> None:
-        saved = await self._saved()
+    async def _set_right(self, look: Look, saved: _Saved, outcomes: list[Outcome]) -> None:
         parts = await self._sip.list_parts()
         ours, others = _sorted(parts, look.installation)
-        wanting = {row.tenant_id: row for row in saved.trunks if saved.numbers_of(row.tenant_id)}
+        wanting = {row.tenant_id: row for row in saved.trunks if row.tenant_id in saved.numbers}
         for tenant_id in ours.keys() - wanting.keys():
             await self._remove(look, _all(ours.pop(tenant_id)))
         for tenant_id, row in wanting.items():
@@ -171,15 +165,19 @@ class TrunkKeeper:
     async def _saved(self) -> _Saved:
         async with self._db.reading() as conn:
             rows = list((await conn.execute(sa.select(trunks).order_by(trunks.c.tenant_id))).all())
-            owned = (await conn.execute(sa.select(numbers.c.number, numbers.c.tenant_id))).all()
-        owners = {row.number: row.tenant_id for row in owned}
-        return _Saved(rows, owners, phones.meanings(owners))
+            query = sa.select(numbers.c.number, numbers.c.tenant_id).order_by(numbers.c.number)
+            tenants = {row.number: row.tenant_id for row in await conn.execute(query)}
+        owned: defaultdict[str, list[str]] = defaultdict(list)
+        for number, tenant_id in tenants.items():
+            owned[tenant_id].append(number)
+        meanings = phones.meanings(tenants)
+        return _Saved(rows, owned, meanings, {digits: tenants[number] for digits, number in meanings.items()})
 
     async def _let_go(self, look: Look, ours: dict[str, _Ours], saved: _Saved) -> None:
         """Take numbers from trunks whose tenants have lost them, before others get them: no call finds two trunks."""
         for tenant_id, parts in ours.items():
             for found in list(parts.inbound):
-                part = without_numbers_of_others(found, tenant_id, saved.owners_of_spellings)
+                part = without_numbers_of_others(found, tenant_id, saved.owners)
                 if part == found:
                     continue
                 parts.inbound.remove(found)
@@ -215,7 +213,7 @@ class TrunkKeeper:
 
     def _wanted(self, look: Look, row: sa.Row[Any], others: set[str], saved: _Saved) -> tuple[Wanted, list[str]]:
         """What LiveKit should have, and the numbers that it cannot have, as somebody else's trunk has them."""
-        own = saved.numbers_of(row.tenant_id)
+        own = saved.numbers[row.tenant_id]
         clear = [
             spelling
             for number in own
