@@ -22,6 +22,7 @@ Row = sa.Row[Any]
 
 # The user of a `tel:` or `sip:` address, or what stands alone: without parameters (`;npdi`), host and headers.
 _USER = re.compile(r"\s*(?:(?:tel|sips?):)?([^;@?]*)", re.IGNORECASE)
+_PORTED = (";npdi", ";npdi=yes")  # somebody has looked up where the number is now
 _SEPARATORS = re.compile(r"[\s()./-]")
 
 
@@ -46,12 +47,14 @@ def normalise(text: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def spellings(number: str) -> tuple[str, ...]:
-    """Give the ways in which carriers write a called number, itself (E.164) first: `+49…`, `0049…`, and as at home.
+    """Give the ways in which carriers write a called number (E.164): `+49…`, `0049…`, as at home, and these as ported.
 
-    Its digits without the plus are not among them: LiveKit's bridge takes them for the same.
+    For LiveKit's bridge a plus may be missing, unless something follows the digits.
     """
-    national = phonenumbers.format_number(phonenumbers.parse(number, None), PhoneNumberFormat.NATIONAL)
-    return tuple(dict.fromkeys((number, f"00{number[1:]}", phonenumbers.normalize_digits_only(national))))
+    written = phonenumbers.format_number(phonenumbers.parse(number, None), PhoneNumberFormat.NATIONAL)
+    national = phonenumbers.normalize_digits_only(written)
+    ported = (f"{digits}{mark}" for mark in _PORTED for digits in (number, number[1:], national))
+    return tuple(dict.fromkeys((number, f"00{number[1:]}", national, *ported)))
 
 
 def meanings(own: Iterable[str]) -> dict[str, str]:
@@ -62,9 +65,9 @@ def meanings(own: Iterable[str]) -> dict[str, str]:
     numbers = list(own)
     found: dict[str, str | None] = {}
     for number in numbers:
-        for spelling in spellings(number)[1:]:
-            found[spelling] = number if found.get(spelling, number) == number else None
-    clear = {spelling: number for spelling, number in found.items() if number is not None}
+        for digits in map(bare, spellings(number)):
+            found[digits] = number if found.get(digits, number) == number else None
+    clear = {digits: number for digits, number in found.items() if number is not None}
     return clear | {bare(number): number for number in numbers}
 
 

@@ -74,7 +74,8 @@ def test_what_is_no_possible_number_with_a_country_code_is_refused_and_the_error
     ],
 )
 def test_a_called_number_is_listed_as_carriers_write_it(number, sent):
-    assert phones.spellings(number) == sent
+    assert phones.spellings(number)[:3] == sent
+    assert {f"{number};npdi", f"{number[1:]};npdi", f"{sent[2]};npdi=yes"} < set(phones.spellings(number))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_is_none_of_the_numbers_finds_none(dialled):
 
 def test_what_two_numbers_are_at_home_means_neither_of_them():
     berlin, italy = "+49301234567", "+390301234567"
-    assert phones.spellings(berlin)[-1] == phones.spellings(italy)[-1] == "0301234567"
+    assert "0301234567" in {*phones.spellings(berlin)} & {*phones.spellings(italy)}
     assert phones.called_number("0301234567", [berlin, italy]) is None
     assert phones.called_number("0301234567", [berlin]) == berlin
     assert phones.called_number("0301234567", [italy]) == italy
@@ -113,7 +114,7 @@ def test_what_two_numbers_are_at_home_means_neither_of_them():
 
 def test_a_numbers_own_digits_mean_that_number_whatever_they_are_elsewhere():
     brazil, america = "+5551234567", "+15551234567"
-    assert phones.spellings(america)[-1] == "5551234567"
+    assert "5551234567" in phones.spellings(america)
     assert phones.called_number("5551234567", [america]) == america
     assert phones.called_number("5551234567", [america, brazil]) == brazil
     assert phones.called_number("+5551234567", [america, brazil]) == brazil
@@ -142,7 +143,8 @@ def test_whatever_is_called_in_any_spelling_is_that_number_or_not_clear(own, suf
         for spelling in phones.spellings(number):
             assert phones.called_number(f"tel:{spelling}{suffix}", [number]) == number
             found = phones.called_number(spelling + suffix, own)
-            others = [one for one in own if one != number and spelling in {*phones.spellings(one), one[1:]}]
+            digits = phones.bare(spelling)
+            others = [one for one in own if one != number and digits in map(phones.bare, phones.spellings(one))]
             assert found == number or others
 
 
