@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from calls import telephony
+from calls.database import DEFAULT_TENANT
 from tests.api.conftest import Api, MakeTenant, stored_bytes
 
 STATUS, TRUNK = "/v1/telephony/status", "/v1/telephony/trunk"
@@ -81,6 +82,20 @@ async def test_a_trunk_that_no_pipeline_has_seen_is_not_connected_and_the_status
     assert (await api.get(STATUS)).body == {"connected": False, "provider": "sip", "reason": telephony.NO_PIPELINE}
     shown = (await api.get(TRUNK)).body
     assert (shown["state"], shown["reason"]) == ("pending", telephony.PENDING)
+
+
+async def test_what_a_pipeline_saw_just_now_is_the_status(api: Api):
+    await api.put(TRUNK, {"address": "sip.example.com"})
+    await api.post("/v1/numbers", {"number": "+15559876543"})
+    for problem in ("Nobody takes calls.", None):
+        async with api.database.writing() as conn:
+            look = await telephony.begin_look(conn, 60, 0)
+            assert look is not None
+            row = await telephony.get_trunk(conn, DEFAULT_TENANT)
+            seen = telephony.Outcome(row.tenant_id, row.version, {"outbound": "ST_1"}, None)
+            await telephony.end_look(conn, look, problem, [seen])
+        assert (await api.get(STATUS)).body == {"connected": not problem, "provider": "sip", "reason": problem}
+        assert (await api.get(TRUNK)).body["state"] == "ready"
 
 
 async def test_the_password_does_not_stand_in_the_database_in_clear(api: Api):
