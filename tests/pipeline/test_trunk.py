@@ -186,7 +186,9 @@ async def is_reason(db: Database, wanted: object) -> bool:
     return bool(await reason(db) == wanted)
 
 
-async def test_what_is_saved_comes_to_livekit_by_itself_and_without_a_bridge_no_call_can_be_made(sip, until):
+async def test_what_is_saved_comes_to_livekit_by_itself_and_without_a_bridge_no_call_can_be_made(
+    database_url, sip, until
+):
     async with keeping(sip.deps):
         await save(sip.deps)
         await own(sip.db, BERLIN)
@@ -432,7 +434,7 @@ async def test_what_is_half_there_is_completed_and_what_is_too_much_removed(sip)
     assert (await trunk_row(sip.db)).livekit_ids == now_there
 
 
-async def test_many_pipelines_at_once_make_one_of_each(sip):
+async def test_many_pipelines_at_once_make_one_of_each(database_url, sip):
     await own(sip.db, BERLIN)
     await save(sip.deps)
     looked = await asyncio.gather(*(sip.keeper().look() for _ in range(5)))
