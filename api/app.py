@@ -31,7 +31,7 @@ from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
 from api.parsing import MAX_BODY
-from api.routing import DATABASE, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
+from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     ActiveCallsQuery,
@@ -83,6 +83,7 @@ from api.schema.webhooks import (
 )
 from api.together import Together
 from calls.database import Database
+from calls.encryption import Keyring, tell_of_unreadable
 from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -191,10 +192,11 @@ def _document() -> bytes:
 
 async def _open(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    database = Database(settings.database)
+    database, keyring = Database(settings.database), Keyring.of(settings)
     await migrate(database)
+    await tell_of_unreadable(database, keyring)
     async with Rooms.connect(settings) as rooms:
-        app[DATABASE], app[ROOMS], app[STORAGE] = database, rooms, Storage(settings)
+        app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
         app[KEYS] = Together(partial(look_up, database))
         app[placing.CALLS] = Together(partial(placing.place_all, database))
         yield

@@ -1,4 +1,4 @@
-"""The command line: serve, or make a tenant, a key or credits and print it as one JSON object."""
+"""The command line: serve; or make a tenant, a key or credits, or encrypt anew, and print one JSON object."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from api.app import create_app
 from calls.database import DEFAULT_TENANT, Database
+from calls.encryption import Keyring, encrypt_again
 from calls.errors import CallroomError
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.log import configure
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add = credits_.add_parser("add", help="add credits to a tenant")
     add.add_argument("--tenant", metavar="ID", required=True)
     add.add_argument("dollars", metavar="DOLLARS", type=_micros)
+    secrets = commands.add_parser("secrets", help="stored secrets").add_subparsers(dest="verb", required=True)
+    secrets.add_parser("encrypt", help="encrypt all again with the first of CALLROOM_ENCRYPTION_KEYS")
     return parser
 
 
@@ -87,6 +90,8 @@ async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, obje
     try:
         await migrate(database)
         async with database.writing() as conn:
+            if asked.command == "secrets":
+                return {**await encrypt_again(conn, Keyring.of(settings))}
             if asked.command == "keys":
                 row, key = await create_secret_key(conn, asked.tenant, asked.label)
                 return {"id": row.id, "key": key, "tenant": row.tenant_id, "label": row.label}

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database import Database
+from calls.encryption import Keyring
 from calls.errors import Forbidden, Unauthorized
 from calls.keys import Key, find_keys
 from calls.rooms import Rooms
@@ -20,6 +21,7 @@ SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
+KEYRING = web.AppKey("keyring", Keyring)
 KEYS = web.AppKey("keys", Together[str, Key | None])
 KEY = web.RequestKey("key", Key)
 

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from api.routing import DATABASE, KEY, reply
+from api.routing import DATABASE, KEY, KEYRING, reply
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from calls import telephony
 
@@ -18,7 +18,7 @@ async def get_status(request: web.Request) -> web.Response:
 
 async def put_trunk(request: web.Request, body: PutTrunk) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        row = await telephony.put_trunk(conn, request[KEY].tenant_id, **body.model_dump())
+        row = await telephony.put_trunk(conn, request.app[KEYRING], request[KEY].tenant_id, **body.model_dump())
     return reply(_shown(row))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
-from api.routing import DATABASE, KEY, SETTINGS, named, reply
+from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
 from api.schema.common import Nothing, Page
 from api.schema.webhooks import (
     CreateWebhook,
@@ -29,8 +29,8 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 async def create(request: web.Request, body: CreateWebhook) -> web.Response:
     await _check(request, body.url)
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.create_webhook(conn, request[KEY].tenant_id, **body.model_dump())
-    return reply(WebhookWithSecret(**_shown(row), secret=row.secret), 201)
+        row = await webhooks.create_webhook(conn, request.app[KEYRING], request[KEY].tenant_id, **body.model_dump())
+    return reply(_shown_once(request, row), 201)
 
 
 async def update(request: web.Request, body: UpdateWebhook) -> web.Response:
@@ -38,7 +38,7 @@ async def update(request: web.Request, body: UpdateWebhook) -> web.Response:
     if "url" in changes:
         await _check(request, body.url)
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.update_webhook(conn, *named(request), changes)
+        row = await webhooks.update_webhook(conn, request.app[KEYRING], *named(request), changes)
     return reply(Webhook(**_shown(row)))
 
 
@@ -50,8 +50,8 @@ async def delete(request: web.Request) -> web.Response:
 
 async def rotate_secret(request: web.Request, _body: Nothing) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.rotate_secret(conn, *named(request))
-    return reply(WebhookWithSecret(**_shown(row), secret=row.secret))
+        row = await webhooks.rotate_secret(conn, request.app[KEYRING], *named(request))
+    return reply(_shown_once(request, row))
 
 
 async def test(request: web.Request, _body: Nothing) -> web.Response:
@@ -76,6 +76,10 @@ async def redeliver(request: web.Request, _body: Nothing) -> web.Response:
 
 async def _check(request: web.Request, url: str) -> None:
     await check_url(url, private_addresses=request.app[SETTINGS].webhook_private_addresses)
+
+
+def _shown_once(request: web.Request, row: sa.Row[Any]) -> WebhookWithSecret:
+    return WebhookWithSecret(**_shown(row), secret=request.app[KEYRING].decrypt(row.secret))
 
 
 def _shown(row: sa.Row[Any]) -> dict[str, Any]:

@@ -121,3 +121,15 @@ class DatabaseAway(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The database does not answer; try again.")
+
+
+class SecretUnreadable(Unavailable):
+    """A stored secret was encrypted with a key that this process does not have."""
+
+    code = "encryption_key_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A stored secret cannot be read: the key that it was encrypted with is neither in "
+            "CALLROOM_ENCRYPTION_KEYS nor, without that setting, in the file encryption.key of the state folder."
+        )

@@ -1,5 +1,8 @@
 """Phone numbers: one spelling (E.164) everywhere, and the numbers that a tenant calls from and is called at."""
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
@@ -16,6 +19,11 @@ from calls.tables import agents, numbers
 EXPECTED = "a phone number with its country code, as in +15551234567"
 
 Row = sa.Row[Any]
+
+# The user of a `tel:` or `sip:` address, or what stands alone: without parameters (`;npdi`), host and headers.
+_USER = re.compile(r"\s*(?:(?:tel|sips?):)?([^;@?]*)", re.IGNORECASE)
+_PORTED = (";npdi", ";npdi=yes")  # somebody has looked up where the number is now
+_SEPARATORS = re.compile(r"[\s()./-]")
 
 
 def normalise(text: str) -> str:
@@ -37,6 +45,51 @@ def normalise(text: str) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=100_000)
+def spellings(number: str) -> tuple[str, ...]:
+    """Give the ways in which carriers write a called number (E.164): `+49…`, `0049…`, as at home, and these as ported.
+
+    For LiveKit's bridge a plus may be missing, unless something follows the digits.
+    """
+    written = phonenumbers.format_number(phonenumbers.parse(number, None), PhoneNumberFormat.NATIONAL)
+    national = phonenumbers.normalize_digits_only(written)
+    ported = (f"{digits}{mark}" for mark in _PORTED for digits in (number, number[1:], national))
+    return tuple(dict.fromkeys((number, f"00{number[1:]}", national, *ported)))
+
+
+def meanings(own: Iterable[str]) -> dict[str, str]:
+    """Give for each spelling of these numbers, as bare digits, the one number that it means.
+
+    How one is written at home may be how another is: then it means neither. A number's own digits mean that number.
+    """
+    numbers = list(own)
+    found: dict[str, str | None] = {}
+    for number in numbers:
+        for digits in map(bare, spellings(number)):
+            found[digits] = number if found.get(digits, number) == number else None
+    clear = {digits: number for digits, number in found.items() if number is not None}
+    return clear | {bare(number): number for number in numbers}
+
+
+def bare(dialled: str) -> str:
+    """Give the digits of a called number as a carrier sent it, `tel:+49 30 1234567;npdi` too; nothing if it is none."""
+    user = _USER.match(dialled)
+    digits = _SEPARATORS.sub("", user[1] if user else "").removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else ""
+
+
+def called_number(dialled: str, own: Iterable[str]) -> str | None:
+    """Give which of these numbers (E.164) was called, from what a carrier sent; None if that is none or not clear."""
+    return meanings(own).get(bare(dialled))
+
+
+async def find_called(conn: AsyncConnection, tenant_id: str, dialled: str) -> Row | None:
+    """Give the row of the tenant's number that was called, from what a carrier sent; None if it is not the tenant's."""
+    rows = (await conn.execute(sa.select(numbers).where(numbers.c.tenant_id == tenant_id))).all()
+    number = called_number(dialled, (row.number for row in rows))
+    return next((row for row in rows if row.number == number), None)
+
+
 async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None = None) -> Row:
     """Register one of the tenant's own numbers, in E.164; its inbound calls go to `agent_id`.
 
@@ -51,7 +104,7 @@ async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_i
         raise Conflict("This number is registered by another tenant.", code="number_taken")
     if agent_id is not None:
         await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
-    await telephony.provision_again(conn, tenant_id)
+    await telephony.numbers_changed(conn, tenant_id)
     return await get_number(conn, tenant_id, number)
 
 
@@ -85,7 +138,7 @@ async def delete_number(conn: AsyncConnection, tenant_id: str, number: str) -> N
     gone = await conn.execute(numbers.delete().where(*_own(tenant_id, number)))
     if gone.rowcount == 0:
         raise NotFound("No such number.")
-    await telephony.provision_again(conn, tenant_id)
+    await telephony.numbers_changed(conn, tenant_id)
 
 
 async def caller_id(

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".callroom")
     database_url: str = ""
     storage_url: str = ""
+    encryption_keys: SecretStr = SecretStr("")  # Fernet keys, comma-separated: the first encrypts, all decrypt
 
     agent_name: str = "callroom"
     worker_max_calls: int = Field(10, ge=1)  # with one person each; every further person weighs as a call
@@ -104,6 +105,11 @@ class Settings(BaseSettings):
     def storage(self) -> str:
         """Where recordings are kept: a `file:///` or `s3://` URL."""
         return self.storage_url or (self.state_dir / "storage").absolute().as_uri()
+
+    @property
+    def encryption_key_file(self) -> Path:
+        """The keys of stored secrets where `encryption_keys` names none."""
+        return self.state_dir / "encryption.key"
 
     @property
     def recordings_dir(self) -> Path:

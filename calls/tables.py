@@ -329,12 +329,26 @@ trunks = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("transport", sa.String(3), nullable=False),
     sa.Column("username", sa.Text),
-    sa.Column("password", sa.Text),
+    sa.Column("password", sa.Text),  # encrypted
     sa.Column("allowed_addresses", Json, nullable=False),
-    sa.Column("state", sa.String(12), nullable=False),  # pending | connected | failed
+    # What LiveKit has of it, as far as it was seen last.
+    sa.Column("state", sa.String(12), nullable=False),  # pending | ready | failed
     sa.Column("reason", sa.Text),
-    sa.Column("livekit_ids", Json, nullable=False),
+    sa.Column("livekit_ids", Json, nullable=False),  # of its parts: {"outbound", "inbound", "rule"}
     sa.Column("updated_at", UtcDateTime, nullable=False, default=_now),
+    sa.Column("version", Uuid, nullable=False),  # another one with each change of what LiveKit should have
+)
+
+# One row: what the pipelines see of LiveKit's phones, and which of them is looking.
+telephony = sa.Table(
+    "telephony",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("installation", sa.String(32), nullable=False),  # tells our trunks in LiveKit from those of others
+    sa.Column("looker", Uuid),
+    sa.Column("looker_until", UtcDateTime),
+    sa.Column("looked_at", UtcDateTime),
+    sa.Column("problem", sa.Text),  # that keeps every phone from working
 )
 
 webhooks = sa.Table(
@@ -344,7 +358,7 @@ webhooks = sa.Table(
     _tenant(),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("events", Json, nullable=False),
-    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),  # encrypted, like the next
     sa.Column("previous_secret", sa.Text),
     sa.Column("rotated_at", UtcDateTime),
     sa.Column("active", sa.Boolean, nullable=False, default=True),

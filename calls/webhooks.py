@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.clock import moment
+from calls.encryption import Keyring
 from calls.errors import Conflict, NotFound
 from calls.jobs import enqueue
 from calls.tables import calls, deliveries, participants, webhooks
@@ -43,6 +44,7 @@ class DeliveryStatus(StrEnum):
 
 async def create_webhook(
     conn: AsyncConnection,
+    keyring: Keyring,
     tenant_id: str,
     *,
     url: str,
@@ -50,9 +52,10 @@ async def create_webhook(
     secret: str | None = None,
     alert_email: str | None = None,
 ) -> Row:
-    """Register an endpoint; `secret` of the row is to be shown this once, one is made if none is given."""
+    """Register an endpoint; its secret, which is kept encrypted, is made if none is given."""
     webhook_id = str(uuid.uuid4())
-    values = {"url": url, "events": _unique(events), "secret": secret or new_secret(), "alert_email": alert_email}
+    stored = keyring.encrypt(secret or new_secret())
+    values = {"url": url, "events": _unique(events), "secret": stored, "alert_email": alert_email}
     await conn.execute(webhooks.insert().values(id=webhook_id, tenant_id=tenant_id, **values))
     return await get_webhook(conn, tenant_id, webhook_id)
 
@@ -78,21 +81,27 @@ async def get_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str) ->
     return row
 
 
-async def update_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str, changes: dict[str, Any]) -> Row:
+async def update_webhook(
+    conn: AsyncConnection, keyring: Keyring, tenant_id: str, webhook_id: str, changes: dict[str, Any]
+) -> Row:
     """Change the given ones of `url`, `events`, `secret`, `active`, `alert_email`; a new secret rotates the old one."""
     row = await get_webhook(conn, tenant_id, webhook_id)
     values = {**changes, "updated_at": moment(conn)}
     if "events" in changes:
         values["events"] = _unique(changes["events"])
-    if changes.get("secret", row.secret) != row.secret:
-        values |= {"previous_secret": row.secret, "rotated_at": moment(conn)}
+    if "secret" in changes:
+        if keyring.decrypt(row.secret) == changes["secret"]:
+            values["secret"] = row.secret
+        else:
+            values["secret"] = keyring.encrypt(changes["secret"])
+            values |= {"previous_secret": row.secret, "rotated_at": moment(conn)}
     await conn.execute(webhooks.update().where(*_own(tenant_id, webhook_id)).values(**values))
     return await get_webhook(conn, tenant_id, webhook_id)
 
 
-async def rotate_secret(conn: AsyncConnection, tenant_id: str, webhook_id: str) -> Row:
-    """Make a new secret, to be shown this once; the old one signs beside it for 24 hours more."""
-    return await update_webhook(conn, tenant_id, webhook_id, {"secret": new_secret()})
+async def rotate_secret(conn: AsyncConnection, keyring: Keyring, tenant_id: str, webhook_id: str) -> Row:
+    """Make a new secret; the old one signs beside it for 24 hours more."""
+    return await update_webhook(conn, keyring, tenant_id, webhook_id, {"secret": new_secret()})
 
 
 async def delete_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str) -> None:

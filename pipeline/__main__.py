@@ -1,4 +1,7 @@
-"""`python -m pipeline`: runs every queue and the watcher until SIGTERM or SIGINT, then lets running jobs finish."""
+"""`python -m pipeline`: runs every queue, watches calls and keeps trunks until SIGTERM or SIGINT.
+
+Then it lets running jobs finish.
+"""
 
 import asyncio
 import logging
@@ -11,6 +14,7 @@ from calls.settings import Settings
 from pipeline.deps import Deps, open_deps
 from pipeline.handlers import HANDLERS, QUEUES, Handler
 from pipeline.runner import Run, Runner, process_name
+from pipeline.telephony import keep_trunks
 from pipeline.watch import watch
 
 logger = logging.getLogger("pipeline")
@@ -29,6 +33,7 @@ async def run(settings: Settings) -> None:
         ):
             loops.create_task(runner(deps).run(stop), name="runner")
             loops.create_task(watch(deps, stop), name="watch")
+            loops.create_task(keep_trunks(deps, stop), name="trunks")
             logger.info("pipeline ready")
     logger.info("pipeline stopped")
 

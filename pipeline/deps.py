@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from calls.database import Database
+from calls.encryption import Keyring, tell_of_unreadable
 from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -18,6 +19,7 @@ class Deps:
 
     settings: Settings
     db: Database
+    keyring: Keyring
     rooms: Rooms
     storage: Storage
     llm: Llm
@@ -26,10 +28,11 @@ class Deps:
 @asynccontextmanager
 async def open_deps(settings: Settings) -> AsyncIterator[Deps]:
     """Open everything that `settings` names for the length of the block; the schema is brought up to date first."""
-    db = Database(settings.database)
+    db, keyring = Database(settings.database), Keyring.of(settings)
     try:
         await migrate(db)
+        await tell_of_unreadable(db, keyring)
         async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
-            yield Deps(settings, db, rooms, Storage(settings), llm)
+            yield Deps(settings, db, keyring, rooms, Storage(settings), llm)
     finally:
         await db.close()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import dial, post_call, recording, trunk, webhooks
+from pipeline import dial, post_call, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -26,8 +26,7 @@ HANDLERS: dict[str, Handler] = {
     "store_recording": Handler(recording.run, recording.give_up),
     "dial": Handler(dial.run, dial.give_up),
     "deliver": Handler(webhooks.run, webhooks.give_up),
-    "provision_trunk": Handler(trunk.run),
 }
 
 # How many jobs of each queue one process runs at a time.
-QUEUES: dict[str, int] = {"dial": 50, "post_call": 8, "recording": 4, "webhooks": 100, "upkeep": 4}
+QUEUES: dict[str, int] = {"dial": 50, "post_call": 8, "recording": 4, "webhooks": 100}

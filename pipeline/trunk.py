@@ -1,26 +1,23 @@
-"""Job `provision_trunk`: LiveKit gets the trunks and the dispatch rule that a tenant's SIP trunk asks for."""
+"""What LiveKit should have of one tenant's trunk, given what it has: an outbound trunk, an inbound one, and a rule.
 
-from typing import Any
+Ours are known by their name, which says which installation made them for which tenant. What somebody has set in them
+that means nothing here stays as it is.
+"""
 
-import aiohttp
-import sqlalchemy as sa
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+
 from livekit import api
-from livekit.api.sip_service import SipService
 
-from calls.jobs import Job
-from calls.phones import Row
-from calls.settings import Settings
-from calls.tables import numbers
-from calls.telephony import find_trunk, record_provisioned
-from pipeline.deps import Deps
-from pipeline.fate import Done, Fate, Retry
+from calls.phones import bare
+from calls.rooms import DEPARTURE_TIMEOUT_S, EMPTY_TIMEOUT_S
+from calls.telephony import Transport
 
-TIMEOUT_S = 10
-# Rooms of inbound calls begin otherwise than `call_`: their call has no row before it rings.
-INBOUND_PREFIX = "inbound_"
-NO_SIP = "Phones are off: LiveKit runs without its SIP service, which needs Redis and livekit-sip."
-NO_LIVEKIT = "LiveKit does not answer."
-NO_NUMBERS = "The tenant has no numbers yet: POST /v1/numbers."
+# Rooms of inbound calls are `inbound_<called number>_<random>`: their call has no row before it rings.
+INBOUND_PREFIX = "inbound"
+TENANT_ATTRIBUTE = "callroom.tenant"
 
 _TRANSPORTS = {
     "udp": api.SIPTransport.SIP_TRANSPORT_UDP,
@@ -29,87 +26,93 @@ _TRANSPORTS = {
 }
 
 
-async def run(job: Job, deps: Deps) -> Fate:
-    """Replace what LiveKit has of the tenant's trunk by what is saved now; a removed trunk leaves nothing.
+@dataclass(frozen=True)
+class Wanted:
+    """One tenant's trunk: its numbers in E.164, and the spellings of them at which it may be called."""
 
-    Why it could not is what `GET /v1/telephony/status` shows. LiveKit without SIP is an answer, not a failure.
+    tenant_id: str
+    name: str
+    address: str
+    transport: Transport
+    username: str
+    password: str
+    allowed_addresses: Sequence[str]
+    numbers: Sequence[str]
+    called: Sequence[str]
+
+    @property
+    def admits_calls(self) -> bool:
+        """Whether it can be told who may send it calls: without that anybody could, so nobody may."""
+        return bool(self.called and (self.allowed_addresses or (self.username and self.password)))
+
+
+def name_of(installation: str, tenant_id: str) -> str:
+    """Give the name of every part of a tenant's trunk."""
+    return f"callroom {installation} {tenant_id}"
+
+
+def tenant_of(installation: str, name: str) -> str | None:
+    """Give the tenant of a part with this name; None if it is not ours."""
+    ours = name_of(installation, "")
+    return name.removeprefix(ours) if name.startswith(ours) else None
+
+
+def outbound_trunk(wanted: Wanted, found: api.SIPOutboundTrunkInfo | None) -> api.SIPOutboundTrunkInfo:
+    """Give the trunk that calls are made with."""
+    part = api.SIPOutboundTrunkInfo()
+    if found is not None:
+        part.CopyFrom(found)
+    part.name = wanted.name
+    part.address = wanted.address
+    part.transport = _TRANSPORTS[wanted.transport]
+    part.auth_username = wanted.username
+    part.auth_password = wanted.password
+    part.numbers[:] = wanted.numbers
+    return part
+
+
+def inbound_trunk(wanted: Wanted, found: api.SIPInboundTrunkInfo | None) -> api.SIPInboundTrunkInfo:
+    """Give the trunk that calls come in by. Who may send them is known by its address; without any, by the login.
+
+    Addresses are given as networks, `192.0.2.1/32`: LiveKit also lets in who merely calls himself what stands there.
     """
-    tenant_id = str(job.payload["tenant_id"])
-    async with deps.db.reading() as conn:
-        trunk = await find_trunk(conn, tenant_id)
-        own = sa.select(numbers.c.number).where(numbers.c.tenant_id == tenant_id)
-        called = list(await conn.scalars(own.order_by(numbers.c.number)))
-    old: dict[str, str] = job.payload["remove"] | (trunk.livekit_ids if trunk is not None else {})
-    async with _livekit(deps.settings) as livekit:
-        failure, new, again = await _replace(livekit.sip, old, trunk, called)
-    async with deps.db.writing() as conn:
-        await record_provisioned(conn, tenant_id, livekit_ids=new, failure=failure)
-    return Retry(failure) if again and failure else Done()
+    part = api.SIPInboundTrunkInfo()
+    if found is not None:
+        part.CopyFrom(found)
+    by_login = not wanted.allowed_addresses
+    part.name = wanted.name
+    part.auth_username = wanted.username if by_login else ""
+    part.auth_password = wanted.password if by_login else ""
+    part.allowed_addresses[:] = [str(ip_network(address, strict=False)) for address in wanted.allowed_addresses]
+    part.numbers[:] = wanted.called
+    return part
 
 
-async def _replace(
-    sip: SipService,
-    old: dict[str, str],
-    trunk: Row | None,
-    called: list[str],
-) -> tuple[str | None, dict[str, str], bool]:
-    """Give why it failed, the ids that LiveKit has now, and whether to try again."""
-    new: dict[str, str] = {}
-    try:
-        await _remove(sip, old)
-        if trunk is not None and called:
-            await _create(sip, trunk, called, new)
-    except api.TwirpError as error:
-        without_sip = "sip not connected" in error.message
-        return (NO_SIP if without_sip else f"LiveKit refused the trunk: {error.message}"), old | new, False
-    except (aiohttp.ClientError, TimeoutError):
-        return NO_LIVEKIT, old | new, True
-    return (None if called else NO_NUMBERS), new, False
+def without_numbers_of_others(
+    found: api.SIPInboundTrunkInfo, tenant_id: str, owners: dict[str, str]
+) -> api.SIPInboundTrunkInfo:
+    """Give the trunk without what means another tenant's number by now; `owners` are the tenants of bare digits."""
+    part = api.SIPInboundTrunkInfo()
+    part.CopyFrom(found)
+    part.numbers[:] = [number for number in found.numbers if owners.get(bare(number), tenant_id) == tenant_id]
+    return part
 
 
-async def _remove(sip: SipService, ids: dict[str, str]) -> None:
-    for name, identifier in ids.items():
-        try:
-            if name == "rule":
-                await sip.delete_dispatch_rule(api.DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=identifier))
-            else:
-                await sip.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=identifier))
-        except api.TwirpError as error:
-            if error.code != api.TwirpErrorCode.NOT_FOUND:
-                raise
-
-
-async def _create(sip: SipService, trunk: Row, called: list[str], ids: dict[str, str]) -> None:
-    name = f"callroom {trunk.tenant_id}"
-    login: dict[str, Any] = {"auth_username": trunk.username or "", "auth_password": trunk.password or ""}
-    outbound = api.SIPOutboundTrunkInfo(
-        name=name,
-        address=trunk.address,
-        transport=_TRANSPORTS[trunk.transport],
-        numbers=called,
-        **login,
-    )
-    made_out = await sip.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=outbound))
-    ids["outbound"] = made_out.sip_trunk_id
-    # Whoever may send calls is known by its address; without any, by the login.
-    known_by = {"allowed_addresses": trunk.allowed_addresses} if trunk.allowed_addresses else login
-    inbound = api.SIPInboundTrunkInfo(name=name, numbers=called, **known_by)
-    made_in = await sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=inbound))
-    ids["inbound"] = made_in.sip_trunk_id
-    individual = api.SIPDispatchRuleIndividual(room_prefix=INBOUND_PREFIX)
-    rule = api.SIPDispatchRuleInfo(
-        name=name,
-        trunk_ids=[ids["inbound"]],
-        rule=api.SIPDispatchRule(dispatch_rule_individual=individual),
-    )
-    made_rule = await sip.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=rule))
-    ids["rule"] = made_rule.sip_dispatch_rule_id
-
-
-def _livekit(settings: Settings) -> api.LiveKitAPI:
-    return api.LiveKitAPI(
-        settings.livekit_url,
-        settings.livekit_api_key,
-        settings.livekit_api_secret.get_secret_value(),
-        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-    )
+def dispatch_rule(
+    wanted: Wanted, inbound_id: str, agent_name: str, found: api.SIPDispatchRuleInfo | None
+) -> api.SIPDispatchRuleInfo:
+    """Give the rule that makes a room for each call, without the caller's number in its name, and asks for an agent."""
+    part = api.SIPDispatchRuleInfo()
+    if found is not None:
+        part.CopyFrom(found)
+    part.name = wanted.name
+    part.trunk_ids[:] = [inbound_id]
+    callee = api.SIPDispatchRuleCallee(room_prefix=INBOUND_PREFIX, randomize=True)
+    part.rule.CopyFrom(api.SIPDispatchRule(dispatch_rule_callee=callee))
+    part.attributes[TENANT_ATTRIBUTE] = wanted.tenant_id
+    agent = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps({"tenant_id": wanted.tenant_id}))
+    del part.room_config.agents[:]
+    part.room_config.agents.append(agent)
+    part.room_config.empty_timeout = EMPTY_TIMEOUT_S
+    part.room_config.departure_timeout = DEPARTURE_TIMEOUT_S
+    return part

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.clock import moment
+from calls.encryption import Keyring
+from calls.errors import SecretUnreadable
 from calls.jobs import Job
 from calls.tables import deliveries
 from calls.tables import webhooks as endpoints
@@ -43,18 +45,36 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - the HTTP standard
 
 
+@dataclass(frozen=True)
+class _Secrets:
+    """What the endpoint's messages are signed with; the one before only for a while."""
+
+    current: str
+    previous: str | None
+
+    @classmethod
+    def of(cls, row: sa.Row[Any], keyring: Keyring) -> "_Secrets":
+        previous = None if row.previous_secret is None else keyring.decrypt(row.previous_secret)
+        return cls(keyring.decrypt(row.secret), previous)
+
+
 async def run(job: Job, deps: Deps) -> Fate:
     """Send the message once; a repetition after a crash may send it twice, under the same `X-Callroom-Delivery`."""
     async with deps.db.reading() as conn:
         still_signs = endpoints.c.rotated_at > moment(conn) - PREVIOUS_SECRET_SIGNS_FOR
-        secrets = (endpoints.c.secret, sa.case((still_signs, endpoints.c.previous_secret)).label("previous_secret"))
-        query = sa.select(deliveries, endpoints.c.url, endpoints.c.active, *secrets).join(endpoints)
+        previous = sa.case((still_signs, endpoints.c.previous_secret)).label("previous_secret")
+        ends = (endpoints.c.url, endpoints.c.active, endpoints.c.secret, previous)
+        query = sa.select(deliveries, *ends).join(endpoints)
         row = (await conn.execute(query.where(deliveries.c.id == job.payload["delivery_id"]))).first()
     if row is None or row.status != DeliveryStatus.PENDING:
         return Done()  # the endpoint was deleted, or a repetition finds the work done
     if not row.active:
         return Fail("the endpoint is switched off")
-    answer = await _post(row, private_addresses=deps.settings.webhook_private_addresses)
+    try:
+        secrets = _Secrets.of(row, deps.keyring)
+    except SecretUnreadable as error:
+        return Retry(str(error), _pause_s(job.attempt))
+    answer = await _post(row, secrets, private_addresses=deps.settings.webhook_private_addresses)
     async with deps.db.writing() as conn:
         status = DeliveryStatus.DELIVERED if answer.taken else DeliveryStatus.PENDING
         await record_attempt(conn, row.id, status=status, response_status=answer.status, error=answer.error)
@@ -67,12 +87,12 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     await give_up_delivery(conn, job.payload["delivery_id"])
 
 
-async def _post(row: sa.Row[Any], *, private_addresses: bool) -> Answer:
+async def _post(row: sa.Row[Any], secrets: _Secrets, *, private_addresses: bool) -> Answer:
     body = json.dumps(row.payload, separators=(",", ":")).encode()
     try:
         async with (
             guarded_session(private_addresses=private_addresses) as session,
-            session.post(row.url, data=body, headers=_headers(row, body), allow_redirects=False) as response,
+            session.post(row.url, data=body, headers=_headers(row, secrets, body), allow_redirects=False) as response,
         ):
             answer = Answer(response.status)
             return answer if answer.taken else Answer(response.status, f"HTTP status {response.status}")
@@ -85,7 +105,7 @@ async def _post(row: sa.Row[Any], *, private_addresses: bool) -> Answer:
         return Answer(None, f"no answer: {type(error).__name__}")
 
 
-def _headers(row: sa.Row[Any], body: bytes) -> dict[str, str]:
+def _headers(row: sa.Row[Any], secrets: _Secrets, body: bytes) -> dict[str, str]:
     timestamp = str(time.time_ns() // 1_000_000)
     headers = {
         "Content-Type": "application/json",
@@ -93,10 +113,10 @@ def _headers(row: sa.Row[Any], body: bytes) -> dict[str, str]:
         "X-Callroom-Event": row.event,
         "X-Callroom-Delivery": row.id,
         "X-Callroom-Timestamp": timestamp,
-        "X-Callroom-Signature": _signature(row.secret, timestamp, body),
+        "X-Callroom-Signature": _signature(secrets.current, timestamp, body),
     }
-    if row.previous_secret is not None:
-        headers["X-Callroom-Signature-Previous"] = _signature(row.previous_secret, timestamp, body)
+    if secrets.previous is not None:
+        headers["X-Callroom-Signature-Previous"] = _signature(secrets.previous, timestamp, body)
     return headers
 
 

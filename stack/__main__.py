@@ -41,6 +41,11 @@ def _run(settings: StackSettings) -> str | None:
         key = state.development_key(settings, environment)
         state.write_env(settings, environment, key)
         print(f"{PHONES}\nLogs are in {_shown(settings, 'logs')}, keys for scripts in {_shown(settings, 'env')}.")
+        if not settings.encryption_keys.get_secret_value():
+            key_file = _shown(settings, settings.encryption_key_file.name)
+            print(
+                f"Back up the database, the recordings and {key_file}: without it the secrets in the database are lost."
+            )
         print(f"Callroom is up, Ctrl-C stops it: {settings.api_url}/#key={key}", flush=True)
 
     try:

@@ -16,6 +16,7 @@ import pytest
 from xdist.remote import Producer
 
 from calls.database import Database
+from calls.encryption import Keyring
 from calls.migrations import migrate
 from calls.settings import Settings
 from tests.providers import in_thread
@@ -180,6 +181,12 @@ def settings(request: pytest.FixtureRequest, livekit: LiveKitServer, tmp_path: P
         return Settings(_env_file=None, **(values | changes))
 
     return make
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Keyring:
+    """The keys of the test's own folder, which those processes have that are made with `settings`."""
+    return Keyring("", tmp_path / "state" / "encryption.key")
 
 
 @pytest.fixture

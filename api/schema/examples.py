@@ -261,7 +261,7 @@ EXAMPLES: dict[str, Example] = {
         "transport": "tls",
         "username": "callroom",
         "allowed_addresses": [],
-        "state": "connected",
+        "state": "ready",
         "reason": None,
         "updated_at": TIME,
     },

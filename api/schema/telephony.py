@@ -1,17 +1,29 @@
 """The tenant's SIP trunk."""
 
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schema.common import Answer, Request
 
 SipTransport = Literal["udp", "tcp", "tls"]
 # A host or address with an optional port: what may stand after the @ of a SIP URI.
 SipAddress = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$", max_length=255)]
-# An address or a network, as LiveKit compares it with where an inbound call comes from.
-Network = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$", max_length=64)]
+
+
+def parse_network(text: str) -> str:
+    """An address or a network as it is; ValueError if it is none."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("expected an IP address or a network, as in 192.0.2.0/24") from None
+    return text
+
+
+# What LiveKit compares with where an inbound call comes from.
+Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(parse_network)]
 Credential = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -26,19 +38,19 @@ class PutTrunk(Request):
 
 
 class Trunk(Answer):
-    """The trunk, without its password."""
+    """The trunk, without its password; `state` says whether LiveKit has it as it was saved, and `reason` why not."""
 
     address: str
     transport: SipTransport
     username: str | None
     allowed_addresses: list[str]
-    state: Literal["pending", "connected", "failed"]
+    state: Literal["pending", "ready", "failed"]
     reason: str | None
     updated_at: datetime
 
 
 class TelephonyStatus(Answer):
-    """Whether phone calls can be made, and if not, why."""
+    """Whether a phone call could be made now, as seen some seconds ago, and if not, why."""
 
     connected: bool
     provider: Literal["sip"] = "sip"

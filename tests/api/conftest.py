@@ -1,21 +1,27 @@
 """A running API for every test: on a port of its own, its own database, the session's LiveKit."""
 
+import json
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from sqlalchemy.engine import make_url
 
 from api.app import create_app
+from api.cli import main
 from api.routing import DATABASE, STORAGE
 from calls.database import DEFAULT_TENANT, Database
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.settings import Settings
 from calls.storage import Storage
 from tests.conftest import MakeSettings
+from tests.servers import environment
 
 ABSENT = object()
 
@@ -160,9 +166,39 @@ def publishable(api: Api, agent: str) -> Callable[..., Awaitable[str]]:
     return make
 
 
+Command = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def command(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """`command("keys", "create")`: what `python -m api keys create` prints; SystemExit if it fails."""
+    for name, value in environment(api.settings).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> dict[str, Any]:
+        with ThreadPoolExecutor(1) as thread:  # this thread's event loop belongs to the test
+            status = thread.submit(main, arguments).result()
+        if status:
+            raise SystemExit(status)
+        printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return printed
+
+    return run
+
+
 def browser(identity: str = "browser-tab-1", **more: Any) -> dict[str, Any]:
     return {"transport": "webrtc", "identity": identity, **more}
 
 
 def phone(identity: str = "+15551234567", **more: Any) -> dict[str, Any]:
     return {"transport": "pstn", "identity": identity, **more}
+
+
+async def stored_bytes(api: Api) -> bytes:
+    """All that the SQLite database has on disk."""
+    file = Path(make_url(api.settings.database).database or "")
+    return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))

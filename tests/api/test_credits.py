@@ -1,23 +1,18 @@
 """Credits of metered tenants, and the command line that makes tenants, keys and credits."""
 
-import json
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from api.cli import main
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
-from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
+from tests.api.conftest import Api, Command, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings, now
-from tests.servers import environment
 
 Make = Callable[..., Awaitable[str]]
-Command = Callable[..., dict[str, Any]]
 
 WRONG = {
     ("keys", "create", "--tenant", "nobody"): "No such tenant",
@@ -28,27 +23,6 @@ WRONG = {
     ("credits", "add", "1"): "--tenant",
     ("keys",): "arguments are required",
 }
-
-
-@pytest.fixture
-def command(
-    api: Api,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Command:
-    """`command("keys", "create")`: what `python -m api keys create` prints; SystemExit if it fails."""
-    for name, value in environment(api.settings).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> dict[str, Any]:
-        with ThreadPoolExecutor(1) as thread:  # this thread's event loop belongs to the test
-            status = thread.submit(main, arguments).result()
-        if status:
-            raise SystemExit(status)
-        printed: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return printed
-
-    return run
 
 
 async def test_a_metered_tenant_without_credits_gets_402_and_no_call(

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, MakeTenant
+from calls import telephony
+from calls.database import DEFAULT_TENANT
+from tests.api.conftest import Api, MakeTenant, stored_bytes
 
 STATUS, TRUNK = "/v1/telephony/status", "/v1/telephony/trunk"
 
@@ -55,6 +57,8 @@ async def test_a_trunk_is_saved_changed_and_removed_and_its_password_never_shown
         ({"transport": "sctp"}, "transport"),
         ({"password": ""}, "password"),
         ({"allowed_addresses": ["anywhere"]}, "allowed_addresses[0]"),
+        ({"allowed_addresses": ["192.0.2.1", "192.0.2.1/33"]}, "allowed_addresses[1]"),
+        ({"allowed_addresses": ["192.0.2"]}, "allowed_addresses[0]"),
         ({"port": 5060}, "port"),
     ],
 )
@@ -69,6 +73,36 @@ async def test_each_tenant_has_a_trunk_of_its_own(api: Api, tenant: MakeTenant):
     await api.put(TRUNK, {"address": "sip.example.com"})
     assert (await api.get(TRUNK, key=stranger.key)).status == 404
     assert (await api.delete(TRUNK, key=stranger.key)).status == 404
+
+
+async def test_a_trunk_that_no_pipeline_has_seen_is_not_connected_and_the_status_says_what_is_missing(api: Api):
+    await api.put(TRUNK, {"address": "sip.example.com"})
+    assert (await api.get(STATUS)).body["reason"] == telephony.NO_NUMBERS
+    await api.post("/v1/numbers", {"number": "+15559876543"})
+    assert (await api.get(STATUS)).body == {"connected": False, "provider": "sip", "reason": telephony.NO_PIPELINE}
+    shown = (await api.get(TRUNK)).body
+    assert (shown["state"], shown["reason"]) == ("pending", telephony.PENDING)
+
+
+async def test_what_a_pipeline_saw_just_now_is_the_status(api: Api):
+    await api.put(TRUNK, {"address": "sip.example.com"})
+    await api.post("/v1/numbers", {"number": "+15559876543"})
+    for problem in ("Nobody takes calls.", None):
+        async with api.database.writing() as conn:
+            look = await telephony.begin_look(conn, 60, 0)
+            assert look is not None
+            row = await telephony.get_trunk(conn, DEFAULT_TENANT)
+            seen = telephony.Outcome(row.tenant_id, row.version, {"outbound": "ST_1"}, None)
+            await telephony.end_look(conn, look, problem, [seen])
+        assert (await api.get(STATUS)).body == {"connected": not problem, "provider": "sip", "reason": problem}
+        assert (await api.get(TRUNK)).body["state"] == "ready"
+
+
+async def test_the_password_does_not_stand_in_the_database_in_clear(api: Api):
+    await api.put(TRUNK, {"address": "sip.example.com", "username": "ada", "password": "correct horse"})
+    stored = await stored_bytes(api)
+    assert b"sip.example.com" in stored
+    assert b"correct horse" not in stored
 
 
 async def test_trunk_and_numbers_of_many_at_once_leave_one(api: Api, database_url: str):

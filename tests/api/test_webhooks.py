@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
-from calls.tables import deliveries
-from tests.api.conftest import Api, MakeTenant
+from calls.tables import deliveries, webhooks
+from tests.api.conftest import Api, Command, MakeTenant, stored_bytes
 
 PATH = "/v1/webhooks"
 PUBLIC = {"url": "https://8.8.8.8/hooks", "events": ["call.completed"]}  # an address: no name is looked up
@@ -82,6 +83,36 @@ async def test_a_new_secret_is_made_on_request_and_shown_once(api: Api):
     assert rotated.status == 200
     assert len(rotated.body["secret"]) > 32
     assert rotated.body["secret"] != created["secret"]
+
+
+async def test_no_secret_stands_in_the_database_in_clear(api: Api):
+    created = await create(api, secret="correct horse")
+    rotated = await api.post(f"{PATH}/{created['id']}/rotate-secret")
+    stored = await stored_bytes(api)
+    assert created["id"].encode() in stored
+    assert b"correct horse" not in stored
+    assert rotated.body["secret"].encode() not in stored
+
+
+async def test_secrets_move_to_a_new_key_by_a_command_and_the_old_one_can_go(api: Api, command: Command, monkeypatch):
+    created = await create(api, secret="correct horse")
+    old, new = api.settings.encryption_key_file.read_text(), Fernet.generate_key().decode()
+    monkeypatch.setenv("CALLROOM_ENCRYPTION_KEYS", f"{new},{old}")
+    assert command("secrets", "encrypt") == {"encrypted": 1, "unchanged": 0, "unreadable": 0}
+    assert command("secrets", "encrypt") == {"encrypted": 0, "unchanged": 1, "unreadable": 0}
+    async with api.database.reading() as conn:
+        stored = await conn.scalar(sa.select(webhooks.c.secret).where(webhooks.c.id == created["id"]))
+    assert Fernet(new).decrypt(str(stored)) == b"correct horse"
+
+
+async def test_a_secret_whose_key_is_missing_is_answered_by_what_to_do(api: Api):
+    created = await create(api)
+    async with api.database.writing() as conn:
+        await conn.execute(sa.update(webhooks).values(secret=Fernet(Fernet.generate_key()).encrypt(b"x").decode()))
+    wrong = await api.post(f"{PATH}/{created['id']}/rotate-secret")
+    assert (wrong.status, wrong.body["code"]) == (503, "encryption_key_missing")
+    assert "CALLROOM_ENCRYPTION_KEYS" in wrong.body["error"]
+    assert (await api.patch(f"{PATH}/{created['id']}", {"active": False})).status == 200
 
 
 async def test_a_test_message_is_queued_and_can_be_sent_again_once_it_was_tried(api: Api):

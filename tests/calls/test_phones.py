@@ -3,8 +3,11 @@
 import asyncio
 import uuid
 
+import phonenumbers
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calls import phones
 from calls.database import DEFAULT_TENANT, Database
@@ -59,6 +62,103 @@ def test_every_spelling_of_a_number_is_kept_as_one(spelling):
 def test_what_is_no_possible_number_with_a_country_code_is_refused_and_the_error_says_what_was_expected(text):
     with pytest.raises(ValueError, match=r"country code, as in \+15551234567"):
         phones.normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "sent"),
+    [
+        ("+49301234567", ("+49301234567", "0049301234567", "0301234567")),
+        ("+15551234567", ("+15551234567", "0015551234567", "5551234567")),
+        ("+442079460958", ("+442079460958", "00442079460958", "02079460958")),
+        ("+390612345678", ("+390612345678", "00390612345678", "0612345678")),  # Italy keeps its zero abroad
+    ],
+)
+def test_a_called_number_is_listed_as_carriers_write_it(number, sent):
+    assert phones.spellings(number)[:3] == sent
+    assert {f"{number};npdi", f"{number[1:]};npdi", f"{sent[2]};npdi=yes"} < set(phones.spellings(number))
+
+
+@pytest.mark.parametrize(
+    "dialled",
+    [
+        "+49301234567",
+        "49301234567",
+        "0301234567",
+        "0049301234567",
+        "tel:+49301234567",
+        "TEL:+49-30-1234567",
+        "sip:+49301234567@sip.example.com;transport=udp",
+        "+49301234567;npdi",
+        "0301234567;npdi;rn=+4930999",
+        "+49301234567;user=phone",
+        "+49 (30) 123.45-67",
+    ],
+)
+def test_the_called_number_is_found_in_the_spellings_that_carriers_send(dialled):
+    assert phones.called_number(dialled, ["+4989999999", "+49301234567"]) == "+49301234567"
+
+
+@pytest.mark.parametrize("dialled", ["", "anonymous", "+", "301234567", "+4930123456", "sip:aria@host", "٣٠"])
+def test_what_is_none_of_the_numbers_finds_none(dialled):
+    assert phones.called_number(dialled, ["+49301234567"]) is None
+
+
+def test_what_two_numbers_are_at_home_means_neither_of_them():
+    berlin, italy = "+49301234567", "+390301234567"
+    assert "0301234567" in {*phones.spellings(berlin)} & {*phones.spellings(italy)}
+    assert phones.called_number("0301234567", [berlin, italy]) is None
+    assert phones.called_number("0301234567", [berlin]) == berlin
+    assert phones.called_number("0301234567", [italy]) == italy
+    assert phones.called_number("0039 0301234567", [berlin, italy]) == italy
+
+
+def test_a_numbers_own_digits_mean_that_number_whatever_they_are_elsewhere():
+    brazil, america = "+5551234567", "+15551234567"
+    assert "5551234567" in phones.spellings(america)
+    assert phones.called_number("5551234567", [america]) == america
+    assert phones.called_number("5551234567", [america, brazil]) == brazil
+    assert phones.called_number("+5551234567", [america, brazil]) == brazil
+
+
+EXAMPLES = [
+    phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+    if (number := phonenumbers.example_number(region)) is not None
+]
+# Any last digits: a number of possible length.
+tails = st.integers(0, 9999).map(lambda number: f"{number:04}")
+possible = st.builds(lambda example, tail: example[:-4] + tail, st.sampled_from(EXAMPLES), tails)
+
+
+@settings(deadline=None)  # the first number of a country loads what is known of its numbers
+@given(own=st.lists(possible, min_size=1, max_size=6, unique=True), suffix=st.sampled_from(["", ";npdi", "@host;x=1"]))
+def test_whatever_is_called_in_any_spelling_is_that_number_or_not_clear(own, suffix):
+    for number in own:
+        assert phones.called_number(number + suffix, own) == number
+        assert phones.called_number(number.removeprefix("+"), own) == number
+        for spelling in phones.spellings(number):
+            assert phones.called_number(f"tel:{spelling}{suffix}", [number]) == number
+            found = phones.called_number(spelling + suffix, own)
+            digits = phones.bare(spelling)
+            others = [one for one in own if one != number and digits in map(phones.bare, phones.spellings(one))]
+            assert found == number or others
+
+
+@settings(deadline=None)
+@given(text=st.text())
+def test_nothing_that_is_dialled_breaks_it(text):
+    assert phones.called_number(text, ["+49301234567"]) in {None, "+49301234567"}
+
+
+async def test_a_called_number_is_only_found_with_the_tenant_that_owns_it(database, other_tenant):
+    async with database.writing() as connection:
+        await phones.add_number(connection, DEFAULT_TENANT, OURS)
+        await phones.add_number(connection, other_tenant, THEIRS)
+        found = await phones.find_called(connection, DEFAULT_TENANT, "5551234567;npdi")
+        assert found is not None
+        assert (found.number, found.tenant_id) == (OURS, DEFAULT_TENANT)
+        for dialled in (THEIRS, THEIRS[1:], "02079460958"):
+            assert await phones.find_called(connection, DEFAULT_TENANT, dialled) is None
 
 
 async def test_a_number_has_one_owner_and_the_agent_that_answers_it(database, agent, other_tenant):

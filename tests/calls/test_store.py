@@ -172,13 +172,15 @@ async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(datab
 
 
 @pytest.mark.parametrize("reason", [EndReason.ENDED_BY_API, EndReason.SHUT_DOWN])
-async def test_what_happened_before_an_end_that_was_written_sooner_is_written_all_the_same(database, place, reason):
+async def test_what_happened_before_an_end_that_was_written_sooner_is_written_all_the_same(
+    database, place, keyring, reason
+):
     people = [NewParticipant("webrtc", name) for name in ("ada", "bob", "eve", "zoe")]
     wanted = {"summary": {"enabled": True}, "recording": {"enabled": True}}
     call = await place(participants=people, post_call=wanted, price_micros_per_minute=60)
     told = [WebhookEvent.CALL_STARTED, WebhookEvent.CALL_COMPLETED, WebhookEvent.CALL_FAILED]
     async with database.writing() as connection:
-        await create_webhook(connection, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=told)
+        await create_webhook(connection, keyring, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=told)
     ended = datetime.now(UTC)
 
     def ago(seconds: int) -> datetime:

@@ -1,5 +1,6 @@
 """Endpoints of a user's server, and the messages that are queued for them."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from calls import webhooks
 from calls.addresses import check_url, is_public
 from calls.database import DEFAULT_TENANT, Database
+from calls.encryption import Keyring
 from calls.errors import Conflict, Invalid, NotFound
 from calls.states import EndReason
 from calls.tables import deliveries, jobs
@@ -16,12 +18,19 @@ from calls.webhooks import DeliveryStatus, WebhookEvent
 pytestmark = pytest.mark.restless
 
 URL = "https://example.com/hook"
+Endpoint = Callable[..., Awaitable[sa.Row[Any]]]
 
 
-async def endpoint(database: Database, *events: WebhookEvent, **fields: Any) -> sa.Row[Any]:
-    async with database.writing() as connection:
-        events = events or tuple(WebhookEvent)
-        return await webhooks.create_webhook(connection, DEFAULT_TENANT, url=URL, events=list(events), **fields)
+@pytest.fixture
+def endpoint(database: Database, keyring: Keyring) -> Endpoint:
+    """`await endpoint(WebhookEvent.CALL_STARTED, secret="mine")`: one that is told of these events, or of all."""
+
+    async def make(*events: WebhookEvent, **fields: Any) -> sa.Row[Any]:
+        wanted = {"url": URL, "events": list(events or WebhookEvent), **fields}
+        async with database.writing() as connection:
+            return await webhooks.create_webhook(connection, keyring, DEFAULT_TENANT, **wanted)
+
+    return make
 
 
 async def sent(database: Database) -> list[sa.Row[Any]]:
@@ -31,23 +40,24 @@ async def sent(database: Database) -> list[sa.Row[Any]]:
         return list((await connection.execute(query.order_by(jobs.c.id))).all())
 
 
-async def test_an_endpoint_keeps_what_was_given_and_gets_a_secret_if_none_was(database):
-    given = await endpoint(database, WebhookEvent.CALL_STARTED, secret="mine", alert_email="a@example.com")
-    made = await endpoint(database)
-    assert (given.secret, given.events, given.alert_email) == ("mine", ["call.started"], "a@example.com")
-    assert len(made.secret) > 40
+async def test_an_endpoint_keeps_what_was_given_and_gets_a_secret_if_none_was(endpoint, database, keyring):
+    given = await endpoint(WebhookEvent.CALL_STARTED, secret="mine", alert_email="a@example.com")
+    made = await endpoint()
+    assert (keyring.decrypt(given.secret), given.events) == ("mine", ["call.started"])
+    assert given.alert_email == "a@example.com"
+    assert len(keyring.decrypt(made.secret)) > 40
     async with database.reading() as connection:
         page, total = await webhooks.list_webhooks(connection, DEFAULT_TENANT, 1, 0)
         assert ([row.id for row in page], total) == ([given.id], 2)
         assert await webhooks.list_webhooks(connection, "another", 50, 0) == ([], 0)
 
 
-async def test_another_tenants_endpoint_is_not_there(database):
-    row = await endpoint(database)
+async def test_another_tenants_endpoint_is_not_there(keyring, endpoint, database):
+    row = await endpoint()
     async with database.writing() as connection:
         for attempt in (
             webhooks.get_webhook(connection, "another", row.id),
-            webhooks.update_webhook(connection, "another", row.id, {"url": URL}),
+            webhooks.update_webhook(connection, keyring, "another", row.id, {"url": URL}),
             webhooks.delete_webhook(connection, "another", row.id),
             webhooks.send_test(connection, "another", row.id),
             webhooks.list_deliveries(connection, "another", row.id, 50, 0),
@@ -56,24 +66,30 @@ async def test_another_tenants_endpoint_is_not_there(database):
                 await attempt
 
 
-async def test_only_the_given_fields_change_and_a_new_secret_keeps_the_old_one_beside_it(database):
-    row = await endpoint(database, secret="first")
+async def test_only_the_given_fields_change_and_a_new_secret_keeps_the_old_one_beside_it(keyring, endpoint, database):
+    row = await endpoint(secret="first")
     async with database.writing() as connection:
-        changed = await webhooks.update_webhook(connection, DEFAULT_TENANT, row.id, {"url": "https://example.org/"})
-        assert (changed.url, changed.secret, changed.previous_secret) == ("https://example.org/", "first", None)
-        changed = await webhooks.update_webhook(connection, DEFAULT_TENANT, row.id, {"secret": "second"})
-        assert (changed.secret, changed.previous_secret) == ("second", "first")
-        rotated = await webhooks.rotate_secret(connection, DEFAULT_TENANT, row.id)
-        assert rotated.previous_secret == "second"
-        assert rotated.secret not in {"first", "second"}
+        changed = await webhooks.update_webhook(
+            connection, keyring, DEFAULT_TENANT, row.id, {"url": "https://example.org/"}
+        )
+        assert (changed.url, changed.secret, changed.previous_secret) == ("https://example.org/", row.secret, None)
+        changed = await webhooks.update_webhook(connection, keyring, DEFAULT_TENANT, row.id, {"secret": "first"})
+        assert (changed.secret, changed.previous_secret) == (row.secret, None)
+        changed = await webhooks.update_webhook(connection, keyring, DEFAULT_TENANT, row.id, {"secret": "second"})
+        assert [keyring.decrypt(one) for one in (changed.secret, changed.previous_secret)] == ["second", "first"]
+        rotated = await webhooks.rotate_secret(connection, keyring, DEFAULT_TENANT, row.id)
+        assert keyring.decrypt(rotated.previous_secret) == "second"
+        assert keyring.decrypt(rotated.secret) not in {"first", "second"}
 
 
-async def test_a_call_is_told_to_those_who_asked_in_the_transaction_of_the_change(database, place, running, finish):
-    everything = await endpoint(database)
-    failures = await endpoint(database, WebhookEvent.CALL_FAILED)
-    off = await endpoint(database)
+async def test_a_call_is_told_to_those_who_asked_in_the_transaction_of_the_change(
+    keyring, endpoint, database, place, running, finish
+):
+    everything = await endpoint()
+    failures = await endpoint(WebhookEvent.CALL_FAILED)
+    off = await endpoint()
     async with database.writing() as connection:
-        await webhooks.update_webhook(connection, DEFAULT_TENANT, off.id, {"active": False})
+        await webhooks.update_webhook(connection, keyring, DEFAULT_TENANT, off.id, {"active": False})
     call, _ = await running(metadata={"order": 7})
     unanswered = await place()
     await finish(call.id, EndReason.CALLER_HUNG_UP)
@@ -88,8 +104,8 @@ async def test_a_call_is_told_to_those_who_asked_in_the_transaction_of_the_chang
     )
 
 
-async def test_a_message_says_what_was_true_when_it_happened(database, running, finish):
-    await endpoint(database, WebhookEvent.CALL_STARTED)
+async def test_a_message_says_what_was_true_when_it_happened(endpoint, database, running, finish):
+    await endpoint(WebhookEvent.CALL_STARTED)
     call, _ = await running(metadata={"order": 7})
     await finish(call.id, EndReason.CALLER_HUNG_UP)
     (message,) = [row.payload for row in await sent(database)]
@@ -100,8 +116,8 @@ async def test_a_message_says_what_was_true_when_it_happened(database, running, 
     assert [leg["identity"] for leg in message["data"]["participants"]] == ["ada"]
 
 
-async def test_a_transaction_that_fails_tells_nobody(database, place):
-    await endpoint(database)
+async def test_a_transaction_that_fails_tells_nobody(endpoint, database, place):
+    await endpoint()
     call = await place()
 
     async def fail() -> None:
@@ -114,8 +130,8 @@ async def test_a_transaction_that_fails_tells_nobody(database, place):
     assert await sent(database) == []
 
 
-async def test_a_message_that_ended_can_be_sent_again_and_one_that_is_being_tried_not(database):
-    row = await endpoint(database)
+async def test_a_message_that_ended_can_be_sent_again_and_one_that_is_being_tried_not(endpoint, database):
+    row = await endpoint()
     async with database.writing() as connection:
         test = await webhooks.send_test(connection, DEFAULT_TENANT, row.id)
         with pytest.raises(Conflict):
@@ -128,8 +144,8 @@ async def test_a_message_that_ended_can_be_sent_again_and_one_that_is_being_trie
     assert len(await sent(database)) == 2
 
 
-async def test_a_deleted_endpoint_takes_its_deliveries_with_it(database):
-    row = await endpoint(database)
+async def test_a_deleted_endpoint_takes_its_deliveries_with_it(endpoint, database):
+    row = await endpoint()
     async with database.writing() as connection:
         await webhooks.send_test(connection, DEFAULT_TENANT, row.id)
         await webhooks.delete_webhook(connection, DEFAULT_TENANT, row.id)

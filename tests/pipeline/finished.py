@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import leases, webhooks
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
+from calls.encryption import Keyring
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, deliveries, jobs, results
@@ -72,11 +73,11 @@ async def finished_call(db: Database, post_call: dict[str, Any], **options: Any)
     return call_id
 
 
-async def listen(db: Database) -> None:
+async def listen(db: Database, keyring: Keyring) -> None:
     """An endpoint of the tenant that is told everything, at an address where nobody is."""
     async with db.writing() as conn:
         events = list(webhooks.WebhookEvent)
-        await webhooks.create_webhook(conn, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=events)
+        await webhooks.create_webhook(conn, keyring, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=events)
 
 
 @asynccontextmanager

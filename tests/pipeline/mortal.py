@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from calls.changes import JOBS
 from calls.database import Database
+from calls.encryption import Keyring
 from calls.jobs import JobQueue
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -49,7 +50,7 @@ class MortalDatabase(Database):
 async def live(settings: Settings, call_id: str, fatal: int) -> None:
     db = MortalDatabase(settings.database, fatal)
     async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
-        deps = Deps(settings, db, rooms, Storage(settings), llm)
+        deps = Deps(settings, db, Keyring.of(settings), rooms, Storage(settings), llm)
         give_up = {"post_call": post_call.give_up, "store_recording": recording.give_up}
         handlers = {
             "post_call": lambda job: post_call.run(job, deps),

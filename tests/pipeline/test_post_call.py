@@ -60,7 +60,7 @@ async def deps(settings, model) -> AsyncIterator[Deps]:
 
 async def test_every_part_that_is_on_is_made_and_told_once(database_url, deps, model, until):
     model.answer_with(well)
-    await listen(deps.db)
+    await listen(deps.db, deps.keyring)
     call_id = await finished_call(deps.db, EVERYTHING)
     async with working(deps):
         await until(lambda: analysed(deps.db, call_id))

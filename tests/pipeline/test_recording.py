@@ -66,7 +66,7 @@ async def sound_of(deps: Deps, call_id: str) -> Pcm:
 
 
 async def test_a_recording_is_stored_and_told_once_and_leaves_the_workers_disk(database_url, deps, until):
-    await listen(deps.db)
+    await listen(deps.db, deps.keyring)
     call_id, token = await running_call(deps.db, RECORDED)
     write_ogg(local(deps, call_id), tone(LOW, 3))
     await hang_up(deps.db, call_id, token)

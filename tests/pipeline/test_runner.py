@@ -291,13 +291,15 @@ async def test_what_must_not_happen_twice_is_not_repeated_after_an_outage_either
 
 
 @pytest.mark.timeout(300)
-async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(database, settings):
+async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(
+    database, settings, keyring
+):
     """What is killed after a commit finds the same database as what is killed before the next one."""
     async with Providers() as model:
         model.answer_with(well)
         chosen = settings(llm_url=model.url, lease_s=0.5)
         first = await finished_call(database, {"summary": {"enabled": True}})
-        await listen(database)
+        await listen(database, keyring)
         async with mortal(chosen, first) as live:
             for fatal in count(1):
                 call_id = await recorded_call(database, chosen.recordings_dir)

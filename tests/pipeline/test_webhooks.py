@@ -80,10 +80,10 @@ async def deps(settings) -> AsyncIterator[Deps]:
         yield opened
 
 
-async def endpoint(db: Database, url: str, **fields: Any) -> str:
-    async with db.writing() as conn:
-        events = list(WebhookEvent)
-        return str((await webhooks.create_webhook(conn, DEFAULT_TENANT, url=url, events=events, **fields)).id)
+async def endpoint(deps: Deps, url: str, **fields: Any) -> str:
+    async with deps.db.writing() as conn:
+        wanted = {"url": url, "events": list(WebhookEvent), **fields}
+        return str((await webhooks.create_webhook(conn, deps.keyring, DEFAULT_TENANT, **wanted)).id)
 
 
 async def start_and_end(db: Database) -> NewCall:
@@ -116,7 +116,7 @@ def reached(db: Database, delivery_id: str, **wanted: Any) -> Callable[[], Any]:
 
 
 async def test_a_message_is_signed_as_the_official_client_verifies_it(database_url, deps, receiver, until):
-    await endpoint(deps.db, receiver.url("/ok"), secret="the secret")
+    await endpoint(deps, receiver.url("/ok"), secret="the secret")
     call = await start_and_end(deps.db)
     async with working(deps):
         await until(lambda: "call.completed" in receiver.events())
@@ -134,9 +134,9 @@ async def test_a_message_is_signed_as_the_official_client_verifies_it(database_u
 
 
 async def test_the_old_secret_signs_beside_the_new_one_for_a_day(deps, receiver, until):
-    webhook_id = await endpoint(deps.db, receiver.url("/ok"), secret="old")
+    webhook_id = await endpoint(deps, receiver.url("/ok"), secret="old")
     async with deps.db.writing() as conn:
-        await webhooks.update_webhook(conn, DEFAULT_TENANT, webhook_id, {"secret": "new"})
+        await webhooks.update_webhook(conn, deps.keyring, DEFAULT_TENANT, webhook_id, {"secret": "new"})
     await send_test(deps.db, webhook_id)
     async with working(deps):
         await until(lambda: len(receiver.got) == 1)
@@ -152,7 +152,7 @@ async def test_the_old_secret_signs_beside_the_new_one_for_a_day(deps, receiver,
 
 
 async def test_what_is_refused_is_tried_again_and_keeps_its_place_before_the_calls_next_message(deps, receiver, until):
-    await endpoint(deps.db, receiver.url("/fails"))
+    await endpoint(deps, receiver.url("/fails"))
     receiver.answers = [500]
     call = await start_and_end(deps.db)
     async with working(deps):
@@ -165,8 +165,8 @@ async def test_what_is_refused_is_tried_again_and_keeps_its_place_before_the_cal
 
 
 async def test_an_endpoint_that_does_not_answer_delays_nobody_elses(deps, receiver, until):
-    hanging = await endpoint(deps.db, receiver.url("/hangs"))
-    well = await endpoint(deps.db, receiver.url("/ok"))
+    hanging = await endpoint(deps, receiver.url("/hangs"))
+    well = await endpoint(deps, receiver.url("/ok"))
     for _ in range(MANY):
         await send_test(deps.db, hanging)
     async with working(deps):
@@ -178,7 +178,7 @@ async def test_an_endpoint_that_does_not_answer_delays_nobody_elses(deps, receiv
 
 
 async def test_a_message_refused_to_the_last_is_given_up_and_can_be_redelivered(deps, receiver, until):
-    webhook_id = await endpoint(deps.db, receiver.url("/fails"))
+    webhook_id = await endpoint(deps, receiver.url("/fails"))
     delivery_id = await send_test(deps.db, webhook_id)
     receiver.answers = [503]
     async with deps.db.writing() as conn:  # as if all attempts but the last had been made
@@ -193,7 +193,7 @@ async def test_a_message_refused_to_the_last_is_given_up_and_can_be_redelivered(
 
 
 async def test_a_redirect_is_not_followed(deps, receiver, until):
-    delivery_id = await send_test(deps.db, await endpoint(deps.db, receiver.url("/moved")))
+    delivery_id = await send_test(deps.db, await endpoint(deps, receiver.url("/moved")))
     async with working(deps):
         await until(reached(deps.db, delivery_id, response_status=302, status="pending"))
     assert receiver.messages("/ok") == []
@@ -202,7 +202,7 @@ async def test_a_redirect_is_not_followed(deps, receiver, until):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
 async def test_nothing_is_sent_to_a_private_address_whatever_its_name(settings, receiver, until, host):
     async with open_deps(settings()) as deps:
-        webhook_id = await endpoint(deps.db, f"http://{host}:{receiver.server.port}/ok")
+        webhook_id = await endpoint(deps, f"http://{host}:{receiver.server.port}/ok")
         delivery_id = await send_test(deps.db, webhook_id)
         async with working(deps):
             await until(reached(deps.db, delivery_id, error="the URL leads to a private address", status="pending"))
@@ -210,12 +210,12 @@ async def test_nothing_is_sent_to_a_private_address_whatever_its_name(settings, 
 
 
 async def test_what_waits_for_a_deleted_or_switched_off_endpoint_is_not_sent(deps, receiver, until):
-    deleted, off = [await endpoint(deps.db, receiver.url("/ok")) for _ in range(2)]
+    deleted, off = [await endpoint(deps, receiver.url("/ok")) for _ in range(2)]
     await send_test(deps.db, deleted)
     delivery_id = await send_test(deps.db, off)
     async with deps.db.writing() as conn:
         await webhooks.delete_webhook(conn, DEFAULT_TENANT, deleted)
-        await webhooks.update_webhook(conn, DEFAULT_TENANT, off, {"active": False})
+        await webhooks.update_webhook(conn, deps.keyring, DEFAULT_TENANT, off, {"active": False})
 
     async def settled() -> bool:
         async with deps.db.reading() as conn:
@@ -230,6 +230,6 @@ async def test_what_waits_for_a_deleted_or_switched_off_endpoint_is_not_sent(dep
 async def test_an_endpoint_that_is_not_there_is_told_so(deps, receiver, until):
     port = receiver.server.port
     await receiver.server.close()
-    delivery_id = await send_test(deps.db, await endpoint(deps.db, f"http://127.0.0.1:{port}/ok"))
+    delivery_id = await send_test(deps.db, await endpoint(deps, f"http://127.0.0.1:{port}/ok"))
     async with working(deps):
         await until(reached(deps.db, delivery_id, error="no connection", response_status=None, attempts=1))
