@@ -17,8 +17,8 @@ from calls.errors import CallroomError
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.log import configure
 from calls.migrations import migrate
+from calls.prices import MICROS_PER_DOLLAR
 from calls.settings import Settings
-from calls.store import MICROS_PER_DOLLAR
 
 SHUTDOWN_S = 5  # for requests under way; streams end at once
 

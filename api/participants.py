@@ -1,5 +1,8 @@
 """`POST /v1/calls/:id/participants`: more people for a call that is not over."""
 
+from typing import Any
+
+import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +26,7 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
         new = await people.with_caller_ids(conn, request[KEY], invited)
         if call.status in TERMINAL:
             raise Conflict("This call is over.", code="call_over")
-        there = {row.identity for row in await read_participants(conn, call_id)}
+        there = {row.identity for row in await read_participants(conn, call_id) if not _may_come_again(row)}
         if twice := sorted(there & {one.identity for one in new}):
             raise Conflict(f"In this call already: {', '.join(twice)}.", code="participant_exists")
         await people.check_dnc(conn, tenant_id, new)
@@ -38,3 +41,8 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
         return Outcome(201 if len(browsers) == len(new) else 202, answer, call_id, browsers, new=False)
 
     return await answer_once(request, body, work)
+
+
+def _may_come_again(row: sa.Row[Any]) -> bool:
+    """A phone that left can be called again; a browser comes back by itself, with the token that it has."""
+    return row.transport == "pstn" and row.status not in PARTICIPANT_PRESENT

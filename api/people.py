@@ -17,8 +17,8 @@ from calls.creation import NewParticipant
 from calls.errors import Conflict, FieldError, Forbidden, Invalid, PaymentRequired
 from calls.keys import Key
 from calls.phones import caller_id, normalise
+from calls.prices import price_micros
 from calls.settings import Settings
-from calls.store import MICROS_PER_DOLLAR
 
 
 def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
@@ -138,13 +138,7 @@ def check_credits(key: Key) -> None:
 
 def price(settings: Settings, people: Sequence[NewParticipant]) -> int:
     """Micro-dollars per minute: a call costs what its dearest transport does."""
-    phone = any(one.is_phone for one in people)
-    browser = any(not one.is_phone for one in people)
-    dollars = max(
-        settings.price_per_minute_pstn if phone else 0,
-        settings.price_per_minute_webrtc if browser else 0,
-    )
-    return round(dollars * MICROS_PER_DOLLAR)
+    return price_micros(settings, [one.transport for one in people])
 
 
 def places(request: web.Request, room_name: str, rows: Sequence[sa.Row[Any]]) -> list[schema.Place]:

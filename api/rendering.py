@@ -21,7 +21,7 @@ from api.schema.calls import (
 from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
 from calls.listing import SHOWN, Page
 from calls.post_call import PostCall
-from calls.store import MICROS_PER_DOLLAR
+from calls.prices import MICROS_PER_DOLLAR
 from calls.transcript import AGENT, as_text
 
 Row = sa.Row[Any]

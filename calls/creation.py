@@ -17,6 +17,9 @@ from calls.events import EventKind
 from calls.states import CallStatus, IntelligenceStatus, ParticipantStatus
 from calls.tables import call_events, calls, participants
 
+OPEN_ATTEMPTS = 10  # with the queue's backoff, LiveKit may be away for a quarter of an hour
+DIAL_ATTEMPTS = 5  # only the first one dials; others look what became of that
+
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_CALLS = sa.insert(calls)
 _INSERT_EVENTS = sa.insert(call_events)
@@ -25,18 +28,34 @@ _INSERT_PARTICIPANTS = sa.insert(participants).returning(participants, sort_by_p
 
 @dataclass(frozen=True)
 class NewParticipant:
-    """A participant to be: `transport` is webrtc or pstn, `identity` a name or an E.164 number."""
+    """A participant to be: `transport` is webrtc or pstn, `identity` a name or an E.164 number.
+
+    `called_from` is the name in its room of a phone that calls us; all others are called, or come with a token.
+    """
 
     transport: str
     identity: str
     metadata: dict[str, Any] = field(default_factory=dict)
     from_number: str | None = None
+    called_from: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
     def is_phone(self) -> bool:
         """Whether it is reached over a SIP trunk."""
         return self.transport == "pstn"
+
+    @property
+    def room_identity(self) -> str:
+        """Its name in the LiveKit room: that of a phone we call shows no number, and is new with every dial."""
+        return self.called_from or (f"phone_{self.id}" if self.is_phone else self.identity)
+
+    @property
+    def status(self) -> ParticipantStatus:
+        """Before anything happened."""
+        if self.called_from is not None:
+            return ParticipantStatus.RINGING
+        return ParticipantStatus.QUEUED if self.is_phone else ParticipantStatus.JOINING
 
 
 @dataclass(frozen=True)
@@ -51,21 +70,29 @@ class NewCall:
     post_call: dict[str, Any] = field(default_factory=dict)
     price_micros_per_minute: int = 0
     batch_id: str | None = None
+    inbound_room: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
     def room_name(self) -> str:
-        """The name of its LiveKit room."""
-        return f"call_{self.id}"
+        """The name of its LiveKit room; that of an inbound call was there before it."""
+        return self.inbound_room or f"call_{self.id}"
 
     @property
     def status(self) -> CallStatus:
         """A call with a phone waits for its dial, one without for its browser."""
+        if self.inbound_room is not None:
+            return CallStatus.RINGING
         return CallStatus.QUEUED if any(p.is_phone for p in self.participants) else CallStatus.CONNECTING
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether the pipeline is to open its room. For a browser, whoever answers it does."""
+        return self.inbound_room is None and all(one.is_phone for one in self.participants)
 
 
 async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[str, list[sa.Row[Any]]]:
-    """Write the calls of one tenant; the participants' rows of each, in order, by the call's id."""
+    """Write the calls of one tenant with what they wait for; the participants' rows of each, in order, by its id."""
     if not new:
         return {}
     tenant_id = new[0].tenant_id
@@ -88,6 +115,8 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
         "created_at": moment(conn),
     }
     await conn.execute(_INSERT_EVENTS, [{"call_id": call.id, **first} for call in new])
+    if rooms := [(call.id, {"call_id": call.id}) for call in new if call.waits_for_room]:
+        await jobs.enqueue_all(conn, "open_room", rooms, queue="rooms", tenant_id=tenant_id, max_attempts=OPEN_ATTEMPTS)
     return written
 
 
@@ -96,8 +125,11 @@ async def insert_participants(
     tenant_id: str,
     places: Sequence[tuple[str, int, NewParticipant]],
 ) -> list[sa.Row[Any]]:
-    """Write participants, each with its call's id and its position there, and a dial job for each phone."""
-    phones = [(call_id, one) for call_id, _position, one in places if one.is_phone]
+    """Write participants, each with its call's id and its position there.
+
+    Each phone that is to be called gets a job that dials it, which waits until an agent is there.
+    """
+    phones = [(call_id, one) for call_id, _position, one in places if one.status is ParticipantStatus.QUEUED]
     dials = [(call_id, {"call_id": call_id, "participant_id": one.id}) for call_id, one in phones]
     numbers = (
         await jobs.enqueue_all(
@@ -106,8 +138,8 @@ async def insert_participants(
             dials,
             queue="dial",
             tenant_id=tenant_id,
-            on_lost="fail",  # a dial whose process died may have rung: nobody is called twice
-            max_attempts=1,
+            max_attempts=DIAL_ATTEMPTS,
+            run_at=jobs.NEVER,
         )
         if dials
         else []
@@ -121,7 +153,8 @@ async def insert_participants(
             "position": position,
             "transport": one.transport,
             "identity": one.identity,
-            "status": ParticipantStatus.QUEUED if one.is_phone else ParticipantStatus.JOINING,
+            "room_identity": one.room_identity,
+            "status": one.status,
             "metadata": one.metadata,
             "from_number": one.from_number,
             "telephony_leg_id": str(uuid.uuid4()) if one.is_phone else None,
@@ -151,5 +184,5 @@ def _row(call: NewCall, at: datetime) -> dict[str, Any]:
         "price_micros_per_minute": call.price_micros_per_minute,
         "batch_id": call.batch_id,
         "created_at": at,
-        "dispatches": 1,  # the room is created with its first dispatch
+        "dispatches": 0 if call.waits_for_room else 1,  # a room is created with its first dispatch
     }

@@ -16,6 +16,7 @@ class EventKind(StrEnum):
     PARTICIPANT_LEFT = "participant.left"
     PARTICIPANT_FAILED = "participant.failed"
 
+    LEG_DIALING = "leg.dialing"
     LEG_RINGING = "leg.ringing"
     LEG_ANSWERED = "leg.answered"
     LEG_ENDED = "leg.ended"

@@ -1,7 +1,7 @@
 """The durable queue: rows of one table, enqueued in the transaction that causes the work.
 
 A job is `waiting` until a process claims it, then `active` under a lease that the process renews. It ends `completed`,
-`failed` (refused, or lost and not repeatable) or `dead` (every attempt used up). Each claim writes a new token and only
+`failed` (refused) or `dead` (every attempt used up). Each claim writes a new token and only
 its holder may settle the job, so a process that was given up for dead changes nothing when it returns. Every time
 is the database's, so that processes on hosts whose clocks differ agree on what is due and what is lost.
 """
@@ -12,10 +12,10 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LANE_WIDTH = 4
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `start`
 
 # Written out, not bound: only then do both databases use the partial indexes on these states.
 _WAITING: sa.ColumnElement[str] = sa.literal_column("'waiting'")
@@ -59,7 +60,6 @@ class Job:
     call_id: str | None
     attempt: int
     max_attempts: int
-    on_lost: Literal["retry", "fail"]
     token: str
     created_at: datetime
 
@@ -89,7 +89,6 @@ async def enqueue(
     dedup: str | None = None,
     ordering_key: str | None = None,
     lane: str | None = None,
-    on_lost: Literal["retry", "fail"] = "retry",
     max_attempts: int = 5,
 ) -> int:
     """Add a job in the caller's transaction and return its id.
@@ -97,7 +96,6 @@ async def enqueue(
     dedup         while an unfinished job has this value, no second is added and the id of the first is returned.
     ordering_key  jobs of one key run one after the other in the order of their ids, retries included.
     lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places.
-    on_lost       what happens if its process dies while it runs: `retry`, or `fail` for what must not happen twice.
     """
     at = moment(conn)
     values = {
@@ -110,7 +108,6 @@ async def enqueue(
         "dedup": dedup,
         "ordering_key": ordering_key,
         "lane": lane,
-        "on_lost": on_lost,
         "max_attempts": max_attempts,
         "created_at": at,
     }
@@ -133,17 +130,23 @@ async def enqueue_all(
     *,
     queue: str,
     tenant_id: str,
-    on_lost: Literal["retry", "fail"],
     max_attempts: int,
+    run_at: datetime | None = None,
 ) -> list[int]:
     """Add many jobs at once, each a call's id and a payload; their ids in the same order."""
     at = moment(conn)
-    same = {"queue": queue, "kind": kind, "tenant_id": tenant_id, "on_lost": on_lost, "max_attempts": max_attempts}
-    rows = [
-        {**same, "call_id": call_id, "payload": payload, "run_at": at, "created_at": at} for call_id, payload in new
-    ]
+    same = {"queue": queue, "kind": kind, "tenant_id": tenant_id, "max_attempts": max_attempts}
+    times = {"run_at": run_at or at, "created_at": at}
+    rows = [{**same, **times, "call_id": call_id, "payload": payload} for call_id, payload in new]
     mark(conn, JOBS)
     return list(await conn.scalars(_ADD_ALL, rows))
+
+
+async def start(conn: AsyncConnection, which: sa.Select[tuple[int]]) -> None:
+    """Let those of these jobs, given by their ids, that would never run do so now."""
+    waiting = (jobs.c.id.in_(which), jobs.c.state == _WAITING, jobs.c.run_at == NEVER)
+    if (await conn.execute(sa.update(jobs).where(*waiting).values(run_at=moment(conn)))).rowcount:
+        mark(conn, JOBS)
 
 
 async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[str, int]:
@@ -283,7 +286,7 @@ class JobQueue:
             return settled
 
     async def rescue(self) -> int:
-        """Settle the jobs of any process whose lease ran out, as their `on_lost` says; returns how many there were."""
+        """Let the jobs of any process whose lease ran out be tried again; returns how many there were."""
         async with self._db.reading() as conn:
             if not await conn.scalar(sa.select(sa.exists().where(*_lost_at(moment(conn))))):
                 return 0
@@ -295,25 +298,10 @@ class JobQueue:
             lost = [_job(row) for row in (await conn.execute(take)).mappings()]
         for job in lost:
             try:
-                await self._settle_lost(job)
+                await self.retry(job, LOST, after_s=0)
             except Exception:  # one job that cannot be settled must not keep the others lost
                 log.exception("a lost job could not be settled", extra={"job_id": job.id, "kind": job.kind})
         return len(lost)
-
-    async def _settle_lost(self, job: Job) -> None:
-        match job.on_lost:
-            case "retry":
-                await self.retry(job, LOST, after_s=0)
-            case "fail":
-                await self.give_up(job, LOST)
-
-    async def release(self, job: Job) -> None:
-        """Hand a job back that was cut short here: to be run again at once, or to end as its `on_lost` says."""
-        match job.on_lost:
-            case "retry":
-                await self.postpone(job, 0)
-            case "fail":
-                await self.give_up(job, LOST)
 
 
 def _job(row: sa.RowMapping) -> Job:

@@ -118,15 +118,21 @@ async def is_held(conn: AsyncConnection, call_id: str, token: int) -> bool:
     return await conn.scalar(held, {"of_call": call_id}) is not None
 
 
-async def is_worker(conn: AsyncConnection, call_id: str, worker: str) -> bool:
-    """Whether the call's lease is held by an agent of this worker; it stays so until the commit."""
-    held = sa.select(leases.c.token).where(_THIS, leases.c.worker == worker, leases.c.held).with_for_update()
-    return await conn.scalar(held, {"of_call": call_id}) is not None
+async def held_by(conn: AsyncConnection, worker: str) -> list[str]:
+    """The calls whose leases agents of this worker hold; that stays so until the commit."""
+    held = sa.select(leases.c.call_id).where(leases.c.worker == worker, leases.c.held).order_by(leases.c.call_id)
+    return list(await conn.scalars(held.with_for_update()))
 
 
 async def has_agent(conn: AsyncConnection, call_id: str) -> bool:
     """Whether some agent holds the call's lease."""
     return bool(await conn.scalar(sa.select(leases.c.held).where(_THIS), {"of_call": call_id}))
+
+
+async def has_entered(conn: AsyncConnection, call_id: str) -> bool:
+    """Whether some agent holds the call's lease and is in the room."""
+    there = sa.select(sa.exists().where(_THIS, leases.c.held, leases.c.entered))
+    return bool(await conn.scalar(there, {"of_call": call_id}))
 
 
 async def last_sign(conn: AsyncConnection, call_id: str) -> datetime:

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     pipeline_port: int = Field(8082, ge=0, le=65535)
 
     join_timeout_s: float = Field(60, gt=0)
+    ring_timeout_s: float = Field(45, gt=0)
     agent_join_timeout_s: float = Field(5, gt=0)
     dispatch_attempts: int = Field(3, ge=1)
     agent_return_timeout_s: float = Field(30, gt=0)

@@ -41,6 +41,9 @@ class EndReason(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     REJECTED = "rejected"
+    INVALID_NUMBER = "invalid_number"
+    DO_NOT_CALL = "do_not_call"
+    NETWORK_ERROR = "network_error"
     CANCELED = "canceled"
     NO_AGENT = "no_agent"
     AGENT_LOST = "agent_lost"
@@ -79,6 +82,10 @@ PARTICIPANT_PRESENT = frozenset(
         ParticipantStatus.JOINED,
     },
 )
+
+
+# A phone whose call was placed and not answered yet.
+RINGS = frozenset({ParticipantStatus.DIALING, ParticipantStatus.RINGING})
 
 
 def outcome(reason: EndReason, *, started: bool) -> CallStatus:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import webhooks
+from calls import jobs, leases, webhooks
 from calls.agent_config import AgentSnapshot
 from calls.changes import CALLS, mark
 from calls.clock import moment
@@ -18,10 +18,10 @@ from calls.counts import count
 from calls.creation import NewCall, NewParticipant, create_calls, insert_participants
 from calls.errors import NotFound
 from calls.events import EventKind
-from calls.leases import enter
 from calls.post_call import ANALYSES, PostCall
 from calls.states import (
     PARTICIPANT_PRESENT,
+    RINGS,
     SOURCES,
     TERMINAL,
     CallStatus,
@@ -32,14 +32,13 @@ from calls.states import (
 )
 from calls.tables import call_events, calls, participants, recordings, tenants
 
-MICROS_PER_DOLLAR = 1_000_000
-
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_EVENT = sa.insert(call_events)
 _THIS_CALL = calls.c.id == sa.bindparam("call_id")
 _GET = sa.select(calls).where(_THIS_CALL)
 _HOLD = sa.select(calls.c.ended_at).where(_THIS_CALL).with_for_update()
 _LOCK = sa.select(calls).where(_THIS_CALL).with_for_update()
+_NAMED = (participants.c.id, participants.c.transport, participants.c.identity)
 
 
 class CallStore:
@@ -82,6 +81,8 @@ class CallStore:
         message = f"{len(new)} participant(s) added"
         data = {"participant_ids": [row.id for row in added]}
         await self.add_event(call_id, EventKind.PARTICIPANTS_ADDED, "lifecycle", message, data=data)
+        if await leases.has_entered(self._connection, call_id):
+            await self._dial(call_id)
         return added
 
     async def get(self, tenant_id: str | None, call_id: str) -> sa.Row[Any]:
@@ -93,18 +94,57 @@ class CallStore:
         return row
 
     async def agent_joined(self, call_id: str, token: int) -> None:
-        """Note that the agent that holds the call's lease is in the room."""
-        await enter(self._connection, call_id, token)
+        """Note that the agent that holds the call's lease is in the room: now phones may ring."""
+        await leases.enter(self._connection, call_id, token)
         await self.add_event(call_id, EventKind.AGENT_JOINED, "livekit", "Agent joined")
+        await self._dial(call_id)
 
-    async def participant_joined(self, call_id: str, identity: str) -> bool:
+    async def dialing(self, call_id: str, participant_id: str) -> bool:
+        """Note that a phone is about to be called: whoever gets True calls it, once and for all.
+
+        False if the call is over, or the phone is not queued any more.
+        """
+        row = await self._lock(call_id)
+        if row.status in TERMINAL:
+            return False
+        queued = (participants.c.id == participant_id, participants.c.status == ParticipantStatus.QUEUED)
+        moved = await self._connection.execute(
+            sa.update(participants).where(*queued).values(status=ParticipantStatus.DIALING),
+        )
+        if not moved.rowcount:
+            return False
+        data = {"participant_id": participant_id}
+        await self.add_event(call_id, EventKind.LEG_DIALING, "telephony", "Phone is called", data=data)
+        return True
+
+    async def ringing(self, call_id: str, room_identity: str) -> bool:
+        """Note that a phone rings; with the first one, so does the call."""
+        row = await self._lock(call_id)
+        dialled = (*_whose(call_id, room_identity), participants.c.status == ParticipantStatus.DIALING)
+        moved = await self._connection.execute(
+            sa.update(participants)
+            .where(*dialled)
+            .values(status=ParticipantStatus.RINGING)
+            .returning(participants.c.id),
+        )
+        participant_id = moved.scalar_one_or_none()
+        if row.status in TERMINAL or participant_id is None:
+            return False
+        data = {"participant_id": participant_id}
+        if not await self._move(
+            row, CallStatus.RINGING, EventKind.LEG_RINGING, "Phone is ringing", "telephony", data=data
+        ):
+            await self.add_event(call_id, EventKind.LEG_RINGING, "telephony", "Phone is ringing", data=data)
+        return True
+
+    async def participant_joined(self, call_id: str, room_identity: str) -> bool:
         """Note that a participant is in the room; False if it was already, or the call was over."""
         over_at = await self._hold(call_id)
         if over_at is not None and over_at < self._at:
             return False
         joined = await self._connection.execute(
             sa.update(participants)
-            .where(participants.c.call_id == call_id, participants.c.identity == identity)
+            .where(*_whose(call_id, room_identity))
             .where(~_is_here(over_at))
             .values(
                 status=ParticipantStatus.JOINED if over_at is None else ParticipantStatus.LEFT,
@@ -112,7 +152,7 @@ class CallStore:
                 left_at=over_at,
                 end_reason=None,
             )
-            .returning(participants.c.id, participants.c.transport),
+            .returning(*_NAMED),
         )
         row = joined.one_or_none()
         if row is None:
@@ -121,28 +161,29 @@ class CallStore:
             "pstn": (EventKind.LEG_ANSWERED, "telephony", "PSTN leg connected"),
             "webrtc": (EventKind.PARTICIPANT_JOINED, "livekit", "Participant joined"),
         }[row.transport]
-        await self.add_event(call_id, kind, source, message, data=_whom(row, identity))
+        await self.add_event(call_id, kind, source, message, data=_whom(row))
         return True
 
     async def participant_left(
         self,
         call_id: str,
-        identity: str,
+        room_identity: str,
         *,
         status: ParticipantStatus = ParticipantStatus.LEFT,
         reason: EndReason | None = None,
+        data: dict[str, Any] | None = None,
     ) -> bool:
-        """Note that a participant is gone, or its leg failed; False if that was known."""
+        """Note that a participant is gone, or failed with what `data` tells of that; False if it was known."""
         over_at = await self._hold(call_id)
         if over_at is not None and over_at <= self._at:
             return False
         expected = participants.c.status.in_(PARTICIPANT_PRESENT) if over_at is None else _is_here(over_at)
         left = await self._connection.execute(
             sa.update(participants)
-            .where(participants.c.call_id == call_id, participants.c.identity == identity)
+            .where(*_whose(call_id, room_identity))
             .where(expected)
             .values(status=status, left_at=self._at, end_reason=reason)
-            .returning(participants.c.id, participants.c.transport),
+            .returning(*_NAMED),
         )
         row = left.one_or_none()
         if row is None:
@@ -161,26 +202,48 @@ class CallStore:
             "telephony" if phone else "livekit",
             message,
             level="error" if failed else "info",
-            data=_whom(row, identity) | ({"reason": reason} if failed else {}),
+            data=_whom(row) | ({"reason": reason} if failed else {}) | (data or {}),
         )
         return True
 
+    async def leg_failed(
+        self,
+        call_id: str,
+        room_identity: str,
+        reason: EndReason,
+        data: dict[str, Any] | None = None,
+    ) -> bool:
+        """Note that a phone was not reached; False if that was known, or it was answered.
+
+        With the last one of a call in which nobody else is, was or may still come, the call fails for the same reason.
+        """
+        # The call's row first: of two that fail at once, the second sees the first.
+        row = await self._lock(call_id)
+        waits = participants.c.status.in_(RINGS | {ParticipantStatus.QUEUED})
+        query = sa.select(sa.exists().where(*_whose(call_id, room_identity), waits))
+        if row.status in TERMINAL or not await self._connection.scalar(query):
+            return False
+        failed = ParticipantStatus.FAILED
+        await self.participant_left(call_id, room_identity, status=failed, reason=reason, data=data)
+        somebody = sa.exists().where(
+            participants.c.call_id == call_id,
+            sa.or_(participants.c.status.in_(PARTICIPANT_PRESENT), participants.c.joined_at.is_not(None)),
+        )
+        if not await self._connection.scalar(sa.select(somebody)):
+            await self.finish(call_id, reason)
+        return True
+
     async def others_left(self, call_id: str, present: Collection[str]) -> None:
-        """Note that of those who were in the room only the identities in `present` still are."""
+        """Note that of those who were in the room only those of these names there still are."""
         await self._hold(call_id)
         joined = (
-            sa.select(participants.c.identity)
+            sa.select(participants.c.room_identity)
             .where(participants.c.call_id == call_id, participants.c.status == ParticipantStatus.JOINED)
-            .where(participants.c.identity.not_in(present))
+            .where(participants.c.room_identity.not_in(present))
             .order_by(participants.c.position)
         )
-        for identity in (await self._connection.scalars(joined)).all():
-            await self.participant_left(call_id, identity)
-
-    async def ringing(self, call_id: str) -> bool:
-        """A phone rings: queued -> ringing."""
-        row = await self._lock(call_id)
-        return await self._move(row, CallStatus.RINGING, EventKind.LEG_RINGING, "Phone is ringing", "telephony")
+        for room_identity in (await self._connection.scalars(joined)).all():
+            await self.participant_left(call_id, room_identity)
 
     async def start(self, call_id: str) -> bool:
         """The first human and the agent are both in the room: the call's zero for segments, recording and billing."""
@@ -307,6 +370,11 @@ class CallStore:
                 .values(credits_micros=tenants.c.credits_micros - cost_micros),
             )
 
+    async def _dial(self, call_id: str) -> None:
+        """Let the queued phones' dials run, also those of a call that is over: they end then."""
+        queued = (participants.c.call_id == call_id, participants.c.status == ParticipantStatus.QUEUED)
+        await jobs.start(self._connection, sa.select(participants.c.job_id).where(*queued))
+
     async def _dismiss_participants(
         self,
         call_id: str,
@@ -314,6 +382,7 @@ class CallStore:
         reason: EndReason,
         at: datetime,
     ) -> None:
+        await self._dial(call_id)
         mine = participants.c.call_id == call_id
         absent = PARTICIPANT_PRESENT - {ParticipantStatus.JOINED}
         await self._connection.execute(
@@ -364,6 +433,10 @@ def _is_here(over_at: datetime | None) -> sa.ColumnElement[bool]:
     return sa.and_(participants.c.status == ParticipantStatus.LEFT, participants.c.left_at == over_at)
 
 
-def _whom(row: sa.Row[Any], identity: str) -> dict[str, Any]:
+def _whose(call_id: str, room_identity: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return participants.c.call_id == call_id, participants.c.room_identity == room_identity
+
+
+def _whom(row: sa.Row[Any]) -> dict[str, Any]:
     """A participant as an event names it; a phone's number stays out of the log of events."""
-    return {"participant_id": row.id} | ({} if row.transport == "pstn" else {"identity": identity})
+    return {"participant_id": row.id} | ({} if row.transport == "pstn" else {"identity": row.identity})

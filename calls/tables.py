@@ -176,6 +176,11 @@ call_counts = sa.Table(
     sa.Column("calls", Number, nullable=False),
 )
 
+_present: dict[str, Any] = {
+    "sqlite_where": sa.text("status NOT IN ('left', 'failed')"),
+    "postgresql_where": sa.text("status NOT IN ('left', 'failed')"),
+}
+
 participants = sa.Table(
     "participants",
     metadata,
@@ -184,16 +189,21 @@ participants = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("transport", sa.String(8), nullable=False),
     sa.Column("identity", sa.Text, nullable=False),
+    # The name in the LiveKit room. A phone's does not show its number, and is new with every dial.
+    sa.Column("room_identity", sa.Text, nullable=False),
     sa.Column("status", sa.String(8), nullable=False),
     sa.Column("end_reason", sa.String(32)),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("from_number", sa.String(20)),
     sa.Column("telephony_leg_id", Uuid),
+    sa.Column("sip_call_id", sa.Text),
     sa.Column("job_id", Number),
     _created_at(),
     sa.Column("joined_at", UtcDateTime),
     sa.Column("left_at", UtcDateTime),
-    sa.UniqueConstraint("call_id", "identity"),
+    sa.UniqueConstraint("call_id", "room_identity"),
+    # A phone that left can be dialled again, but is not in a call twice.
+    sa.Index("ix_participants_present", "call_id", "identity", unique=True, **_present),
     sa.Index(None, "call_id", "position"),
 )
 
@@ -282,7 +292,6 @@ jobs = sa.Table(
     sa.Column("run_at", UtcDateTime, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     sa.Column("max_attempts", sa.Integer, nullable=False),
-    sa.Column("on_lost", sa.String(8), nullable=False, default="retry"),  # retry | fail
     sa.Column("ordering_key", sa.String(100)),
     sa.Column("lane", sa.String(100)),
     sa.Column("dedup", sa.String(100)),

@@ -101,6 +101,12 @@ async def get_trunk(conn: AsyncConnection, tenant_id: str) -> Row:
     return row
 
 
+async def outbound_trunk(conn: AsyncConnection, tenant_id: str) -> str | None:
+    """Give the id of LiveKit's trunk over which the tenant's phones are called, if there is one."""
+    row = await find_trunk(conn, tenant_id)
+    return None if row is None else row.livekit_ids.get("outbound")
+
+
 async def delete_trunk(conn: AsyncConnection, tenant_id: str) -> None:
     """Forget the trunk; a pipeline removes what LiveKit has of it. NotFound if there is none."""
     gone = await conn.execute(trunks.delete().where(trunks.c.tenant_id == tenant_id))

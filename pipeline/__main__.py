@@ -6,6 +6,7 @@ Then it lets running jobs finish.
 import asyncio
 import logging
 import signal
+from collections.abc import Mapping
 
 from calls import log
 from calls.health import serve_health
@@ -38,8 +39,8 @@ async def run(settings: Settings) -> None:
     logger.info("pipeline stopped")
 
 
-def runner(deps: Deps) -> Runner:
-    """The runner of all our kinds of jobs."""
+def runner(deps: Deps, limits: Mapping[str, int] = QUEUES) -> Runner:
+    """The runner of all our kinds of jobs, with so many of each queue at a time."""
     give_up = {kind: handler.give_up for kind, handler in HANDLERS.items() if handler.give_up}
     queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up)
 
@@ -47,7 +48,7 @@ def runner(deps: Deps) -> Runner:
         return lambda job: handler.run(job, deps)
 
     handlers = {kind: bound(handler) for kind, handler in HANDLERS.items()}
-    return Runner(deps.db, queue, handlers, QUEUES, deps.settings.lease_s)
+    return Runner(deps.db, queue, handlers, limits, deps.settings.lease_s)
 
 
 if __name__ == "__main__":

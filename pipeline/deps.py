@@ -10,6 +10,8 @@ from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.storage import Storage
+from pipeline.bridge import Bridge
+from pipeline.lines import Lines
 from pipeline.llm import Llm
 
 
@@ -21,6 +23,8 @@ class Deps:
     db: Database
     keyring: Keyring
     rooms: Rooms
+    bridge: Bridge
+    lines: Lines
     storage: Storage
     llm: Llm
 
@@ -32,7 +36,19 @@ async def open_deps(settings: Settings) -> AsyncIterator[Deps]:
     try:
         await migrate(db)
         await tell_of_unreadable(db, keyring)
-        async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
-            yield Deps(settings, db, keyring, rooms, Storage(settings), llm)
+        async with connect(settings, db, keyring) as deps:
+            yield deps
     finally:
         await db.close()
+
+
+@asynccontextmanager
+async def connect(settings: Settings, db: Database, keyring: Keyring) -> AsyncIterator[Deps]:
+    """Open what there is besides the database."""
+    async with (
+        Rooms.connect(settings) as rooms,
+        Bridge.connect(settings) as bridge,
+        Lines.open() as lines,
+        Llm.connect(settings) as llm,
+    ):
+        yield Deps(settings, db, keyring, rooms, bridge, lines, Storage(settings), llm)

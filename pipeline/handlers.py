@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import dial, post_call, recording, webhooks
+from pipeline import dial, opening, post_call, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -24,9 +24,10 @@ class Handler:
 HANDLERS: dict[str, Handler] = {
     "post_call": Handler(post_call.run, post_call.give_up),
     "store_recording": Handler(recording.run, recording.give_up),
+    "open_room": Handler(opening.run, opening.give_up),
     "dial": Handler(dial.run, dial.give_up),
     "deliver": Handler(webhooks.run, webhooks.give_up),
 }
 
 # How many jobs of each queue one process runs at a time.
-QUEUES: dict[str, int] = {"dial": 50, "post_call": 8, "recording": 4, "webhooks": 100}
+QUEUES: dict[str, int] = {"rooms": 20, "dial": 50, "post_call": 8, "recording": 4, "webhooks": 100}

@@ -138,8 +138,6 @@ class Runner:
         try:
             return await self._handlers[job.kind](job)
         except DatabaseAway:
-            if job.on_lost == "fail":
-                raise
             log.warning("a job waits for the database", extra={"job_id": job.id, "kind": job.kind})
             return Wait(AFTER_ERROR_S)
 
@@ -185,7 +183,7 @@ class Runner:
         await asyncio.gather(*late, return_exceptions=True)
         with suppress(DatabaseAway):  # then they are rescued
             for job in unfinished:
-                await self._queue.release(job)
+                await self._queue.postpone(job, 0)
 
 
 def process_name() -> str:

@@ -11,13 +11,10 @@ from ipaddress import ip_network
 
 from livekit import api
 
+from calls.inbound import PREFIX, TENANT_ATTRIBUTE
 from calls.phones import bare
 from calls.rooms import DEPARTURE_TIMEOUT_S, EMPTY_TIMEOUT_S
 from calls.telephony import Transport
-
-# Rooms of inbound calls are `inbound_<called number>_<random>`: their call has no row before it rings.
-INBOUND_PREFIX = "inbound"
-TENANT_ATTRIBUTE = "callroom.tenant"
 
 _TRANSPORTS = {
     "udp": api.SIPTransport.SIP_TRANSPORT_UDP,
@@ -107,7 +104,7 @@ def dispatch_rule(
         part.CopyFrom(found)
     part.name = wanted.name
     part.trunk_ids[:] = [inbound_id]
-    callee = api.SIPDispatchRuleCallee(room_prefix=INBOUND_PREFIX, randomize=True)
+    callee = api.SIPDispatchRuleCallee(room_prefix=PREFIX.rstrip("_"), randomize=True)
     part.rule.CopyFrom(api.SIPDispatchRule(dispatch_rule_callee=callee))
     part.attributes[TENANT_ATTRIBUTE] = wanted.tenant_id
     agent = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps({"tenant_id": wanted.tenant_id}))

@@ -155,7 +155,7 @@ def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, waited: Wait
         return Finish(EndReason.CALLER_HUNG_UP if alone else EndReason.AGENT_LOST)
     if room is None or (call.held and (started or room.humans)):
         return Wait()
-    if room.humans:
+    if room.humans or (call.awaits_phone and not call.held):  # no phone rings before there is an agent
         return _find_an_agent(call, room, limits, waited, started=started)
     return Wait() if started else _await_somebody(call, limits, waited)
 

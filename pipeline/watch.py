@@ -12,14 +12,16 @@ import sqlalchemy as sa
 from livekit.protocol.models import ParticipantInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import inbound
 from calls.clock import moment
 from calls.database import Database
 from calls.errors import CallroomError, DatabaseAway, Unavailable
 from calls.events import EventKind
 from calls.leases import has_agent
+from calls.prices import price_micros
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.states import LIVE, TERMINAL, CallStatus, ParticipantStatus
+from calls.states import LIVE, RINGS, TERMINAL, CallStatus, EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import call_events, calls, leases, participants
 from pipeline.deps import Deps
@@ -53,15 +55,17 @@ LATELY = timedelta(minutes=5)  # agents that a conversation lost before say noth
 
 # In the words of the partial index, so that finished calls cost nothing, however many there are.
 _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
+_OPENED = calls.c.dispatches > 0  # its room was made: a call to phones only may wait long for that
 _CALLS = sa.select(
     *(calls.c[name] for name in ("id", "room_name", "status", "dispatches", "started_at")),
     *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
-_LEGS = sa.select(*(participants.c[name] for name in ("call_id", "identity", "transport", "status", "joined_at")))
+_LEGS = sa.select(*(participants.c[name] for name in ("call_id", "room_identity", "status", "joined_at")))
 _OF_AGENTS = frozenset(
     {EventKind.DISPATCH_REPEATED, EventKind.AGENT_JOINED, EventKind.AGENT_ENTERING_FAILED, EventKind.AGENT_LOST}
 )
-_PHONE_COMING = frozenset({ParticipantStatus.QUEUED, ParticipantStatus.DIALING, ParticipantStatus.RINGING})
+_PHONE_COMING = RINGS | {ParticipantStatus.QUEUED}
+LOST_DIAL_S = 15.0  # a phone that was to be called, or rang, and is not in the room
 _NOT_HUMAN = frozenset({ParticipantInfo.AGENT, ParticipantInfo.EGRESS, ParticipantInfo.INGRESS})
 _PRESENT = frozenset({ParticipantInfo.JOINED, ParticipantInfo.ACTIVE})
 
@@ -99,6 +103,7 @@ class Watcher:
         self._db = db
         self._rooms = rooms
         self._limits = Limits.of(settings)
+        self._price_micros = price_micros(settings, ["pstn"])
         self._patience = Patience(GAP_S)
         self._livekit_answers = True
         self._was_away = False
@@ -114,7 +119,7 @@ class Watcher:
         """Compare every unfinished call with LiveKit once, and do what is due."""
         open_rooms = await self._open_rooms()
         async with self._db.reading() as conn:
-            unfinished = (await conn.execute(_CALLS.where(_UNFINISHED))).all()
+            unfinished = (await conn.execute(_CALLS.where(_UNFINISHED, _OPENED))).all()
             legs = await _participants(conn, [row.id for row in unfinished])
         self._patience.look()
         now = time.monotonic()
@@ -131,7 +136,9 @@ class Watcher:
         waiting = any(row.status == CallStatus.IN_PROGRESS and not row.held for row in unfinished)
         self.pause_s = HURRY_S if waiting else EVERY_S
         if open_rooms is not None:
-            await self._close_forgotten(open_rooms - {row.room_name for row in unfinished})
+            others = open_rooms - {row.room_name for row in unfinished}
+            await self._close_forgotten(others)
+            await self._receive({name for name in others if name.startswith(inbound.PREFIX)})
 
     async def _open_rooms(self) -> set[str] | None:
         try:
@@ -176,25 +183,31 @@ class Watcher:
         waited: Waited,
     ) -> SeenRoom:
         """Ask LiveKit only for what decides: a conversation that waits for an agent waits for the answers too."""
-        # A phone's room is made when it is dialled: until then nothing is missing.
-        only_queued_phones = row.status == CallStatus.QUEUED and all(leg.transport == "pstn" for leg in legs)
-        if only_queued_phones:
-            return SeenRoom()
         if row.room_name not in open_rooms:
             return SeenRoom(missing=self._patience.unchanged_s(("missing", row.id)))
         started = row.status == CallStatus.IN_PROGRESS
-        if started and row.held:
+        ringing = [leg for leg in legs if leg.status in RINGS]
+        if started and row.held and not ringing:
             return SeenRoom()
         listed = await self._rooms.list_participants(row.room_name)
+        await self._fail_lost(row.id, ringing, {one.identity for one in listed})
         humans = frozenset(one.identity for one in listed if _is_human(one))
         if not row.held:  # else the agent notes who comes and goes, with the time at which it did
             await self._note_humans(row.id, legs, humans)
         ask = is_urgent(CallStatus(row.status), self._limits, waited) and not waited.dispatch_used_up
         return SeenRoom(humans, agent_coming=ask and await self._rooms.awaits_agent(row.room_name))
 
+    async def _fail_lost(self, call_id: str, ringing: list[sa.Row[Any]], listed: set[str]) -> None:
+        """Settle the phones of which nobody else tells, for whoever called them is gone, and so is the agent."""
+        for leg in ringing:
+            there = leg.room_identity in listed
+            if self._patience.unchanged_s(("phone", leg.room_identity), there) >= LOST_DIAL_S and not there:
+                async with self._db.writing() as conn:
+                    await CallStore(conn).leg_failed(call_id, leg.room_identity, EndReason.ERROR)
+
     async def _note_humans(self, call_id: str, legs: list[sa.Row[Any]], humans: frozenset[str]) -> None:
-        known = {leg.identity for leg in legs if leg.status == ParticipantStatus.JOINED}
-        came, went = (humans & {leg.identity for leg in legs}) - known, known - humans
+        known = {leg.room_identity for leg in legs if leg.status == ParticipantStatus.JOINED}
+        came, went = (humans & {leg.room_identity for leg in legs}) - known, known - humans
         if not came and not went:
             return
         async with self._db.writing() as conn:
@@ -248,8 +261,19 @@ class Watcher:
             store = CallStore(conn)
             await store.add_event(row.id, EventKind.DISPATCH_REPEATED, "livekit", message, level="warning", data=data)
 
+    async def _receive(self, names: set[str]) -> None:
+        """Write the calls of phones that no worker has seen, for which then an agent is asked for, or refuse them."""
+        for name in names:
+            incoming = await inbound.find_incoming(self._rooms, name)
+            if incoming is None:
+                continue
+            async with self._db.writing() as conn:
+                call_id = await inbound.receive(conn, incoming, self._price_micros)
+            if call_id is None:
+                await self._rooms.delete_room(name)
+
     async def _close_forgotten(self, names: set[str]) -> None:
-        ours = [name for name in names if name.startswith(ROOM_PREFIX)]
+        ours = [name for name in names if name.startswith((ROOM_PREFIX, inbound.PREFIX))]
         if not ours:
             return
         async with self._db.reading() as conn:

@@ -27,7 +27,7 @@ from worker.room.hearing import Hearing
 from worker.room.journal import Journal
 from worker.room.lease import Taken
 from worker.room.persistence import Persistence
-from worker.room.presence import Presence
+from worker.room.presence import Presence, is_called
 from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.speaker import Speaker, Surroundings
@@ -65,9 +65,10 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
         self._over_at: datetime | None = None
-        self._broke_off_at, self._visited = taken.broke_off_at, taken.visited
+        self._broke_off_at = taken.broke_off_at
         self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
+        self._was_called = False  # the first human did not come, but was called
         self._recorder: Recorder | None = None
         self._speaker: Speaker | None = None
 
@@ -98,7 +99,8 @@ class Call:
             context.room,
             self._row.id,
             self._journal,
-            on_human=self._human.set,
+            answered=taken.answered,
+            on_human=self._welcome,
             on_microphone=self._hearing.attend,
             on_silent=self._hearing.ignore,
             on_end=self.end,
@@ -118,6 +120,10 @@ class Call:
         """Tell those who read the call's events that it had to do without the database."""
         message = f"The database did not answer for {seconds:.0f} s"
         self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
+
+    def _welcome(self, first: rtc.Participant) -> None:
+        self._was_called = is_called(first)
+        self._human.set()
 
     def _cut_off(self) -> None:
         data = {"reason": "cut_off"}
@@ -160,7 +166,7 @@ class Call:
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", self._put_others_out)
-        self._presence.look_around(self._broke_off_at, visited=self._visited)
+        self._presence.look_around(self._broke_off_at)
 
     async def _put_others_out(self) -> None:
         """An agent that was replaced may not know it: should it be cut off from the database, it would talk on."""
@@ -222,9 +228,13 @@ class Call:
         returning = self._clock.started or self._row.started_at is not None
         self._start_clock()
         first_message = self._rendered("first_message", self._agent.first_message)
-        opening = speaker.resume(first_message) if returning else speaker.greet(first_message)
         if returning:
+            opening = speaker.resume(first_message)
             self._note(EventKind.AGENT_RETURNED, "The agent is back")
+        elif self._was_called:
+            opening = speaker.introduce(first_message)
+        else:
+            opening = speaker.greet(first_message)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(opening)
             tasks.create_task(self._watch_silence(speaker))

@@ -1,7 +1,6 @@
 """A worker that is told to stop: its calls may go on for a while, then it ends them itself."""
 
 import asyncio
-import json
 import logging
 from functools import partial
 from typing import Any
@@ -46,11 +45,8 @@ class DrainingServer(AgentServer):
         try:
             async with Rooms.connect(settings) as rooms:
                 while self.active_jobs:  # one that was just being taken shows only later that it has its call
-                    for active in self.active_jobs:
-                        call_id = json.loads(active.job.metadata)["call_id"]
-                        ended = await persistence.persist(partial(_end, database, call_id, self.id))
-                        if ended is not None:
-                            await _close(rooms, ended)
+                    for room_name in await persistence.persist(partial(_end_all, database, self.id)):
+                        await _close(rooms, room_name)
                     await asyncio.sleep(LOOK_AGAIN_S)
         finally:
             await database.close()
@@ -63,12 +59,10 @@ async def _close(rooms: Rooms, name: str) -> None:
         logger.warning("LiveKit does not answer: the room of a call that was ended is left to the pipeline")
 
 
-async def _end(database: Database, call_id: str, worker_id: str) -> str | None:
-    """End a call as the API does, unless another worker has it; its room, where its agent sees that and leaves."""
+async def _end_all(database: Database, worker_id: str) -> list[str]:
+    """End the calls that agents of this worker have, as the API does; their rooms, where the agents see that."""
     async with database.writing() as connection:
-        if not await leases.is_worker(connection, call_id, worker_id):
-            return None
         store = CallStore(connection)
-        if not await store.finish(call_id, EndReason.SHUT_DOWN):
-            return None
-        return str((await store.get(None, call_id)).room_name)
+        held = await leases.held_by(connection, worker_id)
+        ended = [call_id for call_id in held if await store.finish(call_id, EndReason.SHUT_DOWN)]
+        return [str((await store.get(None, call_id)).room_name) for call_id in ended]

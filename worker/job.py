@@ -13,6 +13,7 @@ from calls.database import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.call import Call
+from worker.inbound import take_in
 from worker.providers import Clients, Providers
 from worker.room.lease import take
 from worker.room.persistence import Persistence
@@ -65,12 +66,18 @@ async def finish(context: JobContext) -> None:
 
 async def _answer(context: JobContext) -> None:
     settings: Settings = context.proc.userdata["settings"]
-    call_id = json.loads(context.job.metadata)["call_id"]
-    log.current_call.set(call_id)
     database = Database(settings.database, pool_size=1)
     away_s: list[float] = []
+    persistence = Persistence(away_s.append)
     try:
-        taken = await Persistence(away_s.append).persist(
+        call_id = json.loads(context.job.metadata).get("call_id")
+        if call_id is None:
+            call_id = await take_in(context, settings, database, persistence)
+        if call_id is None:
+            logger.warning("nobody is to answer the phone")
+            return
+        log.current_call.set(call_id)
+        taken = await persistence.persist(
             lambda: take(database, call_id, context.worker_id, context.token_claims().identity, settings.lease_s),
         )
         if taken is None:

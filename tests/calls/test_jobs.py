@@ -137,18 +137,18 @@ async def test_the_job_of_a_lost_process_runs_again_and_the_lost_process_can_no_
     assert await queue.complete(new)
 
 
-async def test_a_job_that_must_not_be_repeated_fails_when_its_process_is_lost(database):
+async def test_a_job_whose_process_is_lost_in_its_last_attempt_is_dead(database):
     given_up: list[str] = []
 
     async def give_up(connection: Any, job: Job, reason: str) -> None:
         given_up.append(reason)
 
-    job_id = await add(database, on_lost="fail")
+    job_id = await add(database, max_attempts=1)
     await JobQueue(database, "lost", EXPIRED).claim("work", 1)
     queue = JobQueue(database, "me", LONG, {"task": give_up})
     await queue.rescue()
     await queue.rescue()
-    assert (await one(database, job_id)).state == JobState.FAILED
+    assert (await one(database, job_id)).state == JobState.DEAD
     assert given_up == ["The process that ran the job died."]
 
 
@@ -179,10 +179,10 @@ async def test_one_lost_job_that_cannot_be_given_up_does_not_keep_the_others_los
         if job.payload["number"] == 0:
             raise ZeroDivisionError
 
-    ids = [await add(database, number, on_lost="fail") for number in range(2)]
+    ids = [await add(database, number, max_attempts=1) for number in range(2)]
     await JobQueue(database, "lost", EXPIRED).claim("work", 2)
     await JobQueue(database, "me", LONG, {"task": give_up}).rescue()
-    assert [(await one(database, job_id)).state for job_id in ids] == [JobState.ACTIVE, JobState.FAILED]
+    assert [(await one(database, job_id)).state for job_id in ids] == [JobState.ACTIVE, JobState.DEAD]
 
 
 async def test_waiting_uses_up_no_attempt_and_failing_backs_off(database, queue):
@@ -196,14 +196,6 @@ async def test_waiting_uses_up_no_attempt_and_failing_backs_off(database, queue)
     run_at = (await one(database, job_id)).run_at
     assert run_at - before > timedelta(seconds=0.5)
     assert run_at - now() <= timedelta(seconds=3)
-
-
-async def test_a_job_that_is_cut_short_is_handed_back_or_fails_as_it_says(database, queue):
-    again, never = await add(database), await add(database, on_lost="fail")
-    for job in await queue.claim("work", 2):
-        await queue.release(job)
-    assert (await one(database, again)).state == JobState.WAITING
-    assert (await one(database, never)).state == JobState.FAILED
 
 
 async def test_counts_are_of_one_tenant_and_queue(database, queue):

@@ -37,13 +37,13 @@ async def jobs_of(database: Database, call_id: str) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
-async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_a_dial_job(database, place):
+async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_its_jobs(database, place):
     browser = await place()
     phone = await place(participants=[NewParticipant("pstn", "+15551234567")])
     assert (await row_of(database, browser.id)).status == "connecting"
     assert (await row_of(database, phone.id)).status == "queued"
     assert await jobs_of(database, browser.id) == []
-    assert await jobs_of(database, phone.id) == ["dial"]
+    assert await jobs_of(database, phone.id) == ["dial", "open_room"]
 
 
 async def test_another_tenants_call_is_not_there(database, place):
@@ -91,7 +91,7 @@ async def test_a_finished_call_moves_no_more(database, running, finish):
     async with database.writing() as connection:
         store = CallStore(connection)
         assert not await store.start(call.id)
-        assert not await store.ringing(call.id)
+        assert not await store.ringing(call.id, "nobody")
         assert not await store.participant_joined(call.id, "ada")
         assert await leases.take(connection, call.id, "another", "agent-2") is None
 

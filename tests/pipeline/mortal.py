@@ -1,4 +1,4 @@
-"""A runner that is killed at a chosen commit.
+"""A runner of some queues that is killed at a chosen commit: `mortal.py CALL QUEUE...`.
 
 Each line on stdin, `<call id> <n>`, is one life in a process of its own: it works on the call until it is about to
 commit for the `n`-th time, where it is killed, or until nothing is left to do. `killed` or `finished` is answered on
@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
@@ -20,15 +20,44 @@ from typing_extensions import override
 from calls.changes import JOBS
 from calls.database import Database
 from calls.encryption import Keyring
-from calls.jobs import JobQueue
-from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.storage import Storage
 from calls.tables import jobs
-from pipeline import post_call, recording
-from pipeline.deps import Deps
-from pipeline.llm import Llm
-from pipeline.runner import Runner, process_name
+from pipeline.__main__ import runner
+from pipeline.deps import connect
+from tests.servers import ROOT, environment
+
+
+@asynccontextmanager
+async def mortal(
+    settings: Settings, first_call: str, *queues: str
+) -> AsyncIterator[Callable[[str, int], Awaitable[str]]]:
+    """`await live(call_id, n)`: a life of a runner that ends before its `n`-th commit."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.pipeline.mortal",
+        first_call,
+        *queues,
+        env=environment(settings),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    lines_in, lines_out = program.stdin, program.stdout
+    assert lines_in is not None
+    assert lines_out is not None
+
+    async def live(call_id: str, fatal: int) -> str:
+        lines_in.write(f"{call_id} {fatal}\n".encode())
+        return (await asyncio.wait_for(lines_out.readline(), 60)).decode().strip()
+
+    try:
+        assert await asyncio.wait_for(lines_out.readline(), 60) == b"ready\n"
+        yield live
+    finally:
+        os.killpg(program.pid, signal.SIGKILL)
+        await program.communicate()
 
 
 class MortalDatabase(Database):
@@ -47,21 +76,13 @@ class MortalDatabase(Database):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def live(settings: Settings, call_id: str, fatal: int) -> None:
+async def live(settings: Settings, queues: list[str], call_id: str, fatal: int) -> None:
     db = MortalDatabase(settings.database, fatal)
-    async with Rooms.connect(settings) as rooms, Llm.connect(settings) as llm:
-        deps = Deps(settings, db, Keyring.of(settings), rooms, Storage(settings), llm)
-        give_up = {"post_call": post_call.give_up, "store_recording": recording.give_up}
-        handlers = {
-            "post_call": lambda job: post_call.run(job, deps),
-            "store_recording": lambda job: recording.run(job, deps),
-        }
-        queue = JobQueue(db, process_name(), settings.lease_s, give_up)
+    async with connect(settings, db, Keyring.of(settings)) as deps:
         stop = asyncio.Event()
-        runner = Runner(db, queue, handlers, {"post_call": 2, "recording": 2}, settings.lease_s)
-        running = asyncio.create_task(runner.run(stop))
+        running = asyncio.create_task(runner(deps, dict.fromkeys(queues, 2)).run(stop))
         unfinished = sa.exists().where(
-            jobs.c.call_id == call_id, jobs.c.finished_at.is_(None), jobs.c.kind.in_(handlers)
+            jobs.c.call_id == call_id, jobs.c.finished_at.is_(None), jobs.c.queue.in_(queues)
         )
         async with db.changes.watch(JOBS) as watch:
             while await _is_true(db, unfinished):
@@ -78,13 +99,14 @@ async def _is_true(db: Database, condition: sa.ColumnElement[bool]) -> bool:
 
 def main() -> None:
     settings = Settings()
-    asyncio.run(live(settings, sys.argv[1], 0))
+    _, first_call, *queues = sys.argv
+    asyncio.run(live(settings, queues, first_call, 0))
     print("ready", flush=True)  # noqa: T201 - what the test waits for
     for line in sys.stdin:
         call_id, fatal = line.split()
         child = os.fork()
         if child == 0:
-            asyncio.run(live(settings, call_id, int(fatal)))
+            asyncio.run(live(settings, queues, call_id, int(fatal)))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

@@ -1,17 +1,16 @@
-"""Phone legs while there is no phone network behind the platform."""
+"""Phones that cannot be called: there is no trunk, or the call is over."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
 
-from calls.creation import NewParticipant
-from calls.jobs import JobQueue
+from calls import leases
+from calls.creation import NewCall, NewParticipant
+from calls.database import Database
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
-from pipeline import dial
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import working
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place
@@ -28,14 +27,26 @@ async def deps(settings) -> AsyncIterator[Deps]:
         yield opened
 
 
-async def test_a_call_to_a_phone_fails_and_says_why(database_url, deps, until):
+async def an_agent_joins(db: Database, call: NewCall) -> None:
+    async with db.writing() as conn:
+        token = await leases.take(conn, call.id, "worker", "agent-1")
+        assert token is not None
+        await CallStore(conn).agent_joined(call.id, token)
+
+
+async def dials(db: Database, call: NewCall) -> list[str]:
+    """The states of the jobs that were to call the call's phones."""
+    async with db.reading() as conn:
+        query = sa.select(jobs.c.state).where(jobs.c.kind == "dial", jobs.c.call_id == call.id)
+        return list(await conn.scalars(query))
+
+
+async def test_a_call_to_a_phone_fails_without_a_trunk_and_waits_for_no_agent(database_url, deps, until):
     call = await place(deps.db, phone(ONE))
     async with working(deps):
         assert await until(lambda: ended(deps.db, call)) == ("failed", UNAVAILABLE)
     assert await legs_of(deps.db, call) == [(ONE, "failed", UNAVAILABLE)]
     assert "PSTN leg failed: telephony_unavailable" in await events_of(deps.db, call)
-    async with deps.db.reading() as conn:
-        assert await conn.scalar(sa.select(jobs.c.state).where(jobs.c.kind == "dial")) == "failed"
 
 
 async def test_a_call_ends_with_the_last_of_its_legs_also_when_they_fail_at_once(database_url, deps, until):
@@ -55,29 +66,20 @@ async def test_a_call_whose_browser_may_still_come_goes_on_without_the_phone(dep
         return await legs_of(deps.db, call) == [(ONE, "failed", UNAVAILABLE), ("ada", "joining", None)]
 
     async with working(deps):
+        assert await dials(deps.db, call) == ["waiting"], "nobody is called before there is an agent"
+        await an_agent_joins(deps.db, call)
         await until(leg_failed)
     assert await ended(deps.db, call) is None
 
 
-async def test_the_leg_of_a_call_that_is_over_is_not_dialled(deps, until):
+async def test_the_leg_of_a_call_that_is_over_is_not_dialled(database_url, deps, until):
     call = await place(deps.db, phone(ONE))
     async with deps.db.writing() as conn:
         await CallStore(conn).finish(call.id, EndReason.ENDED_BY_API)
 
-    async def dial_is_done() -> bool:
-        async with deps.db.reading() as conn:
-            return str(await conn.scalar(sa.select(jobs.c.state).where(jobs.c.kind == "dial"))) == "completed"
+    async def nothing_waits() -> bool:
+        return await dials(deps.db, call) == ["completed"]
 
     async with working(deps):
-        await until(dial_is_done)
+        await until(nothing_waits)
     assert await legs_of(deps.db, call) == [(ONE, "failed", "canceled")]
-
-
-async def test_a_dial_whose_process_died_is_not_repeated(database_url, deps):
-    call = await place(deps.db, phone(ONE))
-    dead = JobQueue(deps.db, "dead", -1.0, {"dial": dial.give_up})  # its lease has run out at once
-    assert len(await dead.claim("dial", 1)) == 1
-    await asyncio.gather(*(JobQueue(deps.db, f"{n}", 60, {"dial": dial.give_up}).rescue() for n in range(3)))
-    assert await dead.claim("dial", 1) == []
-    assert await ended(deps.db, call) == ("failed", "error")
-    assert sum("leg failed" in message for message in await events_of(deps.db, call)) == 1

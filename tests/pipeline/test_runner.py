@@ -1,9 +1,7 @@
 """The runner: what becomes of jobs, at the end of a process, and when it is killed at any of its commits."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -36,9 +34,10 @@ from tests.pipeline.finished import (
     made,
     running_call,
 )
+from tests.pipeline.mortal import mortal
 from tests.pipeline.sound import tone, write_ogg
 from tests.providers import Chat, Providers
-from tests.servers import ROOT, PostgresCluster, environment
+from tests.servers import PostgresCluster
 
 pytestmark = pytest.mark.restless
 
@@ -280,16 +279,6 @@ async def test_an_outage_in_the_middle_of_a_job_costs_no_attempt(database, until
     assert (runs, await state(database, job_id)) == ([1, 1, 1], "completed")
 
 
-async def test_what_must_not_happen_twice_is_not_repeated_after_an_outage_either(database, until):
-    async def run(job: Job) -> Fate:
-        raise DatabaseAway
-
-    job_id = await add(database, max_attempts=1, on_lost="fail")
-    async with running(database, run):
-        await until(lambda: ended(database, job_id))
-    assert await state(database, job_id) == "dead"
-
-
 @pytest.mark.timeout(300)
 async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(
     database, settings, keyring
@@ -300,7 +289,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
         chosen = settings(llm_url=model.url, lease_s=0.5)
         first = await finished_call(database, {"summary": {"enabled": True}})
         await listen(database, keyring)
-        async with mortal(chosen, first) as live:
+        async with mortal(chosen, first, "post_call", "recording") as live:
             for fatal in count(1):
                 call_id = await recorded_call(database, chosen.recordings_dir)
                 ended = await live(call_id, fatal)
@@ -315,36 +304,6 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
 
 def well(chat: Chat) -> dict[str, Any]:
     return GOOD[chat.body["response_format"]["json_schema"]["name"]]
-
-
-@asynccontextmanager
-async def mortal(settings: Settings, first_call: str) -> AsyncIterator[Callable[[str, int], Awaitable[str]]]:
-    """`await live(call_id, n)`: a life of a runner that ends before its `n`-th commit, see tests/pipeline/mortal.py."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.pipeline.mortal",
-        first_call,
-        env=environment(settings),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    lines_in, lines_out = program.stdin, program.stdout
-    assert lines_in is not None
-    assert lines_out is not None
-
-    async def live(call_id: str, fatal: int) -> str:
-        lines_in.write(f"{call_id} {fatal}\n".encode())
-        return (await asyncio.wait_for(lines_out.readline(), 60)).decode().strip()
-
-    try:
-        assert await asyncio.wait_for(lines_out.readline(), 60) == b"ready\n"
-        yield live
-    finally:
-        os.killpg(program.pid, signal.SIGKILL)
-        await program.communicate()
 
 
 async def recorded_call(database: Database, folder: Path) -> str:

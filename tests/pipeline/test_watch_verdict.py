@@ -79,7 +79,11 @@ def waited(
         (held(CONNECTING), EMPTY, waited(60), Finish(EndReason.NOBODY_JOINED)),
         (replace(CONNECTING, ever_joined=True), EMPTY, waited(59), Wait()),
         (replace(CONNECTING, ever_joined=True), EMPTY, waited(60), Finish(EndReason.CALLER_HUNG_UP)),
-        (RINGING, EMPTY, waited(999), Wait()),
+        (held(RINGING), EMPTY, waited(999), Wait()),
+        # a phone is not called before there is an agent, and not left to ring without one
+        (RINGING, EMPTY, waited(4), Wait()),
+        (RINGING, EMPTY, waited(5), Dispatch()),
+        (replace(RINGING, dispatches=3, history=History(asked=3)), EMPTY, waited(5), Finish(EndReason.NO_AGENT)),
         # somebody waits for the agent
         (CONNECTING, OCCUPIED, waited(4), Wait()),
         (CONNECTING, OCCUPIED, waited(5), Dispatch()),

@@ -136,6 +136,9 @@ class StandIn(PhoneNetwork):
         if not asked.room_name:
             raise Fault("invalid_argument", "missing room name")
         if not asked.sip_trunk_id:
+            _, _, port = asked.trunk.hostname.partition(":")
+            if port and not port.isdigit():
+                raise Fault("invalid_argument", "invalid trunk hostname")
             return api.SIPOutboundTrunkInfo(
                 address=asked.trunk.hostname,
                 auth_username=asked.trunk.auth_username,

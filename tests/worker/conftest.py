@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,22 +120,32 @@ class Stage:
         await placed.open_room()
         return placed
 
-    async def place(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
-        """The same without its room, so that no agent comes yet."""
+    async def place(
+        self,
+        *,
+        people: tuple[str, ...] = ("alice",),
+        phones: Sequence[NewParticipant] = (),
+        **more: Any,
+    ) -> Talk:
+        """The same without its room, so that no agent comes yet; to phones, if some are given."""
         own = {name: more.pop(name) for name in OF_THE_CALL if name in more}
         config = {"system_prompt": "You are helpful.", "max_duration_s": 3600} | more
         agent_id = str(uuid.uuid4())
         new = NewCall(
             tenant_id="default",
             agent={"id": agent_id, "name": "Ada", **config},
-            participants=[NewParticipant("webrtc", name) for name in people],
+            participants=list(phones) or [NewParticipant("webrtc", name) for name in people],
             **own,
         )
         async with self._database.writing() as connection:
             row = {"id": agent_id, "tenant_id": "default", "name": "Ada", "config": config}
             await connection.execute(sa.insert(agents).values(row))
             await CallStore(connection).create(new)
-        return Talk(new.id, self._database, self._rooms, self._settings)
+        return self.talk(new.id)
+
+    def talk(self, call_id: str) -> Talk:
+        """A call that is there."""
+        return Talk(call_id, self._database, self._rooms, self._settings)
 
 
 @pytest.fixture(scope="session")

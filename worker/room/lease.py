@@ -31,7 +31,7 @@ class Taken:
     """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it.
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
-    visited        somebody was in the room before
+    answered       the names in the room of those who were there before: browsers that came, phones that were picked up
     """
 
     lease: "Lease"
@@ -39,7 +39,7 @@ class Taken:
     said: list[sa.Row[Any]]
     clock: Clock
     broke_off_at: datetime | None
-    visited: bool
+    answered: frozenset[str]
 
 
 class Lease:
@@ -148,5 +148,6 @@ async def take(
         said = await read_transcript(connection, call_id)
         await settle_segments(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
-        visited = any(one.joined_at is not None for one in await read_participants(connection, call_id))
-        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at, visited)
+        people = await read_participants(connection, call_id)
+        answered = frozenset(one.room_identity for one in people if one.joined_at is not None)
+        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at, answered)

@@ -1,17 +1,20 @@
 """Who is in the room: written to the call, and what their coming and going means for it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from livekit import rtc
 
-from calls.states import EndReason
+from calls.states import TERMINAL, EndReason
+from calls.store import CallStore
 from worker.room.journal import Journal
 
 REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
+TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives
 SIP_STATUS = "sip.callStatus"
+SIP_RULE = "sip.ruleID"  # of a dispatch rule, by which only calls come in
 
 _Kind = rtc.ParticipantKind
 _Reason = rtc.DisconnectReason
@@ -23,6 +26,10 @@ _LEFT_ON_PURPOSE = {
     _Reason.USER_UNAVAILABLE,
 }
 _ROOM_GONE = {_Reason.ROOM_DELETED, _Reason.ROOM_CLOSED}
+_UNANSWERED = {
+    _Reason.USER_REJECTED: EndReason.REJECTED,
+    _Reason.USER_UNAVAILABLE: EndReason.NO_ANSWER,
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,9 @@ class Presence:
     """Follows a room from before it is connected.
 
     Args:
+        answered: the names in the room of those who were there before the agent. A phone among them was picked up.
         on_human: called once, when the first human is here and, on a phone, has answered.
-        on_microphone: called with each human's audio track and its owner.
+        on_microphone: called with each human's audio track and its owner, a phone's once it was answered.
         on_silent: called with each such track when it is gone.
         on_end: called when the room or the last human is gone, with the reason and, if that was earlier, with when.
         on_cut_off: called when the agent itself was put out of the room, or lost its connection for good.
@@ -54,7 +62,8 @@ class Presence:
         call_id: str,
         journal: Journal,
         *,
-        on_human: Callable[[], None],
+        answered: Collection[str],
+        on_human: Callable[[rtc.Participant], None],
         on_microphone: Callable[[rtc.RemoteTrack, rtc.RemoteParticipant], None],
         on_silent: Callable[[rtc.RemoteTrack], None],
         on_end: Callable[[EndReason, datetime | None], None],
@@ -63,11 +72,13 @@ class Presence:
         self._room = room
         self._call_id = call_id
         self._journal = journal
+        self._answered = answered
         self._on_human = on_human
         self._on_microphone = on_microphone
         self._on_end = on_end
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
+        self._ringing: set[str] = set()
         self._anybody_yet = False
         self._absence: _Absence | None = None
         self._waiting: asyncio.TimerHandle | None = None
@@ -78,17 +89,16 @@ class Presence:
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
 
-    def look_around(self, broke_off_at: datetime | None, *, visited: bool) -> None:
+    def look_around(self, broke_off_at: datetime | None) -> None:
         """Take note of whoever was in the room before the agent, and of whoever left it before that could be seen.
 
         Args:
             broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
                 it was over then.
-            visited: somebody was in the room before.
         """
         present = set(self._room.remote_participants)
         now = self._journal.put(lambda store: store.others_left(self._call_id, present))
-        if visited and not self._here:
+        if self._answered and not self._here:
             self._absence = _Absence(broke_off_at or now, EndReason.CALLER_HUNG_UP, may_return=True)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
@@ -98,14 +108,35 @@ class Presence:
         if _is_human(participant):
             self._stop_waiting()
         identity = participant.identity
-        if identity in self._here or not _answered(participant):
+        if identity in self._here:
+            return
+        if not self._has_answered(participant):
+            self._note_ringing(participant)
             return
         self._here.add(identity)
         self._absence = None
         self._journal.put(lambda store: store.participant_joined(self._call_id, identity))
+        if isinstance(participant, rtc.RemoteParticipant):
+            for publication in participant.track_publications.values():
+                self._listen(publication.track, participant)
         if not self._anybody_yet:
             self._anybody_yet = True
-            self._on_human()
+            self._on_human(participant)
+
+    def _has_answered(self, participant: rtc.Participant) -> bool:
+        """A browser is there once it is in the room, a phone once somebody has picked it up.
+
+        What a phone says of itself may be old: after a restart of LiveKit it is what it was in the beginning.
+        """
+        if participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.identity not in self._answered:
+            return participant.attributes.get(SIP_STATUS) == "active"
+        return _is_human(participant)
+
+    def _note_ringing(self, participant: rtc.Participant) -> None:
+        identity = participant.identity
+        if participant.attributes.get(SIP_STATUS) == "ringing" and identity not in self._ringing:
+            self._ringing.add(identity)
+            self._journal.put(lambda store: store.ringing(self._call_id, identity))
 
     def _gone(self, participant: rtc.RemoteParticipant) -> None:
         if not _is_human(participant):
@@ -118,10 +149,20 @@ class Presence:
                 on_purpose = participant.disconnect_reason in _LEFT_ON_PURPOSE
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
                 self._absence = _Absence(left_at, reason, may_return=not on_purpose)
+        elif participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.disconnect_reason not in _ROOM_GONE:
+            asyncio.get_running_loop().call_later(TOLD_S, self._note_failed, identity, _why_unanswered(participant))
         if participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         else:
             self._end_if_deserted()
+
+    def _note_failed(self, identity: str, reason: EndReason) -> None:
+        async def fail(store: CallStore) -> None:
+            await store.leg_failed(self._call_id, identity, reason)
+            if (await store.get(None, self._call_id)).status in TERMINAL:
+                self._on_end(reason, None)
+
+        self._journal.put(fail)
 
     def _end_if_deserted(self) -> None:
         """End the call if all who were here are gone, unless a phone rings: it may be picked up."""
@@ -146,7 +187,11 @@ class Presence:
         participant: rtc.RemoteParticipant,
     ) -> None:
         del publication
-        if track.kind == rtc.TrackKind.KIND_AUDIO and _is_human(participant):
+        if participant.identity in self._here:  # else, once it is
+            self._listen(track, participant)
+
+    def _listen(self, track: rtc.Track | None, participant: rtc.RemoteParticipant) -> None:
+        if isinstance(track, rtc.RemoteAudioTrack):
             self._on_microphone(track, participant)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
@@ -156,12 +201,16 @@ class Presence:
             self._on_cut_off()
 
 
+def is_called(participant: rtc.Participant) -> bool:
+    """Whether it is a phone that was called, and not one that called."""
+    return participant.kind == _Kind.PARTICIPANT_KIND_SIP and SIP_RULE not in participant.attributes
+
+
+def _why_unanswered(phone: rtc.RemoteParticipant) -> EndReason:
+    if not is_called(phone):
+        return EndReason.CALLER_HUNG_UP
+    return _UNANSWERED.get(phone.disconnect_reason or _Reason.UNKNOWN_REASON, EndReason.NETWORK_ERROR)
+
+
 def _is_human(participant: rtc.Participant) -> bool:
     return participant.kind in _HUMAN
-
-
-def _answered(participant: rtc.Participant) -> bool:
-    """A browser is there once it is in the room, a phone once somebody has picked it up."""
-    if participant.kind == _Kind.PARTICIPANT_KIND_SIP:
-        return participant.attributes.get(SIP_STATUS) == "active"
-    return _is_human(participant)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,7 +69,7 @@ class TranscriptWriter:
         self._persistence = persistence
         self._first = first
         self._lines: list[_Line] = []
-        self._participants: dict[str, str] = {}
+        self._participants: dict[str, sa.Row[Any]] = {}
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._settled = asyncio.Event()
@@ -76,7 +77,7 @@ class TranscriptWriter:
         self.lost = False
 
     def begin(self, speaker: str, identity: str | None) -> int:
-        """A new segment of `speaker` (CALLER or AGENT); the handle for its updates."""
+        """A new segment of `speaker` (CALLER or AGENT), whose name in the room is `identity`; its handle."""
         self._lines.append(_Line(speaker, identity))
         return len(self._lines) - 1
 
@@ -101,7 +102,8 @@ class TranscriptWriter:
     def said(self) -> list[Said]:
         """What was said so far, in order."""
         return [
-            Said(line.speaker, line.text, line.identity, whole=line.final and not line.cut) for line in self._spoken()
+            Said(line.speaker, line.text, self._identity(line), whole=line.final and not line.cut)
+            for line in self._spoken()
         ]
 
     async def flush(self) -> bool:
@@ -148,10 +150,11 @@ class TranscriptWriter:
             line.written = new
 
     async def _look_up(self, connection: AsyncConnection) -> None:
-        """The ids of those who speak."""
+        """Who those are that speak."""
         if any(line.identity and line.identity not in self._participants for line in self._lines):
-            query = sa.select(participants.c.identity, participants.c.id).where(participants.c.call_id == self._call_id)
-            self._participants |= {row.identity: row.id for row in await connection.execute(query)}
+            named = (participants.c.room_identity, participants.c.identity, participants.c.id)
+            query = sa.select(*named).where(participants.c.call_id == self._call_id)
+            self._participants |= {row.room_identity: row for row in await connection.execute(query)}
 
     def _unwritten(self) -> list[tuple[_Line, Segment]]:
         """The lines that are not in the database as they are now."""
@@ -161,7 +164,12 @@ class TranscriptWriter:
     def _spoken(self) -> list[_Line]:
         return sorted((line for line in self._lines if line.text), key=lambda line: line.started_at_ms)
 
+    def _identity(self, line: _Line) -> str | None:
+        participant = self._participants.get(line.identity or "")
+        return line.identity if participant is None else participant.identity
+
     def _state(self, line: _Line, sequence: int) -> Segment:
+        participant = self._participants.get(line.identity or "")
         return Segment(
             sequence=sequence,
             speaker=line.speaker,
@@ -169,6 +177,6 @@ class TranscriptWriter:
             started_at_ms=line.started_at_ms,
             ended_at_ms=line.ended_at_ms,
             is_final=line.final,
-            participant_id=self._participants.get(line.identity or ""),
-            participant_identity=line.identity,
+            participant_id=None if participant is None else participant.id,
+            participant_identity=self._identity(line),
         )

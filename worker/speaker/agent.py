@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
@@ -35,6 +36,26 @@ class CallAgent(Agent):
         self._hearing = hearing
         self._on_hang_up = on_hang_up
         self._hanging_up: asyncio.Task[None] | None = None
+        self._spoken_to: asyncio.Event | None = None
+
+    @asynccontextmanager
+    async def holding_back(self) -> AsyncIterator[asyncio.Event]:
+        """Answer nothing for the length of the block; the event tells that there was something to be answered."""
+        self._spoken_to = asyncio.Event()
+        try:
+            yield self._spoken_to
+        finally:
+            self._spoken_to = None
+
+    @override
+    async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        if self._spoken_to is None:
+            return
+        chat = self.chat_ctx.copy()
+        chat.insert(new_message)
+        await self.update_chat_ctx(chat)
+        self._spoken_to.set()
+        raise StopResponse
 
     @override
     async def stt_node(

@@ -22,6 +22,7 @@ from worker.room.journal import Journal
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
 from worker.speaker.failures import Failures
+from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
@@ -130,6 +131,14 @@ class Speaker:
             chat = self._agent.chat_ctx.copy()
             chat.add_message(role="assistant", content=first_message, interrupted=True, created_at=began_at)
             await self._agent.update_chat_ctx(chat)
+
+    async def introduce(self, first_message: str) -> None:
+        """Begin as who has called somebody: when that one has said a word, or after a short wait."""
+        await self._voice.wait_audible()
+        if first_message:
+            async with self._agent.holding_back() as spoken_to:
+                await wait_for_a_word(self._session, spoken_to)
+        await self.greet(first_message)
 
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""

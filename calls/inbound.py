@@ -1,0 +1,82 @@
+"""Calls that come in over a tenant's trunk: whoever sees one first writes it; the number called says who answers."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from livekit import api
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.agent_config import AgentSnapshot
+from calls.agents import get_agent, snapshot
+from calls.creation import NewCall, NewParticipant, create_calls
+from calls.errors import NotFound
+from calls.phones import find_called, normalise
+from calls.post_call import merge
+from calls.rooms import Rooms
+from calls.tables import calls, numbers, tenants
+
+# Rooms of inbound calls are `inbound_<called number>_<random>`: their call has no row before it rings.
+PREFIX = "inbound_"
+TENANT_ATTRIBUTE = "callroom.tenant"
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A phone that calls us, as it is in its room: the number that it called as its carrier sent it, and its own."""
+
+    tenant_id: str
+    room_name: str
+    room_identity: str
+    dialled: str
+    caller: str
+
+
+async def find_incoming(rooms: Rooms, room_name: str) -> Incoming | None:
+    """Give who calls in that room; None before they are there."""
+    for one in await rooms.list_participants(room_name):
+        tenant_id = one.attributes.get(TENANT_ATTRIBUTE)
+        if one.kind == api.ParticipantInfo.Kind.SIP and tenant_id:
+            dialled = one.attributes.get("sip.trunkPhoneNumber", "")
+            caller = _caller(one.attributes.get("sip.phoneNumber", ""))
+            return Incoming(tenant_id, room_name, one.identity, dialled, caller)
+    return None
+
+
+async def receive(conn: AsyncConnection, incoming: Incoming, price_micros_per_minute: int) -> str | None:
+    """Write the call unless it is there; its id. None if no agent is to answer, so that it is to be refused."""
+    number = await find_called(conn, incoming.tenant_id, incoming.dialled)
+    if number is None or number.agent_id is None:
+        return None
+    # Of several who see it at once, the others wait here, and then find it.
+    await conn.execute(sa.select(numbers.c.number).where(numbers.c.number == number.number).with_for_update())
+    known: str | None = await conn.scalar(sa.select(calls.c.id).where(calls.c.room_name == incoming.room_name))
+    if known is not None:
+        return known
+    try:
+        agent = snapshot(await get_agent(conn, incoming.tenant_id, number.agent_id))
+    except NotFound:
+        return None
+    if await conn.scalar(sa.select(_BROKE.where(tenants.c.id == incoming.tenant_id))):
+        return None
+    call = NewCall(
+        tenant_id=incoming.tenant_id,
+        agent=agent,
+        participants=[NewParticipant("pstn", incoming.caller, called_from=incoming.room_identity)],
+        variables={"caller_number": incoming.caller, "called_number": number.number},
+        post_call=merge(AgentSnapshot.stored(agent).post_call, None).given(),
+        price_micros_per_minute=price_micros_per_minute,
+        inbound_room=incoming.room_name,
+    )
+    await create_calls(conn, [call])
+    return call.id
+
+
+_BROKE = sa.exists().where(tenants.c.metered, tenants.c.credits_micros <= 0)
+
+
+def _caller(number: str) -> str:
+    try:
+        return normalise(number if number.startswith("+") else f"+{number}")
+    except ValueError:  # a name, a short number within a company, or nobody who says so
+        return number or ANONYMOUS

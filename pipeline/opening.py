@@ -1,0 +1,46 @@
+"""Job `open_room`: a call to which nobody comes by himself gets its room, and with that its agent."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.jobs import Job
+from calls.reading import read_participants
+from calls.states import LIVE, TERMINAL, EndReason
+from calls.store import CallStore
+from calls.tables import calls
+from calls.telephony import outbound_trunk
+from pipeline.deps import Deps
+from pipeline.fate import Done, Fate
+
+
+async def run(job: Job, deps: Deps) -> Fate:
+    """Open it, unless the call is over; a room that is there stays as it is."""
+    call_id = str(job.call_id)
+    async with deps.db.writing() as conn:
+        call = await CallStore(conn).get(None, call_id)
+        if call.status in TERMINAL or await _fail_without_trunk(conn, call):
+            return Done()
+    await deps.rooms.create_room(call.room_name, call_id)
+    async with deps.db.writing() as conn:
+        waiting = (calls.c.id == call_id, calls.c.status.in_(LIVE))
+        opened = await conn.execute(sa.update(calls).where(*waiting).values(dispatches=1))
+    if not opened.rowcount:  # it was ended meanwhile
+        await deps.rooms.delete_room(call.room_name)
+    return Done()
+
+
+async def _fail_without_trunk(conn: AsyncConnection, call: sa.Row[Any]) -> bool:
+    """Whether no phone can be called: then they need not wait for an agent to hear so."""
+    if await outbound_trunk(conn, call.tenant_id) is not None:
+        return False
+    for leg in await read_participants(conn, call.id):
+        await CallStore(conn).leg_failed(call.id, leg.room_identity, EndReason.TELEPHONY_UNAVAILABLE)
+    return True
+
+
+async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
+    """LiveKit was away for too long."""
+    del reason
+    await CallStore(conn).finish(str(job.call_id), EndReason.ERROR)

@@ -1,0 +1,396 @@
+"""Calls to and from phones: an agent comes, a phone rings, and each way in which that may go on has its own end."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+
+from calls import dnc, leases, phones, telephony
+from calls.agents import create_agent
+from calls.creation import NewParticipant
+from calls.database import DEFAULT_TENANT
+from calls.encryption import Keyring
+from calls.states import EndReason
+from calls.store import CallStore
+from calls.tables import calls, participants
+from tests.conftest import Until
+from tests.pipeline.mortal import mortal
+from tests.providers import Providers
+from tests.servers import LiveKitServer, free_port
+from tests.telephony import FORMS, PhoneNetwork, State
+from tests.telephony.sound import read, seconds_of_sound
+from tests.worker.conftest import Talk, make_settings
+from tests.worker.house import House, open_house
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+HELLO = "Hello, this is Ada. I call about your order."
+SMITH = "Smith speaking."
+OURS, ANSWERED, UNANSWERED = "+4930555", "+4930666", "+4930777"
+RING_S = 8.0
+SPEECH = Path(__file__).with_name("speech.wav")
+_numbers = iter(range(1000, 9999))
+
+
+def a_number() -> str:
+    """One that no other test calls."""
+    return f"+4940{next(_numbers)}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=FORMS)
+async def network(
+    request: pytest.FixtureRequest, livekit_with_sip: LiveKitServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[PhoneNetwork]:
+    async with FORMS[request.param](livekit_with_sip, tmp_path_factory.mktemp("network")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(
+    network: PhoneNetwork,
+    livekit_with_sip: LiveKitServer,
+    scripted: Providers,
+    migrated_sqlite: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[House]:
+    """A pipeline and a worker whose LiveKit server reaches phones, and a tenant with a trunk and a number."""
+    more = {"livekit_url": network.livekit_url, "pipeline_port": free_port(), "ring_timeout_s": RING_S}
+    more["dispatch_attempts"] = 20  # a worker that starts on a busy machine takes its time
+    folder = tmp_path_factory.mktemp("house")
+    settings = make_settings(livekit_with_sip, scripted, migrated_sqlite, folder, **more)
+    async with open_house(settings, workers=1) as opened:
+        async with opened.database.writing() as conn:
+            agent = await create_agent(conn, DEFAULT_TENANT, "Ada", {"first_message": HELLO})
+            await phones.add_number(conn, DEFAULT_TENANT, OURS)
+            await phones.add_number(conn, DEFAULT_TENANT, ANSWERED, agent.id)
+            await phones.add_number(conn, DEFAULT_TENANT, UNANSWERED)
+            await telephony.put_trunk(
+                conn,
+                Keyring.of(settings),
+                DEFAULT_TENANT,
+                address=network.trunk.address,
+                transport="udp",
+                username=network.trunk.username,
+                password=network.trunk.password,
+                allowed_addresses=list(network.trunk.allowed_addresses),
+            )
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def _ready(house: House, providers: Providers, until: Until) -> None:
+    """Whatever a test before this one has killed is there again."""
+
+    async def connected() -> bool:
+        async with house.database.reading() as conn:
+            return bool((await telephony.status(conn, DEFAULT_TENANT))["connected"])
+
+    providers.hear_with(lambda _utterance: SMITH)
+    await house.need_workers(1)
+    if all(pipeline.returncode is not None for pipeline in house.pipelines):
+        await house.add_pipeline()
+    await until(connected)
+
+
+def phone_of(number: str) -> NewParticipant:
+    return NewParticipant("pstn", number, from_number=OURS)
+
+
+async def place(house: House, *numbers: str, **more: Any) -> Talk:
+    """A call to phones: nobody but the pipeline opens its room."""
+    config = {"first_message": HELLO, "silence_reminder_s": 60, "silence_timeout_s": 90, **more}
+    return await house.stage.place(phones=[phone_of(number) for number in numbers], **config)
+
+
+async def legs(call: Talk) -> list[tuple[str, str, str | None]]:
+    """Number, status and end reason of each phone."""
+    columns = (participants.c.identity, participants.c.status, participants.c.end_reason)
+    query = sa.select(*columns).where(participants.c.call_id == call.id).order_by(participants.c.position)
+    async with call.database.reading() as conn:
+        return [tuple(row) for row in await conn.execute(query)]
+
+
+async def end_over_the_api(call: Talk) -> None:
+    async with call.database.writing() as conn:
+        await CallStore(conn).finish(call.id, EndReason.ENDED_BY_API)
+    await call.rooms.delete_room(call.room)
+
+
+async def test_an_agent_calls_and_lets_who_picks_up_speak_first(house, network, until):
+    number = a_number()
+    phone = await network.phone(number, answers_after_s=0.6, says=read(SPEECH)[:16_000])
+    call = await place(house, number, price_micros_per_minute=60)
+    await until(lambda: call.has_said("agent", HELLO))
+    assert phone.rings == [OURS]
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    await phone.hang_up()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert await legs(call) == [(number, "left", None)]
+    said = [(line.speaker, line.text, line.participant_identity) for line in await call.transcript()]
+    assert said == [("user", SMITH, number), ("agent", HELLO, None)], "the first message is the answer to that"
+    order = [
+        "agent.joined",
+        "leg.dialing",
+        "leg.ringing",
+        "leg.answered",
+        "call.started",
+        "leg.ended",
+        "call.completed",
+    ]
+    events = await call.events()
+    assert [event.kind for event in events if event.kind in order] == order
+    [answered] = [event for event in events if event.kind == "leg.answered"]
+    assert row.started_at >= answered.created_at, "what rang is not billed"
+
+
+async def test_who_says_nothing_is_spoken_to_after_a_moment(house, network, until):
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number)
+    await until(lambda: call.has_said("agent", HELLO))
+    [line] = await call.transcript()
+    assert line.started_at_ms > 1000
+    await phone.hang_up()
+    await until(call.ended)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(486, "busy"), (603, "rejected"), (404, "invalid_number"), (480, "no_answer"), (503, "network_error")],
+)
+async def test_why_nobody_picked_up_is_told_apart(house, network, until, code, reason):
+    number = a_number()
+    phone = await network.phone(number, answers_after_s=0.3, declines_with=code)
+    call = await place(house, number)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason, row.cost_micros) == ("failed", reason, 0)
+    assert await legs(call) == [(number, "failed", reason)]
+    [failed] = [event for event in await call.events() if event.kind == "leg.failed"]
+    assert failed.data["sip_status"] == code
+    assert len(phone.rings) == 1
+
+
+async def test_a_phone_rings_no_longer_than_it_may(house, network, until):
+    number = a_number()
+    phone = await network.phone(number, answers_after_s=None)
+    call = await place(house, number)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("failed", "no_answer")
+    await until(lambda: phone.state is State.ENDED)
+    assert len(phone.rings) == 1
+
+
+async def test_no_phone_rings_on_when_its_call_was_ended(house, network, until):
+    number = a_number()
+    phone = await network.phone(number, answers_after_s=None)
+    call = await place(house, number)
+    await until(lambda: phone.state is State.RINGING)
+    await end_over_the_api(call)
+    await until(lambda: phone.state is State.ENDED)
+    assert await legs(call) == [(number, "failed", "canceled")]
+
+
+async def test_no_call_that_was_ended_while_it_was_answered_goes_on(house, network, until):
+    async def race(after_s: float) -> None:
+        number = a_number()
+        phone = await network.phone(number, answers_after_s=0.2)
+        call = await place(house, number)
+        await until(lambda: phone.state is State.RINGING)
+        await asyncio.sleep(after_s)
+        await end_over_the_api(call)
+        await until(lambda: phone.state is State.ENDED)
+        row = await until(call.ended)
+        assert (row.status, row.end_reason) == ("completed", "ended_by_api")
+        assert len(phone.rings) == 1
+
+    for _ in range(2):
+        await asyncio.gather(*(race(random.uniform(0.15, 0.25)) for _ in range(3)))
+
+
+async def test_who_does_not_want_to_be_called_any_more_is_not(house, network, until):
+    number = a_number()
+    phone = await network.phone(number)
+    async with house.database.writing() as conn:  # after the API had looked
+        await dnc.add(conn, DEFAULT_TENANT, number)
+    call = await place(house, number)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("failed", "do_not_call")
+    assert phone.rings == []
+
+
+async def test_a_call_outlives_the_pipeline_that_placed_it(house, network, until):
+    number, busy = a_number(), a_number()
+    phone = await network.phone(number, answers_after_s=None)
+    other = await network.phone(busy, answers_after_s=None)
+    calls = [await place(house, number), await place(house, busy)]
+    await until(lambda: phone.state is State.RINGING and other.state is State.RINGING)
+    for pipeline in house.pipelines:
+        pipeline.kill_group()
+    await other.decline(486)
+    await phone.answer()
+    await until(lambda: calls[0].has_said("agent", HELLO))
+    await house.add_pipeline()
+    row = await until(calls[1].ended)
+    assert (row.status, row.end_reason) == ("failed", "rejected"), "the code went with who asked for it"
+    await phone.hang_up()
+    row = await until(calls[0].ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert [len(one.rings) for one in (phone, other)] == [1, 1]
+
+
+async def test_another_agent_waits_with_a_phone_that_rings(house, network, until):
+    number = a_number()
+    phone = await network.phone(number, answers_after_s=None)
+    call = await place(house, number)
+    await until(lambda: phone.state is State.RINGING)
+    (await house.job_of(call)).kill()
+    await until(lambda: call.has_happened("agent.lost"))
+    await until(lambda: agents_came(call, 2))
+    assert phone.state is State.RINGING
+    await phone.answer()
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.hang_up()
+    row = await until(call.ended)
+    assert row.end_reason == "caller_hung_up"
+    assert len(phone.rings) == 1
+
+
+async def agents_came(call: Talk, count: int) -> bool:
+    joined = [event for event in await call.events() if event.kind == "agent.joined"]
+    return len(joined) == count
+
+
+async def test_a_call_goes_on_as_long_as_one_of_its_phones_does_and_one_that_left_can_come_again(house, network, until):
+    first, second = a_number(), a_number()
+    one = await network.phone(first)
+    busy = await network.phone(second, answers_after_s=0.2, declines_with=486)
+    call = await place(house, first, second)
+    await until(lambda: call.has_said("agent", HELLO))
+    await until(lambda: call.has_happened("leg.failed"))
+    assert await call.status() == "in_progress"
+
+    busy.declines_with = None
+    async with house.database.writing() as conn:
+        assert await CallStore(conn).add_participants(DEFAULT_TENANT, call.id, [phone_of(second)], 0)
+    await until(lambda: busy.state is State.ANSWERED)
+    await one.hang_up()
+    await until(lambda: call.has_happened("leg.ended"))
+    assert await call.status() == "in_progress"
+    await busy.hang_up()
+    row = await until(call.ended)
+    assert row.end_reason == "caller_hung_up"
+    assert await legs(call) == [(first, "left", None), (second, "failed", "busy"), (second, "left", None)]
+    assert (len(one.rings), len(busy.rings)) == (1, 2)
+
+
+async def test_a_dial_that_is_killed_before_any_of_its_commits_rings_at_most_once(house, network, until):
+    """What is killed after a commit finds the same database as what is killed before the next one."""
+    for pipeline in house.pipelines:
+        pipeline.kill_group()  # the killed ones are to be alone with their calls
+    settings = house.settings.model_copy(update={"lease_s": 0.5})
+    warm, _ = await with_an_agent(house)
+    rang: list[int] = []
+    async with mortal(settings, warm.id, "dial") as live:
+        for fatal in range(1, 20):
+            call, number = await with_an_agent(house)
+            phone = await network.phone(number, answers_after_s=None)
+            ended = await live(call.id, fatal)
+            if ended == "killed":
+                assert await live(call.id, 0) == "finished"
+            if await call.rooms.list_participants(call.room):
+                await until(lambda phone=phone: phone.rings)
+            rang.append(len(phone.rings))
+            await end_over_the_api(call)
+            await until(lambda phone=phone: phone.state is not State.RINGING)
+            assert len(phone.rings) <= 1
+            if ended != "killed":
+                break
+    assert ended == "finished"
+    assert fatal > 3, "there are more commits than that"
+    assert rang[-1] == 1
+    assert rang[0] == 1, "what was not dialled yet is dialled by the next one"
+
+
+async def with_an_agent(house: House) -> tuple[Talk, str]:
+    """A call whose agent is said to be there, and the number that is to be called."""
+    number = a_number()
+    call = await place(house, number)
+    async with house.database.writing() as conn:
+        token = await leases.take(conn, call.id, "worker", "agent-1")
+        assert token is not None
+        await CallStore(conn).agent_joined(call.id, token)
+    return call, number
+
+
+async def call_from(house: House, number: str) -> Talk | None:
+    """The call of that phone, once it is written."""
+    query = sa.select(calls.c.id).where(calls.c.primary_identity == number)
+    async with house.database.reading() as conn:
+        call_id = await conn.scalar(query)
+    return house.stage.talk(call_id) if call_id is not None else None
+
+
+async def test_who_calls_a_number_is_answered_by_its_agent(house, network, until):
+    number = a_number()
+    caller = await network.ring(from_=number, to=ANSWERED)
+    await until(lambda: caller.state is State.ANSWERED)
+    call = await until(lambda: call_from(house, number))
+    await until(lambda: call.has_said("agent", HELLO))
+    await until(lambda: seconds_of_sound(caller.heard) > 1)
+    row = await call.row()
+    assert (row.status, row.participant_count) == ("in_progress", 1)
+    assert row.variables == {"caller_number": number, "called_number": ANSWERED}
+    assert number not in row.room_name
+    await caller.say(read(SPEECH))
+    await until(lambda: call.has_said_also("user", SMITH))
+    assert {line.participant_identity for line in await call.transcript() if line.speaker == "user"} == {number}
+    await caller.hang_up()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert await legs(call) == [(number, "left", None)]
+
+
+async def test_a_number_without_an_agent_is_refused_at_once(house, network, until):
+    number = a_number()
+    caller = await network.ring(from_=number, to=UNANSWERED)
+    await until(lambda: caller.state is State.REJECTED)
+    assert await call_from(house, number) is None
+
+
+async def test_several_call_at_once_also_without_showing_a_number_and_each_has_a_call(house, network, until):
+    callers = [await network.ring(from_=number, to=ANSWERED) for number in ("anonymous", "anonymous", a_number())]
+    await until(lambda: all(caller.state is State.ANSWERED for caller in callers))
+    await until(lambda: all(seconds_of_sound(caller.heard) > 1 for caller in callers))
+    for caller in callers:
+        await caller.hang_up()
+    query = sa.select(sa.func.count()).select_from(calls).where(calls.c.primary_identity == "anonymous")
+
+    async def both_are_over() -> bool:
+        async with house.database.reading() as conn:
+            over: int | None = await conn.scalar(query.where(calls.c.status == "completed"))
+        return over == 2
+
+    await until(both_are_over)
+
+
+async def test_a_phone_that_calls_when_no_worker_is_there_is_answered_when_one_comes_or_was_never_answered(
+    house, network, until
+):
+    for worker in house.alive:
+        worker.kill_group()
+    patient, impatient = a_number(), a_number()
+    callers = [await network.ring(from_=number, to=ANSWERED) for number in (patient, impatient)]
+    answered, given_up = [await until(lambda n=number: call_from(house, n)) for number in (patient, impatient)]
+    await callers[1].hang_up()
+    await house.need_workers(1)
+    await until(lambda: callers[0].state is State.ANSWERED)
+    await until(lambda: answered.has_said("agent", HELLO))
+    await callers[0].hang_up()
+    assert (await until(answered.ended)).status == "completed"
+    assert (await until(given_up.ended)).status == "failed"
