@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from google.protobuf.duration_pb2 import Duration
 from livekit import api
 
 from calls.settings import Settings
@@ -87,8 +86,6 @@ class Bridge:
         Raises:
             Unanswered: it was not.
         """
-        ring = Duration()
-        ring.FromMilliseconds(round(whom.ring_s * 1000))
         request = api.CreateSIPParticipantRequest(
             sip_trunk_id=whom.trunk_id,
             sip_call_to=whom.number,
@@ -98,8 +95,8 @@ class Bridge:
             participant_name=whom.name,
             hide_phone_number=True,  # a browser in the same room is not to read it
             wait_until_answered=True,  # without it, the code of a refusal is nowhere to be had
-            ringing_timeout=ring,
         )
+        request.ringing_timeout.FromMilliseconds(round(whom.ring_s * 1000))
         try:
             await self._livekit.sip.create_sip_participant(request)
         except api.TwirpError as error:

@@ -13,6 +13,7 @@ SHARED = {
     "tests/worker/test_outage.py": "an outage",
     "tests/worker/test_take_over.py": "a house",
     "tests/worker/test_phones.py": "phones",
+    "tests/api/test_fuzzing.py": "an api to be fuzzed",
 }
 
 

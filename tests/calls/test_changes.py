@@ -19,13 +19,13 @@ from calls.tables import tenants
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.restless
+
 # Another process, which ends as soon as it has committed.
 ENQUEUE = """
 import asyncio, sys
 from calls.database import Database
 from calls.jobs import enqueue
-
-pytestmark = pytest.mark.restless
 
 async def main():
     database = Database(sys.argv[1], pool_size=1)

@@ -1,4 +1,7 @@
-"""What later code relies on of the phone network, on the stand-in and on the real bridge alike."""
+"""What the other tests rely on of the phone network, on the stand-in and on the real bridge alike.
+
+It compares the two, so it runs where the bridge is.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,10 +14,10 @@ from google.protobuf.duration_pb2 import Duration
 from livekit import api, rtc
 
 from tests.servers import free_port
-from tests.telephony import Phone, PhoneNetwork, State
+from tests.telephony import FORMS, Phone, PhoneNetwork, State
 from tests.telephony.sound import AUDIBLE, LOUDNESS, RATE, Pcm, loudness_of, seconds_of_sound, tone
 
-pytestmark = pytest.mark.restless
+pytestmark = [pytest.mark.restless, pytest.mark.skipif("bridge" not in FORMS, reason="needs livekit-sip")]
 
 ROOM = "a-call"
 OURS = "+4930555"

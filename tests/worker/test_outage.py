@@ -330,8 +330,9 @@ ALL: tuple[Course, ...] = (
     before_its_agent,
 )
 
-# So many calls at once are work for a small machine; these three stand for the beginning, the middle and the end.
+# So many calls at once are work for a small machine; these stand for the beginning, the middle and the end.
 THREE: tuple[Course, ...] = (in_its_middle, at_its_end_by_the_agent, before_its_agent)
+TWO: tuple[Course, ...] = (in_its_middle, before_its_agent)
 
 
 async def go_through(house: House, until: Until, outage: Outage, calls: Iterable[Course]) -> None:
@@ -362,7 +363,7 @@ async def on_postgres(
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize(("goes", "comes", "courses"), [("kill", "start", ALL), ("freeze", "thaw", THREE)])
+@pytest.mark.parametrize(("goes", "comes", "courses"), [("kill", "start", ALL), ("freeze", "thaw", TWO)])
 async def test_postgres_is_away_for_long(
     on_postgres: House,
     breakable_postgres: PostgresCluster,
@@ -393,7 +394,7 @@ async def test_postgres_is_away_for_a_moment(
     for outage, courses in (
         (Outage(SHORT_S, breakable_postgres.kill, breakable_postgres.start), THREE),
         (Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw), THREE),
-        (Outage(0, restart, lambda: None), (in_its_middle, before_its_agent)),
+        (Outage(0, restart, lambda: None), TWO),
         (Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off")), (in_its_middle,)),
     ):
         providers.reset()
@@ -409,7 +410,7 @@ async def test_somebody_locks_sqlite(
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, **patient)
     other = sqlite3.connect(tmp_path / "callroom.db", isolation_level=None, check_same_thread=False)
     async with open_house(settings, workers=1) as house:
-        for seconds in (SHORT_S, LONG_S):
+        for seconds, courses in ((SHORT_S, THREE), (LONG_S, TWO)):
             providers.reset()
             script(providers)
             locked = Outage(
@@ -417,5 +418,5 @@ async def test_somebody_locks_sqlite(
                 lambda: other.execute("BEGIN IMMEDIATE").close(),
                 lambda: other.execute("ROLLBACK").close(),
             )
-            await go_through(house, until, locked, THREE)
+            await go_through(house, until, locked, courses)
     other.close()

@@ -16,7 +16,7 @@ from typing_extensions import override
 SAMPLE_RATE = 24_000
 FRAME_S = 0.02
 AHEAD_S = 0.16  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
-SUBSCRIBE_TIMEOUT_S = 5.0
+SUBSCRIBE_TIMEOUT_S = 15.0  # a browser on a busy machine takes its time
 ASK_AGAIN_S = 0.1
 
 
