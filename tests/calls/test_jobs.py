@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from calls.database import Database
 from calls.jobs import LANE_WIDTH, Job, JobQueue, JobState, count_jobs, enqueue
 from calls.tables import jobs
-from tests.conftest import now
+from tests.conftest import PATIENCE_S, now
 
 pytestmark = pytest.mark.restless
 
@@ -54,7 +54,7 @@ async def test_of_many_processes_that_claim_at_once_each_job_goes_to_one(databas
     async with database.writing() as connection:
         for number in range(60):
             await enqueue(connection, "task", {"number": number}, queue="work", tenant_id="t")
-    others = [Database(database_url, pool_size=2) for _ in range(4)]
+    others = [Database(database_url, pool_size=2, patience_s=PATIENCE_S) for _ in range(4)]
 
     async def take_all(process: Database) -> list[int]:
         mine: list[int] = []

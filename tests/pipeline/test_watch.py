@@ -216,7 +216,7 @@ async def test_a_call_whose_phone_is_not_dialled_yet_needs_no_room(open_with):
 async def test_the_call_of_a_killed_agent_is_offered_at_once_and_was_over_with_its_last_sign_of_life(
     database_url, open_with, until, tmp_path
 ):
-    deps = await open_with(agent_return_timeout_s=2, lease_s=4)
+    deps = await open_with(agent_return_timeout_s=6, lease_s=4)
     call = await place_with_room(deps)
     async with joined(deps, call) as caller, watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
         await asyncio.sleep(0.5)  # it is seen to live
