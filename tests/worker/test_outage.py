@@ -1,6 +1,7 @@
 """The database is away while people talk: they notice nothing, and afterwards everything is there, as it happened."""
 
 import asyncio
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -35,6 +36,7 @@ HELLO = "Hello there."
 GOODBYE = "It was a pleasure to talk to you."
 ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
 QUESTION_S = 1.2
+HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 SHORT_S, LONG_S = 2.0, 40.0
 SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
 PATIENT = {"agent_join_timeout_s": 10, "dispatch_attempts": 20}  # for on a busy machine agents come late
@@ -121,8 +123,14 @@ class Conversation:
 def script(providers: Providers) -> None:
     """Each caller's questions are numbered; the answer names the one that it answers."""
     heard: Counter[int] = Counter()
+    ended_s: dict[int, float] = {}
 
-    def listen(utterance: Utterance) -> str:
+    def listen(utterance: Utterance) -> str | None:
+        """A machine that stands still for a moment cuts a question in two: the rest of it says nothing."""
+        is_rest = utterance.start_s - ended_s.get(utterance.stream, -math.inf) < HOLE_S
+        ended_s[utterance.stream] = utterance.start_s + utterance.duration_s
+        if is_rest:
+            return None
         heard[utterance.stream] += 1
         return f"Question {heard[utterance.stream]}."
 
