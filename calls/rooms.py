@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 from livekit import api
@@ -20,6 +21,12 @@ _NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothi
 _UNFINISHED = {agent.JobStatus.JS_PENDING, agent.JobStatus.JS_RUNNING}
 
 
+def server_api(settings: Settings, **options: Any) -> api.LiveKitAPI:  # noqa: ANN401 - those of LiveKitAPI
+    """The API of the LiveKit server that the settings name, to be closed by whoever asked for it."""
+    secret = settings.livekit_api_secret.get_secret_value()
+    return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, **options)
+
+
 class Rooms:
     """The rooms of one LiveKit server; every method raises Unavailable if it does not answer."""
 
@@ -31,16 +38,8 @@ class Rooms:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator["Rooms"]:
         """One HTTP session to LiveKit for the length of the block."""
-        livekit = api.LiveKitAPI(
-            settings.livekit_url,
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
-        )
-        try:
+        async with server_api(settings, timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as livekit:
             yield cls(livekit, settings)
-        finally:
-            await livekit.aclose()
 
     async def ping(self) -> None:
         """Raise Unavailable if LiveKit does not answer."""

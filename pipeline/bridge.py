@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from livekit import api
 
+from calls.rooms import server_api
 from calls.settings import Settings
 from calls.states import EndReason
 
@@ -71,14 +72,8 @@ class Bridge:
     async def connect(cls, settings: Settings) -> AsyncIterator["Bridge"]:
         """For the length of the block, with as many connections as phones ring."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            livekit = api.LiveKitAPI(
-                settings.livekit_url,
-                settings.livekit_api_key,
-                settings.livekit_api_secret.get_secret_value(),
-                session=session,
-                failover=False,  # a request that is sent again calls again
-            )
-            yield cls(livekit)
+            # Without failover: a request that is sent again calls again.
+            yield cls(server_api(settings, session=session, failover=False))
 
     async def call(self, whom: Invitation) -> None:
         """Return when the phone is answered. Who stops waiting for that does not stop the ringing.

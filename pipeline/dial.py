@@ -1,11 +1,9 @@
 """Job `dial`: one phone is called, once and never again. What becomes of the call, others see: this only places it.
 
-A phone is `dialing` before it is called. Whoever finds one that already is looks whether it is in the room, and calls
-nobody.
+A phone is `dialing` before it is called, and whoever finds one that already is calls nobody.
 """
 
 import asyncio
-import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -23,8 +21,6 @@ from calls.telephony import outbound_trunk
 from pipeline.bridge import Invitation, Unanswered
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
-
-log = logging.getLogger(__name__)
 
 NO_AGENT_YET_S = 1.0
 LOOK_S = 0.05
@@ -82,7 +78,7 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | W
         from_number=leg.from_number,
         room_name=call.room_name,
         room_identity=leg.room_identity,
-        name=str(leg.metadata.get("name") or "Phone"),
+        name=str(leg.metadata.get("name") or f"Phone {leg.identity[-4:]}"),
         ring_s=deps.settings.ring_timeout_s,
     )
 

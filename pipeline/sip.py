@@ -9,6 +9,7 @@ import aiohttp
 from livekit import api
 from livekit.protocol.sip import SIPOutboundConfig
 
+from calls.rooms import server_api
 from calls.settings import Settings
 
 TIMEOUT_S = 4
@@ -56,16 +57,8 @@ class Sip:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator["Sip"]:
         """One HTTP session to LiveKit for the length of the block."""
-        livekit = api.LiveKitAPI(
-            settings.livekit_url,
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-        )
-        try:
+        async with server_api(settings, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as livekit:
             yield cls(livekit)
-        finally:
-            await livekit.aclose()
 
     async def list_parts(self) -> Parts:
         """Everything that there is."""

@@ -289,7 +289,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
         chosen = settings(llm_url=model.url, lease_s=0.5)
         first = await finished_call(database, {"summary": {"enabled": True}})
         await listen(database, keyring)
-        async with mortal(chosen, first, "post_call", "recording") as live:
+        async with mortal("mortal_runner", chosen, first, "post_call", "recording") as live:
             for fatal in count(1):
                 call_id = await recorded_call(database, chosen.recordings_dir)
                 ended = await live(call_id, fatal)

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -25,11 +23,11 @@ from calls import phones, tables, telephony
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
 from calls.errors import NotFound
-from calls.settings import Settings
 from pipeline.deps import Deps, open_deps
 from pipeline.sip import NO_BRIDGE, NO_LIVEKIT, NO_REDIS, NO_SIP, Part, Parts, Sip
 from pipeline.telephony import TrunkKeeper, keep_trunks
-from tests.servers import ROOT, LiveKitServer, Program, environment, free_port
+from tests.pipeline.mortal import mortal
+from tests.servers import LiveKitServer, Program, free_port
 
 pytestmark = pytest.mark.restless
 
@@ -489,7 +487,7 @@ async def test_a_pipeline_killed_between_any_two_steps_leaves_what_the_next_look
     gone, new = await other_tenant(sip.db), await other_tenant(sip.db)
     foreign = api.SIPInboundTrunkInfo(name="callroom", numbers=["+15550001111"], allowed_addresses=["198.51.100.1"])
     foreign.sip_trunk_id = await sip.sip.save(foreign)
-    async with mortal(settings) as live:
+    async with mortal("mortal_keeper", settings) as live:
         for fatal in count(1):
             await before_the_change(sip.deps, gone, new)
             assert await live(0) == "finished"
@@ -548,32 +546,3 @@ async def assert_as_it_should_be(sip: Phones, new: str, foreign: api.SIPInboundT
         assert (outbound.address, list(outbound.numbers)) == (address, numbers)
         assert set(inbound.numbers) == {spelling for number in numbers for spelling in phones.spellings(number)}
         assert list(rule.trunk_ids) == [inbound.sip_trunk_id]
-
-
-@asynccontextmanager
-async def mortal(settings: Settings) -> AsyncIterator[Callable[[int], Awaitable[str]]]:
-    """`await live(n)`: a look that ends at its `n`-th step, see tests/pipeline/mortal_keeper.py."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.pipeline.mortal_keeper",
-        env=environment(settings),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    lines_in, lines_out = program.stdin, program.stdout
-    assert lines_in is not None
-    assert lines_out is not None
-
-    async def live(fatal: int) -> str:
-        lines_in.write(f"{fatal}\n".encode())
-        return (await asyncio.wait_for(lines_out.readline(), 60)).decode().strip()
-
-    try:
-        assert await asyncio.wait_for(lines_out.readline(), 60) == b"ready\n"
-        yield live
-    finally:
-        os.killpg(program.pid, signal.SIGKILL)
-        await program.communicate()

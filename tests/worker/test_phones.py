@@ -296,7 +296,7 @@ async def test_a_dial_that_is_killed_before_any_of_its_commits_rings_at_most_onc
     settings = house.settings.model_copy(update={"lease_s": 0.5})
     warm, _ = await with_an_agent(house)
     rang: list[int] = []
-    async with mortal(settings, warm.id, "dial") as live:
+    async with mortal("mortal_runner", settings, warm.id, "dial") as live:
         for fatal in range(1, 20):
             call, number = await with_an_agent(house)
             phone = await network.phone(number, answers_after_s=None)

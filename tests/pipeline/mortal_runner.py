@@ -1,0 +1,40 @@
+"""A runner of some queues, `mortal_runner CALL QUEUE...`: a life is the work on a call until nothing is left to do."""
+
+import asyncio
+import sys
+
+import sqlalchemy as sa
+
+from calls.changes import JOBS
+from calls.database import Database
+from calls.encryption import Keyring
+from calls.settings import Settings
+from calls.tables import jobs
+from pipeline.__main__ import runner
+from pipeline.deps import connect
+from tests.pipeline.mortal import MortalDatabase, Steps, serve
+
+
+async def live(call_id: str, steps: Steps) -> None:
+    settings, queues = Settings(), sys.argv[2:]
+    db = MortalDatabase(settings.database, steps)
+    async with connect(settings, db, Keyring.of(settings)) as deps:
+        stop = asyncio.Event()
+        running = asyncio.create_task(runner(deps, dict.fromkeys(queues, 2)).run(stop))
+        ours = (jobs.c.call_id == call_id, jobs.c.queue.in_(queues))
+        unfinished = sa.exists().where(*ours, jobs.c.finished_at.is_(None))
+        async with db.changes.watch(JOBS) as watch:
+            while await _is_true(db, unfinished):
+                await watch.wait(1)
+        stop.set()
+        await running
+    await db.close()
+
+
+async def _is_true(db: Database, condition: sa.ColumnElement[bool]) -> bool:
+    async with db.reading() as connection:
+        return bool(await connection.scalar(sa.select(condition)))
+
+
+if __name__ == "__main__":
+    serve(live, sys.argv[1])
