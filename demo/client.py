@@ -21,6 +21,10 @@ class Client:
         async with self._session.post(self._url + path, json=body, headers=self._headers) as response:
             return await _answer(response)
 
+    async def put(self, path: str, body: Json) -> Json:
+        async with self._session.put(self._url + path, json=body, headers=self._headers) as response:
+            return await _answer(response)
+
     async def get(self, path: str) -> Json:
         async with self._session.get(self._url + path, headers=self._headers) as response:
             return await _answer(response)

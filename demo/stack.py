@@ -66,7 +66,8 @@ def _own_places(folder: Path) -> dict[str, str]:
     numbers = free_ports(len(_PORTS))
     ports = {f"CALLROOM_{name.upper()}": str(number) for name, number in zip(_PORTS, numbers, strict=True)}
     own = {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_DATABASE_URL": "", "CALLROOM_STORAGE_URL": ""}
-    return {**ports, **own, "CALLROOM_API_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+    no_phones = {"CALLROOM_SIP_BIN": ""}
+    return {**ports, **own, **no_phones, "CALLROOM_API_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
 
 def free_ports(count: int) -> list[int]:

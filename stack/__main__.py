@@ -9,10 +9,8 @@ from pydantic import ValidationError
 
 from stack import state
 from stack.foreground import StackFailed, run
-from stack.programs import ports_in_use, programs
+from stack.programs import missing_for_phones, ports_in_use, programs
 from stack.settings import ROOT, StackSettings
-
-PHONES = "Phones are off: they need livekit-sip and Redis beside LiveKit, see README.md."
 
 
 def main() -> str | None:
@@ -31,7 +29,8 @@ def main() -> str | None:
 
 def _run(settings: StackSettings) -> str | None:
     keys = state.livekit_keys(settings.folder)
-    wanted = programs(settings, state.write_livekit_config(settings, keys))
+    missing = missing_for_phones(settings)
+    wanted = programs(settings, state.write_configs(settings, keys, phones=missing is None))
     if problems := ports_in_use(wanted):
         return "\n".join(problems)
     environment = state.process_environment(settings, keys)
@@ -40,7 +39,8 @@ def _run(settings: StackSettings) -> str | None:
     def when_ready() -> None:
         key = state.development_key(settings, environment)
         state.write_env(settings, environment, key)
-        print(f"{PHONES}\nLogs are in {_shown(settings, 'logs')}, keys for scripts in {_shown(settings, 'env')}.")
+        print(_phones(settings, missing))
+        print(f"Logs are in {_shown(settings, 'logs')}, keys for scripts in {_shown(settings, 'env')}.")
         if not settings.encryption_keys.get_secret_value():
             key_file = _shown(settings, settings.encryption_key_file.name)
             print(
@@ -54,6 +54,12 @@ def _run(settings: StackSettings) -> str | None:
         return str(error)
     print("Stopped.")
     return None
+
+
+def _phones(settings: StackSettings, missing: str | None) -> str:
+    if missing is not None:
+        return f"Phones are off: {missing}. docs/phones.md says how to get them."
+    return f"Phones are on: SIP at 127.0.0.1:{settings.sip_port} over UDP and TCP, see docs/phones.md."
 
 
 def _lock(settings: StackSettings) -> TextIO | None:

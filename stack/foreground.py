@@ -6,17 +6,15 @@ again would end its calls and bring nothing back. Nor has it failed if it dies m
 for was there before. A program that was never ready has nothing to show that it can work here.
 """
 
-import http.client
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
+from stack.probes import status_of
 from stack.programs import Program
 from stack.supervisor import Supervisor, SupervisorEnded
 
@@ -87,7 +85,7 @@ class _Watch:
                 self._note_restart(name)
             self._started[name] = state.started
         for name, since in list(self.waiting.items()):
-            status = _status(self._programs[name].ready_url)
+            status = status_of(self._programs[name].ready_url, ANSWERS_WITHIN_S)
             now = time.monotonic()
             if status == HTTPStatus.OK:
                 del self.waiting[name]
@@ -105,7 +103,7 @@ class _Watch:
         due = (name for name in self._programs if name not in self.waiting and self._check_at[name] <= now)
         if (name := next(due, None)) is None:
             return
-        status = _status(self._programs[name].ready_url)
+        status = status_of(self._programs[name].ready_url, ANSWERS_WITHIN_S)
         self._check_at[name] = now + CHECK_EVERY_S
         self._useless[name] = (
             0 if status in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE} else self._useless[name] + 1
@@ -129,14 +127,3 @@ class _Watch:
         if log.exists():
             print(*log.read_text(errors="replace").splitlines()[-15:], sep="\n", flush=True)
         raise StackFailed(f"{name} {how}. Everything is stopped; its last words are above, the rest is in {log}")
-
-
-def _status(url: str) -> int | None:
-    """The HTTP status that a GET gives, None if there is no answer."""
-    try:
-        with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN_S) as answer:  # noqa: S310 # our own health addresses
-            return int(answer.status)
-    except urllib.error.HTTPError as answer:
-        return answer.code
-    except (OSError, http.client.HTTPException):  # the latter: what it says is no HTTP
-        return None

@@ -1,8 +1,9 @@
 """What runs in the stack: each program's command, its ports, and the address that says when it is ready."""
 
+import shutil
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,26 +36,39 @@ class Port:
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the stack; ready when a GET of `ready_url` gives a 2xx.
+    """One program of the stack; ready when it answers at `ready_url`, of HTTP, Redis or SIP, with a 200.
 
-    Told to stop is all that it has started, at once, unless it `stops_its_own`.
+    Told to stop, by the `stop_signal`, is all that it has started, at once, unless it `stops_its_own`.
     """
 
     name: str
     command: tuple[str, ...]
     ready_url: str
     ports: tuple[Port, ...] = ()
+    stop_signal: str = "TERM"
     stops_its_own: bool = False
 
 
-def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
+def missing_for_phones(settings: StackSettings) -> str | None:
+    """What is not there that phones need; None when all of it is."""
+    if settings.sip_bin == "":
+        return "CALLROOM_SIP_BIN is empty"
+    if settings.sip_program is None:
+        return "no livekit-sip on the PATH, and CALLROOM_SIP_BIN names none"
+    if shutil.which("redis-server") is None:
+        return "no redis-server on the PATH"
+    return None
+
+
+def programs(settings: StackSettings, configs: Mapping[str, Path]) -> list[Program]:
     """The stack in the order of its start; local speech only where a service is missing.
 
+    `configs` are the configuration files by program: with one for `sip` and one for `redis` there are phones.
     It is stopped the other way round: the worker first, so that its calls end while all that they need is there.
     """
     livekit = Program(
         "livekit",
-        (str(LIVEKIT_SERVER), "--config", str(livekit_config)),
+        (str(LIVEKIT_SERVER), "--config", str(configs["livekit"])),
         f"http://127.0.0.1:{settings.livekit_port}/",
         (
             Port("CALLROOM_LIVEKIT_PORT", settings.livekit_port),
@@ -67,7 +81,27 @@ def programs(settings: StackSettings, livekit_config: Path) -> list[Program]:
     worker = replace(worker, stops_its_own=True)  # a call's process has things to write before it ends
     api = _python("api", "api", port=Port("CALLROOM_API_PORT", settings.api_port, settings.api_host))
     pipeline = _python("pipeline", "pipeline", port=Port("CALLROOM_PIPELINE_PORT", settings.pipeline_port))
-    return [livekit, *([local] if settings.local_services else []), api, pipeline, worker]
+    servers = [livekit]
+    if "sip" in configs:
+        servers = [_redis(settings, configs["redis"]), livekit, _sip(settings, configs["sip"])]
+    return [*servers, *([local] if settings.local_services else []), api, pipeline, worker]
+
+
+def _redis(settings: StackSettings, config: Path) -> Program:
+    port = Port("CALLROOM_REDIS_PORT", settings.redis_port)
+    return Program("redis", ("redis-server", str(config)), f"redis://{port.host}:{port.number}", (port,))
+
+
+def _sip(settings: StackSettings, config: Path) -> Program:
+    assert settings.sip_program is not None, "no phones without a bridge"
+    port = Port("CALLROOM_SIP_PORT", settings.sip_port)
+    return Program(
+        "sip",
+        (str(Path(settings.sip_program).absolute()), "--config", str(config)),
+        f"sip://{port.host}:{port.number}",
+        (port, replace(port, udp=True)),
+        stop_signal="INT",  # hang up; after a TERM it would wait for its calls
+    )
 
 
 def _python(name: str, *module: str, port: Port) -> Program:

@@ -1,8 +1,10 @@
 """The settings of the whole stack: those of its processes, and the ports of what else it runs."""
 
+import re
+import shutil
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from calls.settings import Settings
 
@@ -16,6 +18,30 @@ class StackSettings(Settings):
     livekit_tcp_port: int = Field(7881, ge=1, le=65535)
     livekit_udp_port: int = Field(7882, ge=1, le=65535)
     local_port: int = Field(8088, ge=1, le=65535)
+    redis_port: int = Field(7883, ge=1, le=65535)  # a Redis of our own: at 6379 is often somebody else's
+    sip_bin: str | None = None  # None: the livekit-sip on the PATH; empty: no phones
+    sip_port: int = Field(5060, ge=1, le=65535)
+    sip_rtp_ports: str = "10000-10999"  # first and last; a call holds two, and for half a minute longer than it lasts
+
+    @field_validator("sip_bin")
+    @classmethod
+    def _is_a_program(cls, value: str | None) -> str | None:
+        if value and shutil.which(value) is None:
+            raise ValueError("expected the path of a livekit-sip, or nothing: no phones")
+        return value
+
+    @field_validator("sip_rtp_ports")
+    @classmethod
+    def _is_a_range(cls, value: str) -> str:
+        found = re.fullmatch(r"(\d+)-(\d+)", value)
+        if found is None or not 0 < int(found[1]) < int(found[2]) <= 65535:  # noqa: PLR2004 # the highest port
+            raise ValueError("expected the first and the last port, as in 10000-10999")
+        return value
+
+    @property
+    def sip_program(self) -> str | None:
+        """The path of the bridge to the phones, None if there is none."""
+        return shutil.which("livekit-sip" if self.sip_bin is None else self.sip_bin)
 
     @property
     def folder(self) -> Path:

@@ -1,9 +1,10 @@
-"""What the stack keeps in its folder: the keys that it made once, LiveKit's configuration, and `env` for scripts."""
+"""What the stack keeps in its folder: the keys that it made once, configurations, and `env` for scripts."""
 
 import json
 import os
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,14 +35,75 @@ def livekit_keys(folder: Path) -> LiveKitKeys:
     return LiveKitKeys(**json.loads(file.read_text()))
 
 
-def write_livekit_config(settings: StackSettings, keys: LiveKitKeys) -> Path:
-    """The path of a copy of `livekit.yaml` with this stack's ports, keys and receiver of webhooks."""
-    config = yaml.safe_load((ROOT / "livekit.yaml").read_text())
+def write_configs(settings: StackSettings, keys: LiveKitKeys, *, phones: bool) -> dict[str, Path]:
+    """Write the configuration files of this start; the path of each by its program's name.
+
+    Redis, which only phones need, begins empty: what it knew of an earlier start is nowhere any more.
+    """
+    written = {"livekit": _written(settings, "livekit.yaml", _yaml(_livekit(settings, keys, phones=phones)))}
+    if phones:
+        folder = settings.folder / "redis"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        written["redis"] = _written(settings, "redis.conf", _redis(settings, keys, folder))
+        written["sip"] = _written(settings, "livekit-sip.yaml", _yaml(_sip(settings, keys)))
+    return written
+
+
+def _livekit(settings: StackSettings, keys: LiveKitKeys, *, phones: bool) -> dict[str, Any]:
+    """`livekit.yaml` with this stack's ports, keys and receiver of webhooks."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "livekit.yaml").read_text())
     config |= {"port": settings.livekit_port, "keys": {keys.key: keys.secret}}
     config["rtc"] |= {"tcp_port": settings.livekit_tcp_port, "udp_port": settings.livekit_udp_port}
     config["webhook"] = {"api_key": keys.key, "urls": [f"{settings.api_url}/livekit/webhook"]}
-    file = settings.folder / "livekit.yaml"
-    write_private(file, yaml.safe_dump(config, sort_keys=False))
+    if phones:
+        config["redis"] = _redis_access(settings, keys)
+        config["room"]["auto_create"] = True
+    return config
+
+
+def _sip(settings: StackSettings, keys: LiveKitKeys) -> dict[str, Any]:
+    """The bridge's: signalling on this machine alone, which is what it tells phones too."""
+    return {
+        "ws_url": f"ws://127.0.0.1:{settings.livekit_port}",
+        "api_key": keys.key,
+        "api_secret": keys.secret,
+        "redis": _redis_access(settings, keys),
+        "sip_port": settings.sip_port,
+        "rtp_port": settings.sip_rtp_ports,
+        "listen_ip": "127.0.0.1",
+        "local_net": "127.0.0.0/8",
+        "nat_1_to_1_ip": "127.0.0.1",
+        "media_nat_1_to_1_ip": "127.0.0.1",
+        "max_cpu_utilization": 1,  # it counts the whole machine, on which language models run too
+        "logging": {"level": "warn", "json": False},  # below that it tells of every call, by its numbers
+    }
+
+
+def _redis(settings: StackSettings, keys: LiveKitKeys, folder: Path) -> str:
+    """Redis's: it writes down what it knows, so that it can be killed without a call or a trunk being lost."""
+    lines = {
+        "bind": "127.0.0.1",
+        "port": str(settings.redis_port),
+        "requirepass": keys.secret,  # trunks' passwords are in it
+        "dir": json.dumps(str(folder), ensure_ascii=False),
+        "save": '""',
+        "appendonly": "yes",
+    }
+    return "".join(f"{name} {value}\n" for name, value in lines.items())
+
+
+def _redis_access(settings: StackSettings, keys: LiveKitKeys) -> dict[str, str]:
+    return {"address": f"127.0.0.1:{settings.redis_port}", "password": keys.secret}
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(config), sort_keys=False)
+
+
+def _written(settings: StackSettings, name: str, text: str) -> Path:
+    file = settings.folder / name
+    write_private(file, text)
     return file
 
 

@@ -47,6 +47,7 @@ priority = {priority}
 startsecs = {start_seconds}
 startretries = {start_retries}
 autorestart = true
+stopsignal = {stop_signal}
 stopwaitsecs = {stop_seconds}
 stopasgroup = {stop_as_group}
 killasgroup = true
@@ -139,6 +140,7 @@ class Supervisor:
                 priority=priority,
                 start_seconds=START_SECONDS,
                 start_retries=START_RETRIES,
+                stop_signal=program.stop_signal,
                 stop_seconds=STOP_SECONDS,
                 stop_as_group=str(not program.stops_its_own).lower(),
                 logs=_escape(self._logs),

@@ -1,4 +1,4 @@
-"""The whole stack as `make up` runs it, on ports and in a folder of its own.
+"""The whole stack as `make up` runs it, on ports and in a folder of its own; with phones where there is a bridge.
 
 It hears and speaks with local speech. What the language model says is scripted, so that a test can rely on it.
 """
@@ -16,6 +16,7 @@ from stack.settings import StackSettings
 from stack.state import read_env
 from tests.providers import Chat, Providers
 from tests.servers import Program, free_port, wait_until
+from tests.telephony.bridge import BINARY
 
 START_TIMEOUT_S = 150
 
@@ -95,7 +96,7 @@ def whole_stack_in(folder: Path, providers: Providers) -> Iterator[WholeStack]:
     """Start it, wait until it says that it is up, and stop it."""
     ports = {name: free_port() for name in StackSettings.model_fields if name.endswith("_port")}
     env = os.environ | {f"CALLROOM_{name.upper()}": str(port) for name, port in ports.items()}
-    env |= {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_LLM_URL": providers.url}
+    env |= {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_LLM_URL": providers.url, "CALLROOM_SIP_BIN": BINARY or ""}
     providers.answer_with(model)
     program = Program([sys.executable, "-m", "stack"], log=folder / "output", env=env)
     try:

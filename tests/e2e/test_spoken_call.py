@@ -16,10 +16,15 @@ from demo.client import ApiError, Client, Json
 from demo.recording import listen
 from tests.conftest import Until
 from tests.servers import ROOT
+from tests.telephony.baresip import Baresip
+from tests.telephony.bridge import BINARY
+from tests.telephony.exchange import Exchange
+from tests.telephony.phone import State
 from tests.whole_stack import WholeStack
 
 SENTENCES = sorted((ROOT / "demo" / "caller").glob("*.ogg"))
 SPOKEN = "Hello, my name is Anna Miller. I would like to book a table for four people, please."  # by the first two
+LOUD = 1000  # of a sample that belongs to a word
 MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
 GREETING = "Hello, this is the restaurant. How can I help you?"
 POST_CALL = {
@@ -122,3 +127,34 @@ async def test_a_call_outlives_the_only_worker(client: Client, whole_stack: Whol
     assert [segment["sequence"] for segment in detail["transcript"]["segments"]] == list(
         range(len(detail["transcript"]["segments"]))
     )
+
+
+@pytest.mark.skipif(BINARY is None, reason="no livekit-sip on the PATH, and CALLROOM_SIP_BIN names none")
+async def test_a_phone_calls_and_is_called(
+    client: Client, whole_stack: WholeStack, tmp_path: Path, until: Until
+) -> None:
+    assert f"Phones are on: SIP at 127.0.0.1:{whole_stack.ports['sip_port']}" in whole_stack.output
+    bridge = ("127.0.0.1", whole_stack.ports["sip_port"])
+    async with Exchange(bridge) as exchange, Baresip("+4930111", tmp_path / "phone", exchange.uri) as phone:
+        exchange.phones.append(phone)
+        agent = await client.post(
+            "/v1/agents", {"name": "Test", "system_prompt": "Be brief.", "first_message": GREETING}
+        )
+        await client.post("/v1/numbers", {"number": "+4930123456", "agent_id": agent["id"]})
+        login = {"username": exchange.username, "password": exchange.password}
+        await client.put("/v1/telephony/trunk", {"address": exchange.uri, "allowed_addresses": ["127.0.0.1"], **login})
+
+        async def phones_work() -> bool:
+            return bool((await client.get("/v1/telephony/status"))["connected"])
+
+        await until(phones_work)
+        await phone.dial("+4930123456")
+        await until(lambda: phone.state is State.ANSWERED)
+        await until(lambda: abs(phone.heard).max(initial=0) > LOUD)  # the greeting
+        await phone.hang_up()
+
+        called = [{"transport": "pstn", "identity": "+4930111"}]
+        call = await client.post("/v1/calls", {"agent_id": agent["id"], "participants": called})
+        await until(lambda: phone.rings == ["+4930123456"] and phone.state is State.ANSWERED)
+        await client.post(f"/v1/calls/{call['id']}/end", {})
+        await until(lambda: phone.state is State.ENDED)

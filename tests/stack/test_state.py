@@ -14,8 +14,8 @@ from stack.state import (
     livekit_keys,
     process_environment,
     read_env,
+    write_configs,
     write_env,
-    write_livekit_config,
 )
 from tests.conftest import MakeSettings, Start
 
@@ -34,9 +34,28 @@ def test_livekit_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: 
 
 def test_livekit_gets_the_ports_and_keys_of_its_stack(tmp_path: Path) -> None:
     settings = stack_settings(state_dir=tmp_path, api_port=9000, livekit_port=9001, livekit_udp_port=9002)
-    config = yaml.safe_load(write_livekit_config(settings, LiveKitKeys("key", "secret")).read_text())
+    configs = write_configs(settings, LiveKitKeys("key", "secret"), phones=False)
+    config = yaml.safe_load(configs.pop("livekit").read_text())
+    assert not configs
     assert (config["port"], config["rtc"]["udp_port"], config["keys"]) == (9001, 9002, {"key": "secret"})
     assert config["webhook"] == {"api_key": "key", "urls": ["http://127.0.0.1:9000/livekit/webhook"]}
+    assert "redis" not in config
+    assert config["room"]["auto_create"] is False
+
+
+def test_with_phones_livekit_and_the_bridge_meet_in_a_redis_of_their_own(tmp_path: Path) -> None:
+    settings = stack_settings(state_dir=tmp_path, livekit_port=9001, redis_port=9003, sip_port=9004)
+    kept = tmp_path / "redis" / "kept"
+    kept.parent.mkdir()
+    kept.touch()
+    configs = write_configs(settings, LiveKitKeys("key", "secret"), phones=True)
+    livekit, sip = (yaml.safe_load(configs[name].read_text()) for name in ("livekit", "sip"))
+    assert livekit["redis"] == sip["redis"] == {"address": "127.0.0.1:9003", "password": "secret"}
+    assert {"port 9003", "requirepass secret", "bind 127.0.0.1"} <= set(configs["redis"].read_text().splitlines())
+    assert livekit["room"]["auto_create"] is True
+    assert (sip["ws_url"], sip["sip_port"], sip["listen_ip"]) == ("ws://127.0.0.1:9001", 9004, "127.0.0.1")
+    assert {stat.S_IMODE(file.stat().st_mode) for file in configs.values()} == {0o600}
+    assert not kept.exists()
 
 
 def test_the_env_file_says_all_that_a_script_needs_and_is_private(tmp_path: Path) -> None:
