@@ -15,12 +15,14 @@ from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
+from calls import rules
 from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import Database
 from calls.errors import CallroomError
 from calls.post_call import PostCall, merge
+from calls.prices import price_micros
 from calls.states import CallStatus
 from calls.store import CallStore
 
@@ -40,7 +42,7 @@ CALLS = web.AppKey("calls", Together[Wanted, Outcome])
 async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
     people.check_publishable(key, body.agent_id, body.participants)
-    people.check_size(request.app[SETTINGS], len(body.participants), "participants")
+    rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     if not key.publishable and HEADER not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
@@ -139,9 +141,9 @@ async def _check(
 ) -> NewCall:
     """The call, if it may be made."""
     key = request[KEY]
-    invited = await people.with_caller_ids(conn, key, invited, from_paths)
-    await people.check_dnc(conn, key.tenant_id, invited)
-    people.check_credits(key)
+    invited = await rules.with_caller_ids(conn, key, invited, from_paths)
+    await rules.check_dnc(conn, key.tenant_id, invited)
+    rules.check_credits(key)
     await admit_new_call(request, conn)
     return NewCall(
         tenant_id=key.tenant_id,
@@ -150,7 +152,7 @@ async def _check(
         metadata=metadata,
         variables=variables or {},
         post_call=merge(AgentSnapshot.stored(agent).post_call, post_call).given(),
-        price_micros_per_minute=people.price(request.app[SETTINGS], invited),
+        price_micros_per_minute=price_micros(request.app[SETTINGS], (one.transport for one in invited)),
     )
 
 

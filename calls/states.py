@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     NO_ANSWER = "no_answer"
     REJECTED = "rejected"
     INVALID_NUMBER = "invalid_number"
+    INVALID_CALLER_ID = "invalid_caller_id"
     DO_NOT_CALL = "do_not_call"
     NETWORK_ERROR = "network_error"
     CANCELED = "canceled"
