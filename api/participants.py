@@ -12,7 +12,7 @@ from api.routing import KEY, SETTINGS, named
 from api.schema.participants import AddedParticipants, AddParticipants
 from calls import rules
 from calls.errors import Conflict
-from calls.prices import price_micros
+from calls.prices import priced
 from calls.reading import read_participants
 from calls.states import PARTICIPANT_PRESENT, TERMINAL
 from calls.store import CallStore
@@ -25,15 +25,14 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
     async def work(conn: AsyncConnection) -> Outcome:
         store = CallStore(conn)
         call = await store.get(tenant_id, call_id)
-        new = await rules.with_caller_ids(conn, request[KEY], invited)
+        new = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, request[KEY], invited))
         if call.status in TERMINAL:
             raise Conflict("This call is over.", code="call_over")
         there = {row.identity for row in await read_participants(conn, call_id) if not _may_come_again(row)}
         if twice := sorted(there & {one.identity for one in new}):
             raise Conflict(f"In this call already: {', '.join(twice)}.", code="participant_exists")
         await rules.check_dnc(conn, tenant_id, new)
-        price = price_micros(request.app[SETTINGS], (one.transport for one in new))
-        rows = await store.add_participants(tenant_id, call_id, new, price)
+        rows = await store.add_participants(tenant_id, call_id, new)
         if rows is None:
             raise Conflict("This call is over.", code="call_over")
         # Now that the call is held, nobody else adds to it.

@@ -53,7 +53,7 @@ def number(text: str, path: str, wrong: list[FieldError]) -> str:
 
 
 def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewParticipant]) -> None:
-    """A browser's key calls its own agent, over its channels, one phone at most, and shows no caller ID of its choice.
+    """A browser's key calls its own agent, over its channels, one phone alone, and shows no caller ID of its choice.
 
     Raises:
         Forbidden: naming the rule.
@@ -67,8 +67,8 @@ def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewPartici
         raise Forbidden("This publishable key does not permit the phone channel.", code="channel_not_allowed")
     if len(phones) < len(given) and "web" not in key.allowed_channels:
         raise Forbidden("This publishable key does not permit the web channel.", code="channel_not_allowed")
-    if len(phones) > 1:
-        raise Forbidden("A publishable key calls exactly one phone.", code="one_phone_only")
+    if phones and len(given) > 1:
+        raise Forbidden("A publishable key calls exactly one phone, and nobody else.", code="one_phone_only")
     if any(one.from_number is not None for one in phones):
         raise Forbidden("A publishable key cannot choose from_number.", code="from_number_not_allowed")
 

@@ -18,7 +18,7 @@ from calls.creation import NewCall, NewParticipant, create_calls
 from calls.errors import FieldError, Invalid
 from calls.phones import normalise
 from calls.post_call import merge
-from calls.prices import price_micros
+from calls.prices import priced
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch,
     batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]
-    phones = await rules.with_caller_ids(
+    shown = await rules.with_caller_ids(
         conn, key, [each.phone for each in accepted], [each.from_path for each in accepted]
     )
-    if accepted:
-        rules.check_credits(key)
+    phones = priced(request.app[SETTINGS], shown)
+    if phones:
+        await rules.reserve_credits(conn, key, phones)
     calls = [
         NewCall(
             tenant_id=key.tenant_id,
@@ -91,7 +92,7 @@ async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch,
             metadata=body.metadata | target.recipient.metadata | {"batch_id": batch_id},
             variables=body.variables | target.recipient.variables,
             post_call=post_call,
-            price_micros_per_minute=price_micros(request.app[SETTINGS], ["pstn"]),
+            reserved_micros=phone.price_micros_per_minute if key.metered else 0,
             batch_id=batch_id,
         )
         for target, phone in zip(accepted, phones, strict=True)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import dnc
 from calls.creation import NewParticipant
-from calls.errors import Conflict, Invalid, PaymentRequired
+from calls.credits import reserve
+from calls.errors import Conflict, Invalid
 from calls.keys import Key
 from calls.phones import caller_id
 from calls.settings import Settings
@@ -65,14 +66,15 @@ async def check_dnc(conn: AsyncConnection, tenant_id: str, people: Sequence[NewP
         raise Conflict(f"On the do-not-call list: {numbers}.", code="dnc_conflict")
 
 
-def check_credits(key: Key) -> None:
-    """A metered tenant needs credits to start a call.
+async def reserve_credits(conn: AsyncConnection, key: Key, people: Sequence[NewParticipant]) -> int:
+    """Reserve a minute of each for a metered tenant's call, in micro-dollars: the last rule, for it changes something.
 
     Raises:
-        PaymentRequired.
+        PaymentRequired: the credits do not cover that.
     """
-    if key.metered and key.credits_micros <= 0:
-        raise PaymentRequired("There are no credits left.")
+    if not key.metered:
+        return 0
+    return await reserve(conn, key.tenant_id, sum(one.price_micros_per_minute for one in people))
 
 
 async def refusal(conn: AsyncConnection, tenant_id: str, number: str, from_number: str) -> EndReason | None:

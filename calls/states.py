@@ -58,6 +58,7 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SILENCE = "silence"
     PROVIDER_FAILED = "provider_failed"
+    CREDITS_USED_UP = "credits_used_up"
     SHUT_DOWN = "shut_down"
     ERROR = "error"
 

@@ -277,7 +277,7 @@ async def test_a_call_goes_on_as_long_as_one_of_its_phones_does_and_one_that_lef
 
     busy.declines_with = None
     async with house.database.writing() as conn:
-        assert await CallStore(conn).add_participants(DEFAULT_TENANT, call.id, [phone_of(second)], 0)
+        assert await CallStore(conn).add_participants(DEFAULT_TENANT, call.id, [phone_of(second)])
     await until(lambda: busy.state is State.ANSWERED)
     await one.hang_up()
     await until(lambda: call.has_happened("leg.ended"))
