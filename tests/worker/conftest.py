@@ -111,7 +111,7 @@ class Stage:
 
     def __init__(self, settings: Settings, database: Database, rooms: Rooms) -> None:
         self._settings = settings
-        self._database = database
+        self.database = database
         self._rooms = rooms
 
     async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
@@ -139,7 +139,7 @@ class Stage:
             participants=[replace(one, price_micros_per_minute=price_micros_per_minute) for one in invited],
             **own,
         )
-        async with self._database.writing() as connection:
+        async with self.database.writing() as connection:
             row = {"id": agent_id, "tenant_id": new.tenant_id, "name": "Ada", "config": config}
             await connection.execute(sa.insert(agents).values(row))
             await CallStore(connection).create(new)
@@ -147,7 +147,7 @@ class Stage:
 
     def talk(self, call_id: str) -> Talk:
         """A call that is there."""
-        return Talk(call_id, self._database, self._rooms, self._settings)
+        return Talk(call_id, self.database, self._rooms, self._settings)
 
 
 @pytest.fixture(scope="session")
