@@ -13,6 +13,8 @@ from calls.creation import NewCall, NewParticipant
 from calls.credits import keep_ahead, reserve
 from calls.database import DEFAULT_TENANT, Database
 from calls.errors import PaymentRequired
+from calls.inbound import Incoming, receive
+from calls.phones import add_number
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import participants, tenants
@@ -315,3 +317,24 @@ async def test_nobody_asks_for_the_credits_of_who_is_not_metered(database, place
     call = await place_reserved(database, place, browser("ada"))
     await begin(database, call, "ada")
     assert await ahead_of(database, call, 1) is None
+
+
+async def test_a_phone_that_calls_in_has_its_minute_reserved_once_or_is_refused(database, agent, meter):
+    incoming = Incoming(DEFAULT_TENANT, "inbound_1", "sip_1", dialled="+4930555", caller="+4930666")
+
+    async def come_in() -> str | None:
+        async with database.writing() as connection:
+            return await receive(connection, incoming, PHONE)
+
+    async with database.writing() as connection:
+        await add_number(connection, DEFAULT_TENANT, "+4930555", agent["id"])
+    await meter(PHONE - 1)
+    assert await come_in() is None
+    await meter(PHONE)
+    call_id = await come_in()
+    assert call_id is not None
+    assert await come_in() == call_id
+    assert await purse_of(database) == Purse(PHONE, PHONE)
+    async with database.writing() as connection:
+        assert await CallStore(connection).finish(call_id, EndReason.CALLER_HUNG_UP)
+    assert await purse_of(database) == Purse(PHONE, 0)
