@@ -1,7 +1,8 @@
 """Credits of metered tenants: reserved for a call before they are spent, and charged when it is over.
 
 A call has reserved what its legs have cost so far, and a minute more for each that is there or is to come. So no two
-calls count on the same money, whatever process they run in, and a phone that rings has its first minute.
+calls count on the same money, whatever process they run in. The minute of a phone that rings is kept for it; that of a
+browser which has not come yet may be spent by those who are there.
 Rows are locked in one order everywhere: a call, its tenant, the tenant's counters.
 """
 
@@ -73,14 +74,15 @@ async def keep_ahead(conn: AsyncConnection, call_id: str, at: datetime | None = 
     legs = await read_legs(conn, call_id)
     now = at or moment(conn)
     spent = math.ceil(sum(_spent(leg, call.started_at or now, now) for leg in legs))
+    ahead = sum(leg.price_micros_per_minute for leg in legs if not leg.is_over)
     present = sum(leg.price_micros_per_minute for leg in legs if leg.is_here)
-    awaited = sum(leg.price_micros_per_minute for leg in legs if leg.may_come)
-    more = min(spent + present + awaited - call.reserved_micros, max(free, 0))
+    ringing = sum(leg.price_micros_per_minute for leg in legs if leg.rings)
+    more = min(spent + ahead - call.reserved_micros, max(free, 0))
     reserved = call.reserved_micros + more
     if more:
         await charge(conn, call.tenant_id, 0, released=-more)
         await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(reserved_micros=reserved))
-    return (reserved - spent - awaited) * _S_PER_MINUTE / present if present else math.inf
+    return (reserved - spent - ringing) * _S_PER_MINUTE / present if present else math.inf
 
 
 async def charge(conn: AsyncConnection, tenant_id: str, cost_micros: int, *, released: int = 0) -> None:

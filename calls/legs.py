@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.states import PARTICIPANT_PRESENT, ParticipantStatus
+from calls.states import PARTICIPANT_PRESENT, RINGS, ParticipantStatus
 from calls.tables import participants, stays
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
@@ -62,9 +62,14 @@ class Leg:
         return self.status is ParticipantStatus.JOINED
 
     @property
-    def may_come(self) -> bool:
-        """Whether it is awaited: a phone that is to ring or rings, a browser that has its token."""
-        return self.status in PARTICIPANT_PRESENT and not self.is_here
+    def rings(self) -> bool:
+        """Whether it is a phone that is to ring, or rings."""
+        return self.status in RINGS or self.status is ParticipantStatus.QUEUED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is not there, and is not awaited either."""
+        return self.status not in PARTICIPANT_PRESENT
 
     def lasted(self, start: datetime, end: datetime) -> timedelta:
         """For how long it was there between these moments."""

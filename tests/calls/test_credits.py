@@ -313,6 +313,13 @@ async def test_a_phone_that_rings_beside_a_browser_has_its_minute_too(database, 
     assert await ahead_of(database, call, 120) == pytest.approx(PHONE / (WEB + PHONE) * 60)
 
 
+async def test_who_is_there_may_spend_the_minute_of_a_browser_that_does_not_come(database, place, meter):
+    await meter(2 * WEB)
+    call = await place_reserved(database, place, browser("ada"), browser("bob"))
+    await begin(database, call, "ada")
+    assert [await ahead_of(database, call, asked) for asked in (0, 60, 120)] == [120, 60, 0]
+
+
 async def test_nobody_asks_for_the_credits_of_who_is_not_metered(database, place):
     call = await place_reserved(database, place, browser("ada"))
     await begin(database, call, "ada")
