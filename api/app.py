@@ -131,7 +131,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
     Route("GET", f"{CALL}/stream", stream.stream, {200: None, 204: None}, media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
-        body=AddParticipants, errors=(409, 422), idempotent=True),
+        body=AddParticipants, errors=(402, 409, 422), idempotent=True),
     Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),

@@ -37,7 +37,7 @@ _STREAM = (
 _ERRORS = {
     400: "A field of the body or query is not what was expected; `details` names each",
     401: "Missing, unknown or revoked API key",
-    402: "A metered tenant has no credits left",
+    402: "A metered tenant has not enough credits left",
     403: "The key may not do this",
     404: "Nothing of that name exists for this tenant",
     409: "Does not fit what is there now",

@@ -10,7 +10,9 @@ from api import people
 from api.once import Outcome, answer_once
 from api.routing import KEY, SETTINGS, named
 from api.schema.participants import AddedParticipants, AddParticipants
+from calls import rules
 from calls.errors import Conflict
+from calls.prices import priced
 from calls.reading import read_participants
 from calls.states import PARTICIPANT_PRESENT, TERMINAL
 from calls.store import CallStore
@@ -23,19 +25,19 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
     async def work(conn: AsyncConnection) -> Outcome:
         store = CallStore(conn)
         call = await store.get(tenant_id, call_id)
-        new = await people.with_caller_ids(conn, request[KEY], invited)
+        new = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, request[KEY], invited))
         if call.status in TERMINAL:
             raise Conflict("This call is over.", code="call_over")
         there = {row.identity for row in await read_participants(conn, call_id) if not _may_come_again(row)}
         if twice := sorted(there & {one.identity for one in new}):
             raise Conflict(f"In this call already: {', '.join(twice)}.", code="participant_exists")
-        await people.check_dnc(conn, tenant_id, new)
-        rows = await store.add_participants(tenant_id, call_id, new, people.price(request.app[SETTINGS], new))
+        await rules.check_dnc(conn, tenant_id, new)
+        rows = await store.add_participants(tenant_id, call_id, new)
         if rows is None:
             raise Conflict("This call is over.", code="call_over")
         # Now that the call is held, nobody else adds to it.
         here = [row for row in await read_participants(conn, call_id) if row.status in PARTICIPANT_PRESENT]
-        people.check_size(request.app[SETTINGS], len(here), "participants")
+        rules.check_size(request.app[SETTINGS], len(here), "participants")
         answer = AddedParticipants(participants=people.places(request, call.room_name, rows))
         browsers = tuple(one.identity for one in new if not one.is_phone)
         return Outcome(201 if len(browsers) == len(new) else 202, answer, call_id, browsers, new=False)

@@ -1,24 +1,19 @@
-"""Who shall be in a call: numbers in one spelling, nobody twice, caller IDs, and what the key may do."""
+"""Who shall be in a call, as it is asked and answered: numbers in one spelling, nobody twice, what the key may do."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
 from api.routing import ROOMS, SETTINGS
 from api.schema import participants as schema
-from calls import dnc
 from calls.creation import NewParticipant
-from calls.errors import Conflict, FieldError, Forbidden, Invalid, PaymentRequired
+from calls.errors import FieldError, Forbidden, Invalid
 from calls.keys import Key
-from calls.phones import caller_id, normalise
-from calls.prices import price_micros
-from calls.settings import Settings
+from calls.phones import normalise
 
 
 def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
@@ -48,16 +43,6 @@ def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
     return people
 
 
-def check_size(settings: Settings, people: int, field: str) -> None:
-    """A call has room for so many.
-
-    Raises:
-        Invalid: `field` asks for more.
-    """
-    if people > settings.max_participants:
-        raise Invalid.field(field, f"expected at most {settings.max_participants} participants in one call")
-
-
 def number(text: str, path: str, wrong: list[FieldError]) -> str:
     """The number in E.164; if it is none, `wrong` grows by that."""
     try:
@@ -68,7 +53,7 @@ def number(text: str, path: str, wrong: list[FieldError]) -> str:
 
 
 def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewParticipant]) -> None:
-    """A browser's key calls its own agent, over its channels, one phone at most, and shows no caller ID of its choice.
+    """A browser's key calls its own agent, over its channels, one phone alone, and shows no caller ID of its choice.
 
     Raises:
         Forbidden: naming the rule.
@@ -82,63 +67,10 @@ def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewPartici
         raise Forbidden("This publishable key does not permit the phone channel.", code="channel_not_allowed")
     if len(phones) < len(given) and "web" not in key.allowed_channels:
         raise Forbidden("This publishable key does not permit the web channel.", code="channel_not_allowed")
-    if len(phones) > 1:
-        raise Forbidden("A publishable key calls exactly one phone.", code="one_phone_only")
+    if phones and len(given) > 1:
+        raise Forbidden("A publishable key calls exactly one phone, and nobody else.", code="one_phone_only")
     if any(one.from_number is not None for one in phones):
         raise Forbidden("A publishable key cannot choose from_number.", code="from_number_not_allowed")
-
-
-async def with_caller_ids(
-    conn: AsyncConnection,
-    key: Key,
-    people: Sequence[NewParticipant],
-    paths: Sequence[str] | None = None,
-) -> list[NewParticipant]:
-    """Give each phone its caller ID: its own, else the key's, else the tenant's oldest number.
-
-    Raises:
-        Invalid: it is not one of the tenant's numbers, or there is none; `paths` name the fields.
-    """
-    known: dict[str | None, str] = {}
-    chosen = []
-    for index, one in enumerate(people):
-        if not one.is_phone:
-            chosen.append(one)
-            continue
-        if one.from_number not in known:
-            path = paths[index] if paths else f"participants[{index}].from_number"
-            default = key.default_from_number
-            known[one.from_number] = await caller_id(conn, key.tenant_id, one.from_number, default, path)
-        chosen.append(replace(one, from_number=known[one.from_number]))
-    return chosen
-
-
-async def check_dnc(conn: AsyncConnection, tenant_id: str, people: Sequence[NewParticipant]) -> None:
-    """Nobody who does not want to be called is.
-
-    Raises:
-        Conflict: naming the numbers.
-    """
-    phones = [one.identity for one in people if one.is_phone]
-    blocked = await dnc.blocked(conn, tenant_id, phones) if phones else set()
-    if blocked:
-        numbers = ", ".join(sorted(blocked))
-        raise Conflict(f"On the do-not-call list: {numbers}.", code="dnc_conflict")
-
-
-def check_credits(key: Key) -> None:
-    """A metered tenant needs credits to start a call.
-
-    Raises:
-        PaymentRequired.
-    """
-    if key.metered and key.credits_micros <= 0:
-        raise PaymentRequired("There are no credits left.")
-
-
-def price(settings: Settings, people: Sequence[NewParticipant]) -> int:
-    """Micro-dollars per minute: a call costs what its dearest transport does."""
-    return price_micros(settings, [one.transport for one in people])
 
 
 def places(request: web.Request, room_name: str, rows: Sequence[sa.Row[Any]]) -> list[schema.Place]:

@@ -15,12 +15,14 @@ from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
+from calls import rules
 from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import Database
 from calls.errors import CallroomError
 from calls.post_call import PostCall, merge
+from calls.prices import priced
 from calls.states import CallStatus
 from calls.store import CallStore
 
@@ -40,7 +42,7 @@ CALLS = web.AppKey("calls", Together[Wanted, Outcome])
 async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
     people.check_publishable(key, body.agent_id, body.participants)
-    people.check_size(request.app[SETTINGS], len(body.participants), "participants")
+    rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     if not key.publishable and HEADER not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
@@ -67,15 +69,17 @@ async def place_all(database: Database, group: Sequence[Wanted]) -> list[Outcome
     of_tenants: defaultdict[str, list[NewCall]] = defaultdict(list)
     rows: dict[str, list[sa.Row[Any]]] = {}
     async with database.writing() as conn:
-        checked = [await _check_one(conn, one, agents) for one in group]
-        for call in checked:
+        # In the order of their tenants: two groups that reserve credits of the same ones must not wait crosswise.
+        in_order = sorted(enumerate(group), key=lambda numbered: numbered[1].request[KEY].tenant_id)
+        checked = {number: await _check_one(conn, one, agents) for number, one in in_order}
+        for call in checked.values():
             if isinstance(call, NewCall):
                 of_tenants[call.tenant_id].append(call)
         for new in of_tenants.values():
             rows |= await create_calls(conn, new)
     return [
         _placed(one.request, call, rows[call.id])[0] if isinstance(call, NewCall) else call
-        for one, call in zip(group, checked, strict=True)
+        for one, call in ((one, checked[number]) for number, one in enumerate(group))
     ]
 
 
@@ -139,9 +143,8 @@ async def _check(
 ) -> NewCall:
     """The call, if it may be made."""
     key = request[KEY]
-    invited = await people.with_caller_ids(conn, key, invited, from_paths)
-    await people.check_dnc(conn, key.tenant_id, invited)
-    people.check_credits(key)
+    invited = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, key, invited, from_paths))
+    await rules.check_dnc(conn, key.tenant_id, invited)
     await admit_new_call(request, conn)
     return NewCall(
         tenant_id=key.tenant_id,
@@ -150,7 +153,7 @@ async def _check(
         metadata=metadata,
         variables=variables or {},
         post_call=merge(AgentSnapshot.stored(agent).post_call, post_call).given(),
-        price_micros_per_minute=people.price(request.app[SETTINGS], invited),
+        reserved_micros=await rules.reserve_credits(conn, key, invited),
     )
 
 

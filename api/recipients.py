@@ -11,13 +11,14 @@ from api.once import Outcome, answer_once
 from api.placing import place
 from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
-from calls import dnc
+from calls import dnc, rules
 from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.errors import FieldError, Invalid
 from calls.phones import normalise
 from calls.post_call import merge
+from calls.prices import priced
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ async def create_batch(request: web.Request, body: CreateBatch) -> web.Response:
 
 async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response:
     """One call with all recipients; one who cannot be called is an error."""
-    people.check_size(request.app[SETTINGS], len(body.everyone), "to" if body.recipients is None else "recipients")
+    rules.check_size(request.app[SETTINGS], len(body.everyone), "to" if body.recipients is None else "recipients")
     targets = _targets(body)
     wrong = [FieldError(each.path, each.rejected.error) for each in targets if each.rejected]
     if wrong:
@@ -77,11 +78,12 @@ async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch,
     batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]
-    phones = await people.with_caller_ids(
+    shown = await rules.with_caller_ids(
         conn, key, [each.phone for each in accepted], [each.from_path for each in accepted]
     )
-    if accepted:
-        people.check_credits(key)
+    phones = priced(request.app[SETTINGS], shown)
+    if phones:
+        await rules.reserve_credits(conn, key, phones)
     calls = [
         NewCall(
             tenant_id=key.tenant_id,
@@ -90,7 +92,7 @@ async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch,
             metadata=body.metadata | target.recipient.metadata | {"batch_id": batch_id},
             variables=body.variables | target.recipient.variables,
             post_call=post_call,
-            price_micros_per_minute=people.price(request.app[SETTINGS], [phone]),
+            reserved_micros=phone.price_micros_per_minute if key.metered else 0,
             batch_id=batch_id,
         )
         for target, phone in zip(accepted, phones, strict=True)

@@ -87,7 +87,8 @@ def agent_name(agent: dict[str, Any]) -> AgentName:
 
 def participant(row: Row) -> Participant:
     """One participant of a call."""
-    return Participant(**{name: getattr(row, name) for name in Participant.model_fields})
+    shown = {name: getattr(row, name) for name in Participant.model_fields if name != "cost"}
+    return Participant(**shown, cost=row.cost_micros / MICROS_PER_DOLLAR)
 
 
 def place(row: Row, url: str, token: str | None) -> Place:

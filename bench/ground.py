@@ -104,7 +104,6 @@ class Ground:
             "primary_transport": "webrtc",
             "bill_duration": 60,
             "cost_micros": 0,
-            "price_micros_per_minute": 0,
             "created_at": _moment(started),
             "started_at": _moment(started + timedelta(seconds=1)),
             "ended_at": _moment(started + timedelta(seconds=61)),

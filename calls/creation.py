@@ -31,6 +31,7 @@ class NewParticipant:
     """A participant to be: `transport` is webrtc or pstn, `identity` a name or an E.164 number.
 
     `called_from` is the name in its room of a phone that calls us; all others are called, or come with a token.
+    `price_micros_per_minute` is what it costs while it is there, in micro-dollars.
     """
 
     transport: str
@@ -38,6 +39,7 @@ class NewParticipant:
     metadata: dict[str, Any] = field(default_factory=dict)
     from_number: str | None = None
     called_from: str | None = None
+    price_micros_per_minute: int = 0
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -60,7 +62,10 @@ class NewParticipant:
 
 @dataclass(frozen=True)
 class NewCall:
-    """A call to be: `agent` is the agent's snapshot {"id", "name", ...}, `post_call` the resolved sections."""
+    """A call to be: `agent` is the agent's snapshot {"id", "name", ...}, `post_call` the resolved sections.
+
+    `reserved_micros` is what was reserved for it of its tenant's credits.
+    """
 
     tenant_id: str
     agent: dict[str, Any]
@@ -68,7 +73,7 @@ class NewCall:
     metadata: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     post_call: dict[str, Any] = field(default_factory=dict)
-    price_micros_per_minute: int = 0
+    reserved_micros: int = 0
     batch_id: str | None = None
     inbound_room: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -157,6 +162,7 @@ async def insert_participants(
             "status": one.status,
             "metadata": one.metadata,
             "from_number": one.from_number,
+            "price_micros_per_minute": one.price_micros_per_minute,
             "telephony_leg_id": str(uuid.uuid4()) if one.is_phone else None,
             "job_id": job_ids.get(one.id),
             "created_at": at,
@@ -181,7 +187,7 @@ def _row(call: NewCall, at: datetime) -> dict[str, Any]:
         "participant_count": len(call.participants),
         "primary_identity": call.participants[0].identity,
         "primary_transport": call.participants[0].transport,
-        "price_micros_per_minute": call.price_micros_per_minute,
+        "reserved_micros": call.reserved_micros,
         "batch_id": call.batch_id,
         "created_at": at,
         "dispatches": 0 if call.waits_for_room else 1,  # a room is created with its first dispatch

@@ -47,7 +47,7 @@ class Unauthorized(CallroomError):
 
 
 class PaymentRequired(CallroomError):
-    """A metered tenant has no credits left."""
+    """A metered tenant has not enough credits left."""
 
     status = 402
     code = "insufficient_credits"

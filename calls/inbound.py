@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
-from calls.errors import NotFound
+from calls.credits import reserve
+from calls.errors import NotFound, PaymentRequired
 from calls.phones import find_called, normalise
 from calls.post_call import merge
 from calls.rooms import Rooms
-from calls.tables import calls, numbers, tenants
+from calls.tables import calls, numbers
 
 # Rooms of inbound calls are `inbound_<called number>_<random>`: their call has no row before it rings.
 PREFIX = "inbound_"
@@ -55,24 +56,26 @@ async def receive(conn: AsyncConnection, incoming: Incoming, price_micros_per_mi
         return known
     try:
         agent = snapshot(await get_agent(conn, incoming.tenant_id, number.agent_id))
-    except NotFound:
+        reserved = await reserve(conn, incoming.tenant_id, price_micros_per_minute)
+    except (NotFound, PaymentRequired):
         return None
-    if await conn.scalar(sa.select(_BROKE.where(tenants.c.id == incoming.tenant_id))):
-        return None
+    caller = NewParticipant(
+        "pstn",
+        incoming.caller,
+        called_from=incoming.room_identity,
+        price_micros_per_minute=price_micros_per_minute,
+    )
     call = NewCall(
         tenant_id=incoming.tenant_id,
         agent=agent,
-        participants=[NewParticipant("pstn", incoming.caller, called_from=incoming.room_identity)],
+        participants=[caller],
         variables={"caller_number": incoming.caller, "called_number": number.number},
         post_call=merge(AgentSnapshot.stored(agent).post_call, None).given(),
-        price_micros_per_minute=price_micros_per_minute,
+        reserved_micros=reserved,
         inbound_room=incoming.room_name,
     )
     await create_calls(conn, [call])
     return call.id
-
-
-_BROKE = sa.exists().where(tenants.c.metered, tenants.c.credits_micros <= 0)
 
 
 def _caller(number: str) -> str:

@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     NO_ANSWER = "no_answer"
     REJECTED = "rejected"
     INVALID_NUMBER = "invalid_number"
+    INVALID_CALLER_ID = "invalid_caller_id"
     DO_NOT_CALL = "do_not_call"
     NETWORK_ERROR = "network_error"
     CANCELED = "canceled"
@@ -57,6 +58,7 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SILENCE = "silence"
     PROVIDER_FAILED = "provider_failed"
+    CREDITS_USED_UP = "credits_used_up"
     SHUT_DOWN = "shut_down"
     ERROR = "error"
 

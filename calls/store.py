@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs, leases, webhooks
+from calls import jobs, leases, legs, webhooks
 from calls.agent_config import AgentSnapshot
 from calls.changes import CALLS, mark
 from calls.clock import moment
 from calls.closing import close
 from calls.counts import count
 from calls.creation import NewCall, NewParticipant, create_calls, insert_participants
+from calls.credits import charge, keep_ahead, reserve
 from calls.errors import NotFound
 from calls.events import EventKind
 from calls.post_call import ANALYSES, PostCall
@@ -30,7 +31,7 @@ from calls.states import (
     ParticipantStatus,
     outcome,
 )
-from calls.tables import call_events, calls, participants, recordings, tenants
+from calls.tables import call_events, calls, participants, recordings
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_EVENT = sa.insert(call_events)
@@ -65,16 +66,16 @@ class CallStore:
         tenant_id: str,
         call_id: str,
         new: list[NewParticipant],
-        price_micros_per_minute: int,
     ) -> list[sa.Row[Any]] | None:
-        """Add participants to a call that is not over; None if it is."""
+        """Add participants to a call that is not over; None if it is. PaymentRequired if there are no credits left."""
         row = await self._lock(call_id)
         if row.status in TERMINAL:
             return None
+        reserved = await reserve(self._connection, tenant_id, sum(one.price_micros_per_minute for one in new))
         await self._update(
             call_id,
             participant_count=row.participant_count + len(new),
-            price_micros_per_minute=max(row.price_micros_per_minute, price_micros_per_minute),
+            reserved_micros=row.reserved_micros + reserved,
         )
         places = [(call_id, position, one) for position, one in enumerate(new, row.participant_count)]
         added = await insert_participants(self._connection, tenant_id, places)
@@ -161,6 +162,9 @@ class CallStore:
             "pstn": (EventKind.LEG_ANSWERED, "telephony", "PSTN leg connected"),
             "webrtc": (EventKind.PARTICIPANT_JOINED, "livekit", "Participant joined"),
         }[row.transport]
+        await legs.come(self._connection, row.id, self._at, over_at)
+        if over_at is not None:
+            await self._bill_again(call_id)
         await self.add_event(call_id, kind, source, message, data=_whom(row))
         return True
 
@@ -188,7 +192,12 @@ class CallStore:
         row = left.one_or_none()
         if row is None:
             return False
+        await legs.go(self._connection, row.id, self._at, over_at)
         failed = status is ParticipantStatus.FAILED
+        if over_at is not None:
+            await self._bill_again(call_id)
+        elif failed:
+            await keep_ahead(self._connection, call_id, self._at)  # of its minute nothing will be spent
         phone = row.transport == "pstn"
         kind, message = {
             (True, True): (EventKind.LEG_FAILED, f"PSTN leg failed: {reason}"),
@@ -272,6 +281,9 @@ class CallStore:
         if row.status in TERMINAL:
             return False
         at = max(self._at, row.started_at or self._at)  # the last sign of life may be older than its beginning
+        await legs.all_go(self._connection, call_id, at)
+        cost = await legs.bill(self._connection, call_id, row.started_at, at)
+        await charge(self._connection, row.tenant_id, cost, released=row.reserved_micros)
         account = _account(row, reason, row.started_at, at)
         status = account.pop("status")
         await self._move(
@@ -284,9 +296,10 @@ class CallStore:
             data={"reason": reason},
             end_reason=reason,
             ended_at=at,
+            cost_micros=cost,
+            reserved_micros=0,
             **account,
         )
-        await self._charge(row.tenant_id, account["cost_micros"])
         await self._dismiss_participants(call_id, status, reason, at)
         if "recording" in PostCall.stored(row.post_call).on:
             await self._expect_recording(row, status)
@@ -356,19 +369,18 @@ class CallStore:
     async def _start_after_its_end(self, row: sa.Row[Any]) -> None:
         account = _account(row, EndReason(row.end_reason), self._at, row.ended_at)
         await self._update(row.id, started_at=self._at, **account)
+        await self._bill_again(row.id)
         if account["status"] != row.status:
             await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, account["status"]: 1})
-        await self._charge(row.tenant_id, account["cost_micros"])
         expected = sa.update(recordings).where(recordings.c.call_id == row.id)
         await self._connection.execute(expected.values(status="pending", error=None))
 
-    async def _charge(self, tenant_id: str, cost_micros: int) -> None:
-        if cost_micros:
-            await self._connection.execute(
-                sa.update(tenants)
-                .where(tenants.c.id == tenant_id, tenants.c.metered)
-                .values(credits_micros=tenants.c.credits_micros - cost_micros),
-            )
+    async def _bill_again(self, call_id: str) -> None:
+        """Bill a call that is over by what is known of it now."""
+        row = await self._lock(call_id)
+        cost = await legs.bill(self._connection, call_id, row.started_at, row.ended_at)
+        await charge(self._connection, row.tenant_id, cost - row.cost_micros)
+        await self._update(call_id, cost_micros=cost)
 
     async def _dial(self, call_id: str) -> None:
         """Let the queued phones' dials run, also those of a call that is over: they end then."""
@@ -412,7 +424,7 @@ class CallStore:
 
 
 def _account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, ended_at: datetime) -> dict[str, Any]:
-    """What a call that is over comes to: its status, its bill, and whether it is to be analysed."""
+    """What a call that is over comes to: its status, how long it lasted, and whether it is to be analysed."""
     status = outcome(reason, started=started_at is not None)
     seconds = math.ceil((ended_at - started_at).total_seconds()) if started_at else 0
     transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
@@ -421,7 +433,6 @@ def _account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, e
     return {
         "status": status,
         "bill_duration": seconds,
-        "cost_micros": round(row.price_micros_per_minute * seconds / 60),
         "intelligence_status": IntelligenceStatus.PENDING if pending else IntelligenceStatus.NOT_STARTED,
     }
 

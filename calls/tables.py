@@ -73,6 +73,7 @@ tenants = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("metered", sa.Boolean, nullable=False, default=False),
     sa.Column("credits_micros", Number, nullable=False, default=0),
+    sa.Column("reserved_micros", Number, nullable=False, default=0),  # of these, for calls that are not over
     _created_at(),
 )
 
@@ -132,8 +133,7 @@ calls = sa.Table(
     sa.Column("batch_id", sa.Text),
     sa.Column("bill_duration", sa.Integer, nullable=False, default=0),  # whole seconds
     sa.Column("cost_micros", Number, nullable=False, default=0),
-    # The price at the call's creation, so that a later change of prices charges no running call.
-    sa.Column("price_micros_per_minute", Number, nullable=False, default=0),
+    sa.Column("reserved_micros", Number, nullable=False, default=0),  # of a metered tenant's credits, until it is over
     _created_at(),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
@@ -195,6 +195,10 @@ participants = sa.Table(
     sa.Column("end_reason", sa.String(32)),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("from_number", sa.String(20)),
+    # The price at its creation, so that a later change of prices charges nobody who is in a call.
+    sa.Column("price_micros_per_minute", Number, nullable=False, default=0),
+    sa.Column("bill_duration", sa.Integer, nullable=False, default=0),  # whole seconds
+    sa.Column("cost_micros", Number, nullable=False, default=0),
     sa.Column("telephony_leg_id", Uuid),
     sa.Column("sip_call_id", sa.Text),
     sa.Column("job_id", Number),
@@ -205,6 +209,15 @@ participants = sa.Table(
     # A phone that left can be dialled again, but is not in a call twice.
     sa.Index("ix_participants_present", "call_id", "identity", unique=True, **_present),
     sa.Index(None, "call_id", "position"),
+)
+
+# When each participant was in its call: a browser may go and come again, and costs nothing in between.
+stays = sa.Table(
+    "stays",
+    metadata,
+    sa.Column("participant_id", Uuid, sa.ForeignKey("participants.id"), primary_key=True),
+    sa.Column("joined_at", UtcDateTime, primary_key=True),
+    sa.Column("left_at", UtcDateTime),
 )
 
 segments = sa.Table(

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import dnc, leases
+from calls import leases, rules
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
 from calls.states import PARTICIPANT_PRESENT, TERMINAL, EndReason, ParticipantStatus
@@ -67,8 +67,8 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | W
     if trunk_id is None:
         await store.leg_failed(leg.call_id, leg.room_identity, EndReason.TELEPHONY_UNAVAILABLE)
         return None
-    if await dnc.blocked(conn, call.tenant_id, [leg.identity]):
-        await store.leg_failed(leg.call_id, leg.room_identity, EndReason.DO_NOT_CALL)
+    if refusal := await rules.refusal(conn, call.tenant_id, leg.identity, leg.from_number):
+        await store.leg_failed(leg.call_id, leg.room_identity, refusal)
         return None
     if not await store.dialing(leg.call_id, leg.id):
         return None

@@ -103,7 +103,7 @@ class Watcher:
         self._db = db
         self._rooms = rooms
         self._limits = Limits.of(settings)
-        self._price_micros = price_micros(settings, ["pstn"])
+        self._price_micros = price_micros(settings, "pstn")
         self._patience = Patience(GAP_S)
         self._livekit_answers = True
         self._was_away = False

@@ -27,6 +27,7 @@ const ENDINGS = {
   room_deleted: "The call was ended",
   max_duration: "The call reached its longest duration",
   silence: "Nobody said anything any more",
+  credits_used_up: "The credits are used up",
   provider_failed: "A speech or language service failed",
 };
 const ENDED = new Set(["call.completed", "call.failed"]); // kinds of events

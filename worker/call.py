@@ -19,6 +19,7 @@ from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from prompts import render
+from worker.credits import wait_until_used_up
 from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.providers import Providers
@@ -38,9 +39,11 @@ ENTER_S = 10.0  # an agent that is not in the room by then gives the call to ano
 LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last word has left the worker
 PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
 STEP_S = 10.0
-APOLOGY_S = 20.0  # to say that the call cannot go on, with what may not work either
+LAST_WORDS_S = 20.0  # to say why the call cannot go on, with what may not work either
 PUT_OUT_AGAIN_S = 1.0
-SPOKEN_ENDS = frozenset({EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED})
+SPOKEN_ENDS = frozenset(
+    {EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED, EndReason.CREDITS_USED_UP}
+)
 
 
 class Call:
@@ -58,6 +61,7 @@ class Call:
         self._context = context
         self._providers = providers
         self._settings = providers.settings
+        self._database = database
         self._row = taken.row
         self._agent = AgentSnapshot.stored(taken.row.agent)
         self._lease = taken.lease
@@ -252,6 +256,7 @@ class Call:
             path = self._settings.recordings_dir / name
             self._recorder = Recorder(path, self._clock.now, starts_at_s, self._recording_failed)
         self._parts.start("duration", self._watch_duration)
+        self._parts.start("credits", self._watch_credits)
 
     async def _start(self, store: CallStore) -> None:
         await store.start(self._row.id)
@@ -277,20 +282,25 @@ class Call:
         await asyncio.sleep(self._agent.max_duration_s - self._clock.now())
         self.end(EndReason.MAX_DURATION)
 
+    async def _watch_credits(self) -> None:
+        if await wait_until_used_up(self._database, self._row.id):
+            await self._end_saying("credits_used_up", EndReason.CREDITS_USED_UP)
+
     async def _watch_silence(self, speaker: Speaker) -> None:
         await speaker.wait_silence(self._agent.silence_reminder_s, self._agent.silence_timeout_s)
         self.end(EndReason.SILENCE)
 
     def _give_up(self) -> None:
-        self._parts.start("apology", self._apologise, restarts=0)
+        self._parts.start("apology", lambda: self._end_saying("failed", EndReason.PROVIDER_FAILED), restarts=0)
 
-    async def _apologise(self) -> None:
+    async def _end_saying(self, key: str, reason: EndReason) -> None:
+        """Say one of the agent's own phrases, and end the call."""
         try:
             if self._speaker is not None:
-                async with asyncio.timeout(APOLOGY_S):
-                    await self._speaker.say("failed").wait_for_playout()
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await self._speaker.break_off(key)
         finally:  # a session that is closing cannot even say that
-            self.end(EndReason.PROVIDER_FAILED)
+            self.end(reason)
 
     def _still_speaking_s(self) -> float:
         return self._speaker.remaining_s if self._speaker is not None else 0.0

@@ -29,7 +29,7 @@ async def take_in(context: JobContext, settings: Settings, database: Database, p
 
         async def write() -> str | None:
             async with database.writing() as connection:
-                return await receive(connection, incoming, price_micros(settings, ["pstn"]))
+                return await receive(connection, incoming, price_micros(settings, "pstn"))
 
         call_id = await persistence.persist(write)
         if call_id is None:

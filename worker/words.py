@@ -15,6 +15,7 @@ _PHRASES = {
         "silence": "I can't hear you any more, so I'll hang up now. Goodbye.",
         "sorry": "I'm sorry, I didn't get that. Could you say it again?",
         "failed": "I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
+        "credits_used_up": "I'm sorry, the credit for this call is used up, so it ends now. Goodbye.",
     },
     "de": {
         "reminder": "Sind Sie noch da?",
@@ -23,6 +24,7 @@ _PHRASES = {
         "silence": "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
         "sorry": "Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
         "failed": "Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
+        "credits_used_up": "Das Guthaben für dieses Gespräch ist leider aufgebraucht, es endet jetzt. Auf Wiederhören.",
     },
     "es": {
         "reminder": "¿Sigue ahí?",
@@ -31,6 +33,7 @@ _PHRASES = {
         "silence": "Ya no le oigo, así que voy a colgar. Adiós.",
         "sorry": "Perdone, no le he entendido. ¿Puede repetirlo?",
         "failed": "Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
+        "credits_used_up": "Lo siento, el saldo de esta llamada se ha agotado y termina ahora. Adiós.",
     },
     "fr": {
         "reminder": "Êtes-vous toujours là ?",
@@ -39,6 +42,7 @@ _PHRASES = {
         "silence": "Je ne vous entends plus, je raccroche. Au revoir.",
         "sorry": "Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
         "failed": "Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",
+        "credits_used_up": "Désolé, le crédit de cet appel est épuisé et il se termine maintenant. Au revoir.",
     },
 }
 

@@ -182,8 +182,8 @@ class CallRow(Answer):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    bill_duration: int = Field(description="Whole seconds.")
-    total_cost: float = Field(description="Dollars.")
+    bill_duration: int = Field(description="Whole seconds from its start to its end.")
+    total_cost: float = Field(description="Dollars: what its participants cost together.")
     metadata: JsonObject
     intelligence_status: str
     participant_count: int

@@ -114,6 +114,8 @@ _PARTICIPANT: Example = {
     "created_at": TIME,
     "joined_at": TIME,
     "left_at": LATER,
+    "bill_duration": 300,
+    "cost": 0.3,
 }
 _BROWSER_KEY: Example = {
     "id": ID,

@@ -80,6 +80,8 @@ class Participant(Answer):
     created_at: datetime
     joined_at: datetime | None
     left_at: datetime | None
+    bill_duration: int = Field(description="Whole seconds, once the call is over.")
+    cost: float = Field(description="Dollars; the `total_cost` of a call is the sum of these.")
 
 
 class PrimaryParticipant(Answer):

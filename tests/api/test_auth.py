@@ -84,7 +84,7 @@ async def test_a_publishable_key_calls_over_the_channels_it_permits(
         ("phone", 2, "webrtc"): 403,
         ("both", 1, "webrtc"): 201,
         ("both", 1, "pstn"): 202,
-        ("both", 2, "webrtc"): 202,
+        ("both", 2, "webrtc"): 403,
     }
     token = {"agent_id": agent}
     assert (await api.post("/v1/realtime/token", token, key=web)).status == 201
@@ -106,6 +106,8 @@ async def test_a_publishable_key_calls_one_phone_and_chooses_neither_agent_nor_c
         return await api.post("/v1/calls", {"agent_id": agent, **body}, key=key)
 
     two = await call(participants=[phone(), phone("+15551234568")])
+    beside = await call(participants=[phone(), browser()])
+    assert [answer.body["code"] for answer in (two, beside)] == ["one_phone_only"] * 2
     chosen = await call(participants=[phone(from_number="+15559876543")])
     foreign = await call(participants=[phone()], agent_id=other)
     token = await api.post("/v1/realtime/token", {"agent_id": other}, key=key)

@@ -1,5 +1,6 @@
 """Credits of metered tenants, and the command line that makes tenants, keys and credits."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
-from tests.api.conftest import Api, Command, MakeTenant, browser, phone, run_api
+from tests.api.conftest import Answer, Api, Command, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings, now
 
 Make = Callable[..., Awaitable[str]]
@@ -48,37 +49,80 @@ async def test_a_metered_tenant_without_credits_gets_402_and_no_call(
     assert (await api.get("/v1/calls", key=key)).body["total"] == 0
 
 
-async def test_a_call_is_charged_once_when_it_ends_at_the_price_of_its_dearest_transport(
-    settings: MakeSettings,
-):
+@pytest.fixture
+async def priced(settings: MakeSettings) -> Any:
+    """An API where a minute has its price: 6 cents for a browser, 12 for a phone."""
     async for api in run_api(settings(price_per_minute_webrtc=0.06, price_per_minute_pstn=0.12)):
-        async with api.database.writing() as conn:
-            tenant_id = (await create_tenant(conn, "Acme", metered=True)).id
-            await add_credits(conn, tenant_id, 1_000_000)
-            _, key = await create_secret_key(conn, tenant_id, "tests")
-        agent = (await api.post("/v1/agents", {"name": "Aria"}, key=key)).body["id"]
-        await api.post("/v1/numbers", {"number": "+15559876543"}, key=key)
-        browser_only = await charged_call(api, key, agent, [])
-        with_a_phone = await charged_call(api, key, agent, [phone()])
-        assert (browser_only["bill_duration"], browser_only["total_cost"]) == (90, 0.09)
-        assert (with_a_phone["bill_duration"], with_a_phone["total_cost"]) == (90, 0.18)
-        assert (await api.get("/v1/auth/me", key=key)).body["credits"] == 0.73
+        yield api
 
 
-async def charged_call(api: Api, key: str, agent: str, added: list[dict[str, Any]]) -> dict[str, Any]:
-    """A call of 90 seconds that is ended twice."""
-    body = {"agent_id": agent, "participants": [browser()]}
-    call = (await api.post("/v1/calls", body, key=key)).body["id"]
-    if added:
-        joined = await api.post(f"/v1/calls/{call}/participants", {"participants": added}, key=key)
-        assert joined.status == 202
-    start = now() - timedelta(seconds=90)
+async def acme(api: Api, dollars: float) -> tuple[str, str]:
+    """The key of a metered tenant with so many dollars, and one of its agents."""
     async with api.database.writing() as conn:
+        tenant_id = (await create_tenant(conn, "Acme", metered=True)).id
+        await add_credits(conn, tenant_id, round(dollars * 1_000_000))
+        _, key = await create_secret_key(conn, tenant_id, "tests")
+    agent = (await api.post("/v1/agents", {"name": "Aria"}, key=key)).body["id"]
+    await api.post("/v1/numbers", {"number": "+15559876543"}, key=key)
+    return key, agent
+
+
+async def test_a_call_is_charged_when_it_ends_for_each_leg_what_its_transport_costs(priced: Api):
+    key, agent = await acme(priced, dollars=1)
+    body = {"agent_id": agent, "participants": [browser()]}
+    call = (await priced.post("/v1/calls", body, key=key)).body["id"]
+    added = await priced.post(f"/v1/calls/{call}/participants", {"participants": [phone()]}, key=key)
+    assert added.status == 202
+    start = now() - timedelta(seconds=90)
+    async with priced.database.writing() as conn:
+        await CallStore(conn, start).participant_joined(call, "browser-tab-1")
         await CallStore(conn, start).start(call)
+        leg = f"phone_{added.body['participants'][0]['id']}"
+        await CallStore(conn, start + timedelta(seconds=60)).participant_joined(call, leg)
         for _ in range(2):
             await CallStore(conn, start + timedelta(seconds=90)).finish(call, EndReason.CALLER_HUNG_UP)
-    row: dict[str, Any] = (await api.get(f"/v1/calls/{call}", key=key)).body
-    return row
+    detail = (await priced.get(f"/v1/calls/{call}", key=key)).body
+    assert (detail["bill_duration"], detail["total_cost"]) == (90, 0.15)
+    assert [(leg["bill_duration"], leg["cost"]) for leg in detail["participants"]] == [(90, 0.09), (30, 0.06)]
+    assert (await priced.get("/v1/auth/me", key=key)).body["credits"] == 0.85
+
+
+async def test_a_minute_for_each_participant_is_reserved_and_free_again_when_the_call_is_over(priced: Api):
+    key, agent = await acme(priced, dollars=0.30)
+
+    async def ask(path: str, body: dict[str, Any], **more: Any) -> Answer:
+        return await priced.post(f"/v1/{path}", {"agent_id": agent} | body, key=key, **more)
+
+    three = {"to": ["+15551234567", "+15551234568", "+15551234569"]}
+    for path in ("calls/fanout", "calls/batch"):
+        refused = await ask(path, three)
+        assert (refused.status, refused.body["code"]) == (402, "insufficient_credits")
+        assert "0.36 dollars, 0.3 are left" in refused.body["error"]
+    assert (await priced.get("/v1/calls", key=key)).body["total"] == 0
+
+    two = {"participants": [phone(), browser()]}
+    first = [await ask("calls", two, headers={"Idempotency-Key": "once"}) for _ in range(3)]
+    [call] = {answer.body["id"] for answer in first}
+
+    async def add(person: dict[str, Any]) -> Answer:
+        return await priced.post(f"/v1/calls/{call}/participants", {"participants": [person]}, key=key)
+
+    assert (await add(phone("+15551234568"))).status == 202
+    late = await add(browser("late"))
+    assert (late.status, late.body["code"]) == (402, "insufficient_credits"), "all 0.30 are reserved"
+    refused_now: dict[str, dict[str, Any]] = {
+        "calls": {"participants": [browser()]},
+        "realtime/token": {},
+        "calls/fanout": {"to": ["+15551234569"]},
+        "calls/batch": {"to": ["+15551234569"]},
+    }
+    for path, body in refused_now.items():
+        assert (await ask(path, body)).status == 402, path
+    assert (await priced.post(f"/v1/calls/{call}/end", key=key)).status == 200
+    assert (await ask("calls/batch", {"to": ["+15551234567", "+15551234568"]})).status == 202
+    at_once = await asyncio.gather(*(ask("calls", {"participants": [browser()]}) for _ in range(5)))
+    assert sorted(answer.status for answer in at_once) == [201, 402, 402, 402, 402]
+    assert (await priced.get("/v1/auth/me", key=key)).body["credits"] == 0.30, "nobody was there yet"
 
 
 async def test_the_command_line_makes_a_key_of_the_default_tenant(api: Api, command: Command):

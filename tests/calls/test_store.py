@@ -14,7 +14,7 @@ from calls.database import DEFAULT_TENANT, Database
 from calls.errors import NotFound
 from calls.states import CallStatus, EndReason, outcome
 from calls.store import CallStore
-from calls.tables import call_events, deliveries, jobs, participants, recordings, tenants
+from calls.tables import call_events, deliveries, jobs, participants, recordings
 from calls.webhooks import WebhookEvent, create_webhook
 
 pytestmark = pytest.mark.restless
@@ -96,31 +96,6 @@ async def test_a_finished_call_moves_no_more(database, running, finish):
         assert await leases.take(connection, call.id, "another", "agent-2") is None
 
 
-async def test_a_metered_tenant_is_charged_once_by_the_started_minute_fraction(database, running):
-    async with database.writing() as connection:
-        await connection.execute(sa.update(tenants).values(metered=True, credits_micros=1_000_000))
-    call, _ = await running(price_micros_per_minute=60_000)
-    started = (await row_of(database, call.id)).started_at
-
-    async def end() -> bool:
-        async with database.writing() as connection:
-            store = CallStore(connection, started + timedelta(seconds=90))
-            return await store.finish(call.id, EndReason.CALLER_HUNG_UP)
-
-    assert sum(await asyncio.gather(end(), end(), end())) == 1
-    row = await row_of(database, call.id)
-    assert (row.bill_duration, row.cost_micros) == (90, 90_000)
-    async with database.reading() as connection:
-        assert (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one() == 910_000
-
-
-async def test_an_unmetered_tenant_keeps_its_credits(database, running, finish):
-    call, _ = await running(price_micros_per_minute=60_000)
-    await finish(call.id, EndReason.CALLER_HUNG_UP)
-    async with database.reading() as connection:
-        assert (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one() == 0
-
-
 async def test_counts_follow_every_transition(database, place, running, finish):
     await place()
     call, _ = await running()
@@ -175,9 +150,9 @@ async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(datab
 async def test_what_happened_before_an_end_that_was_written_sooner_is_written_all_the_same(
     database, place, keyring, reason
 ):
-    people = [NewParticipant("webrtc", name) for name in ("ada", "bob", "eve", "zoe")]
+    people = [NewParticipant("webrtc", name, price_micros_per_minute=60) for name in ("ada", "bob", "eve", "zoe")]
     wanted = {"summary": {"enabled": True}, "recording": {"enabled": True}}
-    call = await place(participants=people, post_call=wanted, price_micros_per_minute=60)
+    call = await place(participants=people, post_call=wanted)
     told = [WebhookEvent.CALL_STARTED, WebhookEvent.CALL_COMPLETED, WebhookEvent.CALL_FAILED]
     async with database.writing() as connection:
         await create_webhook(connection, keyring, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=told)
@@ -206,7 +181,7 @@ async def test_what_happened_before_an_end_that_was_written_sooner_is_written_al
 
     row = await row_of(database, call.id)
     assert (row.status, row.end_reason, row.intelligence_status) == ("completed", reason, "pending")
-    assert (row.started_at, row.ended_at, row.bill_duration, row.cost_micros) == (ago(20), ended, 20, 20)
+    assert (row.started_at, row.ended_at, row.bill_duration, row.cost_micros) == (ago(20), ended, 20, 15 + 10 + 9)
     assert sorted(set(await jobs_of(database, call.id))) == ["deliver", "post_call", "store_recording"]
     async with database.reading() as connection:
         query = sa.select(deliveries.c.event, deliveries.c.payload).where(deliveries.c.call_id == call.id)

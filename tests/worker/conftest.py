@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.worker.caller import Caller
 from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
 
-OF_THE_CALL = ("variables", "metadata", "post_call", "price_micros_per_minute")
+OF_THE_CALL = ("variables", "metadata", "post_call", "tenant_id")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Stage:
 
     def __init__(self, settings: Settings, database: Database, rooms: Rooms) -> None:
         self._settings = settings
-        self._database = database
+        self.database = database
         self._rooms = rooms
 
     async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
@@ -125,27 +125,29 @@ class Stage:
         *,
         people: tuple[str, ...] = ("alice",),
         phones: Sequence[NewParticipant] = (),
+        price_micros_per_minute: int = 0,
         **more: Any,
     ) -> Talk:
         """The same without its room, so that no agent comes yet; to phones, if some are given."""
-        own = {name: more.pop(name) for name in OF_THE_CALL if name in more}
+        invited = list(phones) or [NewParticipant("webrtc", name) for name in people]
+        own: dict[str, Any] = {"tenant_id": DEFAULT_TENANT}
+        own |= {name: more.pop(name) for name in OF_THE_CALL if name in more}
         config = {"system_prompt": "You are helpful.", "max_duration_s": 3600} | more
         agent_id = str(uuid.uuid4())
         new = NewCall(
-            tenant_id="default",
             agent={"id": agent_id, "name": "Ada", **config},
-            participants=list(phones) or [NewParticipant("webrtc", name) for name in people],
+            participants=[replace(one, price_micros_per_minute=price_micros_per_minute) for one in invited],
             **own,
         )
-        async with self._database.writing() as connection:
-            row = {"id": agent_id, "tenant_id": "default", "name": "Ada", "config": config}
+        async with self.database.writing() as connection:
+            row = {"id": agent_id, "tenant_id": new.tenant_id, "name": "Ada", "config": config}
             await connection.execute(sa.insert(agents).values(row))
             await CallStore(connection).create(new)
         return self.talk(new.id)
 
     def talk(self, call_id: str) -> Talk:
         """A call that is there."""
-        return Talk(call_id, self._database, self._rooms, self._settings)
+        return Talk(call_id, self.database, self._rooms, self._settings)
 
 
 @pytest.fixture(scope="session")

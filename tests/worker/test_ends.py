@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
+from calls.keys import add_credits, create_tenant, get_tenant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
@@ -17,6 +18,8 @@ from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
 from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, Talk, take_over
+from worker.call import LAST_WORDS_S
+from worker.words import phrase
 
 pytestmark = pytest.mark.restless
 
@@ -105,6 +108,25 @@ async def by_a_lost_connection(stage: Stage, until: Until) -> None:
     assert row.bill_duration == math.ceil((row.ended_at - row.started_at).total_seconds())
 
 
+async def by_used_up_credits(stage: Stage, until: Until) -> None:
+    async with stage.database.writing() as connection:
+        tenant_id = (await create_tenant(connection, "Acme", metered=True)).id
+        await add_credits(connection, tenant_id, 6_000)
+    monologue = HELLO * 20
+    call = await stage.call(tenant_id=tenant_id, price_micros_per_minute=60_000, first_message=monologue)
+    async with call.caller():
+        row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "credits_used_up")
+    told, why = [line.text for line in await call.transcript()]
+    assert monologue.startswith(told)
+    assert why == phrase("credits_used_up", "en")
+    assert (row.ended_at - row.started_at).total_seconds() > 6, "a thousand a second"
+    async with stage.database.reading() as connection:
+        tenant = await get_tenant(connection, tenant_id)
+    assert (tenant.credits_micros, tenant.reserved_micros) == (6_000 - row.cost_micros, 0)
+    assert -LAST_WORDS_S * 1000 < tenant.credits_micros <= 0
+
+
 def phone_that_rings(call: Talk) -> Caller:
     """As LiveKit's SIP bridge puts it into the room."""
     settings = call.settings
@@ -171,11 +193,10 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
     await asyncio.gather(
         *(way(stage, until) for way in (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room))
     )
-    await asyncio.gather(
-        *(way(stage, until) for way in (by_its_length, by_silence, not_at_all_when_another_worker_has_it))
-    )
+    await asyncio.gather(*(way(stage, until) for way in (by_its_length, by_silence, by_used_up_credits)))
     await asyncio.gather(
         not_at_all_when_the_agent_is_put_out(stage, until),
+        not_at_all_when_another_worker_has_it(stage, until),
         by_the_last_person_when_a_phone_is_not_picked_up(stage, until),
         by_a_caller_who_left_before_the_agent_came(stage, until),
         lost,

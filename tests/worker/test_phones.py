@@ -18,12 +18,16 @@ from calls.encryption import Keyring
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants
+from tests.api.conftest import Answer, Api, run_api
+from tests.api.conftest import browser as a_browser
+from tests.api.conftest import phone as a_phone
 from tests.conftest import Until
 from tests.pipeline.mortal import mortal
 from tests.providers import Providers
 from tests.servers import LiveKitServer, free_port
 from tests.telephony import FORMS, PhoneNetwork, State
 from tests.telephony.sound import read, seconds_of_sound
+from tests.worker.caller import Caller
 from tests.worker.conftest import Talk, make_settings
 from tests.worker.house import House, open_house
 
@@ -277,7 +281,7 @@ async def test_a_call_goes_on_as_long_as_one_of_its_phones_does_and_one_that_lef
 
     busy.declines_with = None
     async with house.database.writing() as conn:
-        assert await CallStore(conn).add_participants(DEFAULT_TENANT, call.id, [phone_of(second)], 0)
+        assert await CallStore(conn).add_participants(DEFAULT_TENANT, call.id, [phone_of(second)])
     await until(lambda: busy.state is State.ANSWERED)
     await one.hang_up()
     await until(lambda: call.has_happened("leg.ended"))
@@ -287,6 +291,77 @@ async def test_a_call_goes_on_as_long_as_one_of_its_phones_does_and_one_that_lef
     assert row.end_reason == "caller_hung_up"
     assert await legs(call) == [(first, "left", None), (second, "failed", "busy"), (second, "left", None)]
     assert (len(one.rings), len(busy.rings)) == (1, 2)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def api(house: House) -> AsyncIterator[Api]:
+    """The house's API, where a minute costs 6 cents in a browser, and 12 on a phone."""
+    prices = {"price_per_minute_webrtc": 0.06, "price_per_minute_pstn": 0.12}
+    async for running in run_api(house.settings.model_copy(update={"api_port": free_port(), **prices})):
+        yield running
+
+
+async def test_people_come_into_a_phones_call_each_is_heard_and_named_and_the_last_who_leaves_ends_it(
+    house, network, api, providers, until
+):
+    first, second = a_number(), a_number()
+    one, other = await network.phone(first), await network.phone(second)
+    providers.hear_with(lambda utterance: f"I speak on line {utterance.stream}.")
+    agent = (await api.post("/v1/agents", {"name": "Ada", "first_message": HELLO})).body["id"]
+    placed = await api.post("/v1/calls", {"agent_id": agent, "participants": [a_phone(first, from_number=OURS)]})
+    call = house.stage.talk(placed.body["id"])
+    await until(lambda: call.has_said("agent", HELLO))
+
+    async def add(*people: dict[str, Any]) -> Answer:
+        answer: Answer = await api.post(f"/v1/calls/{call.id}/participants", {"participants": people})
+        return answer
+
+    added = await add(a_browser("bob"), a_phone(second))
+    assert added.status == 202
+    access = added.body["participants"][0]["access"]
+    async with Caller(access["url"], access["token"]) as bob:
+        await until(lambda: other.state is State.ANSWERED)
+        await until(lambda: call.has_joined("bob"))
+        speech = read(SPEECH)
+        await asyncio.gather(one.say(speech), other.say(speech), bob.say())
+        await until(lambda: has_heard(call, first, second, "bob"))
+        assert (await add(a_phone(second))).status == 409, "it is there"
+
+        await one.hang_up()
+        await until(lambda: call.has_happened("leg.ended"))
+        assert (await add(a_phone(first))).status == 202
+        await until(lambda: one.state is State.ANSWERED)
+        await until(lambda: legs_have(call, "joined", 3))
+        await other.hang_up()
+        await one.hang_up()
+        await until(lambda: legs_have(call, "left", 3))
+        assert await call.status() == "in_progress"
+    assert (await until(call.ended)).end_reason == "caller_hung_up"
+    assert (len(one.rings), len(other.rings)) == (2, 1)
+
+    detail = (await api.get(f"/v1/calls/{call.id}")).body
+    people = detail["participants"]
+    assert [who["identity"] for who in people] == [first, "bob", second, first]
+    assert {who["status"] for who in people} == {"left"}
+    said = [line for line in detail["transcript"]["segments"] if line["speaker"] == "user"]
+    names = {who["id"]: who["identity"] for who in people}
+    assert all(names[line["participant_id"]] == line["participant_identity"] for line in said)
+    of_each = [[line for line in said if line["participant_identity"] == who] for who in (first, second, "bob")]
+    lines = [{line["text"] for line in lines} for lines in of_each]
+    assert len(set.union(*lines)) == sum(map(len, lines)), "each has a stream of its own"
+    assert max(lines[0]["started_at_ms"] for lines in of_each) < min(lines[0]["ended_at_ms"] for lines in of_each)
+    cents = {"webrtc": 6, "pstn": 12}
+    assert all(who["cost"] == pytest.approx(cents[who["transport"]] * who["bill_duration"] / 6000) for who in people)
+    assert all(0 < who["bill_duration"] <= detail["bill_duration"] for who in people)
+    assert detail["total_cost"] == pytest.approx(sum(who["cost"] for who in people))
+
+
+async def has_heard(call: Talk, *identities: str) -> bool:
+    return {line.participant_identity for line in await call.transcript()} >= set(identities)
+
+
+async def legs_have(call: Talk, status: str, count: int) -> bool:
+    return [leg[1] for leg in await legs(call)].count(status) == count
 
 
 async def test_a_dial_that_is_killed_before_any_of_its_commits_rings_at_most_once(house, network, until):

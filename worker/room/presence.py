@@ -142,6 +142,7 @@ class Presence:
         if not _is_human(participant):
             return
         identity = participant.identity
+        left_at = None
         if identity in self._here:
             self._here.discard(identity)
             left_at = self._journal.put(lambda store: store.participant_left(self._call_id, identity))
@@ -154,7 +155,7 @@ class Presence:
         if participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         else:
-            self._end_if_deserted()
+            self._end_if_deserted(left_at)
 
     def _note_failed(self, identity: str, reason: EndReason) -> None:
         async def fail(store: CallStore) -> None:
@@ -164,13 +165,16 @@ class Presence:
 
         self._journal.put(fail)
 
-    def _end_if_deserted(self) -> None:
-        """End the call if all who were here are gone, unless a phone rings: it may be picked up."""
+    def _end_if_deserted(self, left_at: datetime | None = None) -> None:
+        """End the call if all who were here are gone, unless a phone rings: it may be picked up.
+
+        Should the last of them have left just now, the call was over at that very moment.
+        """
         absence = self._absence
         if absence is None or any(_is_human(one) for one in self._room.remote_participants.values()):
             return
         if not absence.may_return:
-            self._on_end(absence.reason, None)
+            self._on_end(absence.reason, left_at)
             return
         self._stop_waiting()
         loop = asyncio.get_running_loop()

@@ -163,6 +163,11 @@ class Speaker:
         """Say one of its own phrases, whatever the people say meanwhile."""
         return self._session.say(phrase(key, self._language), allow_interruptions=False)
 
+    async def break_off(self, key: str) -> None:
+        """Say one of its own phrases instead of what it was saying; return when that was heard."""
+        await self._session.interrupt(force=True)
+        await self.say(key).wait_for_playout()
+
     async def wait_silence(self, reminder_s: float, timeout_s: float) -> None:
         """Return once it has said goodbye to people who say nothing."""
         await Silence(self._session, self._language, reminder_s, timeout_s).wait()
