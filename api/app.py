@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api import (
     agents,
+    batches,
     calls,
     dnc,
     end,
@@ -36,6 +37,8 @@ from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     ActiveCallsQuery,
     AgentCallsQuery,
+    Batch,
+    BatchPage,
     CallDetail,
     CallPage,
     CallPageQuery,
@@ -92,6 +95,7 @@ from calls.storage import Storage
 OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE
 CALL = "/v1/calls/{id}"
+BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
 NUMBER = "/v1/numbers/{number}"
 WEBHOOK = "/v1/webhooks/{id}"
@@ -116,7 +120,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/calls", placing.create, {201: CreatedCall, 202: CreatedCall}, who=BROWSERS, body=CreateCall,
         errors=(402, 404, 409, 422, 429, 503), idempotent=True),
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
-        errors=(402, 404, 422), idempotent=True),
+        errors=(402, 404, 409, 422), idempotent=True),
+    Route("GET", "/v1/calls/batch", batches.list_page, {200: BatchPage}, query=Page),
+    Route("GET", BATCH, batches.get, {200: Batch}),
+    Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,)),
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
         errors=(402, 404, 409, 422), idempotent=True),
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,

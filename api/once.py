@@ -80,8 +80,13 @@ def _once(request: web.Request, body: BaseModel) -> Once | None:
     key = request[KEY]
     # A browser's key is public: it must not reach an answer that another key was given.
     scope = f"{request.path} {key.id}" if key.publishable else request.path
+    return Once(key.tenant_id, value, scope, fingerprint(body))
+
+
+def fingerprint(body: BaseModel) -> str:
+    """The same for bodies that mean the same."""
     canonical = orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    return Once(key.tenant_id, value, scope, hashlib.sha256(canonical).hexdigest())
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def _room_of(outcome: Outcome) -> str | None:

@@ -7,11 +7,11 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
-from api.once import Outcome, answer_once
+from api.once import Outcome, answer_once, fingerprint
 from api.placing import place
 from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
-from calls import dnc, rules
+from calls import batches, dnc, rules
 from calls.agent_config import AgentSnapshot
 from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
@@ -33,11 +33,21 @@ class Target:
 
 
 async def create_batch(request: web.Request, body: CreateBatch) -> web.Response:
-    """A call for each recipient who can be called; the others are named with the reason."""
+    """A call for each recipient who can be called; the others are named with the reason.
+
+    The same batch again is answered as the first time, whatever has become of it.
+    """
     targets = _targets(body)
+    tenant_id = request[KEY].tenant_id
+    batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
 
     async def work(conn: AsyncConnection) -> Outcome:
-        return Outcome(202, await _batch(request, conn, body, targets))
+        given = await batches.begin(conn, tenant_id, batch_id, body.agent_id, fingerprint(body))
+        if given is not None:
+            return Outcome(202, CreatedBatch(**given))
+        answer = await _batch(request, conn, body, targets, batch_id)
+        await batches.keep(conn, tenant_id, batch_id, answer.model_dump(mode="json"))
+        return Outcome(202, answer)
 
     return await answer_once(request, body, work)
 
@@ -71,11 +81,16 @@ async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response
     return await answer_once(request, body, work)
 
 
-async def _batch(request: web.Request, conn: AsyncConnection, body: CreateBatch, targets: list[Target]) -> CreatedBatch:
+async def _batch(
+    request: web.Request,
+    conn: AsyncConnection,
+    body: CreateBatch,
+    targets: list[Target],
+    batch_id: str,
+) -> CreatedBatch:
     key = request[KEY]
     agent = snapshot(await get_agent(conn, key.tenant_id, body.agent_id))
     post_call = merge(AgentSnapshot.stored(agent).post_call, body.post_call).given()
-    batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]
     shown = await rules.with_caller_ids(

@@ -118,8 +118,9 @@ def _moment(at: datetime) -> str:
 
 def _participant(call_id: str) -> dict[str, Any]:
     at = _moment(datetime(2026, 1, 1, tzinfo=UTC))
-    fixed = {"position": 0, "transport": "webrtc", "identity": "ada", "status": "left", "metadata": "{}"}
-    return {"id": str(uuid.uuid4()), "call_id": call_id, "created_at": at, **fixed}
+    who = {"tenant_id": DEFAULT_TENANT, "transport": "webrtc", "identity": "ada", "room_identity": "ada"}
+    fixed = {"position": 0, "status": "left", "metadata": "{}"}
+    return {"id": str(uuid.uuid4()), "call_id": call_id, "created_at": at, **who, **fixed}
 
 
 def _segments(call_id: str) -> Iterator[dict[str, Any]]:

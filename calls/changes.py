@@ -13,6 +13,7 @@ from calls.errors import DatabaseAway
 CALLS = "calls"  # a stream of a call has something to send
 JOBS = "jobs"  # a job may be claimed that could not be before
 TRUNKS = "trunks"  # LiveKit should have something else of a tenant's trunk than before
+TURNS = "turns"  # it may be the turn of a call that waits, or of a phone
 
 CHANNEL = "callroom"
 POLL_S = 0.02  # how often SQLite's data version is read; reading it takes no lock and touches no table

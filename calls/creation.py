@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs
+from calls.changes import TURNS, mark
 from calls.clock import moment
 from calls.counts import count
 from calls.events import EventKind
 from calls.states import CallStatus, IntelligenceStatus, ParticipantStatus
 from calls.tables import call_events, calls, participants
 
-OPEN_ATTEMPTS = 10  # with the queue's backoff, LiveKit may be away for a quarter of an hour
 DIAL_ATTEMPTS = 5  # only the first one dials; others look what became of that
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
@@ -92,7 +92,7 @@ class NewCall:
 
     @property
     def waits_for_room(self) -> bool:
-        """Whether the pipeline is to open its room. For a browser, whoever answers it does."""
+        """Whether the pipeline is to open its room, when it is its turn. For a browser, whoever answers it does."""
         return self.inbound_room is None and all(one.is_phone for one in self.participants)
 
 
@@ -120,8 +120,8 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
         "created_at": moment(conn),
     }
     await conn.execute(_INSERT_EVENTS, [{"call_id": call.id, **first} for call in new])
-    if rooms := [(call.id, {"call_id": call.id}) for call in new if call.waits_for_room]:
-        await jobs.enqueue_all(conn, "open_room", rooms, queue="rooms", tenant_id=tenant_id, max_attempts=OPEN_ATTEMPTS)
+    if any(call.waits_for_room for call in new):
+        mark(conn, TURNS)
     return written
 
 
@@ -155,6 +155,7 @@ async def insert_participants(
         {
             "id": one.id,
             "call_id": call_id,
+            "tenant_id": tenant_id,
             "position": position,
             "transport": one.transport,
             "identity": one.identity,
@@ -190,5 +191,6 @@ def _row(call: NewCall, at: datetime) -> dict[str, Any]:
         "reserved_micros": call.reserved_micros,
         "batch_id": call.batch_id,
         "created_at": at,
+        "admitted_at": None if call.waits_for_room else at,
         "dispatches": 0 if call.waits_for_room else 1,  # a room is created with its first dispatch
     }

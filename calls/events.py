@@ -7,6 +7,7 @@ class EventKind(StrEnum):
     """What happened; `docs/events.md` says what each kind means and what its `data` holds."""
 
     CALL_CREATED = "call.created"
+    CALL_WAITING = "call.waiting"
     CALL_STARTED = "call.started"
     CALL_COMPLETED = "call.completed"
     CALL_FAILED = "call.failed"

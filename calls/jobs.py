@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.changes import CALLS, JOBS, mark
+from calls.changes import CALLS, JOBS, TURNS, mark
 from calls.clock import moment
 from calls.database import Database, upsert
 from calls.tables import jobs
@@ -267,6 +267,12 @@ class JobQueue:
         async with self._db.writing() as conn:
             run_at = moment(conn) + timedelta(seconds=after_s)
             return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, attempt=job.attempt - 1)
+
+    async def park(self, job: Job) -> bool:
+        """Run the job again when it is told to `start`; no attempt is used up. False if it is no longer ours."""
+        async with self._db.writing() as conn:
+            mark(conn, TURNS)
+            return await _settle(conn, job, state=JobState.WAITING, run_at=NEVER, attempt=job.attempt - 1)
 
     async def retry(self, job: Job, reason: str, after_s: float | None = None) -> bool:
         """The attempt failed: run again after `after_s` or the usual backoff, or be dead if it was the last."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from calls import idempotency
 from calls.clock import moment
 from calls.database import Database
-from calls.tables import deliveries, idempotency_keys, jobs
+from calls.tables import deliveries, idempotency_keys, jobs, workers
 from calls.webhooks import DeliveryStatus
 
 BATCH = 1000
@@ -30,6 +30,7 @@ _EXPIRIES = (
     _Expiry(jobs, jobs.c.finished_at, timedelta(days=7)),
     # Long enough to find out what a server missed, and have it sent again.
     _Expiry(deliveries, deliveries.c.created_at, timedelta(days=30), deliveries.c.status != DeliveryStatus.PENDING),
+    _Expiry(workers, workers.c.told_at, timedelta(hours=1)),
     _Expiry(idempotency_keys, idempotency_keys.c.created_at, idempotency.KEPT),
 )
 

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     pipeline_host: str = "127.0.0.1"
     pipeline_port: int = Field(8082, ge=0, le=65535)
 
+    phone_calls_at_once: int = Field(50, ge=1)  # of one tenant: phones that it calls, and that call it
+    phone_calls_per_second: int = Field(5, ge=1)  # that one tenant begins
+
     join_timeout_s: float = Field(60, gt=0)
     ring_timeout_s: float = Field(45, gt=0)
     agent_join_timeout_s: float = Field(5, gt=0)

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs, leases, legs, webhooks
+from calls import admission, batches, jobs, leases, legs, webhooks
 from calls.agent_config import AgentSnapshot
-from calls.changes import CALLS, mark
+from calls.changes import CALLS, TURNS, mark
 from calls.clock import moment
 from calls.closing import close
 from calls.counts import count
@@ -77,6 +77,8 @@ class CallStore:
             participant_count=row.participant_count + len(new),
             reserved_micros=row.reserved_micros + reserved,
         )
+        if not all(one.is_phone for one in new):
+            await admission.let_in(self._connection, row)
         places = [(call_id, position, one) for position, one in enumerate(new, row.participant_count)]
         added = await insert_participants(self._connection, tenant_id, places)
         message = f"{len(new)} participant(s) added"
@@ -94,6 +96,10 @@ class CallStore:
             raise NotFound(message)
         return row
 
+    async def hold(self, call_id: str) -> sa.Row[Any]:
+        """The call's row, which nobody else changes until the commit."""
+        return await self._lock(call_id)
+
     async def agent_joined(self, call_id: str, token: int) -> None:
         """Note that the agent that holds the call's lease is in the room: now phones may ring."""
         await leases.enter(self._connection, call_id, token)
@@ -101,7 +107,7 @@ class CallStore:
         await self._dial(call_id)
 
     async def dialing(self, call_id: str, participant_id: str) -> bool:
-        """Note that a phone is about to be called: whoever gets True calls it, once and for all.
+        """Note that a phone is about to be called, now: whoever gets True calls it, once and for all.
 
         False if the call is over, or the phone is not queued any more.
         """
@@ -110,7 +116,9 @@ class CallStore:
             return False
         queued = (participants.c.id == participant_id, participants.c.status == ParticipantStatus.QUEUED)
         moved = await self._connection.execute(
-            sa.update(participants).where(*queued).values(status=ParticipantStatus.DIALING),
+            sa.update(participants)
+            .where(*queued)
+            .values(status=ParticipantStatus.DIALING, dialed_at=moment(self._connection)),
         )
         if not moved.rowcount:
             return False
@@ -199,6 +207,8 @@ class CallStore:
         elif failed:
             await keep_ahead(self._connection, call_id, self._at)  # of its minute nothing will be spent
         phone = row.transport == "pstn"
+        if phone:
+            mark(self._connection, TURNS)
         kind, message = {
             (True, True): (EventKind.LEG_FAILED, f"PSTN leg failed: {reason}"),
             (True, False): (EventKind.PARTICIPANT_FAILED, f"Participant failed: {reason}"),
@@ -305,6 +315,8 @@ class CallStore:
             await self._expect_recording(row, status)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         await close(self._connection, call_id)
+        if row.batch_id is not None:
+            await batches.call_ended(self._connection, row.tenant_id, row.batch_id)
         return True
 
     async def add_event(
@@ -395,6 +407,7 @@ class CallStore:
         at: datetime,
     ) -> None:
         await self._dial(call_id)
+        mark(self._connection, TURNS)
         mine = participants.c.call_id == call_id
         absent = PARTICIPANT_PRESENT - {ParticipantStatus.JOINED}
         await self._connection.execute(
@@ -408,6 +421,7 @@ class CallStore:
             .values(
                 status=ParticipantStatus.FAILED,
                 end_reason=reason if status is CallStatus.FAILED else EndReason.CANCELED,
+                left_at=sa.case((participants.c.status.in_(RINGS), at), else_=participants.c.left_at),
             ),
         )
 

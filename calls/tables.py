@@ -24,6 +24,11 @@ Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgr
 Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Uuid = sa.String(36)
 
+# A phone that takes one of its tenant's lines.
+ON_LINE = "transport = 'pstn' AND status IN ('dialing', 'ringing', 'joined')"
+
+LEFT_LINE = "transport = 'pstn' AND left_at IS NOT NULL"
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC; naive times are refused, also where the database itself knows no time zones."""
@@ -56,6 +61,11 @@ def _now(context: DefaultExecutionContext) -> datetime:
 
 def _created_at() -> sa.Column[datetime]:
     return sa.Column("created_at", UtcDateTime, nullable=False, default=_now)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """What makes an index a partial one. Only a query that says the same in the same words uses it."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 def _tenant() -> sa.Column[str]:
@@ -137,18 +147,56 @@ calls = sa.Table(
     _created_at(),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
+    # When it was its turn to have an agent: a call to phones only waits for a line, one of a batch for a seat too.
+    sa.Column("admitted_at", UtcDateTime),
     sa.Column("dispatches", sa.Integer, nullable=False, default=0),
     # Set once the call is over and nobody can add to the transcript any more.
     sa.Column("transcript_closed_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
     sa.Index(None, "agent_id", "created_at", "id"),
+    sa.Index("ix_calls_unfinished", "created_at", **_where("status NOT IN ('completed', 'failed')")),
     sa.Index(
-        "ix_calls_unfinished",
-        "created_at",
-        sqlite_where=sa.text("status NOT IN ('completed', 'failed')"),
-        postgresql_where=sa.text("status NOT IN ('completed', 'failed')"),
+        "ix_calls_waiting",
+        *("tenant_id", "batch_id", "created_at", "id"),
+        **_where("admitted_at IS NULL AND status NOT IN ('completed', 'failed')"),
     ),
+    sa.Index(
+        "ix_calls_admitted",
+        "tenant_id",
+        **_where("admitted_at IS NOT NULL AND status NOT IN ('completed', 'failed')"),
+    ),
+    sa.Index("ix_calls_batch", "tenant_id", "batch_id", "status", **_where("batch_id IS NOT NULL")),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("agent_id", Uuid, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),  # a BatchStatus
+    # The request and its answer, which the same request gets again.
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("answer", Json, nullable=False),
+    sa.Column("calls", sa.Integer, nullable=False),
+    sa.Column("rejected", sa.Integer, nullable=False),
+    sa.Column("unfinished", sa.Integer, nullable=False),  # of its calls
+    _created_at(),
+    sa.Column("canceled_at", UtcDateTime),
+    sa.Column("completed_at", UtcDateTime),
+    sa.Index(None, "tenant_id", "created_at", "batch_id"),
+    sa.Index("ix_batches_in_progress", "tenant_id", "created_at", **_where("status = 'in_progress'")),
+)
+
+# How many calls each worker takes at once, and its signs of life.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(100), primary_key=True),
+    sa.Column("seats", sa.Integer, nullable=False),
+    sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("told_at", UtcDateTime, nullable=False),
 )
 
 leases = sa.Table(
@@ -164,7 +212,7 @@ leases = sa.Table(
     sa.Column("renewals", sa.Integer, nullable=False),  # its signs of life
     sa.Column("renewed_at", UtcDateTime, nullable=False),  # the last of them by an agent that was in the room
     sa.Column("changes", sa.Integer, nullable=False),  # how many of its changes to the call are written
-    sa.Index("ix_leases_held", "call_id", sqlite_where=sa.text("held"), postgresql_where=sa.text("held")),
+    sa.Index("ix_leases_held", "call_id", **_where("held")),
 )
 
 call_counts = sa.Table(
@@ -176,16 +224,12 @@ call_counts = sa.Table(
     sa.Column("calls", Number, nullable=False),
 )
 
-_present: dict[str, Any] = {
-    "sqlite_where": sa.text("status NOT IN ('left', 'failed')"),
-    "postgresql_where": sa.text("status NOT IN ('left', 'failed')"),
-}
-
 participants = sa.Table(
     "participants",
     metadata,
     sa.Column("id", Uuid, primary_key=True),
     _call(),
+    _tenant(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("transport", sa.String(8), nullable=False),
     sa.Column("identity", sa.Text, nullable=False),
@@ -203,12 +247,19 @@ participants = sa.Table(
     sa.Column("sip_call_id", sa.Text),
     sa.Column("job_id", Number),
     _created_at(),
+    sa.Column("dialed_at", UtcDateTime),  # a phone: when it was called
     sa.Column("joined_at", UtcDateTime),
     sa.Column("left_at", UtcDateTime),
     sa.UniqueConstraint("call_id", "room_identity"),
     # A phone that left can be dialled again, but is not in a call twice.
-    sa.Index("ix_participants_present", "call_id", "identity", unique=True, **_present),
+    sa.Index(
+        "ix_participants_present", "call_id", "identity", unique=True, **_where("status NOT IN ('left', 'failed')")
+    ),
     sa.Index(None, "call_id", "position"),
+    # The lines that phones take, and those of a moment ago.
+    sa.Index("ix_participants_on_line", "tenant_id", **_where(ON_LINE)),
+    sa.Index("ix_participants_left_line", "tenant_id", "left_at", **_where(LEFT_LINE)),
+    sa.Index("ix_participants_dialed_at", "tenant_id", "dialed_at", **_where("dialed_at IS NOT NULL")),
 )
 
 # When each participant was in its call: a browser may go and come again, and costs nothing in between.
@@ -279,18 +330,8 @@ recordings = sa.Table(
     _created_at(),
 )
 
-_waiting: dict[str, Any] = {
-    "sqlite_where": sa.text("state = 'waiting'"),
-    "postgresql_where": sa.text("state = 'waiting'"),
-}
-_active: dict[str, Any] = {
-    "sqlite_where": sa.text("state = 'active'"),
-    "postgresql_where": sa.text("state = 'active'"),
-}
-_unfinished: dict[str, Any] = {
-    "sqlite_where": sa.text("state IN ('waiting', 'active')"),
-    "postgresql_where": sa.text("state IN ('waiting', 'active')"),
-}
+_waiting, _active = _where("state = 'waiting'"), _where("state = 'active'")
+_unfinished = _where("state IN ('waiting', 'active')")
 
 jobs = sa.Table(
     "jobs",

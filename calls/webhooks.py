@@ -1,4 +1,4 @@
-"""The endpoints of a tenant's own server, what they are told about calls, and what became of each message."""
+"""The endpoints of a tenant's own server, what they are told of calls and batches, and what became of each message."""
 
 import secrets
 import uuid
@@ -32,6 +32,7 @@ class WebhookEvent(StrEnum):
     TRANSCRIPT_READY = "call.transcript.ready"
     RECORDING_READY = "call.recording.ready"
     INTELLIGENCE_READY = "call.intelligence.ready"
+    BATCH_COMPLETED = "batch.completed"
 
 
 class DeliveryStatus(StrEnum):
@@ -118,13 +119,19 @@ async def announce(conn: AsyncConnection, call_id: str, event: str) -> None:
     attempt sends the same bytes. Messages about one call reach one endpoint in the order of these transactions.
     """
     call = (await conn.execute(sa.select(calls).where(calls.c.id == call_id))).one()
-    query = sa.select(webhooks).where(webhooks.c.tenant_id == call.tenant_id, webhooks.c.active)
-    endpoints = [row for row in await conn.execute(query.order_by(webhooks.c.id)) if event in row.events]
+    endpoints = await _subscribed(conn, call.tenant_id, event)
     if not endpoints:
         return
     data = await _call_json(conn, call)
     for endpoint in endpoints:
         await _send(conn, endpoint, event, data, call_id)
+
+
+async def announce_batch(conn: AsyncConnection, tenant_id: str, batch: dict[str, Any]) -> None:
+    """Tell every endpoint that subscribed to it, in the same way, that a batch is over: `batch` is what there is."""
+    data = {name: _iso(value) if isinstance(value, datetime) else value for name, value in batch.items()}
+    for endpoint in await _subscribed(conn, tenant_id, WebhookEvent.BATCH_COMPLETED):
+        await _send(conn, endpoint, WebhookEvent.BATCH_COMPLETED, data, None)
 
 
 async def send_test(conn: AsyncConnection, tenant_id: str, webhook_id: str) -> Row:
@@ -196,6 +203,11 @@ async def give_up_delivery(conn: AsyncConnection, delivery_id: str) -> None:
     """Note that a message that was never taken will not be tried again by itself."""
     pending = (deliveries.c.id == delivery_id, deliveries.c.status == DeliveryStatus.PENDING)
     await conn.execute(deliveries.update().where(*pending).values(status=DeliveryStatus.FAILED))
+
+
+async def _subscribed(conn: AsyncConnection, tenant_id: str, event: str) -> list[Row]:
+    query = sa.select(webhooks).where(webhooks.c.tenant_id == tenant_id, webhooks.c.active).order_by(webhooks.c.id)
+    return [row for row in await conn.execute(query) if event in row.events]
 
 
 async def _send(conn: AsyncConnection, endpoint: Row, event: str, data: dict[str, Any], call_id: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`python -m pipeline`: runs every queue, watches calls and keeps trunks until SIGTERM or SIGINT.
+"""`python -m pipeline`: runs every queue, admits and watches calls, and keeps trunks until SIGTERM or SIGINT.
 
 Then it lets running jobs finish.
 """
@@ -12,6 +12,7 @@ from calls import log
 from calls.health import serve_health
 from calls.jobs import JobQueue
 from calls.settings import Settings
+from pipeline.admission import admit
 from pipeline.deps import Deps, open_deps
 from pipeline.handlers import HANDLERS, QUEUES, Handler
 from pipeline.runner import Run, Runner, process_name
@@ -33,6 +34,7 @@ async def run(settings: Settings) -> None:
             asyncio.TaskGroup() as loops,
         ):
             loops.create_task(runner(deps).run(stop), name="runner")
+            loops.create_task(admit(deps, stop), name="admission")
             loops.create_task(watch(deps, stop), name="watch")
             loops.create_task(keep_trunks(deps, stop), name="trunks")
             logger.info("pipeline ready")

@@ -11,16 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import leases, rules
+from calls import batches, leases, lines, rules
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
+from calls.lines import Limits
 from calls.states import PARTICIPANT_PRESENT, TERMINAL, EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import participants
 from calls.telephony import outbound_trunk
 from pipeline.bridge import Invitation, Unanswered
 from pipeline.deps import Deps
-from pipeline.fate import Done, Fate, Wait
+from pipeline.fate import Done, Fate, Park, Wait
 
 NO_AGENT_YET_S = 1.0
 LOOK_S = 0.05
@@ -36,7 +37,7 @@ async def run(job: Job, deps: Deps) -> Fate:
         decided = await _decide(conn, job, deps)
     if decided is None:
         return Done()
-    if isinstance(decided, Wait):
+    if isinstance(decided, Wait | Park):
         return decided
     if time.monotonic() - began_at > STALE_S:
         await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
@@ -54,7 +55,7 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         await CallStore(conn).leg_failed(leg.call_id, leg.room_identity, EndReason.ERROR)
 
 
-async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wait | None:
+async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wait | Park | None:
     """Whom to call now; from the commit on nobody else does."""
     leg = await _leg(conn, job)
     if leg is None or leg.status != ParticipantStatus.QUEUED:
@@ -62,14 +63,16 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | W
     if not await leases.has_entered(conn, leg.call_id):
         return Wait(NO_AGENT_YET_S)
     store = CallStore(conn)
-    call = await store.get(None, leg.call_id)
+    call = await store.hold(leg.call_id)
     trunk_id = await outbound_trunk(conn, call.tenant_id)
-    if trunk_id is None:
-        await store.leg_failed(leg.call_id, leg.room_identity, EndReason.TELEPHONY_UNAVAILABLE)
-        return None
-    if refusal := await rules.refusal(conn, call.tenant_id, leg.identity, leg.from_number):
+    refusal = EndReason.TELEPHONY_UNAVAILABLE if trunk_id is None else await _refusal(conn, call, leg)
+    if refusal is not None:
         await store.leg_failed(leg.call_id, leg.room_identity, refusal)
         return None
+    assert trunk_id is not None
+    await lines.hold(conn, call.tenant_id)
+    if not await lines.may_dial(conn, call.tenant_id, Limits.of(deps.settings)):
+        return Park()
     if not await store.dialing(leg.call_id, leg.id):
         return None
     return Invitation(
@@ -81,6 +84,13 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | W
         name=str(leg.metadata.get("name") or f"Phone {leg.identity[-4:]}"),
         ring_s=deps.settings.ring_timeout_s,
     )
+
+
+async def _refusal(conn: AsyncConnection, call: sa.Row[Any], leg: sa.Row[Any]) -> EndReason | None:
+    """Why the phone is not to be called after all."""
+    if call.batch_id is not None and await batches.is_canceled(conn, call.tenant_id, call.batch_id):
+        return EndReason.CANCELED
+    return await rules.refusal(conn, call.tenant_id, leg.identity, leg.from_number)
 
 
 async def _leg(conn: AsyncConnection, job: Job) -> sa.Row[Any] | None:

@@ -16,6 +16,11 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Park:
+    """It is not its turn; somebody will start it. Uses up no attempt."""
+
+
+@dataclass(frozen=True)
 class Retry:
     """The attempt failed; try again after `after_s` (else the usual backoff) while attempts are left."""
 
@@ -30,4 +35,4 @@ class Fail:
     reason: str
 
 
-Fate = Done | Wait | Retry | Fail
+Fate = Done | Wait | Park | Retry | Fail

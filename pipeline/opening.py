@@ -1,4 +1,4 @@
-"""Job `open_room`: a call to which nobody comes by himself gets its room, and with that its agent."""
+"""Job `open_room`: a call to which nobody comes by himself gets its room, and with that its agent, in its turn."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from calls.jobs import Job
 from calls.reading import read_participants
 from calls.states import LIVE, TERMINAL, EndReason
 from calls.store import CallStore
-from calls.tables import calls
+from calls.tables import calls, leases
 from calls.telephony import outbound_trunk
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate
@@ -25,7 +25,11 @@ async def run(job: Job, deps: Deps) -> Fate:
     await deps.rooms.create_room(call.room_name, call_id)
     async with deps.db.writing() as conn:
         waiting = (calls.c.id == call_id, calls.c.status.in_(LIVE))
-        opened = await conn.execute(sa.update(calls).where(*waiting).values(dispatches=1))
+        # One that was sent back has had dispatches before, and perhaps agents.
+        agents = sa.select(leases.c.token).where(leases.c.call_id == call_id).scalar_subquery()
+        first = 1 + sa.func.coalesce(agents, 0)
+        asked = {"dispatches": sa.case((calls.c.dispatches == 0, first), else_=calls.c.dispatches)}
+        opened = await conn.execute(sa.update(calls).where(*waiting).values(asked))
     if not opened.rowcount:  # it was ended meanwhile
         await deps.rooms.delete_room(call.room_name)
     return Done()

@@ -18,7 +18,7 @@ from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue
 from calls.log import current_call
 from calls.pruning import prune
-from pipeline.fate import Done, Fail, Fate, Retry, Wait
+from pipeline.fate import Done, Fail, Fate, Park, Retry, Wait
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Runner:
                     sleep_s = await self._claim()
                     if (took_s := time.monotonic() - began) > SLOW_LOOK_S:
                         await asyncio.sleep(took_s)  # a long backlog of jobs that must wait leaves time for others
-                    await _woken(watch, stopped, sleep_s)
+                    await woken(watch, stopped, sleep_s)
         finally:
             stopped.cancel()
 
@@ -147,6 +147,8 @@ class Runner:
                 settled = await self._queue.complete(job)
             case Wait(after_s):
                 settled = await self._queue.postpone(job, after_s)
+            case Park():
+                settled = await self._queue.park(job)
             case Retry(reason, after_s):
                 settled = await self._queue.retry(job, reason, after_s)
             case Fail(reason):
@@ -200,7 +202,8 @@ async def _every(seconds: float, act: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _woken(watch: Watch, stopped: asyncio.Task[bool], timeout_s: float) -> None:
+async def woken(watch: Watch, stopped: "asyncio.Task[bool]", timeout_s: float) -> None:
+    """Wait until the watch wakes, or it is time to stop, but no longer than that."""
     changed = asyncio.create_task(watch.wait(timeout_s))
     try:
         await asyncio.wait({changed, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from livekit.protocol.models import ParticipantInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import inbound
+from calls import admission, inbound
 from calls.clock import moment
 from calls.database import Database
 from calls.errors import CallroomError, DatabaseAway, Unavailable
@@ -57,12 +57,18 @@ LATELY = timedelta(minutes=5)  # agents that a conversation lost before say noth
 _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
 _OPENED = calls.c.dispatches > 0  # its room was made: a call to phones only may wait long for that
 _CALLS = sa.select(
-    *(calls.c[name] for name in ("id", "room_name", "status", "dispatches", "started_at")),
+    *(calls.c[name] for name in ("id", "room_name", "status", "batch_id", "dispatches", "started_at")),
     *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
 _LEGS = sa.select(*(participants.c[name] for name in ("call_id", "room_identity", "status", "joined_at")))
 _OF_AGENTS = frozenset(
-    {EventKind.DISPATCH_REPEATED, EventKind.AGENT_JOINED, EventKind.AGENT_ENTERING_FAILED, EventKind.AGENT_LOST}
+    {
+        EventKind.CALL_WAITING,  # for another turn, in which everything begins anew
+        EventKind.DISPATCH_REPEATED,
+        EventKind.AGENT_JOINED,
+        EventKind.AGENT_ENTERING_FAILED,
+        EventKind.AGENT_LOST,
+    }
 )
 _PHONE_COMING = RINGS | {ParticipantStatus.QUEUED}
 LOST_DIAL_S = 15.0  # a phone that was to be called, or rang, and is not in the room
@@ -230,7 +236,12 @@ class Watcher:
             legs = (await _participants(conn, [row.id])).get(row.id, [])
             known = _known(row, legs, await _history(conn, row.id))
             decided = verdict(known, room, self._limits, waited)
-            await self._record(conn, row, decided)
+            sends_back = _has_time(row, legs, decided)
+            if not sends_back:
+                await self._record(conn, row, decided)
+        if sends_back:
+            await self._send_back(row)
+            return
         match decided:
             case Finish():
                 await self._rooms.delete_room(row.room_name)
@@ -261,6 +272,15 @@ class Watcher:
             store = CallStore(conn)
             await store.add_event(row.id, EventKind.DISPATCH_REPEATED, "livekit", message, level="warning", data=data)
 
+    async def _send_back(self, row: sa.Row[Any]) -> None:
+        """Let it wait for another turn; first its room is closed, for in the next one it is made again."""
+        await self._rooms.delete_room(row.room_name)
+        async with self._db.writing() as conn:
+            if await admission.send_back(conn, row.id):
+                message, data = "No agent has come; the call waits for another turn", {"reason": "no_agent"}
+                store = CallStore(conn)
+                await store.add_event(row.id, EventKind.CALL_WAITING, "livekit", message, level="warning", data=data)
+
     async def _receive(self, names: set[str]) -> None:
         """Write the calls of phones that no worker has seen, for which then an agent is asked for, or refuse them."""
         for name in names:
@@ -287,6 +307,13 @@ class Watcher:
             await self._rooms.delete_room(name)
 
 
+def _has_time(row: sa.Row[Any], legs: list[sa.Row[Any]], decided: Verdict) -> bool:
+    """Whether a call of a batch would fail for want of a seat, and can wait: there will be others."""
+    in_vain = isinstance(decided, Finish) and decided.reason in {EndReason.NO_AGENT, EndReason.ROOM_DELETED}
+    undialled = all(leg.status == ParticipantStatus.QUEUED for leg in legs)
+    return in_vain and undialled and row.batch_id is not None and not row.held
+
+
 def _is_human(one: ParticipantInfo) -> bool:
     """A browser is there once it is in the room, a phone once somebody has picked it up."""
     if one.kind == ParticipantInfo.SIP and one.attributes.get("sip.callStatus") != "active":
@@ -306,6 +333,8 @@ async def _history(conn: AsyncConnection, call_id: str) -> History:
     kind, at = call_events.c.kind, call_events.c.created_at
     query = sa.select(kind, at).where(call_events.c.call_id == call_id, kind.in_(_OF_AGENTS)).order_by(call_events.c.id)
     events = (await conn.execute(query)).all()
+    waited = max((index for index, event in enumerate(events, 1) if event.kind == EventKind.CALL_WAITING), default=0)
+    events = events[waited:]
     lately = moment(conn) - LATELY
     return History(
         lately=sum(event.kind == EventKind.AGENT_JOINED and event.created_at > lately for event in events),

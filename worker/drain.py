@@ -16,6 +16,7 @@ from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from worker.room.persistence import Persistence
+from worker.seats import Seats
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,16 @@ LOOK_AGAIN_S = 0.2
 class DrainingServer(AgentServer):
     """An AgentServer that waits for its calls as long as `settings.worker_drain_s` says; then it ends them."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:  # noqa: ANN401 - those of AgentServer
+    def __init__(self, settings: Settings, seats: Seats, **options: Any) -> None:  # noqa: ANN401 - those of AgentServer
         super().__init__(**options)
         self._callroom_settings = settings
+        self._callroom_seats = seats
 
     @override
     async def drain(self, *arguments: Any, **options: Any) -> None:
         ending = asyncio.create_task(self._end_calls(), name="drain")
         try:
+            await self._callroom_seats.stop()
             await super().drain(*arguments, **options)
         finally:
             ending.cancel()

@@ -15,6 +15,7 @@ from calls.settings import Settings
 from worker.drain import DrainingServer
 from worker.headcount import Headcount
 from worker.health import Health
+from worker.seats import Seats
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,16 @@ class Capacity:
         """How busy this worker is beside others."""
         return BUSIEST * min(self._in_use(server) / self._max, 1)
 
+    def taken(self, server: AgentServer) -> int:
+        """How many calls this worker has, and is just taking, as its capacity counts them."""
+        return self._in_use(server) + self._being_taken
+
     async def answer(self, server: AgentServer, request: JobRequest) -> None:
         """Take an offered call, or leave it to another worker."""
         if json.loads(request.job.metadata).get("avoid") == server.id:
             await request.reject(terminate=False)
             return
-        if self._in_use(server) + self._being_taken >= self._max:
+        if self.taken(server) >= self._max:
             await request.reject(terminate=False)
             return
         self._being_taken += 1
@@ -76,8 +81,10 @@ def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
     database = Database(settings.database, pool_size=1)  # for one question at a time: does it answer?
     capacity = Capacity(settings, database)
+    seats = Seats(settings, capacity.taken)
     server = DrainingServer(
         settings,
+        seats,
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -100,6 +107,7 @@ def create_server(settings: Settings) -> AgentServer:
     )
     server.on("worker_started", partial(configure_log, settings))
     Health(server, settings, database)
+    seats.serve(server)
     return server
 
 

@@ -3,16 +3,26 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from api.schema.agents import AgentName
 from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
 from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
+from calls.admission import Holdup
+from calls.batches import BatchStatus
 from calls.events import EventKind
 from calls.post_call import PostCall
 from calls.states import CallStatus
 
-BatchId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+def _printable(text: str) -> str:
+    """The same; ValueError if it could not stand in a path."""
+    if not text.isprintable():
+        raise ValueError("expected printable characters")
+    return text
+
+
+BatchId = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
 MAX_RECIPIENTS = 500
 NUMBER_NAMES = ("to", "identity", "phone", "phone_number")
 
@@ -161,6 +171,42 @@ class CreatedBatch(Answer):
     queued: int
     calls: list[BatchCall]
     rejected: list[RejectedRecipient]
+
+
+class BatchCounts(Answer):
+    """How many calls of a batch have each status."""
+
+    queued: int
+    ringing: int
+    in_progress: int
+    completed: int
+    failed: int
+
+
+class Batch(Answer):
+    """A batch as it is now."""
+
+    batch_id: str
+    agent_id: str
+    status: BatchStatus = Field(description="A canceled batch calls nobody any more; what rang or talked goes on.")
+    calls: int
+    rejected: int = Field(description="Recipients who got no call.")
+    counts: BatchCounts
+    waiting_for: Holdup | None = Field(
+        description="What its next call waits for: one of your lines, a free seat of a worker, or any worker at all.",
+    )
+    created_at: datetime
+    canceled_at: datetime | None
+    completed_at: datetime | None = Field(description="When its last call was over, also of a canceled one.")
+
+
+class BatchPage(Answer):
+    """A page of batches, the newest first."""
+
+    batches: list[Batch]
+    total: int
+    limit: int
+    offset: int
 
 
 class CreatedToken(Answer):

@@ -55,6 +55,18 @@ _LEG: Example = {
     "telephony_leg_id": ID,
     "job_id": "job_123",
 }
+_BATCH: Example = {
+    "batch_id": "batch_1710",
+    "agent_id": AGENT_ID,
+    "status": "in_progress",
+    "calls": 500,
+    "rejected": 2,
+    "counts": {"queued": 410, "ringing": 3, "in_progress": 7, "completed": 55, "failed": 25},
+    "waiting_for": "line",
+    "created_at": TIME,
+    "canceled_at": None,
+    "completed_at": None,
+}
 _CALL: Example = {
     "id": CALL_ID,
     "room_name": ROOM,
@@ -196,6 +208,8 @@ EXAMPLES: dict[str, Example] = {
         "fanout_id": "fanout_1710",
         "queued": 1,
     },
+    "Batch": _BATCH,
+    "BatchPage": {"batches": [_BATCH], **_PAGE},
     "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
     "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
     "CallPage": _CALL_PAGE,

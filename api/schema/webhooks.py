@@ -95,4 +95,4 @@ class WebhookMessage(Answer):
     id: str = Field(description="The delivery's: the same message twice has the same id.")
     event: str = Field(examples=["call.completed"])
     created_at: datetime
-    data: JsonObject = Field(description="The call when it happened.")
+    data: JsonObject = Field(description="The call, or the batch, when it happened.")

@@ -115,10 +115,12 @@ def fill(target: Target) -> Target:
     target.make("/v1/dnc", {"phone_number": "+15550001111"})
     phone = {"transport": "pstn", "identity": "+15551234567"}
     call_id = target.make("/v1/calls", {"agent_id": agent_id, "participants": [phone]})["id"]
+    batch = target.make("/v1/calls/batch", {"agent_id": agent_id, "to": ["+15551234567"], "batch_id": "spring/1"})
     webhook = target.make("/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["call.completed"]})
     delivery = target.make(f"/v1/webhooks/{webhook['id']}/test", {})
     target.known = {
         "/v1/agents/": {"id": agent_id},
+        "/v1/calls/batch/": {"batch": batch["batch_id"]},
         "/v1/calls/": {"id": call_id},
         "/v1/numbers/": {"number": "+15559876543"},
         "/v1/dnc/": {"phone": "+15550001111"},

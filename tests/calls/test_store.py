@@ -43,7 +43,7 @@ async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_its
     assert (await row_of(database, browser.id)).status == "connecting"
     assert (await row_of(database, phone.id)).status == "queued"
     assert await jobs_of(database, browser.id) == []
-    assert await jobs_of(database, phone.id) == ["dial", "open_room"]
+    assert await jobs_of(database, phone.id) == ["dial"]
 
 
 async def test_another_tenants_call_is_not_there(database, place):

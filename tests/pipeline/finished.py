@@ -18,6 +18,7 @@ from calls.store import CallStore
 from calls.tables import agents, call_events, deliveries, jobs, results
 from calls.transcript import Segment, write_segments
 from pipeline.__main__ import runner
+from pipeline.admission import admit
 from pipeline.deps import Deps
 
 SAID = (("agent", "Hello, this is Aria."), ("user", "I need a table for four."), ("agent", "It is booked."))
@@ -82,15 +83,15 @@ async def listen(db: Database, keyring: Keyring) -> None:
 
 @asynccontextmanager
 async def working(deps: Deps) -> AsyncIterator[None]:
-    """The real runner, for the length of the block."""
+    """The real runner, and what admits calls, for the length of the block."""
     stop = asyncio.Event()
-    task = asyncio.create_task(runner(deps).run(stop))
+    tasks = [asyncio.create_task(runner(deps).run(stop)), asyncio.create_task(admit(deps, stop))]
     try:
         yield
     finally:
         stop.set()
         with suppress(asyncio.CancelledError):
-            await task
+            await asyncio.gather(*tasks)
 
 
 async def call_row(db: Database, call_id: str) -> sa.Row[Any]:

@@ -3,9 +3,11 @@
 import signal
 
 import pytest
+import sqlalchemy as sa
 
 from calls.database import Database
 from calls.rooms import Rooms
+from calls.tables import workers
 from tests.conftest import Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
@@ -27,6 +29,7 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
         )
         async with call.caller() as caller:
             await until(lambda: call.has_said("agent", HELLO))
+            await until(lambda: has_told(database, [(settings.worker_max_calls, 1)]))
             worker.send(signal.SIGTERM)
             row = await until(call.ended)
             await until(lambda: not caller.room.isconnected())
@@ -35,4 +38,11 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
         assert len(list(settings.recordings_dir.glob(f"{call.id}.*.ogg"))) == 1
         await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
+        assert await has_told(database, []), "it has no seats any more"
     await database.close()
+
+
+async def has_told(database: Database, rows: list[tuple[int, int]]) -> bool:
+    """Whether these are the seats of all workers, and how many are taken."""
+    async with database.reading() as conn:
+        return [tuple(row) for row in await conn.execute(sa.select(workers.c.seats, workers.c.taken))] == rows

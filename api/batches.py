@@ -1,0 +1,47 @@
+"""Batches that were made: how far they are, and the end of one before its time."""
+
+from aiohttp import web
+
+from api.routing import DATABASE, KEY, SETTINGS, reply
+from api.schema.calls import Batch, BatchCounts, BatchPage
+from api.schema.common import Nothing, Page
+from calls import admission, batches
+from calls.admission import Holdup
+from calls.batches import BatchStatus
+from calls.errors import NotFound
+from calls.lines import Limits
+
+
+async def list_page(request: web.Request, page: Page) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        found, total = await batches.list_batches(conn, request[KEY].tenant_id, page.limit, page.offset)
+        holdup = await admission.holdup(conn, request[KEY].tenant_id, Limits.of(request.app[SETTINGS]))
+    shown = [_shown(batch, holdup) for batch in found]
+    return reply(BatchPage(batches=shown, total=total, limit=page.limit, offset=page.offset))
+
+
+async def get(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        batch = await batches.get_batch(conn, *_named(request))
+        holdup = await admission.holdup(conn, request[KEY].tenant_id, Limits.of(request.app[SETTINGS]))
+    return reply(_shown(batch, holdup))
+
+
+async def cancel(request: web.Request, _body: Nothing) -> web.Response:
+    async with request.app[DATABASE].writing() as conn:
+        batch = await batches.cancel(conn, *_named(request))
+    return reply(_shown(batch, None))
+
+
+def _named(request: web.Request) -> tuple[str, str]:
+    batch_id = request.match_info["batch"]
+    if not batch_id.isprintable():
+        raise NotFound("No such batch.")
+    return request[KEY].tenant_id, batch_id
+
+
+def _shown(batch: batches.Batch, holdup: Holdup | None) -> Batch:
+    """The batch; what holds up the tenant's batches does so where there are calls that wait."""
+    waits = batch.row.status == BatchStatus.IN_PROGRESS and batch.waiting
+    counts = BatchCounts(**batch.counts)
+    return Batch(**batch.row._asdict(), counts=counts, waiting_for=holdup if waits else None)

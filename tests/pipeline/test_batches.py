@@ -1,0 +1,303 @@
+"""Batches over a phone network that only counts: all are called once, within the limits, whatever dies."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from calls import batches, phones, seats, telephony
+from calls.creation import NewCall, NewParticipant, create_calls
+from calls.database import DEFAULT_TENANT, Database
+from calls.encryption import Keyring
+from calls.settings import Settings
+from calls.tables import agents as agent_rows
+from calls.tables import batches as batch_rows
+from calls.tables import call_events, calls, deliveries, participants, trunks
+from calls.webhooks import WebhookEvent, create_webhook
+from pipeline.admission import Desk
+from pipeline.deps import Deps, open_deps
+from pipeline.watch import Watcher
+from tests.conftest import PATIENCE_S
+from tests.pipeline.agents import Agents, at_work
+from tests.pipeline.carrier import Carrier
+from tests.pipeline.finished import working
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(700)]
+
+OURS = "+4930555"
+AT_ONCE, PER_SECOND, SEATS = 40, 50, 30
+SPRING = "spring"
+
+
+def number(n: int) -> str:
+    return f"+4940{n:04d}"
+
+
+async def save_trunk(db: Database, settings: Settings) -> None:
+    """A tenant with a number and a trunk, which a pipeline brings to LiveKit."""
+    async with db.writing() as conn:
+        await phones.add_number(conn, DEFAULT_TENANT, OURS)
+        await telephony.put_trunk(
+            conn,
+            Keyring.of(settings),
+            DEFAULT_TENANT,
+            address="127.0.0.1:9",
+            transport="udp",
+            username="a",
+            password="b",
+        )
+
+
+async def place_batch(db: Database, numbers: Sequence[str], batch_id: str = SPRING) -> list[str]:
+    agent: dict[str, Any] = {"id": str(uuid.uuid4()), "name": "Aria"}
+    legs = [NewParticipant("pstn", one, from_number=OURS) for one in numbers]
+    new = [NewCall(DEFAULT_TENANT, agent, [leg], batch_id=batch_id) for leg in legs]
+    async with db.writing() as conn:
+        row = {"id": agent["id"], "tenant_id": DEFAULT_TENANT, "name": agent["name"], "config": {}}
+        await conn.execute(sa.insert(agent_rows).values(row))
+        await batches.begin(conn, DEFAULT_TENANT, batch_id, agent["id"], "hash")
+        await create_calls(conn, new)
+        answer = {"calls": [call.id for call in new], "rejected": []}
+        await batches.keep(conn, DEFAULT_TENANT, batch_id, answer)
+    return [call.id for call in new]
+
+
+async def batch_of(db: Database, batch_id: str = SPRING) -> batches.Batch:
+    async with db.reading() as conn:
+        return await batches.get_batch(conn, DEFAULT_TENANT, batch_id)
+
+
+async def is_over(db: Database) -> bool:
+    """Whether each batch is; asked seldom, for that costs."""
+    await asyncio.sleep(0.25)
+    async with db.reading() as conn:
+        return not await conn.scalar(sa.select(sa.exists().where(batch_rows.c.completed_at.is_(None))))
+
+
+async def legs(db: Database) -> list[sa.Row[Any]]:
+    async with db.reading() as conn:
+        return list((await conn.execute(sa.select(participants).order_by(participants.c.identity))).all())
+
+
+async def test_500_are_each_called_once_within_the_limits_though_the_pipeline_is_killed(
+    settings, livekit_with_sip, start, until
+):
+    answers = {0: 200, 1: 480, 2: 603}
+
+    async def manners(called: str) -> int:
+        await asyncio.sleep(0.05)
+        return answers.get(int(called[-1]), 486)
+
+    people = [number(n) for n in range(500)]
+    changes: dict[str, Any] = {"phone_calls_at_once": AT_ONCE, "phone_calls_per_second": PER_SECOND, "lease_s": 5}
+    async with AsyncExitStack() as stack:
+        db = Database(settings().database, patience_s=PATIENCE_S)
+        stack.push_async_callback(db.close)
+        agents = Agents(db, SEATS)
+        carrier = await stack.enter_async_context(Carrier(livekit_with_sip, manners, agents.talk))
+        chosen = settings(livekit_url=carrier.livekit_url, agent_name="nobody", **changes)
+        await save_trunk(db, chosen)
+        async with db.writing() as conn:
+            await create_webhook(
+                conn,
+                Keyring.of(chosen),
+                DEFAULT_TENANT,
+                url="http://127.0.0.1:9/",
+                events=[WebhookEvent.BATCH_COMPLETED],
+            )
+        killed = await start("pipeline", chosen)
+        await until(lambda: has_trunk(db))
+        await stack.enter_async_context(at_work(agents))
+        began = time.monotonic()
+        await place_batch(db, people)
+        await until(lambda: carrier.rings.total() >= 150)
+        killed.kill_group()
+        rang = carrier.rings.total()
+        await start("pipeline", chosen)
+        await until(lambda: is_over(db), timeout=600)
+        over = await batch_of(db)
+        took_s = time.monotonic() - began
+        ended = await legs(db)
+        async with db.reading() as conn:
+            told = list(await conn.scalars(sa.select(deliveries.c.event)))
+
+    assert set(over.counts) == {"queued", "ringing", "in_progress", "completed", "failed"}
+    assert (over.row.status, over.counts["completed"] + over.counts["failed"]) == ("completed", 500)
+    assert max(carrier.rings.values()) == 1, "nobody is called twice"
+    assert set(carrier.rings) <= set(people)
+    assert rang < 500, "it went on where it stopped"
+    lost = {leg.identity for leg in ended if leg.end_reason == "error"}
+    assert len(lost) <= AT_ONCE, "only what was being called when the pipeline was killed may be lost"
+    assert set(people) - set(carrier.rings) <= lost
+    reasons = Counter(leg.end_reason for leg in ended if leg.identity not in lost)
+    assert set(reasons) == {None, "busy", "no_answer", "rejected"}
+    assert carrier.most_at_once <= AT_ONCE
+    assert agents.most_at_once <= SEATS
+    assert most_within_a_second([leg.dialed_at for leg in ended if leg.dialed_at]) <= PER_SECOND
+    assert carrier.rings.total() / took_s <= PER_SECOND
+    assert told == ["batch.completed"]
+
+
+async def has_trunk(db: Database) -> bool:
+    async with db.reading() as conn:
+        return await telephony.outbound_trunk(conn, DEFAULT_TENANT) is not None
+
+
+def most_within_a_second(moments: list[datetime]) -> int:
+    moments.sort()
+    second = timedelta(seconds=1)
+    return max(sum(first <= other < first + second for other in moments) for first in moments)
+
+
+@dataclass
+class Ground:
+    """The pipeline's outside world, with agents and a carrier; `codes` are the answers of phones that are to answer."""
+
+    deps: Deps
+    carrier: Carrier
+    agents: Agents
+    codes: dict[str, "asyncio.Future[int]"]
+
+    def answer(self, called: str, code: int) -> None:
+        self.codes[called].set_result(code)
+
+
+@pytest.fixture
+async def ground(settings, livekit_with_sip) -> AsyncIterator[Ground]:
+    """Two lines, four seats, and phones that ring until the test says how they answer."""
+    codes: dict[str, asyncio.Future[int]] = {}
+
+    async def manners(called: str) -> int:
+        codes[called] = asyncio.get_running_loop().create_future()
+        return await codes[called]
+
+    async with AsyncExitStack() as stack:
+        db = Database(settings().database, patience_s=PATIENCE_S)
+        stack.push_async_callback(db.close)
+        agents = Agents(db, 4)
+        carrier = await stack.enter_async_context(Carrier(livekit_with_sip, manners, agents.talk))
+        # There is no server that rooms would be opened in, only one that calls phones.
+        chosen = settings(livekit_url=carrier.livekit_url, agent_name="nobody", phone_calls_at_once=2)
+        await save_trunk(db, chosen)
+        async with db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+        deps = await stack.enter_async_context(open_deps(chosen))
+        await stack.enter_async_context(at_work(agents))
+        yield Ground(deps, carrier, agents, codes)
+        for code in codes.values():
+            if not code.done():
+                code.set_result(486)
+
+
+async def test_nobody_of_a_canceled_batch_is_dialled_and_what_rings_goes_on(database_url, ground, until):
+    db = ground.deps.db
+    people = [number(n) for n in range(30)]
+    async with working(ground.deps):
+        await place_batch(db, people)
+        await until(lambda: len(ground.codes) == 2)
+        async with db.writing() as conn:
+            await batches.cancel(conn, DEFAULT_TENANT, SPRING)
+
+        async def others_ended() -> bool:
+            return (await batch_of(db)).counts["failed"] == 28
+
+        await until(others_ended)
+        assert not await is_over(db)
+        ground.answer(people[0], 200)
+        ground.answer(people[1], 486)
+        await until(lambda: is_over(db))
+    over = await batch_of(db)
+    assert (over.row.status, over.counts["completed"], over.counts["failed"]) == ("canceled", 1, 29)
+    assert set(ground.carrier.rings) == set(people[:2])
+    assert Counter(leg.end_reason for leg in await legs(db)) == {"canceled": 28, "busy": 1, None: 1}
+    async with db.reading() as conn:
+        assert set(await conn.scalars(sa.select(calls.c.end_reason))) == {"canceled", "busy", "caller_hung_up"}
+
+
+async def test_a_single_call_waits_for_no_more_than_the_next_free_line(ground, until):
+    db = ground.deps.db
+    people, single = [number(n) for n in range(6)], number(9)
+    async with working(ground.deps):
+        await place_batch(db, people)
+        await until(lambda: len(ground.codes) == 2)
+        async with db.writing() as conn:
+            agent_id = await conn.scalar(sa.select(agent_rows.c.id))
+            leg = NewParticipant("pstn", single, from_number=OURS)
+            await create_calls(conn, [NewCall(DEFAULT_TENANT, {"id": agent_id, "name": "Aria"}, [leg])])
+        ground.answer(people[0], 486)
+        await until(lambda: len(ground.codes) == 3)
+        assert single in ground.codes
+        for called in (single, people[1]):
+            ground.answer(called, 486)
+        for called in people[2:]:
+            await until(lambda called=called: called in ground.codes)
+            ground.answer(called, 603)
+        await until(lambda: is_over(db))
+    assert ground.carrier.most_at_once == 2
+
+
+async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
+    db = ground.deps.db
+    await place_batch(db, [number(1)])
+    async with db.writing() as conn:
+        await phones.delete_number(conn, DEFAULT_TENANT, OURS)
+    async with working(ground.deps):
+        await until(lambda: is_over(db))
+    assert [(leg.status, leg.end_reason) for leg in await legs(db)] == [("failed", "invalid_caller_id")]
+    assert not ground.carrier.rings
+
+
+async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn(settings, livekit_with_sip, until):
+    async with open_deps(settings(agent_join_timeout_s=0.1, dispatch_attempts=2, agent_name="nobody")) as deps:
+        await save_trunk(deps.db, deps.settings)
+        [call_id] = await place_batch(deps.db, [number(1)])
+        async with deps.db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+            await seats.tell(conn, "killed", 1, 0)  # a moment ago
+        watcher = Watcher(deps.db, deps.rooms, deps.settings)
+
+        async def waits_again() -> bool:
+            await watcher.look()
+            query = sa.select(call_events.c.data).where(call_events.c.kind == "call.waiting")
+            async with deps.db.reading() as conn:
+                return list(await conn.scalars(query)) == [{"reason": "no_agent"}]
+
+        async with working(deps):
+            await until(waits_again)
+            async with deps.db.writing() as conn:
+                await seats.tell(conn, "next", 1, 0)
+            agents = Agents(deps.db, 1)
+            async with at_work(agents):
+                await until(lambda: agents.most_at_once == 1)
+        async with deps.db.reading() as conn:
+            kinds = set(await conn.scalars(sa.select(call_events.c.kind).where(call_events.c.call_id == call_id)))
+        assert {"call.waiting", "agent.joined"} <= kinds
+
+
+async def test_a_batch_that_waits_for_a_worker_says_so_once(database_url, settings):
+    chosen = settings()
+    db, elapsed = Database(chosen.database), [0.0]
+    desk = Desk(db, chosen, lambda: elapsed[0])
+    await save_trunk(db, chosen)
+    first, *_others = await place_batch(db, [number(n) for n in range(3)])
+    async with db.writing() as conn:
+        await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+    columns = (call_events.c.call_id, call_events.c.data)
+    query = sa.select(*columns).where(call_events.c.kind == "call.waiting")
+    told = []
+    for _ in range(10):
+        elapsed[0] += 2
+        assert await desk.look(), "somebody waits"
+        async with db.reading() as conn:
+            told.append([tuple(row) for row in await conn.execute(query)])
+    assert told[4] == [], "a worker that is started again is there soon"
+    assert told[6] == told[-1] == [(first, {"reason": "no_worker"})]
+    await db.close()
