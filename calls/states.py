@@ -57,6 +57,8 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SILENCE = "silence"
     PROVIDER_FAILED = "provider_failed"
+    TRANSFERRED = "transferred"
+    VOICEMAIL = "voicemail"
     SHUT_DOWN = "shut_down"
     ERROR = "error"
 
