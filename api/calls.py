@@ -23,7 +23,7 @@ from calls.listing import list_calls
 from calls.reading import count_events, read_events, read_participants, read_recording, read_results
 from calls.states import CallStatus
 from calls.store import CallStore
-from calls.transcript import as_text, read_transcript
+from calls.transcript import as_text, read_transcript, spoken
 
 LINK_VALID_S = 3600
 MOST_EVENTS = 1000  # in a call's detail; the others are read page by page
@@ -75,7 +75,7 @@ async def get_transcript(request: web.Request) -> web.Response:
         TranscriptAnswer(
             transcript=[rendering.timed_utterance(row) for row in rows],
             text=as_text(rows),
-            segments=[rendering.segment(row) for row in rows],
+            segments=[rendering.segment(row) for row in spoken(rows)],
         ),
     )
 

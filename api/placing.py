@@ -16,8 +16,8 @@ from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
 from calls import rules
-from calls.agent_config import AgentSnapshot
-from calls.agents import get_agent, snapshot
+from calls.agent_config import AgentSnapshot, MachineDetection
+from calls.agents import adapted, get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import Database
 from calls.errors import CallroomError
@@ -57,6 +57,7 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
             metadata=body.metadata,
             variables=body.variables,
             post_call=body.post_call,
+            machine_detection=body.machine_detection,
         )
         return outcome
 
@@ -95,7 +96,7 @@ async def _check_one(
         return await _check(
             wanted.request,
             conn,
-            agents[named],
+            adapted(agents[named], body.machine_detection),
             wanted.invited,
             metadata=body.metadata,
             variables=body.variables,
@@ -114,13 +115,14 @@ async def place(
     metadata: dict[str, Any],
     variables: dict[str, Any] | None = None,
     post_call: PostCall | None = None,
+    machine_detection: MachineDetection | None = None,
     from_paths: list[str] | None = None,
 ) -> tuple[Outcome, CreatedCall]:
     """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at."""
     call = await _check(
         request,
         conn,
-        snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id)),
+        adapted(snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id)), machine_detection),
         invited,
         metadata=metadata,
         variables=variables,

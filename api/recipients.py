@@ -13,7 +13,7 @@ from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
 from calls import batches, dnc, rules
 from calls.agent_config import AgentSnapshot
-from calls.agents import get_agent, snapshot
+from calls.agents import adapted, get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.errors import FieldError, Invalid
 from calls.phones import normalise
@@ -74,6 +74,7 @@ async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response
             metadata=body.metadata | {"fanout_id": fanout_id},
             variables=variables,
             post_call=body.post_call,
+            machine_detection=body.machine_detection,
         )
         answer = CreatedFanout(**dict(call), fanout_id=fanout_id, queued=len(targets))
         return Outcome(outcome.status, answer, outcome.call_id)
@@ -89,7 +90,7 @@ async def _batch(
     batch_id: str,
 ) -> CreatedBatch:
     key = request[KEY]
-    agent = snapshot(await get_agent(conn, key.tenant_id, body.agent_id))
+    agent = adapted(snapshot(await get_agent(conn, key.tenant_id, body.agent_id)), body.machine_detection)
     post_call = merge(AgentSnapshot.stored(agent).post_call, body.post_call).given()
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]

@@ -22,7 +22,7 @@ from api.schema.participants import Access, BrowserPlace, Participant, PhonePlac
 from calls.listing import SHOWN, Page
 from calls.post_call import PostCall
 from calls.prices import MICROS_PER_DOLLAR
-from calls.transcript import AGENT, as_text
+from calls.transcript import AGENT, PRESSED, as_text, spoken
 
 Row = sa.Row[Any]
 
@@ -71,7 +71,7 @@ def call_detail(
         post_call=row.post_call,
         transcript=Transcript(
             text=as_text(segments),
-            segments=[segment(one) for one in segments],
+            segments=[segment(one) for one in spoken(segments)],
             raw=[Utterance(**_utterance(one)) for one in segments],
         ),
         recording=recording,
@@ -171,5 +171,5 @@ def event(row: Row) -> Event:
 
 
 def _utterance(row: Row) -> dict[str, Any]:
-    kind = "agent_response" if row.speaker == AGENT else "user_input"
+    kind = "agent_response" if row.speaker == AGENT else "dtmf" if row.source == PRESSED else "user_input"
     return {"id": f"t_{row.sequence + 1}", "type": kind, "response": row.text}

@@ -25,6 +25,7 @@ from calls.changes import Watch
 from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
 from calls.tables import api_keys, call_events, segments
+from calls.transcript import PRESSED
 
 HEARTBEAT_S = 15
 WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was
@@ -148,7 +149,8 @@ def _messages(call: Row, events: list[Row], changed: list[Row], mark: Mark) -> t
             messages.append(_message(kind, mark, rendering.event(row).model_dump_json()))
         else:
             mark = replace(mark, revision=row.revision)
-            messages.append(_message(kind, mark, rendering.segment(row).model_dump_json()))
+            if row.source != PRESSED:
+                messages.append(_message(kind, mark, rendering.segment(row).model_dump_json()))
     return messages, mark
 
 

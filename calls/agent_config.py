@@ -2,24 +2,38 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from calls.config import Config
+from calls.phones import normalise_destination
 from calls.post_call import PostCall
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 TtsProvider = Literal["deepgram", "openai"]
 Redaction = Literal["card", "email", "phone"]
+MachineDetection = Literal["hang_up", "continue"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
+def _destination(text: str) -> str:
+    try:
+        return normalise_destination(text)
+    except ValueError as error:
+        raise ValueError(f"expected {error}") from None
+
+
 class Features(Config):
-    """What is kept of a conversation, and how."""
+    """What is kept of a conversation, and how, and what its agent can do beside talking."""
 
     transcription_enabled: bool = True
     redact: list[Redaction] = Field([], max_length=3)
+    transfer_to: Annotated[Short, AfterValidator(_destination)] | None = Field(
+        None,
+        description="Phone number or SIP address that the agent may send a phone to; null: it sends nobody anywhere.",
+        examples=["+15551234567"],
+    )
 
 
 class RetentionDays(Config):
@@ -45,6 +59,10 @@ class AgentConfig(Config):
     max_duration_s: Seconds = 3600
     silence_reminder_s: Seconds = Field(12, description="After this silence the agent asks once.")
     silence_timeout_s: Seconds = Field(30, description="After this silence the agent ends the call.")
+    machine_detection: MachineDetection = Field(
+        "continue",
+        description="What happens when a voicemail answers a phone that was called; a call may have its own.",
+    )
     features: Features = Features()
     retention_days: RetentionDays = RetentionDays()
     post_call: PostCall = PostCall()

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.agent_config import MachineDetection
 from calls.clock import moment
 from calls.errors import NotFound
 from calls.tables import agents
@@ -61,6 +62,11 @@ async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> 
 def snapshot(row: Row) -> dict[str, Any]:
     """The agent as a call keeps it: `{"id", "name", **config}`."""
     return {"id": row.id, "name": row.name, **row.config}
+
+
+def adapted(agent: dict[str, Any], machine_detection: MachineDetection | None) -> dict[str, Any]:
+    """The snapshot with what a call has settled for itself."""
+    return agent if machine_detection is None else {**agent, "machine_detection": machine_detection}
 
 
 async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:

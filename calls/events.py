@@ -23,6 +23,14 @@ class EventKind(StrEnum):
     LEG_ENDED = "leg.ended"
     LEG_FAILED = "leg.failed"
 
+    DTMF_RECEIVED = "dtmf.received"
+    DTMF_SENT = "dtmf.sent"
+    TRANSFER_STARTED = "transfer.started"
+    TRANSFER_COMPLETED = "transfer.completed"
+    TRANSFER_FAILED = "transfer.failed"
+    VOICEMAIL_DETECTED = "voicemail.detected"
+    HANG_UP_TAKEN_BACK = "hang_up.taken_back"
+
     AGENT_JOINED = "agent.joined"
     AGENT_LOST = "agent.lost"
     AGENT_RETURNED = "agent.returned"

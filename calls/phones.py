@@ -17,12 +17,17 @@ from calls.errors import Conflict, Invalid, NotFound
 from calls.tables import agents, numbers
 
 EXPECTED = "a phone number with its country code, as in +15551234567"
+EXPECTED_DESTINATION = f"{EXPECTED}, or a SIP address, as in sip:desk@example.com"
 
 Row = sa.Row[Any]
 
 # The user of a `tel:` or `sip:` address, or what stands alone: without parameters (`;npdi`), host and headers.
 _USER = re.compile(r"\s*(?:(?:tel|sips?):)?([^;@?]*)", re.IGNORECASE)
 _PORTED = (";npdi", ";npdi=yes")  # somebody has looked up where the number is now
+_ADDRESS = re.compile(
+    r"sips?:[\w.!~*'()&=+$,;?/%-]+@(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:;[\w.=-]+)*",
+    re.IGNORECASE | re.ASCII,
+)
 _SEPARATORS = re.compile(r"[\s()./-]")
 
 
@@ -43,6 +48,21 @@ def normalise(text: str) -> str:
     if not possible or number.extension:
         raise ValueError(EXPECTED)
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def normalise_destination(text: str) -> str:
+    """Give where a call may be sent: a SIP address as it is, any spelling of a phone number as E.164.
+
+    Raises ValueError saying what was expected.
+    """
+    if re.match(r"\s*sips?:", text, re.IGNORECASE):
+        if _ADDRESS.fullmatch(text.strip()) is None:
+            raise ValueError(EXPECTED_DESTINATION)
+        return text.strip()
+    try:
+        return normalise(text)
+    except ValueError:
+        raise ValueError(EXPECTED_DESTINATION) from None
 
 
 @lru_cache(maxsize=100_000)

@@ -59,6 +59,8 @@ class EndReason(StrEnum):
     SILENCE = "silence"
     PROVIDER_FAILED = "provider_failed"
     CREDITS_USED_UP = "credits_used_up"
+    TRANSFERRED = "transferred"
+    VOICEMAIL = "voicemail"
     SHUT_DOWN = "shut_down"
     ERROR = "error"
 

@@ -221,7 +221,7 @@ class CallStore:
             "telephony" if phone else "livekit",
             message,
             level="error" if failed else "info",
-            data=_whom(row) | ({"reason": reason} if failed else {}) | (data or {}),
+            data=_whom(row) | ({"reason": reason} if reason else {}) | (data or {}),
         )
         return True
 
@@ -338,6 +338,22 @@ class CallStore:
         mark(self._connection, CALLS)
         event = {"call_id": call_id, "kind": kind, "level": level, "source": source, "message": message, "data": data}
         await self._connection.execute(_INSERT_EVENT, {**event, "created_at": self._at})
+
+    async def add_leg_event(
+        self,
+        call_id: str,
+        room_identity: str,
+        kind: EventKind,
+        message: str,
+        *,
+        level: str = "info",
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Write into the call's event log what happened to one of its phones."""
+        await self._hold(call_id)
+        whose = sa.select(participants.c.id).where(*_whose(call_id, room_identity))
+        about = {"participant_id": await self._connection.scalar(whose)} | (data or {})
+        await self.add_event(call_id, kind, "telephony", message, level=level, data=about)
 
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""

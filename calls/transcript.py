@@ -16,6 +16,10 @@ from calls.tables import segments
 CALLER = "user"
 AGENT = "agent"
 
+# Where a segment comes from.
+SPOKEN = "runtime"
+PRESSED = "dtmf"  # digits, that nobody has said: they stand in the raw transcript only
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -29,6 +33,7 @@ class Segment:
     is_final: bool
     participant_id: str | None = None
     participant_identity: str | None = None
+    source: str = SPOKEN
 
 
 async def write_segments(
@@ -67,7 +72,7 @@ async def _next_revision(connection: AsyncConnection, call_id: str) -> int:
 @cache
 def _overwrite(dialect: str) -> sa.Insert:
     statement = upsert(dialect, segments)
-    fixed = {"call_id", "sequence", "source"}
+    fixed = {"call_id", "sequence"}
     return statement.on_conflict_do_update(
         index_elements=["call_id", "sequence"],
         set_={column.name: statement.excluded[column.name] for column in segments.c if column.name not in fixed},
@@ -90,6 +95,11 @@ async def read_transcript(
     return list((await connection.execute(query, {"call_id": call_id, "after": after_revision})).all())
 
 
-def as_text(rows: Iterable[Any]) -> str:
-    """The transcript as lines `Caller: …` and `Agent: …`."""
-    return "\n".join(f"{'Agent' if row.speaker == AGENT else 'Caller'}: {row.text}" for row in rows)
+def spoken(rows: Iterable[sa.Row[Any]]) -> list[sa.Row[Any]]:
+    """What was said, without what was pressed."""
+    return [row for row in rows if row.source != PRESSED]
+
+
+def as_text(rows: Iterable[sa.Row[Any]]) -> str:
+    """What was said, as lines `Caller: …` and `Agent: …`."""
+    return "\n".join(f"{'Agent' if row.speaker == AGENT else 'Caller'}: {row.text}" for row in spoken(rows))

@@ -18,6 +18,7 @@ from calls.post_call import PostCall
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
+from calls.transcript import CALLER, PRESSED
 from prompts import render
 from worker.credits import wait_until_used_up
 from worker.headcount import EarCount
@@ -26,11 +27,15 @@ from worker.providers import Providers
 from worker.room.ear import Listener
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
+from worker.room.keys import Keys
 from worker.room.lease import Taken
 from worker.room.persistence import Persistence
+from worker.room.phones import Phones
 from worker.room.presence import Presence, is_called
 from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
+from worker.room.voicemail import MachineDetection
+from worker.speaker.history import as_pressed
 from worker.speaker.speaker import Speaker, Surroundings
 
 logger = logging.getLogger(__name__)
@@ -72,6 +77,7 @@ class Call:
         self._broke_off_at = taken.broke_off_at
         self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
+        self._answered = taken.answered
         self._was_called = False  # the first human did not come, but was called
         self._recorder: Recorder | None = None
         self._speaker: Speaker | None = None
@@ -79,13 +85,17 @@ class Call:
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
-        self._said = [Said(one.speaker, one.text, one.participant_identity, one.is_final) for one in taken.said]
+        self._said = [
+            Said(one.speaker, one.text, one.participant_identity, one.is_final, pressed=one.source == PRESSED)
+            for one in taken.said
+        ]
         first = taken.said[-1].sequence + 1 if taken.said else 0
         self._transcript = (
             TranscriptWriter(database, self._row.id, token, self._persistence, first)
             if self._agent.features.transcription_enabled
             else None
         )
+        self._machines = MachineDetection(self._note_voicemail)
         self._recognition = providers.recognition(self._agent)
         self._hearing = Hearing(
             self._recognition,
@@ -93,6 +103,7 @@ class Call:
                 clock=self._clock,
                 transcript=self._transcript,
                 on_audio=self._record_human,
+                on_words=self._machines.hear,
                 on_ears=EarCount(self._settings, context.job.id).write,
                 on_deaf=self._give_up,
                 on_failed=lambda: self._note_failure("ear"),
@@ -105,11 +116,20 @@ class Call:
             self._journal,
             answered=taken.answered,
             on_human=self._welcome,
-            on_microphone=self._hearing.attend,
+            on_microphone=self._attend,
             on_silent=self._hearing.ignore,
             on_end=self.end,
             on_cut_off=self._cut_off,
         )
+        self._phones = Phones(
+            context.room,
+            self._settings,
+            self._presence,
+            lambda: self._hearing.last,
+            self._note_of_phone,
+            keeps_digits=self._transcript is not None,
+        )
+        self._keys = Keys(context.room, self._give_way_to_keys, self._hear_keys)
 
     def end(self, reason: EndReason | None, over_at: datetime | None = None) -> None:
         """End the call, or with None this agent's part in it; of several reasons the first counts.
@@ -128,6 +148,45 @@ class Call:
     def _welcome(self, first: rtc.Participant) -> None:
         self._was_called = is_called(first)
         self._human.set()
+
+    def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
+        if is_called(participant) and participant.identity not in self._answered:
+            self._machines.watch(participant.identity)
+        self._hearing.attend(track, participant)
+
+    def _note_voicemail(self, phone: str) -> None:
+        action = self._agent.machine_detection
+        self._note_of_phone(EventKind.VOICEMAIL_DETECTED, "A voicemail answered", phone=phone, data={"action": action})
+        if action == "continue":
+            return
+        if self._presence.is_alone(phone):
+            self.end(EndReason.VOICEMAIL)
+        else:
+            self._parts.start("voicemail", lambda: self._put_out(phone, EndReason.VOICEMAIL))
+
+    async def _put_out(self, identity: str, reason: EndReason) -> None:
+        why: asyncio.Future[EndReason | None] = self._loop.create_future()
+        why.set_result(reason)
+        self._presence.explain(identity, why)
+        async with Rooms.connect(self._settings) as rooms:
+            with suppress(Unavailable):  # then they stay
+                await rooms.remove_participant(self._row.room_name, identity)
+
+    def _give_way_to_keys(self, _phone: rtc.RemoteParticipant) -> None:
+        if self._speaker is not None:
+            self._speaker.give_way()
+
+    def _hear_keys(self, phone: rtc.RemoteParticipant, digits: str) -> None:
+        identity = phone.identity
+        if self._transcript is not None:
+            now = self._clock.now()
+            segment = self._transcript.begin(CALLER, identity, PRESSED)
+            self._transcript.update(segment, digits, now, now, final=True)
+        data = {"digits": digits} if self._transcript is not None else {}
+        self._note_of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=data)
+        line = self._hearing.attributed(identity, phone.name or identity, as_pressed(digits)).strip()
+        if self._speaker is not None and not self._end.done():
+            self._speaker.answer(line)
 
     def _cut_off(self) -> None:
         data = {"reason": "cut_off"}
@@ -191,12 +250,14 @@ class Call:
             hearing=self._hearing,
             recognition=self._recognition,
             transcript=self._transcript,
+            phones=self._phones,
             journal=self._journal,
             clock=self._clock,
             call_id=self._row.id,
             may_speak=lambda: self._lease.certain,
             on_played=self._record_agent,
             on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
+            on_hang_up_taken_back=self._note_taken_back,
             on_hopeless=self._give_up,
         )
         prompt = self._rendered("system_prompt", self._agent.system_prompt)
@@ -287,7 +348,7 @@ class Call:
             await self._end_saying("credits_used_up", EndReason.CREDITS_USED_UP)
 
     async def _watch_silence(self, speaker: Speaker) -> None:
-        await speaker.wait_silence(self._agent.silence_reminder_s, self._agent.silence_timeout_s)
+        await speaker.wait_silence()
         self.end(EndReason.SILENCE)
 
     def _give_up(self) -> None:
@@ -320,6 +381,28 @@ class Call:
         call_id = self._row.id
         self._journal.put(lambda store: store.add_event(call_id, kind, "lifecycle", message, level=level, data=data))
 
+    def _note_of_phone(
+        self,
+        kind: EventKind,
+        message: str,
+        *,
+        phone: str | None = None,
+        level: str = "info",
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        call_id = self._row.id
+
+        async def add(store: CallStore) -> None:
+            if phone is None:
+                await store.add_event(call_id, kind, "telephony", message, level=level, data=data)
+            else:
+                await store.add_leg_event(call_id, phone, kind, message, level=level, data=data)
+
+        self._journal.put(add)
+
+    def _note_taken_back(self) -> None:
+        self._note(EventKind.HANG_UP_TAKEN_BACK, "The caller spoke into the goodbye: the call goes on")
+
     def _note_failed_recording(self) -> None:
         self._note(EventKind.PART_FAILED, "The recording stopped", level="error", data={"part": "recording"})
 
@@ -342,6 +425,7 @@ class Call:
             ("the recording", STEP_S, self._close_recording),
             ("the call's row", PATIENCE_S, self._journal.settle),
             ("the room", STEP_S, lambda: self._close_room(reason)),
+            ("the keys", STEP_S, self._close_keys),
             ("the ears", STEP_S, self._hearing.aclose),
             ("the agent", STEP_S, self._stop_speaker),
             ("the transcript", None, self._save_transcript),
@@ -375,6 +459,9 @@ class Call:
                 await rooms.delete_room(self._row.room_name)
         except Unavailable:
             logger.warning("the room could not be deleted")
+
+    async def _close_keys(self) -> None:
+        self._keys.close()
 
     async def _stop_speaker(self) -> None:
         await self._parts.stop_one("speaker")  # it would ask in an empty room whether somebody is there

@@ -7,11 +7,26 @@ _BACKCHANNELS = frozenset(
     {"mm", "mmm", "mhm", "mmhm", "mmhmm", "hm", "hmm", "hmmm", "uhhuh", "uh", "um", "ah", "aha", "oh"}
     | {"ok", "okay", "yeah", "yep", "right", "sure", "isee", "gotit"},
 )
+# To a goodbye, these are the answer and no objection.
+_PARTINGS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        bye goodbye good night day evening weekend have a nice great lovely one take care see you later soon talk to
+        thank thanks so very much for your help time the all same too cheers yes alright perfect fine
+        tschüss tschüs ciao auf wiederhören wiedersehen danke vielen dank schön schönen tag noch abend ebenfalls
+        gleichfalls ihnen auch bis bald dann gut ja
+        adiós adios gracias muchas hasta luego pronto chao igualmente buen buenas día tarde noche tardes noches sí vale
+        au revoir merci beaucoup bien bonne journée soirée à bientôt également salut oui
+        """,
+    ),
+)
 _PHRASES = {
     "en": {
         "reminder": "Are you still there?",
         "back": "Sorry, I was away for a moment.",
         "goodbye": "Goodbye.",
+        "transfer": "One moment please, I'll connect you.",
         "silence": "I can't hear you any more, so I'll hang up now. Goodbye.",
         "sorry": "I'm sorry, I didn't get that. Could you say it again?",
         "failed": "I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
@@ -21,6 +36,7 @@ _PHRASES = {
         "reminder": "Sind Sie noch da?",
         "back": "Entschuldigung, ich war einen Moment weg.",
         "goodbye": "Auf Wiederhören.",
+        "transfer": "Einen Moment bitte, ich verbinde Sie.",
         "silence": "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
         "sorry": "Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
         "failed": "Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
@@ -30,6 +46,7 @@ _PHRASES = {
         "reminder": "¿Sigue ahí?",
         "back": "Perdone, me he ausentado un momento.",
         "goodbye": "Adiós.",
+        "transfer": "Un momento, por favor, le paso.",
         "silence": "Ya no le oigo, así que voy a colgar. Adiós.",
         "sorry": "Perdone, no le he entendido. ¿Puede repetirlo?",
         "failed": "Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
@@ -39,6 +56,7 @@ _PHRASES = {
         "reminder": "Êtes-vous toujours là ?",
         "back": "Pardon, j'ai été absent un instant.",
         "goodbye": "Au revoir.",
+        "transfer": "Un instant, s'il vous plaît, je vous mets en relation.",
         "silence": "Je ne vous entends plus, je raccroche. Au revoir.",
         "sorry": "Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
         "failed": "Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",
@@ -52,6 +70,11 @@ def is_backchannel(text: str) -> bool:
     words = re.sub(r"[-'’]|(?<=\bi) (?=see\b)|(?<=\bgot) (?=it\b)", "", text.lower())
     found = re.findall(r"\w+", words)
     return bool(found) and all(word in _BACKCHANNELS for word in found)
+
+
+def is_parting(text: str) -> bool:
+    """Whether `text`, said to a goodbye, leaves it at that: "okay, bye", "danke, tschüss", or a sign of listening."""
+    return all(word in _PARTINGS or is_backchannel(word) for word in re.findall(r"\w+", text.lower()))
 
 
 def phrase(key: str, language: str | None) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schema.common import Answer, JsonObject, Name
-from calls.agent_config import AgentConfig, Features, RetentionDays, TtsProvider
+from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays, TtsProvider
 
 
 class CreateAgent(AgentConfig):
@@ -38,6 +38,7 @@ class Agent(Answer):
     max_duration_s: int
     silence_reminder_s: int
     silence_timeout_s: int
+    machine_detection: MachineDetection
     features: Features
     retention_days: RetentionDays
     post_call: JsonObject

@@ -9,6 +9,7 @@ from api.schema.agents import AgentName
 from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
 from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
 from calls.admission import Holdup
+from calls.agent_config import MachineDetection
 from calls.batches import BatchStatus
 from calls.events import EventKind
 from calls.post_call import PostCall
@@ -35,6 +36,7 @@ class CreateCall(Request):
     metadata: JsonObject = Field({}, examples=[{"source": "sdk", "session_id": "sess_123"}])
     variables: JsonObject = Field({}, description="Values for the templates of prompt and first message.")
     post_call: PostCall | None = Field(None, description="Merged with the agent's, section by section.")
+    machine_detection: MachineDetection | None = Field(None, description="Instead of the agent's.")
 
 
 class Recipient(Request):
@@ -76,6 +78,7 @@ class CreateBatch(Request):
     metadata: JsonObject = Field(default_factory=dict)
     variables: JsonObject = Field(default_factory=dict)
     post_call: PostCall | None = None
+    machine_detection: MachineDetection | None = Field(None, description="Instead of the agent's.")
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:
@@ -264,8 +267,8 @@ class Utterance(Answer):
     """A segment as a raw transcript names it."""
 
     id: str = Field(examples=["t_1"])
-    type: str = Field(examples=["user_input"])
-    response: str
+    type: Literal["user_input", "agent_response", "dtmf"] = Field(examples=["user_input"])
+    response: str = Field(description="What was said; of `dtmf`, the digits that a phone's keys were pressed for.")
 
 
 class TimedUtterance(Utterance):

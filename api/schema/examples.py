@@ -35,7 +35,8 @@ _AGENT: Example = {
     "max_duration_s": 3600,
     "silence_reminder_s": 12,
     "silence_timeout_s": 30,
-    "features": {"transcription_enabled": True, "redact": ["card"]},
+    "machine_detection": "continue",
+    "features": {"transcription_enabled": True, "redact": ["card"], "transfer_to": None},
     "retention_days": {"recordings": 30, "transcripts": None},
     "post_call": _POST_CALL,
 }

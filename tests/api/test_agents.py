@@ -15,6 +15,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"name": "A", "max_duration_s": 0}, "max_duration_s"),
     ({"name": "A", "tts_provider": "another"}, "tts_provider"),
     ({"name": "A", "features": {"redact": ["name"]}}, "features.redact[0]"),
+    ({"name": "A", "features": {"transfer_to": "the office"}}, "features.transfer_to"),
+    ({"name": "A", "machine_detection": "maybe"}, "machine_detection"),
     ({"name": "A", "retention_days": {"recordings": 0}}, "retention_days.recordings"),
     ({"name": "A", "post_call": {"summary": {"enabled": "yes"}}}, "post_call.summary.enabled"),
     ({"name": "A", "post_call": {"sentiment": {}}}, "post_call.sentiment"),
@@ -42,7 +44,8 @@ async def test_an_agent_is_created_with_every_default(api: Api):
         "max_duration_s": 3600,
         "silence_reminder_s": 12,
         "silence_timeout_s": 30,
-        "features": {"transcription_enabled": True, "redact": []},
+        "machine_detection": "continue",
+        "features": {"transcription_enabled": True, "redact": [], "transfer_to": None},
         "retention_days": {"recordings": None, "transcripts": None},
         "post_call": {},
     }
@@ -56,7 +59,7 @@ async def test_put_changes_the_given_fields_and_replaces_post_call_and_features_
     changes = {"language": "de", "features": {"redact": ["email"]}, "post_call": {"recording": {"enabled": True}}}
     changed = await api.put(path, changes)
     assert changed.status == 200
-    assert changed.body["features"] == {"transcription_enabled": True, "redact": ["email"]}
+    assert changed.body["features"] == {"transcription_enabled": True, "redact": ["email"], "transfer_to": None}
     assert changed.body["post_call"] == {"recording": {"enabled": True}}
     assert (changed.body["name"], changed.body["voice"], changed.body["language"]) == ("Aria", "ash", "de")
     assert changed.body["updated_at"] > created["updated_at"]

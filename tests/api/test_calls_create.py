@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import jwt
 from livekit import api as livekit_api
 
+from calls.agent_config import AgentSnapshot
 from calls.rooms import Rooms
+from calls.store import CallStore
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings
 from tests.servers import LiveKitServer, free_port
@@ -34,6 +36,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"metadata": []}, "metadata"),
     ({"variables": "x"}, "variables"),
     ({"post_call": {"recording": {"on": True}}}, "post_call.recording.on"),
+    ({"machine_detection": True}, "machine_detection"),
     ({"priority": 1}, "priority"),
 ]
 
@@ -125,6 +128,22 @@ async def test_the_calls_post_call_is_the_agents_with_its_own_on_top_and_stays_a
         "evaluation": None,
         "structured_extraction": {"json_schema": schema},
     }
+
+
+async def test_a_call_may_settle_for_itself_what_becomes_of_a_voicemail(api: Api, agent: str, number: Number):
+    await number()
+    to = {"agent_id": agent, "to": ["+15551234567"], "machine_detection": "hang_up"}
+    one = {"agent_id": agent, "participants": [phone("+15551234567")]}
+    created = [
+        (await api.post("/v1/calls", one)).body,
+        (await api.post("/v1/calls", one | {"machine_detection": "hang_up"})).body,
+        (await api.post("/v1/calls/fanout", to)).body,
+        (await api.post("/v1/calls/batch", to)).body["calls"][0],
+    ]
+    async with api.database.reading() as conn:
+        rows = [await CallStore(conn).get(None, call["id"]) for call in created]
+    settled = [AgentSnapshot.stored(row.agent).machine_detection for row in rows]
+    assert settled == ["continue", "hang_up", "hang_up", "hang_up"]
 
 
 async def test_400_names_the_field(api: Api, agent: str):

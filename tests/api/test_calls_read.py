@@ -13,7 +13,7 @@ from calls import leases
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, recordings, results
-from calls.transcript import Segment, write_segments
+from calls.transcript import PRESSED, Segment, write_segments
 from tests.api.conftest import Api, browser
 from tests.conftest import now
 
@@ -53,6 +53,21 @@ def talk(api: Api, agent: str) -> Talk:
         return str(call_id)
 
     return make
+
+
+async def test_digits_stand_in_the_raw_transcript_only(api: Api, talk: Talk):
+    call_id = await talk(ends=False)
+    async with api.database.writing() as conn:
+        [held] = await leases.held_leases(conn)
+        pressed = Segment(2, "user", "4711#", 3000, 3000, is_final=True, source=PRESSED)
+        assert await write_segments(conn, call_id, held.token, [pressed])
+    detail = (await api.get(f"/v1/calls/{call_id}")).body["transcript"]
+    shown = (await api.get(f"/v1/calls/{call_id}/transcript")).body
+    assert detail["raw"][2] == {"id": "t_3", "type": "dtmf", "response": "4711#"}
+    assert (shown["transcript"][2]["type"], shown["transcript"][2]["source"]) == ("dtmf", "dtmf")
+    for transcript in (detail, shown):
+        assert "4711" not in transcript["text"]
+        assert [each["sequence"] for each in transcript["segments"]] == [0, 1]
 
 
 async def test_the_detail_has_everything_about_a_call(database_url: str, api: Api, agent: str, talk: Talk):

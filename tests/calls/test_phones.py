@@ -26,6 +26,31 @@ async def other_tenant(database: Database) -> str:
 
 
 @pytest.mark.parametrize(
+    ("given_as", "kept_as"),
+    [
+        ("+1 (555) 123-4567", OURS),
+        ("tel:+1-555-123-4567", OURS),
+        (" sip:desk@example.com ", "sip:desk@example.com"),
+        (
+            "sips:+15551234567@pbx.example.com:5061;transport=tls",
+            "sips:+15551234567@pbx.example.com:5061;transport=tls",
+        ),
+        ("sip:desk@[2001:db8::1]", "sip:desk@[2001:db8::1]"),
+    ],
+)
+def test_a_call_may_be_sent_to_a_number_or_a_sip_address(given_as, kept_as):
+    assert phones.normalise_destination(given_as) == kept_as
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "desk", "0301234567", "sip:", "sip:desk", "sip:de sk@example.com", "sip:a@b>\r\nX: y", "http://a@b"]
+)
+def test_what_is_neither_is_refused(wrong):
+    with pytest.raises(ValueError, match="a SIP address"):
+        phones.normalise_destination(wrong)
+
+
+@pytest.mark.parametrize(
     "spelling",
     [
         "+15551234567",

@@ -1,6 +1,8 @@
 """Segments in the database."""
 
-from calls.transcript import Segment, as_text, read_transcript, write_segments
+from dataclasses import replace
+
+from calls.transcript import PRESSED, Segment, as_text, read_transcript, write_segments
 
 
 def segment(sequence: int, text: str, *, speaker: str = "user", final: bool = True) -> Segment:
@@ -18,6 +20,18 @@ async def test_a_segment_grows_in_place_and_keeps_its_order(database, running):
         changed = await read_transcript(connection, call.id, after_revision=1)
     assert as_text(rows) == "Caller: Hello\nAgent: Hi there"
     assert [(row.text, row.is_final) for row in changed] == [("Hello", True)]
+
+
+async def test_digits_stand_among_what_was_said_and_are_no_text(database, running):
+    call, token = await running()
+    async with database.writing() as connection:
+        await write_segments(connection, call.id, token, [segment(0, "My number is"), segment(1, "Go on.")])
+        pressed = replace(segment(1, "4711#"), source=PRESSED)
+        await write_segments(connection, call.id, token, [pressed, segment(2, "Thank you.", speaker="agent")])
+    async with database.reading() as connection:
+        rows = await read_transcript(connection, call.id)
+    assert [(row.text, row.source) for row in rows][1] == ("4711#", "dtmf"), "what moved behind it left nothing there"
+    assert as_text(rows) == "Caller: My number is\nAgent: Thank you."
 
 
 async def test_who_lost_the_lease_writes_nothing(database, running):

@@ -19,9 +19,9 @@ def tone(hertz: float, seconds: float) -> Pcm:
     return (np.sin(2 * np.pi * hertz * times) * LOUDNESS).astype(np.int16)
 
 
-def read(path: Path) -> Pcm:
+def read(path: Path, rate: int = RATE) -> Pcm:
     """A sound file of any kind."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     with av.open(path) as container:
         frames = [*container.decode(audio=0), None]
         return np.concatenate([part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)])

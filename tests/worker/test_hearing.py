@@ -49,6 +49,7 @@ class Place:
             clock=Clock(datetime.now(UTC)),
             transcript=None,
             on_audio=self._on_audio,
+            on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
             on_failed=lambda: setattr(self, "failures", self.failures + 1),

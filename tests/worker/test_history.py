@@ -3,7 +3,7 @@
 import pytest
 
 from worker.room.transcript import Said
-from worker.speaker.history import Open, left_open
+from worker.speaker.history import Open, as_chat, left_open
 
 BACK = "Sorry, I was away for a moment."
 
@@ -14,6 +14,10 @@ def agent(text: str, *, whole: bool = True) -> Said:
 
 def caller(text: str) -> Said:
     return Said("user", text, "ada", whole=True)
+
+
+def pressed(digits: str) -> Said:
+    return Said("user", digits, "ada", whole=True, pressed=True)
 
 
 HELLO, QUESTION = agent("Hello."), caller("Is there a table at eight?")
@@ -37,7 +41,13 @@ CUT = agent("We have one at seven, and", whole=False)
         ([HELLO, QUESTION, CUT, caller("Mm-hm.")], Open.REST),
         ([HELLO, agent("Shall I book it?"), caller("Okay.")], Open.ANSWER),
         ([HELLO, QUESTION, CUT, caller("And at nine?")], Open.ANSWER),
+        ([HELLO, pressed("4711#")], Open.ANSWER),
     ],
 )
 def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
     assert left_open(said, BACK) == expected
+
+
+def test_the_next_agent_reads_digits_as_what_was_pressed():
+    lines = [item.text_content for item in as_chat([HELLO, pressed("47#")]).items if item.type == "message"]
+    assert lines == ["Hello.", "[pressed on the phone's keys: 4 7 #]"]

@@ -19,12 +19,14 @@ from calls.encryption import Keyring
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants
-from tests.api.conftest import Answer, Api, run_api
+from tests.api.conftest import Answer as ApiAnswer
+from tests.api.conftest import Api, run_api
 from tests.api.conftest import browser as a_browser
 from tests.api.conftest import phone as a_phone
 from tests.conftest import Until
 from tests.pipeline.mortal import mortal
-from tests.providers import Providers
+from tests.providers import Chat, Providers, ToolCall, Utterance
+from tests.providers.script import Answer
 from tests.servers import LiveKitServer, free_port
 from tests.telephony import FORMS, PhoneNetwork, State
 from tests.telephony.sound import read, seconds_of_sound
@@ -36,6 +38,9 @@ pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asynci
 
 HELLO = "Hello, this is Ada. I call about your order."
 SMITH = "Smith speaking."
+PRESSED_PIN, PRESSED_ONE = "[pressed on the phone's keys: 4 7 1 1 #]", "[pressed on the phone's keys: 1]"
+CONNECTING = "One moment please, I'll connect you."
+GOODBYE = "It was a pleasure to talk to you, and if there is anything else, then call again at any time. " * 3
 OURS, ANSWERED, UNANSWERED = "+4930555", "+4930666", "+4930777"
 RING_S = 8.0
 SPEECH = Path(__file__).with_name("speech.wav")
@@ -229,6 +234,142 @@ async def test_who_does_not_want_to_be_called_any_more_is_not(house, network, un
     assert phone.rings == []
 
 
+async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_itself(house, network, providers, until):
+    def model(chat: Chat) -> Answer | None:
+        assert "transfer_call" not in chat.tools, "there is nowhere to send anybody"
+        match chat.messages[-1]:
+            case {"role": "tool", "content": content}:
+                return "Too wrong." if "expected" in str(content) else "Pressed."
+            case _ if chat.last_user == PRESSED_PIN:
+                return "Thank you."
+            case _ if chat.last_user == PRESSED_ONE:
+                return ["Now I.", ToolCall("send_dtmf", {"digits": "7w*#"})]
+            case _:
+                return ToolCall("send_dtmf", {"digits": "x"})
+
+    providers.answer_with(model)
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, first_message=f"{HELLO} " * 20)
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    await phone.press("4711#")
+    await until(lambda: call.has_said_also("agent", "Thank you."))
+    await phone.press("1")
+    await until(lambda: phone.digits == "7*#")
+    await until(lambda: call.has_said_also("agent", "Pressed."))
+    await phone.say(read(SPEECH)[:16_000])
+    await until(lambda: call.has_said_also("agent", "Too wrong."))
+    await phone.press("9")
+    await phone.hang_up()
+    await until(call.ended)
+    lines = [line for line in await call.transcript() if line.speaker == "user"]
+    assert [(line.text, line.source) for line in lines] == [
+        ("4711#", "dtmf"),
+        ("1", "dtmf"),
+        (SMITH, "runtime"),
+        ("9", "dtmf"),
+    ], "also what was pressed just before the end"
+    assert {line.participant_identity for line in lines} == {number}
+    told = [(event.kind, event.data["digits"]) for event in await call.events() if event.kind.startswith("dtmf")]
+    assert told == [("dtmf.received", "4711#"), ("dtmf.received", "1"), ("dtmf.sent", "7*#"), ("dtmf.received", "9")]
+
+
+async def test_keys_of_a_call_of_which_nothing_is_kept_are_not_kept_either(house, network, providers, until):
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, features={"transcription_enabled": False})
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    await phone.press("4711#")
+    await until(lambda: providers.chats and providers.chats[-1].last_user == PRESSED_PIN)
+    await phone.hang_up()
+    await until(call.ended)
+    [received] = [event for event in await call.events() if event.kind == "dtmf.received"]
+    assert list(received.data) == ["participant_id"]
+    assert await call.transcript() == []
+
+
+async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, network, providers, until):
+    def model(chat: Chat) -> Answer | None:
+        return "I could not reach them." if "was not accepted" in chat.system else ToolCall("transfer_call")
+
+    providers.answer_with(model)
+    number, desk = a_number(), a_number()
+    phone = await network.phone(number, transfers_with=603)
+    target = await network.phone(desk)
+    call = await place(house, number, features={"transfer_to": desk})
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.say(read(SPEECH)[:16_000])
+    await until(lambda: call.has_said("agent", "I could not reach them."))
+    assert await call.has_said("agent", CONNECTING), "before it was tried"
+    phone.transfers_with = 202
+    await phone.press("0#")
+    await until(lambda: target.state is State.ANSWERED)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "transferred")
+    assert await legs(call) == [(number, "left", "transferred")]
+    assert phone.state is State.ANSWERED, "with the other one"
+    events = {event.kind: event.data for event in await call.events() if event.kind.startswith("transfer")}
+    assert list(events) == ["transfer.started", "transfer.failed", "transfer.completed"]
+    assert events["transfer.failed"]["sip_status"] == 603
+    await phone.hang_up()
+
+
+async def test_a_voicemail_is_known_by_its_words_and_hung_up_on_if_that_is_wanted(house, network, providers, until):
+    providers.hear_with(lambda _utterance: "You have reached Smith. Please leave a message after the tone.")
+    numbers = [a_number(), a_number()]
+    phones = [await network.phone(number, answers_after_s=0.3, says=read(SPEECH)[:16_000]) for number in numbers]
+    calls = [
+        await place(house, number, machine_detection=wanted)
+        for number, wanted in zip(numbers, ("hang_up", "continue"), strict=True)
+    ]
+    row = await until(calls[0].ended)
+    assert (row.status, row.end_reason) == ("completed", "voicemail")
+    assert await calls[0].said("agent") == ""
+    await until(lambda: phones[0].state is State.ENDED)
+    await until(lambda: calls[1].has_said("agent", HELLO))
+    await phones[1].hang_up()
+    row = await until(calls[1].ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    for call, action in zip(calls, ("hang_up", "continue"), strict=True):
+        [detected] = [event for event in await call.events() if event.kind == "voicemail.detected"]
+        assert detected.data["action"] == action
+
+
+async def test_who_speaks_into_a_goodbye_takes_the_hang_up_back_unless_it_is_a_goodbye_too(
+    house, network, providers, until
+):
+    said = iter(["That is all.", "No wait, one more thing.", "Really all.", "Okay, bye."])
+    heard: list[str] = []
+
+    def listener(_utterance: Utterance) -> str:
+        heard.append(next(said, "What?"))
+        return heard[-1]
+
+    def model(chat: Chat) -> Answer | None:
+        return "Gladly." if "No wait" in chat.last_user else [GOODBYE, ToolCall("end_call")]
+
+    providers.hear_with(listener)
+    providers.answer_with(model)
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number)
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.say(read(SPEECH)[:16_000])
+    sounded = seconds_of_sound(phone.heard)
+    await until(lambda: seconds_of_sound(phone.heard) > sounded + 0.5)
+    await phone.say(read(SPEECH)[:16_000])
+    await until(lambda: call.has_said_also("agent", "Gladly."))
+    [back] = [event for event in await call.events() if event.kind == "hang_up.taken_back"]
+    await phone.say(read(SPEECH)[:16_000])
+    sounded = seconds_of_sound(phone.heard)
+    await until(lambda: seconds_of_sound(phone.heard) > sounded + 0.5)
+    await phone.say(read(SPEECH)[:16_000])
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "agent_hung_up")
+    assert heard == ["That is all.", "No wait, one more thing.", "Really all.", "Okay, bye."]
+    assert [event.id for event in await call.events() if event.kind == back.kind] == [back.id]
+
+
 async def test_a_call_outlives_the_pipeline_that_placed_it(house, network, until):
     number, busy = a_number(), a_number()
     phone = await network.phone(number, answers_after_s=None)
@@ -313,8 +454,8 @@ async def test_people_come_into_a_phones_call_each_is_heard_and_named_and_the_la
     call = house.stage.talk(placed.body["id"])
     await until(lambda: call.has_said("agent", HELLO))
 
-    async def add(*people: dict[str, Any]) -> Answer:
-        answer: Answer = await api.post(f"/v1/calls/{call.id}/participants", {"participants": people})
+    async def add(*people: dict[str, Any]) -> ApiAnswer:
+        answer: ApiAnswer = await api.post(f"/v1/calls/{call.id}/participants", {"participants": people})
         return answer
 
     added = await add(a_browser("bob"), a_phone(second))

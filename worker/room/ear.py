@@ -36,6 +36,7 @@ class Listener:
 
     Args:
         on_audio: gets each frame of a participant, by identity.
+        on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
         on_deaf: called once when speech recognition has not worked for anybody for a while.
         on_failed: called when an ear died again and again.
@@ -45,6 +46,7 @@ class Listener:
     clock: Clock
     transcript: TranscriptWriter | None
     on_audio: Callable[[str, rtc.AudioFrame], None]
+    on_words: Callable[[str, str], None]
     on_ears: Callable[[int], None]
     on_deaf: Callable[[], None]
     on_failed: Callable[[], None]
@@ -217,6 +219,7 @@ class Ear:
             return
         while self._unfinished and self._unfinished[0].second < heard.end_time:
             self._unfinished.popleft()
+        self._listener.on_words(self.identity, heard.text)
         if is_backchannel(heard.text) and self._listener.still_speaking_s() > ANSWER_S:
             return  # the agent goes on; no turn is taken
         self._on_final(self, heard)

@@ -61,7 +61,18 @@ class Hearing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
         self._deaf = False
-        self._last: str | None = None  # who was heard last, perhaps in the same turn, and may have left since
+        self._last: str | None = None
+
+    @property
+    def last(self) -> str | None:
+        """The name in the room of the one from whom something came last, and who may have left since."""
+        return self._last
+
+    def attributed(self, identity: str, name: str, text: str) -> str:
+        """What came from somebody, as the model reads it: among several people on a line of its own with the name."""
+        people = {ear.identity for ear in self._ears.values()} | {identity, self._last or identity}
+        self._last = identity
+        return f"\n{name}: {text}" if len(people) > 1 else text
 
     def attach(self) -> Attachment:
         """What a new session hears from now on; the one before hears nothing more."""
@@ -130,9 +141,7 @@ class Hearing:
     def _on_final(self, ear: Ear, heard: stt.SpeechData) -> None:
         if self._attached is None:
             return
-        people = {other.identity for other in self._ears.values()} | {ear.identity, self._last or ear.identity}
-        self._last = ear.identity
-        text = f"\n{ear.name}: {heard.text}" if len(people) > 1 else heard.text
+        text = self.attributed(ear.identity, ear.name, heard.text)
         # The session's clock is not ours: without times it takes those of its voice activity.
         words = stt.SpeechData(language=heard.language, text=text, confidence=heard.confidence)
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))

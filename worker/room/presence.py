@@ -81,6 +81,7 @@ class Presence:
         self._ringing: set[str] = set()
         self._anybody_yet = False
         self._absence: _Absence | None = None
+        self._explanations: dict[str, asyncio.Future[EndReason | None]] = {}
         self._waiting: asyncio.TimerHandle | None = None
         room.on("participant_connected", self._look_at)
         room.on("participant_attributes_changed", lambda _changed, participant: self._look_at(participant))
@@ -88,6 +89,20 @@ class Presence:
         room.on("track_subscribed", self._subscribed)
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
         room.on("disconnected", self._disconnected)
+
+    @property
+    def phones(self) -> list[str]:
+        """The names in the room of the phones that were answered and are still there."""
+        people = self._room.remote_participants.values()
+        return [one.identity for one in people if one.kind == _Kind.PARTICIPANT_KIND_SIP and one.identity in self._here]
+
+    def is_alone(self, identity: str) -> bool:
+        """Whether nobody else is in the room, phones that ring included."""
+        return all(one.identity == identity for one in self._room.remote_participants.values() if _is_human(one))
+
+    def explain(self, identity: str, why: asyncio.Future[EndReason | None]) -> None:
+        """Should this one leave, `why` tells the reason, and is waited for; None: the usual one."""
+        self._explanations[identity] = why
 
     def look_around(self, broke_off_at: datetime | None) -> None:
         """Take note of whoever was in the room before the agent, and of whoever left it before that could be seen.
@@ -142,14 +157,18 @@ class Presence:
         if not _is_human(participant):
             return
         identity = participant.identity
+        if (why := self._explanations.get(identity)) is not None and not why.done():
+            why.add_done_callback(lambda _known: self._gone(participant))
+            return
         left_at = None
         if identity in self._here:
+            known = why.result() if why is not None else None
             self._here.discard(identity)
-            left_at = self._journal.put(lambda store: store.participant_left(self._call_id, identity))
+            left_at = self._journal.put(lambda store: store.participant_left(self._call_id, identity, reason=known))
             if not self._here:
                 on_purpose = participant.disconnect_reason in _LEFT_ON_PURPOSE
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
-                self._absence = _Absence(left_at, reason, may_return=not on_purpose)
+                self._absence = _Absence(left_at, known or reason, may_return=not on_purpose)
         elif participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.disconnect_reason not in _ROOM_GONE:
             asyncio.get_running_loop().call_later(TOLD_S, self._note_failed, identity, _why_unanswered(participant))
         if participant.disconnect_reason in _ROOM_GONE:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database import Database
 from calls.tables import participants
-from calls.transcript import Segment, write_segments
+from calls.transcript import PRESSED, SPOKEN, Segment, write_segments
 from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,16 @@ BATCH_S = 0.25
 
 @dataclass(frozen=True)
 class Said:
-    """One utterance; `identity` says who of the people, `whole` whether it was said to its end."""
+    """One utterance, or the digits that were `pressed`.
+
+    `identity` says who of the people, `whole` whether it was said to its end.
+    """
 
     speaker: str
     text: str
     identity: str | None
     whole: bool
+    pressed: bool = False
 
 
 @dataclass
@@ -34,6 +38,7 @@ class _Line:
 
     speaker: str
     identity: str | None
+    source: str = SPOKEN
     text: str = ""
     started_at_ms: int = 0
     ended_at_ms: int = 0
@@ -76,9 +81,9 @@ class TranscriptWriter:
         self._settled.set()
         self.lost = False
 
-    def begin(self, speaker: str, identity: str | None) -> int:
+    def begin(self, speaker: str, identity: str | None, source: str = SPOKEN) -> int:
         """A new segment of `speaker` (CALLER or AGENT), whose name in the room is `identity`; its handle."""
-        self._lines.append(_Line(speaker, identity))
+        self._lines.append(_Line(speaker, identity, source))
         return len(self._lines) - 1
 
     def update(self, segment: int, text: str, started_at: float, ended_at: float, *, final: bool) -> None:
@@ -102,7 +107,13 @@ class TranscriptWriter:
     def said(self) -> list[Said]:
         """What was said so far, in order."""
         return [
-            Said(line.speaker, line.text, self._identity(line), whole=line.final and not line.cut)
+            Said(
+                line.speaker,
+                line.text,
+                self._identity(line),
+                whole=line.final and not line.cut,
+                pressed=line.source == PRESSED,
+            )
             for line in self._spoken()
         ]
 
@@ -179,4 +190,5 @@ class TranscriptWriter:
             is_final=line.final,
             participant_id=None if participant is None else participant.id,
             participant_identity=self._identity(line),
+            source=line.source,
         )

@@ -1,15 +1,24 @@
-"""The agent of one call: it hears what `Hearing` gives it, and may end the call."""
+"""The agent of one call: it hears what `Hearing` gives it, and what it can do beside talking are its tools."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from livekit import rtc
-from livekit.agents import Agent, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
+from livekit.agents import Agent, FlushSentinel, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
+from livekit.agents.voice import SpeechHandle
 from typing_extensions import override
 
+import prompts
 from worker.room.hearing import Attachment
-from worker.words import phrase
+from worker.room.phones import NotTransferred, Phones
+from worker.speaker.hang_up import HangUp
+from worker.words import is_parting, phrase
+
+_KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
+_FAILURES = {486: "the line is busy", 600: "the line is busy", 404: "there is no such number"}
+_NO_ANSWER = {None, 408, 480, 487}
 
 
 class CallAgent(Agent):
@@ -19,8 +28,11 @@ class CallAgent(Agent):
         instructions: the rendered system prompt.
         language: in which it says what the model does not say itself.
         hearing: where the words of the people come from.
-        on_hang_up: called when the agent has ended the call and its last word was heard.
         said: the conversation before this agent came to it.
+        phones: the phones of the call.
+        transfer_to: where a phone may be sent, in E.164 or as a SIP address.
+        on_hang_up: called when the agent has ended the call and its last word was heard.
+        on_hang_up_taken_back: called when a caller goes on talking instead.
     """
 
     def __init__(
@@ -28,15 +40,25 @@ class CallAgent(Agent):
         instructions: str,
         language: str | None,
         hearing: Attachment,
-        on_hang_up: Callable[[], None],
         said: llm.ChatContext,
+        phones: Phones,
+        transfer_to: str | None,
+        on_hang_up: Callable[[], None],
+        on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, chat_ctx=said)
         self._language = language
         self._hearing = hearing
-        self._on_hang_up = on_hang_up
-        self._hanging_up: asyncio.Task[None] | None = None
+        self._phones = phones
+        self._transfer_to = transfer_to
+        self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
+        self._transfer: asyncio.Task[None] | None = None
         self._spoken_to: asyncio.Event | None = None
+
+    @property
+    def is_transferring(self) -> bool:
+        """Whether a caller is about to be sent on."""
+        return self._transfer is not None and not self._transfer.done()
 
     @asynccontextmanager
     async def holding_back(self) -> AsyncIterator[asyncio.Event]:
@@ -47,8 +69,19 @@ class CallAgent(Agent):
         finally:
             self._spoken_to = None
 
+    async def answer(self, line: str) -> None:
+        """Answer something that came from the people and was not said."""
+        message = llm.ChatMessage(role="user", content=[line])
+        try:
+            await self.on_user_turn_completed(self.chat_ctx, message)
+        except StopResponse:
+            return
+        _ = self.session.generate_reply(user_input=message)
+
     @override
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        if self._hang_up.is_going_on and not self._hang_up.hear(parting=is_parting(new_message.text_content or "")):
+            raise StopResponse
         if self._spoken_to is None:
             return
         chat = self.chat_ctx.copy()
@@ -70,25 +103,86 @@ class CallAgent(Agent):
         finally:
             mix.cancel()
 
+    @override
+    async def llm_node(
+        self,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        model_settings: ModelSettings,
+    ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
+        possible = [tool for tool in tools if tool.id not in self._impossible()]
+        async for chunk in Agent.default.llm_node(self, chat_ctx, possible, model_settings):
+            yield chunk
+
+    def _impossible(self) -> set[str]:
+        """The tools that are of no use now."""
+        if not self._phones.any:
+            return {"send_dtmf", "transfer_call"}
+        return {"transfer_call"} if self._transfer_to is None else set()
+
     @function_tool
     async def end_call(self, context: RunContext[None]) -> None:
         """End the call, once the caller has said goodbye or wants nothing more; say goodbye in the same reply."""
-        if self._hanging_up is None:
-            self._hanging_up = asyncio.create_task(self._hang_up(context))
+        speech = context.speech_handle
+        if self._hang_up.is_final and not speech.interrupted:
+            speech.allow_interruptions = False
+        self._hang_up.begin(self.session, lambda: self._say_out(speech, "goodbye"))
         raise StopResponse
 
-    async def _hang_up(self, context: RunContext[None]) -> None:
-        speech = context.speech_handle
-        if not speech.interrupted:
-            speech.allow_interruptions = False
+    @function_tool
+    async def send_dtmf(self, context: RunContext[None], digits: str) -> str:
+        """Press keys on the phone, as to choose from the menu of a machine that has answered it.
+
+        Args:
+            context: of the call of the tool.
+            digits: the keys in order: 0-9, *, #, A-D; w is a pause of half a second.
+        """
+        if _KEYS.fullmatch(digits) is None:
+            return "Nothing was pressed: expected 1 to 64 of 0-9, *, #, A-D and w."
+        await context.wait_for_playout()
+        await self._phones.press(digits)
+        return "The keys were pressed."
+
+    @function_tool
+    async def transfer_call(self, context: RunContext[None]) -> str:
+        """Send the caller on to somebody who can go on with this; say in the same reply that you connect them."""
+        phone, to = self._phones.in_question, self._transfer_to
+        if phone is None or to is None:
+            return "Nobody was transferred: it is not clear which phone is meant, or the caller is not on a phone."
+        if not self.is_transferring:
+            self._transfer = asyncio.create_task(self._send_on(phone, to, context.speech_handle))
+        raise StopResponse
+
+    async def _send_on(self, phone: str, to: str, speech: SpeechHandle) -> None:
+        if not await self._say_out(speech, "transfer"):
+            return  # what was said into it is answered instead
+        try:
+            await self._phones.transfer(phone, to)
+        except NotTransferred as failed:
+            if self._phones.is_here(phone):
+                told, _ = prompts.render(prompts.load("transfer_failed"), {"why": _why(failed.sip_status)})
+                _ = self.session.generate_reply(instructions=told)
+
+    async def _say_out(self, speech: SpeechHandle, key: str) -> bool:
+        """Return when the agent has said what it is saying, or one of its own phrases if that was nothing.
+
+        False if somebody spoke into it.
+        """
         await speech.wait_for_playout()
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
-        if not said_something:
-            goodbye = self.session.say(phrase("goodbye", self._language), allow_interruptions=False)
-            await goodbye.wait_for_playout()
-        self._on_hang_up()
+        if not said_something and not speech.interrupted:
+            text = phrase(key, self._language)
+            speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
+            await speech.wait_for_playout()
+        return not speech.interrupted
+
+
+def _why(sip_status: int | None) -> str:
+    if sip_status in _NO_ANSWER:
+        return "nobody answers"
+    return _FAILURES.get(sip_status or 0, "the call was not accepted")
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:

@@ -43,5 +43,11 @@ def as_chat(said: Sequence[Said]) -> llm.ChatContext:
         if one.speaker == AGENT:
             chat.add_message(role="assistant", content=one.text, interrupted=not one.whole)
         else:
-            chat.add_message(role="user", content=f"{one.identity}: {one.text}" if len(people) > 1 else one.text)
+            text = as_pressed(one.text) if one.pressed else one.text
+            chat.add_message(role="user", content=f"{one.identity}: {text}" if len(people) > 1 else text)
     return chat
+
+
+def as_pressed(digits: str) -> str:
+    """The digits that a caller has pressed, as a line that nobody takes for something that was said."""
+    return f"[pressed on the phone's keys: {' '.join(digits)}]"

@@ -1,6 +1,7 @@
 """When nobody speaks: ask once, and later end the call politely."""
 
 import asyncio
+from collections.abc import Callable
 
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
@@ -18,6 +19,7 @@ class Silence:
         language: in which the agent asks.
         reminder_s: seconds of quiet until it asks.
         timeout_s: seconds of quiet, the question not counted, until it says goodbye.
+        is_expected: whether the people are quiet because they wait for the agent.
     """
 
     def __init__(
@@ -26,30 +28,37 @@ class Silence:
         language: str | None,
         reminder_s: float,
         timeout_s: float,
+        is_expected: Callable[[], bool],
     ) -> None:
         self._session = session
         self._language = language
         self._reminder_s = reminder_s
         self._timeout_s = timeout_s
+        self._is_expected = is_expected
         self._reminder: SpeechHandle | None = None
+        self._quiet_since = 0.0
+
+    def begin_anew(self) -> None:
+        """Something came from the people."""
+        self._quiet_since, self._reminder = asyncio.get_running_loop().time(), None
 
     async def wait(self) -> None:
         """Return once the agent has said goodbye to a caller who says nothing."""
         loop = asyncio.get_running_loop()
-        quiet_since = loop.time()
+        self.begin_anew()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if self._session.user_state == "speaking":
-                quiet_since, self._reminder = loop.time(), None
+            if self._session.user_state == "speaking" or self._is_expected():
+                self.begin_anew()
             elif self._reminder is not None and not self._reminder.done():
                 continue
             elif self._session.agent_state in {"speaking", "thinking"}:
-                quiet_since = loop.time()
-            elif loop.time() - quiet_since >= self._timeout_s:
+                self._quiet_since = loop.time()
+            elif loop.time() - self._quiet_since >= self._timeout_s:
                 goodbye = self._session.say(phrase("silence", self._language))
                 await goodbye.wait_for_playout()
                 if not goodbye.interrupted:
                     return
-                quiet_since, self._reminder = loop.time(), None
-            elif self._reminder is None and loop.time() - quiet_since >= self._reminder_s:
+                self.begin_anew()
+            elif self._reminder is None and loop.time() - self._quiet_since >= self._reminder_s:
                 self._reminder = self._session.say(phrase("reminder", self._language))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -19,6 +19,7 @@ from worker.providers import Providers
 from worker.room.clock import Clock
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
+from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
 from worker.speaker.failures import Failures
@@ -50,12 +51,14 @@ class Surroundings:
     hearing: Hearing
     recognition: stt.STT[Any]
     transcript: TranscriptWriter | None
+    phones: Phones
     journal: Journal
     clock: Clock
     call_id: str
     may_speak: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
     on_hang_up: Callable[[], None]
+    on_hang_up_taken_back: Callable[[], None]
     on_hopeless: Callable[[], None]
 
 
@@ -82,9 +85,25 @@ class Speaker:
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
-        self._agent = CallAgent(instructions, self._language, self._heard, around.on_hang_up, as_chat(said))
+        self._agent = CallAgent(
+            instructions,
+            self._language,
+            self._heard,
+            as_chat(said),
+            around.phones,
+            agent.features.transfer_to,
+            around.on_hang_up,
+            around.on_hang_up_taken_back,
+        )
+        self._silence = Silence(
+            self._session,
+            self._language,
+            agent.silence_reminder_s,
+            agent.silence_timeout_s,
+            is_expected=lambda: self._agent.is_transferring,
+        )
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._states: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def remaining_s(self) -> float:
@@ -112,7 +131,7 @@ class Speaker:
         self._voice.mute()
         await self._session.aclose()
         self._heard.close()
-        await utils.aio.cancel_and_wait(*self._states)
+        await utils.aio.cancel_and_wait(*self._tasks)
         await self._voice.aclose(self._around.room)
 
     def mute(self) -> None:
@@ -168,9 +187,24 @@ class Speaker:
         await self._session.interrupt(force=True)
         await self.say(key).wait_for_playout()
 
-    async def wait_silence(self, reminder_s: float, timeout_s: float) -> None:
+    def give_way(self) -> None:
+        """Stop talking, if it may be interrupted: somebody begins to press keys."""
+        self._silence.begin_anew()
+        with suppress(RuntimeError):
+            _ = self._session.interrupt()
+
+    def answer(self, line: str) -> None:
+        """Answer something that came from the people and was not said."""
+        self._silence.begin_anew()
+        self._begin(self._answer(line))
+
+    async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
-        await Silence(self._session, self._language, reminder_s, timeout_s).wait()
+        await self._silence.wait()
+
+    async def _answer(self, line: str) -> None:
+        with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript
+            await self._agent.answer(line)
 
     async def _start_session(self) -> None:
         around = self._around
@@ -189,9 +223,12 @@ class Speaker:
             self._ended.set_exception(SessionEnded(event.reason.value))
 
     def _show_state(self, event: AgentStateChangedEvent) -> None:
-        task = asyncio.create_task(self._show(str(event.new_state)))
-        self._states.add(task)
-        task.add_done_callback(self._states.discard)
+        self._begin(self._show(str(event.new_state)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _show(self, state: str) -> None:
         room = self._around.room

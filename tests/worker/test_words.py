@@ -1,0 +1,70 @@
+"""What is known by its words: who answers a goodbye with one, and that a voicemail has answered."""
+
+import pytest
+
+from worker.room.voicemail import is_voicemail
+from worker.words import is_parting
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Okay, bye.",
+        "Bye-bye!",
+        "Thank you, goodbye!",
+        "Danke, tschüss.",
+        "Gracias, adiós.",
+        "Merci, au revoir.",
+        "Mm-hm.",
+    ],
+)
+def test_a_goodbye_is_no_objection_to_one(text):
+    assert is_parting(text)
+
+
+@pytest.mark.parametrize("text", ["No wait!", "One more thing.", "What time is it?", "Halt, noch etwas.", "No."])
+def test_whatever_else_is_said_to_a_goodbye_objects(text):
+    assert not is_parting(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi, you've reached John. I can't take your call right now.",
+        "Please leave your name and a short message.",
+        "Leave a message after the beep.",
+        "The person you are calling is not available.",
+        "The number you have dialed has been disconnected.",
+        "Your call has been forwarded to an automatic voice message system.",
+        "The mailbox is full.",
+        "Hier ist die Mailbox von Anna Weber.",
+        "Bitte hinterlassen Sie eine Nachricht nach dem Signalton.",
+        "Der gewünschte Gesprächspartner ist zurzeit nicht erreichbar.",
+        "Ha llamado al buzón de voz de Ana.",
+        "Deje su mensaje después del tono.",
+        "El número que usted marcó no está disponible.",
+        "Vous êtes bien sur la messagerie de Paul.",
+        "Laissez-moi un message après le bip.",
+        "Votre correspondant n'est pas disponible.",
+    ],
+)
+def test_a_voicemail_is_known_by_what_it_says(text):
+    assert is_voicemail(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello?",
+        "Smith speaking.",
+        "He's not available, can I take a message?",
+        "Would you like to leave a message?",
+        "Can I leave a message?",
+        "She can't come to the phone right now.",
+        "Möchten Sie eine Nachricht hinterlassen?",
+        "¿Quiere dejar un mensaje?",
+        "Voulez-vous laisser un message ?",
+    ],
+)
+def test_a_human_who_answers_for_another_is_none(text):
+    assert not is_voicemail(text)

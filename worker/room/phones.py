@@ -1,0 +1,152 @@
+"""What an agent can do with the phones of its room: press keys for them, and send one of them elsewhere."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import aiohttp
+from livekit import api, rtc
+
+from calls.events import EventKind
+from calls.rooms import server_api
+from calls.settings import Settings
+from calls.states import EndReason
+from worker.room.presence import Presence
+
+KEY_S = 0.3  # from one key to the next; the bridge takes a quarter of a second for each
+PAUSE = "w"
+PAUSE_S = 0.5
+LEAVES_S = 5.0  # a phone that was sent on is out of the room by then
+LOOK_S = 0.05
+
+
+class NotTransferred(Exception):
+    """The phone is where it was, or hung up; `sip_status` is the code that came back, if one did."""
+
+    def __init__(self, sip_status: int | None) -> None:
+        super().__init__(sip_status)
+        self.sip_status = sip_status
+
+
+class Note(Protocol):
+    """Writes into the call's event log, about a phone if its name in the room is given."""
+
+    def __call__(
+        self,
+        kind: EventKind,
+        message: str,
+        *,
+        phone: str | None = None,
+        level: str = "info",
+        data: dict[str, Any] | None = None,
+    ) -> None: ...
+
+
+class Phones:
+    """The phones of a call's room that were answered.
+
+    Args:
+        presence: who is there.
+        last_speaker: the name in the room of the one who spoke last.
+        keeps_digits: whether it may be written which keys are pressed.
+        note: told what is done.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        settings: Settings,
+        presence: Presence,
+        last_speaker: Callable[[], str | None],
+        note: Note,
+        *,
+        keeps_digits: bool,
+    ) -> None:
+        self._room = room
+        self._settings = settings
+        self._presence = presence
+        self._last_speaker = last_speaker
+        self._note = note
+        self._keeps_digits = keeps_digits
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._presence.phones)
+
+    @property
+    def in_question(self) -> str | None:
+        """The only one, or the one that was spoken into last; None if it is neither."""
+        phones = self._presence.phones
+        last = self._last_speaker()
+        return phones[0] if len(phones) == 1 else last if last in phones else None
+
+    def is_here(self, phone: str) -> bool:
+        """Whether it is still in the room."""
+        return phone in self._presence.phones
+
+    async def press(self, keys: str) -> None:
+        """Press these keys for every phone to hear, `w` being a pause, and return when that is done."""
+        for key in keys:
+            if key == PAUSE:
+                await asyncio.sleep(PAUSE_S)
+                continue
+            # Only the digit counts for the bridge, the code does not.
+            await self._room.local_participant.publish_dtmf(code=0, digit=key.lower())
+            await asyncio.sleep(KEY_S)
+        data = {"digits": keys.replace(PAUSE, "")} if self._keeps_digits else {}
+        self._note(EventKind.DTMF_SENT, "The agent pressed keys", data=data)
+
+    async def transfer(self, phone: str, to: str) -> None:
+        """Send a phone to a number in E.164 or a SIP address, by REFER; return when it is gone there.
+
+        Raises:
+            NotTransferred: it is not.
+        """
+        who = self._room.remote_participants.get(phone)
+        if who is None:
+            raise NotTransferred(None)
+        why: asyncio.Future[EndReason | None] = asyncio.get_running_loop().create_future()
+        self._presence.explain(phone, why)
+        self._note(EventKind.TRANSFER_STARTED, "The caller is to be transferred", phone=phone)
+        try:
+            await self._refer(who, to)
+        except NotTransferred as failed:
+            data = {} if failed.sip_status is None else {"sip_status": failed.sip_status}
+            message = "The caller was not transferred"
+            self._note(EventKind.TRANSFER_FAILED, message, phone=phone, level="warning", data=data)
+            raise
+        else:
+            self._note(EventKind.TRANSFER_COMPLETED, "The caller was transferred", phone=phone)
+            why.set_result(EndReason.TRANSFERRED)
+        finally:
+            if not why.done():
+                why.set_result(None)
+
+    async def _refer(self, phone: rtc.RemoteParticipant, to: str) -> None:
+        request = api.TransferSIPParticipantRequest(
+            room_name=self._room.name,
+            participant_identity=phone.identity,
+            transfer_to=f"tel:{to}" if to.startswith("+") else to,
+            play_dialtone=True,  # else the caller would hear nothing until somebody answers
+        )
+        request.ringing_timeout.FromMilliseconds(round(self._settings.ring_timeout_s * 1000))
+        try:
+            # Without failover: a request that is sent again transfers again.
+            async with server_api(self._settings, failover=False) as livekit:
+                await livekit.sip.transfer_sip_participant(request)
+        except api.TwirpError as error:
+            raise NotTransferred(error.sip_status_code if isinstance(error, api.SipCallError) else None) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotTransferred(None) from error
+        # An answer without an error is no proof: it also comes when the phone leaves for another reason.
+        if not await self._left(phone):
+            raise NotTransferred(None)
+
+    async def _left(self, who: rtc.RemoteParticipant) -> bool:
+        """Whether it leaves soon as a phone does that goes elsewhere, and not because somebody put it out."""
+        for _ in range(round(LEAVES_S / LOOK_S)):
+            if who.identity not in self._room.remote_participants:
+                return who.disconnect_reason == rtc.DisconnectReason.CLIENT_INITIATED
+            await asyncio.sleep(LOOK_S)
+        return False
