@@ -1,5 +1,6 @@
 """Who may do what: keys, tenants, and the rules of publishable keys."""
 
+import re
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
@@ -11,9 +12,7 @@ Make = Callable[..., Awaitable[str]]
 
 
 async def ask(api: Api, route: Route, key: str | None, call: str = str(uuid4())) -> Answer:
-    path = route.path
-    for name in ("id", "delivery_id", "number", "phone"):
-        path = path.replace("{" + name + "}", call)
+    path = re.sub(r"{\w+}", call, route.path)
     return await api.ask(route.method, path, key=key, raw=b"{broken")
 
 
