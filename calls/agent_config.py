@@ -6,24 +6,27 @@ from pydantic import Field, StringConstraints
 
 from calls.config import Config
 from calls.post_call import PostCall
+from calls.redaction import Redaction
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 TtsProvider = Literal["deepgram", "openai"]
-Redaction = Literal["card", "email", "phone"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
-Days = Annotated[int, Field(ge=1, le=36_500)]
+MAX_DAYS = 36_500
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
 class Features(Config):
     """What is kept of a conversation, and how."""
 
     transcription_enabled: bool = True
-    redact: list[Redaction] = Field([], max_length=3)
+    redact: list[Redaction] = Field(
+        [], max_length=3, description="What is taken out of transcripts as they are written."
+    )
 
 
 class RetentionDays(Config):
-    """After how many days something is deleted; null: it is kept."""
+    """After how many days something is erased; null: as long as the tenant says, without that for ever."""
 
     recordings: Days | None = None
     transcripts: Days | None = None

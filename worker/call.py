@@ -22,6 +22,7 @@ from prompts import render
 from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.providers import Providers
+from worker.room.captions import Captions
 from worker.room.ear import Listener
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
@@ -77,8 +78,17 @@ class Call:
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
         self._said = [Said(one.speaker, one.text, one.participant_identity, one.is_final) for one in taken.said]
         first = taken.said[-1].sequence + 1 if taken.said else 0
+        self._captions = Captions(context.room, str(token))
         self._transcript = (
-            TranscriptWriter(database, self._row.id, token, self._persistence, first)
+            TranscriptWriter(
+                database,
+                self._row.id,
+                token,
+                self._persistence,
+                first,
+                redact=self._agent.features.redact,
+                on_caption=self._captions.show,
+            )
             if self._agent.features.transcription_enabled
             else None
         )
@@ -136,6 +146,7 @@ class Call:
         self._parts.start("lease", lambda: self._lease.hold(self._persistence, lambda: self.end(None)))
         if self._transcript is not None:
             self._parts.start("transcript", self._transcript.run)
+            self._parts.start("captions", self._captions.run)
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
@@ -373,7 +384,7 @@ class Call:
 
     async def _save_transcript(self) -> None:
         if self._transcript is not None:
-            await self._transcript.flush()
+            await self._transcript.complete()
 
     async def _close_recording(self) -> None:
         if self._recorder is not None:
