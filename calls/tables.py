@@ -58,6 +58,12 @@ def _created_at() -> sa.Column[datetime]:
     return sa.Column("created_at", UtcDateTime, nullable=False, default=_now)
 
 
+def _kept(erased_at: str) -> dict[str, Any]:
+    """What makes an index one of the calls that are over and of which something is not erased."""
+    where = sa.text(f"{erased_at} IS NULL AND transcript_closed_at IS NOT NULL")
+    return {"sqlite_where": where, "postgresql_where": where}
+
+
 def _tenant() -> sa.Column[str]:
     return sa.Column("tenant_id", Uuid, sa.ForeignKey("tenants.id"), nullable=False)
 
@@ -73,6 +79,9 @@ tenants = sa.Table(
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("metered", sa.Boolean, nullable=False, default=False),
     sa.Column("credits_micros", Number, nullable=False, default=0),
+    # After how many days something of a call is erased whose agent does not say; null: it is kept.
+    sa.Column("recordings_days", sa.Integer),
+    sa.Column("transcripts_days", sa.Integer),
     _created_at(),
 )
 
@@ -140,6 +149,10 @@ calls = sa.Table(
     sa.Column("dispatches", sa.Integer, nullable=False, default=0),
     # Set once the call is over and nobody can add to the transcript any more.
     sa.Column("transcript_closed_at", UtcDateTime),
+    # When what was said, the recording, and with `erased_at` also who was there was erased, or that was found due.
+    sa.Column("transcript_erased_at", UtcDateTime),
+    sa.Column("recording_erased_at", UtcDateTime),
+    sa.Column("erased_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
     sa.Index(None, "agent_id", "created_at", "id"),
@@ -149,6 +162,8 @@ calls = sa.Table(
         sqlite_where=sa.text("status NOT IN ('completed', 'failed')"),
         postgresql_where=sa.text("status NOT IN ('completed', 'failed')"),
     ),
+    sa.Index("ix_calls_transcript_kept", "agent_id", "ended_at", **_kept("transcript_erased_at")),
+    sa.Index("ix_calls_recording_kept", "agent_id", "ended_at", **_kept("recording_erased_at")),
 )
 
 leases = sa.Table(
@@ -308,6 +323,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_dedup", "dedup", unique=True, **_unfinished),
     sa.Index("ix_jobs_tenant_queue_state", "tenant_id", "queue", "state"),
     sa.Index("ix_jobs_finished_at", "finished_at"),
+    sa.Index("ix_jobs_call_id", "call_id"),
     sqlite_autoincrement=True,
 )
 
@@ -393,6 +409,7 @@ deliveries = sa.Table(
     _created_at(),
     sa.Column("delivered_at", UtcDateTime),
     sa.Index(None, "webhook_id", "created_at"),
+    sa.Index(None, "call_id"),
     sa.Index(None, "created_at"),
 )
 
