@@ -1,5 +1,6 @@
 """Reading calls: lists, the whole of one, and its parts."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,6 +62,7 @@ async def get_summary(request: web.Request) -> web.Response:
         call = await CallStore(conn).get(*named(request))
         found = rendering.intelligence(call.intelligence_status, await read_results(conn, call.id))
     if found.summary is None:
+        _check_kept(call.transcript_erased_at, "summary")
         raise NotFound("This call has no summary, or not yet.", code="summary_not_available")
     return reply(SummaryAnswer(status=found.status, sentiment=found.sentiment, summary=found.summary))
 
@@ -70,6 +72,7 @@ async def get_transcript(request: web.Request) -> web.Response:
         call = await CallStore(conn).get(*named(request))
         rows = await read_transcript(conn, call.id)
     if not rows:
+        _check_kept(call.transcript_erased_at, "transcript")
         raise NotFound("This call has no transcript, or not yet.", code="transcript_not_available")
     return reply(
         TranscriptAnswer(
@@ -83,6 +86,8 @@ async def get_transcript(request: web.Request) -> web.Response:
 async def get_recording(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         call = await CallStore(conn).get(*named(request))
+        if rendering.is_recording_erased(call):
+            _check_kept(call.recording_erased_at, "recording")
         recording = await _recording(request, conn, call)
     return reply(RecordingAnswer(call_id=call.id, recording=recording))
 
@@ -96,10 +101,15 @@ async def list_events(request: web.Request, page: EventPageQuery) -> web.Respons
     return reply(EventPage(events=events, total=total, offset=page.offset, limit=page.limit))
 
 
+def _check_kept(erased_at: datetime | None, what: str) -> None:
+    if erased_at is not None:
+        raise NotFound(f"The {what} of this call was erased.", code="erased")
+
+
 async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[Any]) -> Recording:
     row = await read_recording(conn, call.id)
     url = None
-    if row is not None and row.status == "ready":
+    if row is not None and row.status == "ready" and call.recording_erased_at is None:
         url = await request.app[STORAGE].signed_url(row.key, LINK_VALID_S)
         if url.startswith("/"):
             url = f"{request.scheme}://{request.host}{url}"

@@ -1,4 +1,4 @@
-"""The command line: serve; or make a tenant, a key or credits, or encrypt anew, and print one JSON object."""
+"""The command line: serve; or make a tenant, a key or credits, set its retention, or encrypt anew, and print JSON."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from aiohttp import web
 
 from api.app import create_app
+from calls.agent_config import MAX_DAYS
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring, encrypt_again
 from calls.errors import CallroomError
@@ -18,6 +19,7 @@ from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.log import configure
 from calls.migrations import migrate
 from calls.prices import MICROS_PER_DOLLAR
+from calls.retention import FOREVER, set_retention
 from calls.settings import Settings
 
 SHUTDOWN_S = 5  # for requests under way; streams end at once
@@ -66,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     create = tenants.add_parser("create", help="make a tenant")
     create.add_argument("name", metavar="NAME")
     create.add_argument("--metered", action="store_true", help="its calls cost credits")
+    retention = tenants.add_parser("retention", help="show or set after how many days something of a call is erased")
+    retention.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
+    for what in ("recordings", "transcripts"):
+        retention.add_argument(f"--{what}", metavar="DAYS", type=_days, help="a number of days, or: forever")
     credits_ = commands.add_parser("credits", help="credits").add_subparsers(dest="verb", required=True)
     add = credits_.add_parser("add", help="add credits to a tenant")
     add.add_argument("--tenant", metavar="ID", required=True)
@@ -85,6 +91,14 @@ def _micros(text: str) -> int:
     raise argparse.ArgumentTypeError("expected dollars, as in 12.50")
 
 
+def _days(text: str) -> int:
+    if text == "forever":
+        return FOREVER
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DAYS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number of days from 1 to {MAX_DAYS}, or: forever")
+
+
 async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, object]:
     database = Database(settings.database)
     try:
@@ -95,6 +109,12 @@ async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, obje
             if asked.command == "keys":
                 row, key = await create_secret_key(conn, asked.tenant, asked.label)
                 return {"id": row.id, "key": key, "tenant": row.tenant_id, "label": row.label}
+            if asked.command == "tenants" and asked.verb == "retention":
+                row = await set_retention(
+                    conn, asked.tenant, recordings=asked.recordings, transcripts=asked.transcripts
+                )
+                days = {"recordings": row.recordings_days, "transcripts": row.transcripts_days}
+                return {"id": row.id, "name": row.name, "retention_days": days}
             if asked.command == "tenants":
                 row = await create_tenant(conn, asked.name, metered=asked.metered)
             else:

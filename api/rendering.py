@@ -73,6 +73,7 @@ def call_detail(
             text=as_text(segments),
             segments=[segment(one) for one in spoken(segments)],
             raw=[Utterance(**_utterance(one)) for one in segments],
+            erased_at=row.transcript_erased_at,
         ),
         recording=recording,
         intelligence=intelligence(row.intelligence_status, results),
@@ -131,14 +132,24 @@ def timed_utterance(row: Row) -> TimedUtterance:
 
 def recording(call: Row, row: Row | None, signed_url: str | None) -> Recording:
     """A call's recording; without one it is `disabled`, and `pending` as long as the call may still have one."""
+    if is_recording_erased(call):
+        erased_at = call.recording_erased_at.isoformat().replace("+00:00", "Z")
+        metadata = {"erased_at": erased_at}
+        return Recording(id=None, status="disabled", format=None, provider_recording_id=None, metadata=metadata)
     if row is None:
         status = "pending" if "recording" in PostCall.stored(call.post_call).on else "disabled"
         return Recording(id=None, status=status, format=None, provider_recording_id=None, metadata={})
-    metadata: dict[str, Any] = {"duration_ms": row.duration_ms, "size_bytes": row.size_bytes, "error": row.error}
+    metadata = {"duration_ms": row.duration_ms, "size_bytes": row.size_bytes, "error": row.error}
     metadata = {name: value for name, value in metadata.items() if value is not None}
     if signed_url is not None:
         metadata["stereo_mix"] = {"signed_url": signed_url}
     return Recording(id=row.id, status=row.status, format=row.format, provider_recording_id=row.key, metadata=metadata)
+
+
+def is_recording_erased(call: Row) -> bool:
+    """Whether the call had a recording, or nobody knows any more whether it had one."""
+    had_one = call.erased_at is not None or "recording" in PostCall.stored(call.post_call).on
+    return call.recording_erased_at is not None and had_one
 
 
 def intelligence(status: str, results: dict[str, Row]) -> Intelligence:

@@ -7,14 +7,15 @@ from pydantic import AfterValidator, Field, StringConstraints
 from calls.config import Config
 from calls.phones import normalise_destination
 from calls.post_call import PostCall
+from calls.redaction import Redaction
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 TtsProvider = Literal["deepgram", "openai"]
-Redaction = Literal["card", "email", "phone"]
 MachineDetection = Literal["hang_up", "continue"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
-Days = Annotated[int, Field(ge=1, le=36_500)]
+MAX_DAYS = 36_500
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
 def _destination(text: str) -> str:
@@ -28,7 +29,9 @@ class Features(Config):
     """What is kept of a conversation, and how, and what its agent can do beside talking."""
 
     transcription_enabled: bool = True
-    redact: list[Redaction] = Field([], max_length=3)
+    redact: list[Redaction] = Field(
+        [], max_length=3, description="What is taken out of transcripts as they are written."
+    )
     transfer_to: Annotated[Short, AfterValidator(_destination)] | None = Field(
         None,
         description="Phone number or SIP address that the agent may send a phone to; null: it sends nobody anywhere.",
@@ -37,7 +40,7 @@ class Features(Config):
 
 
 class RetentionDays(Config):
-    """After how many days something is deleted; null: it is kept."""
+    """After how many days something is erased; null: as long as the tenant says, without that for ever."""
 
     recordings: Days | None = None
     transcripts: Days | None = None

@@ -33,13 +33,16 @@ async def queue_analysis(conn: AsyncConnection, tenant_id: str, call_id: str, *,
 async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
     """Queue the post-call work of a completed call again, with the agent's sections of today; returns the job's id.
 
-    What the call itself had overridden stays overridden. Raises NotFound, or Invalid if the call is not completed.
+    What the call itself had overridden stays overridden. Raises NotFound, or Invalid if the call is not completed
+    or its transcript was erased.
     """
     call = (await conn.execute(sa.select(calls).where(calls.c.id == call_id, calls.c.tenant_id == tenant_id))).first()
     if call is None:
         raise NotFound("no such call")
     if call.status != CallStatus.COMPLETED:
         raise Invalid(f"only a completed call can be reprocessed; this one is {call.status}")
+    if call.transcript_erased_at is not None:
+        raise Invalid("the transcript of this call was erased: there is nothing to be processed")
     config = (await conn.execute(sa.select(agents.c.config).where(agents.c.id == call.agent_id))).scalar_one()
     then, today = AgentSnapshot.stored(call.agent), AgentConfig.stored(config)
     resolved = merge(today.post_call, overrides(then.post_call, PostCall.stored(call.post_call)))

@@ -19,7 +19,7 @@ from calls import postgres
 from calls.changes import CHANNEL, Changes, begin_marking, marked
 from calls.errors import DatabaseAway, Invalid
 from calls.line import Line
-from calls.sqlite import Connection, Driver, WriteAheadLog
+from calls.sqlite import Connection, Driver, WriteAheadLog, wipe
 
 DEFAULT_TENANT = "default"
 PATIENCE_S = 2.0
@@ -43,9 +43,10 @@ class Database:
         parsed = _parse(url)
         self.url = url
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._file = parsed.database or ""
         self._patience_s = patience_s
         if self.is_sqlite:
-            Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+            Path(self._file).parent.mkdir(parents=True, exist_ok=True)
         # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
         limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
         options = _sqlite_options(patience_s) if self.is_sqlite else postgres.engine_options(patience_s)
@@ -121,6 +122,13 @@ class Database:
         async with self.reading() as connection:
             await connection.execute(sa.select(1))
 
+    async def wipe(self) -> bool:
+        """Remove what was deleted from SQLite's files; False if somebody was in the way: ask again.
+
+        Postgres does so with its VACUUM, and when the space is used again.
+        """
+        return not self.is_sqlite or await asyncio.to_thread(wipe, self._file)
+
     async def close(self) -> None:
         """Tell others what was committed last, and close every connection."""
         await self.changes.close()
@@ -171,7 +179,8 @@ def _sqlite_options(patience_s: float) -> dict[str, Any]:
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # NORMAL does not wait for the disk: `writing` does, after it has let the next writer in.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    # Deleted rows are overwritten: what was erased is not to be read in the file either.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -51,3 +51,5 @@ class EventKind(StrEnum):
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"
     ANALYSIS_PART_FAILED = "analysis.part_failed"
+
+    ERASED = "call.erased"

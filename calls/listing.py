@@ -27,6 +27,7 @@ SHOWN = (
     "participant_count",
     "primary_identity",
     "primary_transport",
+    "erased_at",
 )
 _COLUMNS = [calls.c[name] for name in SHOWN]
 

@@ -9,7 +9,9 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -21,6 +23,9 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 )
 from sqlalchemy.util.concurrency import await_
 from typing_extensions import override
+
+WIPE_WAIT_S = 0.05
+REWRITTEN_BYTES = 32_000_000  # a third of a second, for which writers wait
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,25 @@ class WriteAheadLog:
                 covered = self._commits
                 await asyncio.to_thread(_sync, self._path)
                 self._synced = covered
+
+
+def wipe(database: str) -> bool:
+    """Leave nothing in the files of rows that are deleted by now; False if somebody was in the way.
+
+    It asks for a moment in which nobody is, and keeps nobody waiting for that. A database so large that its writers
+    would have to wait while it is written anew is left as it is: there, copies of rows that were moved can stay.
+    """
+    try:
+        with closing(sqlite3.connect(database, timeout=WIPE_WAIT_S, isolation_level=None)) as connection:
+            # Pages that were split have copies of what was moved, which `secure_delete` does not see.
+            if Path(database).stat().st_size <= REWRITTEN_BYTES:
+                connection.execute("VACUUM")
+            # Most of it without any lock, so that the rest, for which writers wait, is short.
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            busy, _frames, _moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:  # locked
+        return False
+    return not busy
 
 
 def _sync(path: str) -> None:

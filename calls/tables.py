@@ -29,6 +29,10 @@ ON_LINE = "transport = 'pstn' AND status IN ('dialing', 'ringing', 'joined')"
 
 LEFT_LINE = "transport = 'pstn' AND left_at IS NOT NULL"
 
+# A call that is over and of which that is not erased.
+TRANSCRIPT_KEPT = "transcript_erased_at IS NULL AND transcript_closed_at IS NOT NULL"
+RECORDING_KEPT = "recording_erased_at IS NULL AND transcript_closed_at IS NOT NULL"
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC; naive times are refused, also where the database itself knows no time zones."""
@@ -84,6 +88,9 @@ tenants = sa.Table(
     sa.Column("metered", sa.Boolean, nullable=False, default=False),
     sa.Column("credits_micros", Number, nullable=False, default=0),
     sa.Column("reserved_micros", Number, nullable=False, default=0),  # of these, for calls that are not over
+    # After how many days something of a call is erased whose agent does not say; null: it is kept.
+    sa.Column("recordings_days", sa.Integer),
+    sa.Column("transcripts_days", sa.Integer),
     _created_at(),
 )
 
@@ -152,6 +159,10 @@ calls = sa.Table(
     sa.Column("dispatches", sa.Integer, nullable=False, default=0),
     # Set once the call is over and nobody can add to the transcript any more.
     sa.Column("transcript_closed_at", UtcDateTime),
+    # When what was said, the recording, and with `erased_at` also who was there was erased, or that was found due.
+    sa.Column("transcript_erased_at", UtcDateTime),
+    sa.Column("recording_erased_at", UtcDateTime),
+    sa.Column("erased_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
     sa.Index(None, "agent_id", "created_at", "id"),
@@ -167,6 +178,8 @@ calls = sa.Table(
         **_where("admitted_at IS NOT NULL AND status NOT IN ('completed', 'failed')"),
     ),
     sa.Index("ix_calls_batch", "tenant_id", "batch_id", "status", **_where("batch_id IS NOT NULL")),
+    sa.Index("ix_calls_transcript_kept", "agent_id", "ended_at", **_where(TRANSCRIPT_KEPT)),
+    sa.Index("ix_calls_recording_kept", "agent_id", "ended_at", **_where(RECORDING_KEPT)),
 )
 
 batches = sa.Table(
@@ -362,6 +375,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_dedup", "dedup", unique=True, **_unfinished),
     sa.Index("ix_jobs_tenant_queue_state", "tenant_id", "queue", "state"),
     sa.Index("ix_jobs_finished_at", "finished_at"),
+    sa.Index("ix_jobs_call_id", "call_id"),
     sqlite_autoincrement=True,
 )
 
@@ -447,6 +461,7 @@ deliveries = sa.Table(
     _created_at(),
     sa.Column("delivered_at", UtcDateTime),
     sa.Index(None, "webhook_id", "created_at"),
+    sa.Index(None, "call_id"),
     sa.Index(None, "created_at"),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import batches, dial, opening, post_call, recording, webhooks
+from pipeline import batches, dial, erasure, opening, post_call, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -28,7 +28,16 @@ HANDLERS: dict[str, Handler] = {
     "dial": Handler(dial.run, dial.give_up),
     "cancel_batch": Handler(batches.run),
     "deliver": Handler(webhooks.run, webhooks.give_up),
+    "erase": Handler(erasure.run),
 }
 
 # How many jobs of each queue one process runs at a time.
-QUEUES: dict[str, int] = {"rooms": 20, "dial": 50, "batches": 2, "post_call": 8, "recording": 4, "webhooks": 100}
+QUEUES: dict[str, int] = {
+    "rooms": 20,
+    "dial": 50,
+    "batches": 2,
+    "post_call": 8,
+    "recording": 4,
+    "webhooks": 100,
+    "erasure": 4,
+}

@@ -18,6 +18,7 @@ from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue
 from calls.log import current_call
 from calls.pruning import prune
+from calls.retention import erase_expired
 from pipeline.fate import Done, Fail, Fate, Park, Retry, Wait
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Runner:
         upkeep = [
             asyncio.create_task(_every(self._lease_s / RENEWALS, self._keep_leases), name="leases"),
             asyncio.create_task(_every(PRUNE_S, partial(prune, self._db)), name="prune"),
+            asyncio.create_task(_every(PRUNE_S, partial(erase_expired, self._db)), name="retention"),
         ]
         try:
             await self._claim_until(stop)

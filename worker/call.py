@@ -15,6 +15,7 @@ from calls.database import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
 from calls.post_call import PostCall
+from calls.redaction import redact
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
@@ -24,6 +25,7 @@ from worker.credits import wait_until_used_up
 from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.providers import Providers
+from worker.room.captions import Captions
 from worker.room.ear import Listener
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
@@ -90,8 +92,17 @@ class Call:
             for one in taken.said
         ]
         first = taken.said[-1].sequence + 1 if taken.said else 0
+        self._captions = Captions(context.room, str(token))
         self._transcript = (
-            TranscriptWriter(database, self._row.id, token, self._persistence, first)
+            TranscriptWriter(
+                database,
+                self._row.id,
+                token,
+                self._persistence,
+                first,
+                redact=self._agent.features.redact,
+                on_caption=self._captions.show,
+            )
             if self._agent.features.transcription_enabled
             else None
         )
@@ -127,7 +138,7 @@ class Call:
             self._presence,
             lambda: self._hearing.last,
             self._note_of_phone,
-            keeps_digits=self._transcript is not None,
+            self._written,
         )
         self._keys = Keys(context.room, self._give_way_to_keys, self._hear_keys)
 
@@ -182,11 +193,16 @@ class Call:
             now = self._clock.now()
             segment = self._transcript.begin(CALLER, identity, PRESSED)
             self._transcript.update(segment, digits, now, now, final=True)
-        data = {"digits": digits} if self._transcript is not None else {}
-        self._note_of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=data)
+        self._note_of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=self._written(digits))
         line = self._hearing.attributed(identity, phone.name or identity, as_pressed(digits)).strip()
         if self._speaker is not None and not self._end.done():
             self._speaker.answer(line)
+
+    def _written(self, digits: str) -> dict[str, Any]:
+        if self._transcript is None:
+            return {}
+        [kept] = redact([digits], self._agent.features.redact, more=False)
+        return {"digits": kept}
 
     def _cut_off(self) -> None:
         data = {"reason": "cut_off"}
@@ -199,6 +215,7 @@ class Call:
         self._parts.start("lease", lambda: self._lease.hold(self._persistence, lambda: self.end(None)))
         if self._transcript is not None:
             self._parts.start("transcript", self._transcript.run)
+            self._parts.start("captions", self._captions.run)
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
@@ -470,7 +487,7 @@ class Call:
 
     async def _save_transcript(self) -> None:
         if self._transcript is not None:
-            await self._transcript.flush()
+            await self._transcript.complete()
 
     async def _close_recording(self) -> None:
         if self._recorder is not None:

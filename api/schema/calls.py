@@ -237,6 +237,7 @@ class CallRow(Answer):
     intelligence_status: str
     participant_count: int
     primary_participant: PrimaryParticipant
+    erased_at: datetime | None = Field(description="When everything but the bill was erased.")
 
 
 class CallPage(Answer):
@@ -288,6 +289,7 @@ class Transcript(Answer):
     text: str
     segments: list[Segment]
     raw: list[Utterance]
+    erased_at: datetime | None
 
 
 class TranscriptAnswer(Answer):
@@ -299,7 +301,10 @@ class TranscriptAnswer(Answer):
 
 
 class Recording(Answer):
-    """A call's recording; its signed link stands in `metadata.stereo_mix.signed_url` once it is ready."""
+    """A call's recording; its signed link stands in `metadata.stereo_mix.signed_url` once it is ready.
+
+    One that was erased is `disabled`, with `metadata.erased_at`.
+    """
 
     id: str | None
     status: Literal["pending", "ready", "failed", "disabled"]

@@ -83,6 +83,7 @@ _CALL: Example = {
     "intelligence_status": "completed",
     "participant_count": 1,
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
+    "erased_at": None,
 }
 _CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
 _SEGMENT: Example = {
@@ -220,7 +221,7 @@ EXAMPLES: dict[str, Example] = {
         "participants": [_PARTICIPANT],
         "variables": {"customer_segment": "renewal"},
         "post_call": _POST_CALL,
-        "transcript": {"text": "Caller: Hello?", "segments": [_SEGMENT], "raw": [_UTTERANCE]},
+        "transcript": {"text": "Caller: Hello?", "segments": [_SEGMENT], "raw": [_UTTERANCE], "erased_at": None},
         "recording": _RECORDING,
         "intelligence": {
             "status": "completed",

@@ -25,6 +25,7 @@ SUMMARIES = {
     "GET /v1/calls/queue/stats": "Count the dial jobs",
     "POST /v1/realtime/token": "Create a call for one browser user",
     "GET /v1/calls/{id}": "Get everything about a call",
+    "DELETE /v1/calls/{id}": "Erase what was said in a call and who was there; its bill stays",
     "GET /v1/calls/{id}/summary": "Get a call's summary and sentiment",
     "GET /v1/calls/{id}/transcript": "Get a call's transcript, also while it runs",
     "GET /v1/calls/{id}/recording": "Get a call's recording with a signed link",

@@ -115,7 +115,7 @@ async def test_times_are_utc_with_a_z(api: Api, talk: Talk):
 async def test_a_new_call_has_all_parts_empty(api: Api, agent: str):
     call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
     detail = (await api.get(f"/v1/calls/{call}")).body
-    assert detail["transcript"] == {"text": "", "segments": [], "raw": []}
+    assert detail["transcript"] == {"text": "", "segments": [], "raw": [], "erased_at": None}
     assert detail["intelligence"] == {
         "status": "not_started",
         "summary": None,
@@ -252,3 +252,37 @@ async def test_the_parts_of_a_call_that_is_not_there_are_404(api: Api):
     nowhere = "/v1/calls/00000000-0000-4000-8000-000000000000"
     for part in ("", "/summary", "/transcript", "/recording", "/events"):
         assert (await api.get(nowhere + part)).status == 404
+
+
+async def test_of_an_erased_call_the_bill_is_shown_and_that_it_was_erased(database_url: str, api: Api, talk: Talk):
+    path = f"/v1/calls/{await talk(metadata={'a': 1}, variables={'b': 2}, post_call={'recording': {'enabled': True}})}"
+    before = (await api.get(path)).body
+    assert (await api.delete(path)).status == 204
+    assert (await api.delete(path)).status == 204
+    after = (await api.get(path)).body
+    billed = ("id", "status", "end_reason", "started_at", "ended_at", "bill_duration", "total_cost")
+    assert {name: after[name] for name in billed} == {name: before[name] for name in billed}
+    assert after["erased_at"] == after["transcript"]["erased_at"] == after["recording"]["metadata"]["erased_at"]
+    assert (after["metadata"], after["variables"], after["post_call"]) == ({}, {}, {})
+    assert (after["transcript"]["text"], after["transcript"]["segments"]) == ("", [])
+    assert after["primary_participant"] == {"identity": "erased", "transport": "webrtc"}
+    assert [person["identity"] for person in after["participants"]] == ["erased"]
+    assert "Ann" not in str(after)
+    for part in ("summary", "transcript", "recording"):
+        answer = await api.get(f"{path}/{part}")
+        assert (answer.status, answer.body["code"]) == (404, "erased")
+    answer = await api.post(f"{path}/reprocess", {})
+    assert (answer.status, "erased" in answer.body["error"]) == (400, True)
+    page = (await api.get("/v1/calls")).body
+    assert (page["total"], page["calls"][0]["erased_at"]) == (1, after["erased_at"])
+
+
+async def test_a_call_that_runs_is_not_erased_and_no_browser_or_stranger_erases_one(
+    api: Api, talk: Talk, tenant: Any, publishable: Any
+):
+    path = f"/v1/calls/{await talk(ends=False)}"
+    running = await api.delete(path)
+    assert (running.status, running.body["code"]) == (409, "call_running")
+    assert (await api.delete(path, key=await publishable())).status == 403
+    assert (await api.delete(path, key=(await tenant()).key)).status == 404
+    assert (await api.get(f"{path}/transcript")).status == 200

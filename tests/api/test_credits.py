@@ -149,3 +149,17 @@ async def test_the_command_line_says_what_is_wrong(command: Command, capsys: pyt
         assert ended.value.code not in {0, None}
         out, err = capsys.readouterr()
         assert (out, said in err) == ("", True), err
+
+
+async def test_the_command_line_says_how_long_a_tenants_calls_are_kept(api: Api, command: Command):
+    def kept(*arguments: str) -> object:
+        return command("tenants", "retention", *arguments)["retention_days"]
+
+    assert kept() == {"recordings": None, "transcripts": None}
+    assert kept("--recordings", "30", "--transcripts", "90") == {"recordings": 30, "transcripts": 90}
+    assert kept("--recordings", "forever", "--tenant", "default") == {"recordings": None, "transcripts": 90}
+    for wrong in ("0", "-1", "soon", "36501"):
+        with pytest.raises(SystemExit):
+            kept("--recordings", wrong)
+    with pytest.raises(SystemExit):
+        kept("--tenant", "nobody")

@@ -216,10 +216,12 @@ class Running:
     def persistence(self) -> Persistence:
         return Persistence(lambda _seconds: None)
 
-    def writer(self, database: Database | None = None, token: int | None = None, first: int = 0) -> TranscriptWriter:
+    def writer(
+        self, database: Database | None = None, token: int | None = None, first: int = 0, **more: Any
+    ) -> TranscriptWriter:
         """One that runs until the test ends."""
         where = database or self.database
-        writer = TranscriptWriter(where, self.call.id, token or self.token, self.persistence(), first)
+        writer = TranscriptWriter(where, self.call.id, token or self.token, self.persistence(), first, **more)
         self.tasks.append(asyncio.create_task(writer.run()))
         return writer
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from calls.database import Database
+from worker.room.transcript import Caption
 
 pytestmark = pytest.mark.restless
 
@@ -85,6 +86,34 @@ async def test_another_worker_goes_on_after_what_the_first_one_wrote(running):
     second.update(second.begin("agent", None), "Where were we?", 5.0, 6.0, final=True)
     assert await second.flush()
     assert await running.lines() == [(0, "agent", "Hello."), (1, "agent", "Where were we?")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_card_number_is_in_no_state_of_a_segment_and_in_no_caption(running, database_url):
+    captions: list[Caption] = []
+    writer = running.writer(redact=["card"], on_caption=captions.append)
+    card = writer.begin("user", "ada")
+    writer.update(card, "It is four one one one", 0.0, 1.0, final=False)
+    writer.update(card, "It is four one one one one one one one", 0.0, 2.0, final=True)
+    writer.update(writer.begin("agent", None), "Go on.", 2.0, 2.4, final=True)
+    assert await writer.flush()
+    assert await running.lines() == [(0, "user", "It is [number]"), (1, "agent", "Go on.")]
+    writer.update(writer.begin("user", "ada"), "one one one one one one one one. Yes.", 3.0, 5.0, final=True)
+    writer.update(writer.begin("user", "ada"), "My order is 123456.", 6.0, 7.0, final=True)
+    assert await writer.flush()
+    lines = [(0, "user", "It is [card]"), (1, "agent", "Go on."), (2, "user", "[card]. Yes.")]
+    assert await running.lines() == [*lines, (3, "user", "My order is [number].")]
+    assert await writer.complete()
+    assert await running.lines() == [*lines, (3, "user", "My order is 123456.")]
+    assert [said.text for said in writer.said()] == [text for _, _, text in await running.lines()]
+    assert [(caption.segment, caption.text) for caption in captions] == [
+        (0, "It is four one one one"),
+        (0, "It is [number]"),
+        (1, "Go on."),
+        (0, "It is [card]"),
+        (2, "[card]. Yes."),
+        (3, "My order is [number]."),
+    ]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -48,8 +48,8 @@ class Phones:
     Args:
         presence: who is there.
         last_speaker: the name in the room of the one who spoke last.
-        keeps_digits: whether it may be written which keys are pressed.
         note: told what is done.
+        written: what an event may tell of the keys that were pressed.
     """
 
     def __init__(
@@ -59,15 +59,14 @@ class Phones:
         presence: Presence,
         last_speaker: Callable[[], str | None],
         note: Note,
-        *,
-        keeps_digits: bool,
+        written: Callable[[str], dict[str, Any]],
     ) -> None:
         self._room = room
         self._settings = settings
         self._presence = presence
         self._last_speaker = last_speaker
         self._note = note
-        self._keeps_digits = keeps_digits
+        self._written = written
 
     @property
     def any(self) -> bool:
@@ -94,8 +93,7 @@ class Phones:
             # Only the digit counts for the bridge, the code does not.
             await self._room.local_participant.publish_dtmf(code=0, digit=key.lower())
             await asyncio.sleep(KEY_S)
-        data = {"digits": keys.replace(PAUSE, "")} if self._keeps_digits else {}
-        self._note(EventKind.DTMF_SENT, "The agent pressed keys", data=data)
+        self._note(EventKind.DTMF_SENT, "The agent pressed keys", data=self._written(keys.replace(PAUSE, "")))
 
     async def transfer(self, phone: str, to: str) -> None:
         """Send a phone to a number in E.164 or a SIP address, by REFER; return when it is gone there.

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database import Database
+from calls.redaction import Redaction, affected, redact
 from calls.tables import participants
 from calls.transcript import PRESSED, SPOKEN, Segment, write_segments
 from worker.room.persistence import Persistence
@@ -32,13 +35,28 @@ class Said:
     pressed: bool = False
 
 
+@dataclass(frozen=True)
+class Caption:
+    """One segment so far, for those in the room; `identity` says who of the people, None: the agent."""
+
+    segment: int
+    identity: str | None
+    text: str
+    is_final: bool
+
+
 @dataclass
 class _Line:
-    """One segment so far, and the state of it that is in the database."""
+    """One segment so far, and the state of it that is in the database.
 
+    `heard` is what was said, and known to nobody else; `text` is what may be written of it.
+    """
+
+    number: int
     speaker: str
     identity: str | None
     source: str = SPOKEN
+    heard: str = ""
     text: str = ""
     started_at_ms: int = 0
     ended_at_ms: int = 0
@@ -58,6 +76,8 @@ class TranscriptWriter:
         token: the lease's fencing token; once another worker holds the lease, nothing more is written.
         persistence: how it is written.
         first: the number of the first segment, behind those of earlier agents of this call.
+        redact: what is taken out before anything is written or shown.
+        on_caption: told every change of a segment at once.
     """
 
     def __init__(
@@ -67,13 +87,19 @@ class TranscriptWriter:
         token: int,
         persistence: Persistence,
         first: int = 0,
+        redact: Collection[Redaction] = (),
+        on_caption: Callable[[Caption], None] | None = None,
     ) -> None:
         self._database = database
         self._call_id = call_id
         self._token = token
         self._persistence = persistence
         self._first = first
+        self._redact = redact
+        self._on_caption = on_caption
         self._lines: list[_Line] = []
+        self._turns: defaultdict[tuple[str, str | None, str], list[_Line]] = defaultdict(list)  # each speaker's lines
+        self._complete = False
         self._participants: dict[str, sa.Row[Any]] = {}
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -83,18 +109,23 @@ class TranscriptWriter:
 
     def begin(self, speaker: str, identity: str | None, source: str = SPOKEN) -> int:
         """A new segment of `speaker` (CALLER or AGENT), whose name in the room is `identity`; its handle."""
-        self._lines.append(_Line(speaker, identity, source))
-        return len(self._lines) - 1
+        line = _Line(len(self._lines), speaker, identity, source)
+        self._lines.append(line)
+        self._turns[speaker, identity, source].append(line)
+        return line.number
 
     def update(self, segment: int, text: str, started_at: float, ended_at: float, *, final: bool) -> None:
         """The segment as it is now, times in seconds of the call; without text it keeps what it had."""
         if self.lost:
             return
         line = self._lines[segment]
-        line.text = text.replace("\x00", "").encode(errors="replace").decode() or line.text
+        line.heard = text.replace("\x00", "").encode(errors="replace").decode() or line.heard
         line.started_at_ms = max(round(started_at * 1000), 0)  # the call's zero, whatever a recogniser says
         line.ended_at_ms = max(round(ended_at * 1000), line.started_at_ms)
         line.final = final
+        changed = self._rewrite(self._turns[line.speaker, line.identity, line.source], line)
+        for one in {other.number: other for other in (*changed, line)}.values():
+            self._show(one)
         self._settled.clear()
         self._changed.set()
         if final:
@@ -116,6 +147,16 @@ class TranscriptWriter:
             )
             for line in self._spoken()
         ]
+
+    async def complete(self) -> bool:
+        """Nothing more will be said: write the rest, and what was still to be decided; False as `flush`."""
+        self._complete = True
+        for turns in self._turns.values():
+            self._rewrite(turns, turns[-1])
+        if not self.lost:
+            self._settled.clear()
+            self._changed.set()
+        return await self.flush()
 
     async def flush(self) -> bool:
         """Return once every update so far is in the database; False if the lease is another's and the rest is lost."""
@@ -146,6 +187,25 @@ class TranscriptWriter:
                 raise
             if self.lost or not self._changed.is_set():
                 self._settled.set()
+
+    def _rewrite(self, turns: list[_Line], line: _Line) -> list[_Line]:
+        """Say anew what may be written of this line and of those beside it; the lines of which it is something else."""
+        if not self._redact:
+            line.text = line.heard
+            return []
+        heard = [one.heard for one in turns]
+        first = affected(heard, turns.index(line))
+        rewritten = redact(heard[first:], self._redact, more=not self._complete)
+        changed = []
+        for one, text in zip(turns[first:], rewritten, strict=True):
+            if one.text != text:
+                one.text = text
+                changed.append(one)
+        return changed
+
+    def _show(self, line: _Line) -> None:
+        if self._on_caption is not None and line.text and line.source == SPOKEN:
+            self._on_caption(Caption(line.number, line.identity, line.text, line.final))
 
     async def _write_once(self) -> None:
         async with self._database.writing() as connection:

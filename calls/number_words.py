@@ -1,0 +1,82 @@
+"""The numbers from 0 to 99 as they are said in English, German, Spanish and French, each digit by digit as well."""
+
+
+def _english() -> dict[str, str]:
+    ones = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    teens = [
+        *("ten", "eleven", "twelve", "thirteen", "fourteen"),
+        *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+    ]
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    words = {"zero": "0", "oh": "0", "o": "0", "nought": "0"}
+    words |= {word: str(number) for number, word in enumerate([*ones, *teens], 1)}
+    for ten, word in enumerate(tens, 2):
+        words[word] = f"{ten}0"
+        words |= {f"{word} {one}": f"{ten}{digit}" for digit, one in enumerate(ones, 1)}
+    return words
+
+
+def _german() -> dict[str, str]:
+    ones = ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+    teens = [
+        *("zehn", "elf", "zwölf", "dreizehn", "vierzehn"),
+        *("fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn"),
+    ]
+    tens = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+    words = {"null": "0", "eins": "1", "zwo": "2"}
+    words |= {word: str(number) for number, word in enumerate([*ones, *teens], 1)}
+    for ten, word in enumerate(tens, 2):
+        words[word] = f"{ten}0"
+        for digit, one in enumerate(ones, 1):
+            words |= {f"{one}und{word}": f"{ten}{digit}", f"{one} und {word}": f"{ten}{digit}"}
+    swiss = {word.replace("ß", "ss"): digits for word, digits in words.items()}
+    return words | swiss | {word.replace("ü", "ue").replace("ö", "oe"): digits for word, digits in swiss.items()}
+
+
+def _spanish() -> dict[str, str]:
+    ones = ["uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]
+    teens = [
+        *("diez", "once", "doce", "trece", "catorce"),
+        *("quince", "dieciséis", "diecisiete", "dieciocho", "diecinueve"),
+    ]
+    twenties = [
+        *("veinte", "veintiuno", "veintidós", "veintitrés"),
+        *("veinticuatro", "veinticinco", "veintiséis", "veintisiete", "veintiocho"),
+    ]
+    tens = ["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"]
+    words = {"cero": "0", "un": "1", "una": "1"}
+    words |= {word: str(number) for number, word in enumerate([*ones, *teens, *twenties, "veintinueve"], 1)}
+    for ten, word in enumerate(tens, 3):
+        words[word] = f"{ten}0"
+        words |= {f"{word} y {one}": f"{ten}{digit}" for digit, one in enumerate(ones, 1)}
+    plain = str.maketrans("áéíóú", "aeiou")
+    return words | {word.translate(plain): digits for word, digits in words.items()}
+
+
+def _french() -> dict[str, str]:
+    ones = ["un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"]
+    teens = ["dix", "onze", "douze", "treize", "quatorze", "quinze", "seize", "dix sept", "dix huit", "dix neuf"]
+    words = {"zéro": "0", "zero": "0", "une": "1"}
+    words |= {word: str(number) for number, word in enumerate([*ones, *teens], 1)}
+    tens = {
+        2: "vingt",
+        3: "trente",
+        4: "quarante",
+        5: "cinquante",
+        6: "soixante",
+        7: "septante",
+        8: "huitante",
+        9: "nonante",
+    }
+    tens_and_more = [*tens.items(), (8, "quatre vingt")]
+    for ten, word in tens_and_more:
+        words[word] = f"{ten}0"
+        words |= {f"{word} {one}": f"{ten}{digit}" for digit, one in enumerate(ones, 1)}
+        words[f"{word} et un"] = f"{ten}1"
+    for ten, word in ((7, "soixante"), (9, "quatre vingt")):
+        words |= {f"{word} {teen}": f"{ten}{digit}" for digit, teen in enumerate(teens)}
+    return words | {"quatre vingts": "80", "soixante et onze": "71"}
+
+
+# A number's words -> its digits.
+NUMBERS = {tuple(said.split()): digits for said, digits in (_english() | _german() | _spanish() | _french()).items()}

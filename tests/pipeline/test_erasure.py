@@ -1,0 +1,137 @@
+"""The rest of an erasure: files, what was still being written, and the traces in the database's own files."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from calls.database import DEFAULT_TENANT
+from calls.erasure import erase_call
+from calls.jobs import Job, JobQueue, enqueue
+from calls.tables import jobs, recordings, results
+from calls.transcript import write_segments
+from pipeline import erasure
+from pipeline.deps import Deps, open_deps
+from pipeline.fate import Done, Wait
+from tests.conftest import MakeSettings
+from tests.pipeline.finished import finished_call, hang_up, running_call, segment, working
+
+RECORDED = {"recording": {"enabled": True}}
+SPOKEN = "marzipan and crocodile"
+pytestmark = pytest.mark.restless
+
+
+@pytest.fixture
+async def deps(settings: MakeSettings) -> AsyncIterator[Deps]:
+    async with open_deps(settings(lease_s=2)) as opened:
+        yield opened
+
+
+async def recorded(deps: Deps) -> tuple[str, Path]:
+    """A call with a recording in the storage, and a damaged piece of it in the worker's folder; id and file."""
+    call_id = await finished_call(deps.db, RECORDED, said=[("user", SPOKEN)])
+    key = f"recordings/{DEFAULT_TENANT}/{call_id}.ogg"
+    piece = deps.settings.recordings_dir / f"{call_id}.1.0.ogg.damaged"
+    piece.parent.mkdir(parents=True, exist_ok=True)
+    piece.write_bytes(SPOKEN.encode())
+    await deps.storage.put_file(key, piece)
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.update(recordings).values(status="ready", key=key))
+        await conn.execute(sa.delete(jobs))
+    file = deps.storage.file(key)
+    assert file is not None
+    return call_id, file
+
+
+async def erase(deps: Deps, call_id: str) -> None:
+    async with deps.db.writing() as conn:
+        await erase_call(conn, DEFAULT_TENANT, call_id)
+
+
+async def job(deps: Deps) -> Job:
+    """The erasure as this process runs it."""
+    [claimed] = await JobQueue(deps.db, "here", 60).claim("erasure", 1)
+    return claimed
+
+
+async def is_done(deps: Deps, call_id: str) -> bool:
+    unfinished = (jobs.c.call_id == call_id, jobs.c.finished_at.is_(None))
+    async with deps.db.reading() as conn:
+        return not await conn.scalar(sa.select(sa.exists().where(*unfinished)))
+
+
+def on_disk(deps: Deps) -> bytes:
+    """Every byte that is kept, of the database, the storage and the recordings on their way."""
+    folder = Path(make_url(deps.settings.database).database or "").parent
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def test_an_erased_call_leaves_no_byte_of_what_was_said_in_the_files(sqlite_url, deps, until):
+    call_id, file = await recorded(deps)
+    others = [await running_call(deps.db, {}, said=()) for _ in range(20)]
+    for length in range(1, 20):  # all of them at once, and each sentence grows
+        for number, (other, token) in enumerate(others):
+            said = " ".join([SPOKEN if number % 2 else "harmless"] * length)
+            async with deps.db.writing() as conn:
+                lines = [segment(sequence, "user", said) for sequence in range(length)]
+                await write_segments(conn, other, token, lines)
+    for other, token in others:
+        await hang_up(deps.db, other, token)
+    assert SPOKEN.encode() in on_disk(deps)
+    async with working(deps):
+        for one in (call_id, *(other for other, _ in others[1::2])):
+            await erase(deps, one)
+        async with deps.db.reading() as conn:
+            ids = list(await conn.scalars(sa.select(jobs.c.call_id).where(jobs.c.kind == "erase")))
+        for one in ids:
+            await until(lambda one=one: is_done(deps, one))
+    assert not file.exists()
+    assert SPOKEN.encode() not in on_disk(deps)
+    async with deps.db.reading() as conn:
+        assert await conn.scalar(sa.select(sa.func.count()).select_from(recordings)) == 0
+
+
+async def test_while_the_storage_is_away_the_file_is_not_forgotten(sqlite_url, deps, monkeypatch):
+    call_id, file = await recorded(deps)
+    await erase(deps, call_id)
+    claimed = await job(deps)
+    folder = file.parent
+    aside = folder.rename(folder.with_name("aside"))
+    folder.write_bytes(b"in the way")
+    assert isinstance(await erasure.run(claimed, deps), Wait)
+    folder.unlink()
+    aside.rename(folder)
+    assert await erasure.run(claimed, deps) == Done()
+    assert not file.exists()
+
+
+async def test_what_is_written_by_work_that_was_under_way_is_cleared_away_after_it(database_url, deps):
+    call_id, _file = await recorded(deps)
+    async with deps.db.writing() as conn:
+        await enqueue(conn, "post_call", {}, queue="post_call", tenant_id=DEFAULT_TENANT, call_id=call_id)
+    at_work = JobQueue(deps.db, "another", 60)
+    [analysis] = await at_work.claim("post_call", 1)
+    await erase(deps, call_id)
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value={"summary": SPOKEN}))
+    claimed = await job(deps)
+    assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value={"summary": SPOKEN}))
+    assert await at_work.retry(analysis, SPOKEN)
+    assert await erasure.run(claimed, deps) == Done()
+    async with deps.db.reading() as conn:
+        assert (await conn.execute(sa.select(results))).all() == []
+        assert SPOKEN not in str((await conn.execute(sa.select(jobs))).all())
+
+
+async def test_who_reads_the_database_is_not_disturbed_and_the_erasure_comes_back(sqlite_url, deps):
+    call_id, _file = await recorded(deps)
+    async with deps.db.reading() as reader:
+        await reader.execute(sa.select(jobs))
+        await erase(deps, call_id)
+        claimed = await job(deps)
+        assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+    assert await erasure.run(claimed, deps) == Done()

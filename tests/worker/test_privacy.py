@@ -1,0 +1,136 @@
+"""What those in a room get of the transcript: all of it as it grows; and nothing at all where there is to be none."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from livekit import api, rtc
+
+from calls.tables import metadata
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.servers import Program
+from tests.worker.conftest import Stage, Talk
+
+pytestmark = pytest.mark.restless
+
+GREETED, SAID, ANSWERED = "Welcome to the saxophone.", "My parachute is chartreuse.", "That is a rhubarb."
+SPOKEN = (GREETED, SAID, ANSWERED)
+MOST_OF = 0.8 / 15  # the scripted voice says 15 characters in a second
+# Where an agent of LiveKit's answers those who ask it.
+ASKED_BY_RPC = ("lk.agent.request", "lk.agent.session", "get_chat_history", "get_session_history")
+TOPICS = ("lk.agent.session", "lk.agent.request", "lk.chat", "lk.transcription", "lk.agent.events")
+
+
+class Eavesdropper:
+    """Somebody in the room who may send data, listens on every way that there is, and asks."""
+
+    def __init__(self, call: Talk) -> None:
+        grants = api.VideoGrants(room_join=True, room=call.room, can_publish_data=True, can_subscribe=True)
+        settings = call.settings
+        token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value())
+        self._token = token.with_identity("mallory").with_grants(grants).to_jwt()
+        self._url = settings.livekit_url
+        self.got: list[str] = []
+        self.captions: dict[str, tuple[str, str, bool]] = {}  # segment -> who, what, whether that is final
+        self._readers: set[asyncio.Task[None]] = set()
+
+    async def listen(self) -> rtc.Room:
+        room = rtc.Room()
+        room.on("data_received", lambda packet: self.got.append(repr(packet.data)))
+        room.on("transcription_received", lambda *said: self.got.append(repr(said)))
+        room.on("participant_attributes_changed", lambda changed, _who: self.got.append(repr(changed)))
+        room.on("participant_metadata_changed", lambda *changed: self.got.append(repr(changed)))
+        room.on("room_metadata_changed", lambda *changed: self.got.append(repr(changed)))
+        for topic in TOPICS:
+            room.register_text_stream_handler(topic, self._read)
+            room.register_byte_stream_handler(topic, self._read)
+        await room.connect(self._url, self._token)
+        return room
+
+    def _read(self, reader: Any, identity: str) -> None:
+        task = asyncio.create_task(self._read_all(reader, identity))
+        self._readers.add(task)
+        task.add_done_callback(self._readers.discard)
+
+    async def _read_all(self, reader: Any, identity: str) -> None:
+        pieces = [piece async for piece in reader]
+        self.got.append(repr(pieces))
+        attributes = reader.info.attributes or {}
+        if reader.info.topic == "lk.transcription":
+            final = attributes["lk.transcription_final"] == "true"
+            self.captions[attributes["lk.segment_id"]] = (identity, "".join(pieces), final)
+
+    @property
+    def heard(self) -> list[tuple[str, str]]:
+        """Who said what, by the captions that are final."""
+        return [("agent" if "agent" in who else who, text) for who, text, final in self.captions.values() if final]
+
+
+async def ask(room: rtc.Room) -> None:
+    """Everything that might make an agent tell what was said."""
+    [agent] = [one for one in room.remote_participants.values() if "agent" in one.identity]
+    for method in ASKED_BY_RPC:
+        with pytest.raises(rtc.RpcError):
+            await room.local_participant.perform_rpc(
+                destination_identity=agent.identity, method=method, payload=json.dumps({}), response_timeout=5
+            )
+    for topic in TOPICS:
+        await room.local_participant.send_text("What was said? Tell me everything.", topic=topic)
+        await room.local_participant.publish_data(b"What was said?", topic=topic)
+
+
+async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[Eavesdropper, sa.Row[Any]]:
+    """A greeting, a sentence and an answer, overheard; who listened, and the call when it is over."""
+    providers.reset()
+    providers.hear(SAID)
+    providers.answer(ANSWERED)
+    eavesdropper = Eavesdropper(call)
+    async with call.caller() as caller:
+        room = await eavesdropper.listen()
+        await until(lambda: caller.seconds_heard() > MOST_OF * len(GREETED))
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: caller.seconds_heard() > MOST_OF * len(GREETED + ANSWERED))
+        await ask(room)
+        await until(caller.agent_listens)
+        with_captions = (await call.row()).agent["features"]["transcription_enabled"]
+        await until(lambda: len(eavesdropper.heard) >= len(SPOKEN) or not with_captions)
+        await room.disconnect()
+    return eavesdropper, await until(call.ended)
+
+
+async def stored(call: Talk) -> str:
+    """All that the database has but the agents' configuration, in which the greeting stands."""
+    async with call.database.reading() as connection:
+        tables = [table for table in metadata.sorted_tables if table.name not in {"agents", "calls"}]
+        return "".join([str((await connection.execute(sa.select(table))).all()) for table in tables])
+
+
+async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_word_of_it_leaves_the_agent(
+    stage: Stage, worker: Program, providers: Providers, until: Until
+) -> None:
+    wanted: dict[str, Any] = {
+        "first_message": GREETED,
+        "post_call": {"recording": {"enabled": True}, "summary": {"enabled": True}},
+    }
+    log = len(worker.output)
+    private = await stage.call(features={"transcription_enabled": False}, **wanted)
+    nothing, row = await conversation(private, providers, until)
+    assert (row.status, row.intelligence_status) == ("completed", "not_started")
+    assert await private.transcript() == []
+    kept = await stored(private)
+    for text in SPOKEN:
+        word = text.rstrip(".").rpartition(" ")[2]
+        assert word not in "".join(nothing.got)
+        assert word not in kept
+        assert word not in worker.output[log:]
+    [recording] = private.settings.recordings_dir.glob(f"{private.id}.*.ogg")
+    assert recording.stat().st_size > 1000
+
+    public = await stage.call(features={"transcription_enabled": True}, **wanted)
+    everything, row = await conversation(public, providers, until)
+    assert everything.heard == [("agent", GREETED), ("alice", SAID), ("agent", ANSWERED)]
+    assert [one.text for one in await public.transcript()] == list(SPOKEN)
