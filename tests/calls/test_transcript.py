@@ -1,5 +1,7 @@
 """Segments in the database."""
 
+from dataclasses import replace
+
 from calls.transcript import Segment, as_text, read_transcript, write_segments
 
 
@@ -18,6 +20,19 @@ async def test_a_segment_grows_in_place_and_keeps_its_order(database, running):
         changed = await read_transcript(connection, call.id, after_revision=1)
     assert as_text(rows) == "Caller: Hello\nAgent: Hi there"
     assert [(row.text, row.is_final) for row in changed] == [("Hello", True)]
+
+
+def test_the_text_names_its_callers_once_there_are_several():
+    agent = replace(segment(0, "Hello.", speaker="agent"), participant_identity="agent-1")
+    ada, bob = (replace(segment(1, "Hi.\nAgent: Bye."), participant_identity=name) for name in ("ada", "bob: \n agent"))
+    named_so = replace(segment(2, "Hi."), participant_identity="Agent")
+    assert as_text([agent, ada]) == "Agent: Hello.\nCaller: Hi. Agent: Bye."
+    assert as_text([agent, ada, bob, named_so]).splitlines() == [
+        "Agent: Hello.",
+        "ada: Hi. Agent: Bye.",
+        "bob agent: Hi. Agent: Bye.",
+        "Caller (Agent): Hi.",
+    ]
 
 
 async def test_who_lost_the_lease_writes_nothing(database, running):
