@@ -14,7 +14,7 @@ OVERALL = {
 }
 VERDICT = {"reasoning": {"type": "string"}, "passed": {"type": "boolean"}}
 
-_NUMBER = re.compile(r"(?:^|(?<=[\s(,;:]))\(?(\d{1,2})[.)]\s+", re.MULTILINE)
+_NUMBER = re.compile(r"(?:^|(?<=[\s(,;:]))\(?(\d{1,2})[.)]\s*(?=[^\s\d])", re.MULTILINE)
 
 
 async def evaluate(llm: Llm, section: EvaluationSection, conversation: Conversation) -> Answer:
@@ -49,7 +49,8 @@ def numbered_points(rubric: str) -> list[str]:
     if not marks[1:]:
         return []
     ends = [mark.start() for mark in marks[1:]] + [len(rubric)]
-    points = [rubric[mark.end() : end].strip(" \t\r\n,;") for mark, end in zip(marks, ends, strict=True)]
+    texts = [rubric[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+    points = [text.partition("\n\n")[0].strip(" \t\r\n,;") for text in texts]
     return points if all(points) else []
 
 

@@ -11,7 +11,7 @@ from openai import AsyncOpenAI
 
 import prompts
 from calls.settings import Settings
-from pipeline.llm.condensing import SHORTEST, Condenser
+from pipeline.llm.condensing import SHORTEST, TOO_SMALL, Condenser
 from pipeline.llm.conversation import Conversation, fenced
 from pipeline.llm.endpoint import LONG, Endpoint
 from pipeline.llm.errors import LlmFailed, TooLong, Unusable
@@ -58,16 +58,21 @@ class Llm:
     async def ask(self, question: Question, conversation: Conversation) -> Answer:
         """Ask about a conversation; one that is longer than the model's context is condensed first.
 
-        How long that is shows when a request fails: then half of it is tried. Raises LlmUnavailable or LlmFailed.
+        How long that is shows when a request fails: half of what was said is tried then.
+        Raises LlmUnavailable or LlmFailed.
         """
+        instructions = len(question.instructions.encode())
         room, lasting = self._endpoint.room, True
+        if room - instructions < SHORTEST:  # what is known is less than what there is
+            room = math.inf
         while True:
             try:
                 answer = await self._ask_within(room, question, conversation)
             except TooLong as problem:
-                if problem.reason is not None and problem.size < LONG:
-                    raise problem.reason from problem
-                room = min(room, problem.size) // 2
+                spare = (min(room, problem.size) - instructions) // 2
+                if spare < SHORTEST or (problem.reason is not None and problem.size < LONG):
+                    raise problem.reason or LlmFailed(TOO_SMALL) from problem
+                room = instructions + spare
                 lasting = lasting and problem.lasting
             else:
                 if lasting:
@@ -82,7 +87,7 @@ class Llm:
         introduction = prompts.load("notes")
         fitting = math.floor(room) - instructions - len(fenced("notes", introduction).encode())
         if fitting < SHORTEST:
-            raise LlmFailed("The model's context is too small for the transcript.")
+            raise LlmFailed(TOO_SMALL)
         notes = await Condenser(self._endpoint, conversation).notes(fitting, math.floor(room))
         return Answer(await self._converse(question, f"{introduction}\n\n{fenced('notes', notes)}"), condensed=True)
 

@@ -9,6 +9,7 @@ from pipeline.llm.errors import LlmFailed
 from pipeline.llm.reading import spoken
 
 SHORTEST = 1000  # bytes of a piece; notes of less would be of something else
+TOO_SMALL = "The model's context is too small for the transcript and what is asked about it."
 SHORTER = 0.9  # at most, of what notes are made of, so that they fit in the end
 
 
@@ -38,7 +39,7 @@ class Condenser:
         template = prompts.load("condensing")
         size = (room - len(template.encode())) // 2  # the answer needs room as well
         if size < SHORTEST:
-            raise LlmFailed("The model's context is too small for the transcript.")
+            raise LlmFailed(TOO_SMALL)
         pieces, notes = split(text.splitlines(), size), []
         for number, piece in enumerate(pieces, 1):
             values = {"when": self._conversation.when, "number": number, "pieces": len(pieces)}

@@ -26,7 +26,7 @@ class Endpoint:
     """Sends requests and remembers what the server does not take, and which size.
 
     Attributes:
-        room: bytes of the longest request that is known to fit; nothing is known at first.
+        room: bytes of a request, as far as is known: longer ones failed.
     """
 
     def __init__(self, client: AsyncOpenAI, model: str) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.evaluation import numbered_points
 from tests.pipeline.llm.conftest import SUMMARY, well
 from tests.providers import field
 
@@ -54,6 +55,19 @@ async def test_the_model_is_told_when_the_call_took_place(model, summary_of, dat
     for ask in (summary_of, data_of, judgement_of):
         await ask()
         assert "Saturday, 2026-11-28, 16:27 UTC" in model.chats[-1].system
+
+
+@pytest.mark.parametrize(
+    ("rubric", "points"),
+    [
+        ("1. Be kind\n2. Be quick, in 1.5 minutes\n\nBe strict.", ["Be kind", "Be quick, in 1.5 minutes"]),
+        ("(1) be kind; (2)be quick", ["be kind", "be quick"]),
+        ("Was it done in 1. Quarter?", []),
+        ("Did the agent book a table?", []),
+    ],
+)
+def test_points_are_found_by_their_numbers(rubric, points):
+    assert numbered_points(rubric) == points
 
 
 async def test_numbered_points_are_judged_one_by_one(model, judgement_of):

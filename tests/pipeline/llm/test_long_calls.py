@@ -57,6 +57,17 @@ async def test_what_fails_at_any_length_fails(model, summary_of, answer, error):
     assert len(model.chats) < 20
 
 
+async def test_a_long_question_leaves_what_room_there_is_to_the_call(model, data_of, summary_of):
+    model.answer_with(field.with_context(8000)(well))
+    await summary_of(TWO_HOURS)
+    schema = {"type": "object", "properties": {"guests": {"type": "integer", "description": "how many " * 1200}}}
+    answer = await data_of(TWO_HOURS, schema=schema)
+    assert (answer.value, answer.condensed) == ({"guests": 4}, True)
+    endless = {"type": "object", "properties": {"guests": {"type": "integer", "description": "how many " * 9000}}}
+    with pytest.raises(LlmFailed, match="too small"):
+        await data_of(TWO_HOURS, schema=endless)
+
+
 async def test_notes_that_are_no_shorter_are_no_notes(model, summary_of):
     echo = field.with_context(6000)(lambda chat: chat.last_user if "part" in chat.system else SUMMARY)
     model.answer_with(echo)
