@@ -47,7 +47,7 @@ class EventKind(StrEnum):
     RECORDING_STORED = "recording.stored"
     RECORDING_DAMAGED = "recording.damaged"
     RECORDING_FAILED = "recording.failed"
-    TRANSCRIPT_SHORTENED = "transcript.shortened"
+    TRANSCRIPT_CONDENSED = "transcript.condensed"
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"
     ANALYSIS_PART_FAILED = "analysis.part_failed"

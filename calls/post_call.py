@@ -41,7 +41,7 @@ class SummarySection(_Section):
 
 
 class ExtractionSection(_Section):
-    """Data out of the call, on with a `json_schema`; `prompt` adds to what the schema says."""
+    """Data out of the call, on with a `json_schema`; `prompt` says what to look for, else the schema does."""
 
     json_schema: dict[str, Any] | None = None
     prompt: Text | None = None

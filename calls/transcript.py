@@ -1,6 +1,6 @@
 """The transcript: segments in the order in which they began, written while the call runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -95,11 +95,22 @@ async def read_transcript(
     return list((await connection.execute(query, {"call_id": call_id, "after": after_revision})).all())
 
 
-def spoken(rows: Iterable[sa.Row[Any]]) -> list[sa.Row[Any]]:
+def spoken(rows: Sequence[sa.Row[Any]]) -> list[sa.Row[Any]]:
     """What was said, without what was pressed."""
     return [row for row in rows if row.source != PRESSED]
 
 
-def as_text(rows: Iterable[sa.Row[Any]]) -> str:
-    """What was said, as lines `Caller: …` and `Agent: …`."""
-    return "\n".join(f"{'Agent' if row.speaker == AGENT else 'Caller'}: {row.text}" for row in spoken(rows))
+def as_text(rows: Sequence[Any]) -> str:
+    """What was said, as lines `Caller: …` and `Agent: …`; with several callers, their names stand for "Caller"."""
+    several = len({row.participant_identity for row in rows if row.speaker != AGENT}) > 1
+    return "\n".join(f"{_speaker(row, several=several)}: {' '.join(row.text.split())}" for row in spoken(rows))
+
+
+def _speaker(row: Any, *, several: bool) -> str:  # noqa: ANN401 - a row of `segments`
+    if row.speaker == AGENT:
+        return "Agent"
+    # A name may hold anything: it is not to end before its line does, nor to pass for somebody else's.
+    name = " ".join((row.participant_identity or "").replace(":", " ").split())
+    if not several or not name:
+        return "Caller"
+    return f"Caller ({name})" if name.casefold() in {"agent", "caller"} else name

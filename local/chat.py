@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 from uuid import uuid4
 
-import jsonschema
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from pydantic import BaseModel, ConfigDict, Field
 
 from local.bodies import body_of
 from local.errors import Refused
+from local.judging import is_valid, problem_of
 from local.models import loaded
 from local.schemas import Schema, bounded, in_words
 from local.tools import called_tool
@@ -69,10 +69,8 @@ class ChatRequest(BaseModel):
         name = "response_format.json_schema.schema"
         if not isinstance(schema, dict):
             raise Refused(f"{name}: expected a JSON schema.", param=name)
-        try:
-            jsonschema.Draft202012Validator.check_schema(schema)
-        except jsonschema.SchemaError as error:
-            raise Refused(f"{name}: {error.message}.", param=name) from error
+        if problem := problem_of(schema):
+            raise Refused(f"{name}: {problem}.", param=name)
         return schema
 
     def plain_messages(self) -> list[Message]:
@@ -129,8 +127,12 @@ class _Llama:
         for attempt in range(_ATTEMPTS):
             answer = await self._ask({**body, "temperature": 0.4 * attempt, "seed": attempt})
             text = answer["choices"][0]["message"]["content"]
-            if _is_valid(text, schema):
-                return text, answer.get("usage")
+            try:
+                if await is_valid(text, schema):
+                    return text, answer.get("usage")
+            except TimeoutError as error:
+                name = "response_format.json_schema.schema"
+                raise Refused(f"{name}: expected one that can judge an answer in seconds.", param=name) from error
         message = f"The model gave no answer that fits the schema, {_ATTEMPTS} times (or max_tokens is too low)."
         raise Refused(message, status=500, code="schema_not_met")
 
@@ -160,14 +162,6 @@ def _with_fields(messages: list[Message], schema: Schema) -> list[Message]:
     return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{words}"}]
 
 
-def _is_valid(text: str, schema: Schema) -> bool:
-    try:
-        jsonschema.validate(json.loads(text), schema, jsonschema.Draft202012Validator)
-    except (ValueError, jsonschema.ValidationError):
-        return False
-    return True
-
-
 def _refusal(status: int, body: dict[str, Any]) -> Refused:
     error = body.get("error", {})
     code = "context_length_exceeded" if error.get("type") == "exceed_context_size_error" else None
@@ -183,7 +177,7 @@ def _tool_message(name: str, arguments: dict[str, Any]) -> Message:
 
 def _for_llama(wanted: ChatRequest, *, native_tools: bool) -> dict[str, Any]:
     body = wanted.model_dump(exclude_none=True, exclude={"max_completion_tokens", "n"})
-    body["max_tokens"] = wanted.most_tokens or _LONGEST_REPLY
+    body["max_tokens"] = wanted.most_tokens or (_LONGEST_REPLY if wanted.stream else _LONGEST_DOCUMENT)
     body.setdefault("repeat_penalty", 1.1)
     if not native_tools:
         body["messages"] = wanted.plain_messages()

@@ -1,25 +1,71 @@
-"""The judgement of the agent by the user's rubric."""
+"""The judgement of the agent by the user's rubric, and by each of its points where they are numbered."""
+
+import re
+from typing import Any
 
 import prompts
 from calls.post_call import EvaluationSection
-from pipeline.llm import Answer, Llm, LlmFailed, Question
+from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "reasoning": {"type": "string"},
-        "passed": {"type": "boolean"},
-        "score": {"type": "number", "minimum": 0, "maximum": 1},
-    },
-    "required": ["reasoning", "passed", "score"],
-    "additionalProperties": False,
+OVERALL = {
+    "reasoning": {"type": "string"},
+    "passed": {"type": "boolean"},
+    "score": {"type": "number", "minimum": 0, "maximum": 1},
 }
+VERDICT = {"reasoning": {"type": "string"}, "passed": {"type": "boolean"}}
+
+_NUMBER = re.compile(r"(?:^|(?<=[\s(,;:]))\(?(\d{1,2})[.)]\s*(?=[^\s\d])", re.MULTILINE)
 
 
-async def evaluate(llm: Llm, section: EvaluationSection, transcript: str) -> Answer:
-    """Ask for {"passed", "score" from 0 to 1, "reasoning"}."""
-    instructions, _ = prompts.render(prompts.load("evaluation"), {"rubric": section.yardstick})
-    answer = await llm.ask(Question("evaluation", instructions, SCHEMA, strict=True), transcript)
+async def evaluate(llm: Llm, section: EvaluationSection, conversation: Conversation) -> Answer:
+    """Ask for {"passed", "score" from 0 to 1, "reasoning"}.
+
+    With numbered points, also "criteria": a list of {"criterion", "passed", "reasoning"}, one for each point.
+    """
+    points = numbered_points(section.rubric or "") + numbered_points(section.criteria or "")
+    numbers = [str(number) for number in range(1, len(points) + 1)]
+    values = {"when": conversation.when, "rubric": section.yardstick, "answer": _example(numbers), "points": ""}
+    if points:
+        listed = "\n".join(f"{number}. {point}" for number, point in zip(numbers, points, strict=True))
+        values["points"], _ = prompts.render(prompts.load("evaluation_points"), {"points": f"{listed}\n"})
+    instructions, _ = prompts.render(prompts.load("evaluation"), values)
+    answer = await llm.ask(Question(instructions, Form("evaluation", _schema(numbers), strict=True)), conversation)
     if not answer.value["reasoning"].strip():
         raise LlmFailed("The model gave no reasoning.")
+    if points:
+        verdicts = answer.value["criteria"]
+        answer.value["criteria"] = [
+            {"criterion": point, **verdicts[number]} for number, point in zip(numbers, points, strict=True)
+        ]
     return answer
+
+
+def numbered_points(rubric: str) -> list[str]:
+    """The points of a rubric like "Did the agent: 1) greet, 2) help?", without their numbers; none if it has no two."""
+    marks: list[re.Match[str]] = []
+    for mark in _NUMBER.finditer(rubric):
+        if int(mark[1]) == len(marks) + 1:  # any other number is part of a point
+            marks.append(mark)
+    if not marks[1:]:
+        return []
+    ends = [mark.start() for mark in marks[1:]] + [len(rubric)]
+    texts = [rubric[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+    points = [text.partition("\n\n")[0].strip(" \t\r\n,;") for text in texts]
+    return points if all(points) else []
+
+
+def _schema(numbers: list[str]) -> dict[str, Any]:
+    # By number, not in a list: a server that decodes by the schema then leaves none out.
+    verdicts = {"criteria": _object({number: _object(VERDICT) for number in numbers})} if numbers else {}
+    return _object({**verdicts, **OVERALL})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _example(numbers: list[str]) -> str:
+    verdict = '{"reasoning": "…", "passed": true or false}'
+    verdicts = ", ".join(f'"{number}": {verdict}' for number in numbers)
+    overall = '"reasoning": "…", "passed": true or false, "score": a number from 0 to 1'
+    return f'{{"criteria": {{{verdicts}}}, {overall}}}' if numbers else f"{{{overall}}}"

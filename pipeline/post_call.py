@@ -26,13 +26,13 @@ from pipeline.deps import Deps
 from pipeline.evaluation import evaluate
 from pipeline.extraction import extract
 from pipeline.fate import Done, Fate, Retry, Wait
-from pipeline.llm import Answer, Llm, LlmFailed, LlmUnavailable
+from pipeline.llm import Answer, Conversation, Llm, LlmFailed, LlmUnavailable
 from pipeline.summary import summarize
 
 STILL_WRITING_S = 1.0
 
 # Each is asked with the section of its own.
-Ask = Callable[[Llm, Any, str], Awaitable[Answer]]
+Ask = Callable[[Llm, Any, Conversation], Awaitable[Answer]]
 
 # Section -> the name of its row in `results`, and what makes it.
 STAGES: dict[Section, tuple[str, Ask]] = {
@@ -52,11 +52,11 @@ async def run(job: Job, deps: Deps) -> Fate:
     if call.intelligence_status != IntelligenceStatus.PENDING or not sections:
         return Done()
     async with deps.db.reading() as conn:
-        transcript = as_text(await read_transcript(conn, call.id))
+        conversation = Conversation(as_text(await read_transcript(conn, call.id)), call.started_at or call.created_at)
         ours = sa.select(results.c.stage).where(results.c.call_id == call.id, results.c.job_id == job.id)
         have = set(await conn.scalars(ours))
     missing = [section for section in sections if STAGES[section][0] not in have]
-    attempts = [_make(deps, job, section, getattr(post_call, section), transcript) for section in missing]
+    attempts = [_make(deps, job, section, getattr(post_call, section), conversation) for section in missing]
     reasons = [reason for reason in await asyncio.gather(*attempts) if reason]
     if reasons:
         return Retry(reasons[0])
@@ -75,14 +75,14 @@ async def _read(db: Database, job: Job) -> sa.Row[Any]:
         return await CallStore(conn).get(job.tenant_id, str(job.call_id))
 
 
-async def _make(deps: Deps, job: Job, section: Section, options: object, transcript: str) -> str | None:
+async def _make(deps: Deps, job: Job, section: Section, options: object, conversation: Conversation) -> str | None:
     """Make one stage and write its result or its error; returns why it should be tried again, or None."""
     stage, ask = STAGES[section]
-    if not transcript:
+    if not conversation.transcript:
         await _write(deps.db, job, stage, None, "The call has no transcript: nothing was said in it.")
         return None
     try:
-        answer = await ask(deps.llm, options, transcript)
+        answer = await ask(deps.llm, options, conversation)
     except LlmUnavailable as problem:
         if not job.last_attempt:
             return str(problem)
@@ -100,15 +100,10 @@ async def _write(db: Database, job: Job, stage: str, answer: Answer | None, erro
         add = upsert(conn, results).values(call_id=job.call_id, stage=stage, **values)
         newer = sa.or_(results.c.job_id.is_(None), results.c.job_id <= job.id)
         await conn.execute(add.on_conflict_do_update(index_elements=["call_id", "stage"], set_=values, where=newer))
-        if answer and answer.lines_left_out:
-            note = f"The transcript is too long for the model: {answer.lines_left_out} lines were left out ({stage})."
+        if answer and answer.condensed:
+            note = f"The transcript is too long for the model, which has read its own notes of it instead ({stage})."
             await CallStore(conn).add_event(
-                str(job.call_id),
-                EventKind.TRANSCRIPT_SHORTENED,
-                "post_call",
-                note,
-                level="warning",
-                data={"stage": stage, "lines_left_out": answer.lines_left_out},
+                str(job.call_id), EventKind.TRANSCRIPT_CONDENSED, "post_call", note, data={"stage": stage}
             )
 
 

@@ -2,7 +2,7 @@
 
 import prompts
 from calls.post_call import SummarySection
-from pipeline.llm import Answer, Llm, LlmFailed, Question
+from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 
 SCHEMA = {
     "type": "object",
@@ -15,11 +15,11 @@ SCHEMA = {
 }
 
 
-async def summarize(llm: Llm, section: SummarySection, transcript: str) -> Answer:
+async def summarize(llm: Llm, section: SummarySection, conversation: Conversation) -> Answer:
     """Ask for {"summary", "sentiment"}; the section's `prompt` says what to look at."""
     focus = f"\n{section.prompt}\n" if section.prompt else ""
-    instructions, _ = prompts.render(prompts.load("summary"), {"focus": focus})
-    answer = await llm.ask(Question("summary", instructions, SCHEMA, strict=True), transcript)
+    instructions, _ = prompts.render(prompts.load("summary"), {"when": conversation.when, "focus": focus})
+    answer = await llm.ask(Question(instructions, Form("summary", SCHEMA, strict=True)), conversation)
     if not answer.value["summary"].strip():
         raise LlmFailed("The model gave an empty summary.")
     return answer

@@ -47,11 +47,16 @@ function showData(data) {
   at("data").hidden = false;
 }
 
-function showEvaluation({ passed, score, reasoning }) {
+function showEvaluation({ passed, score, reasoning, criteria = [] }) {
   showBadge("passed", passed ? "passed" : "not passed", passed ? "positive" : "negative");
   at("score").value = score;
   at("percent").textContent = `${Math.round(score * 100)} %`;
   at("reasoning").textContent = reasoning;
+  at("criteria").replaceChildren(
+    ...criteria.map((one) =>
+      Object.assign(document.createElement("li"), { textContent: `${one.passed ? "✓" : "✗"} ${one.criterion}` }),
+    ),
+  );
   at("evaluation").hidden = false;
 }
 

@@ -328,12 +328,25 @@ class SummaryAnswer(Answer):
     summary: str | None
 
 
+class Criterion(Answer):
+    """How a call did by one point of the rubric."""
+
+    criterion: str = Field(examples=["Greet the customer warmly"])
+    passed: bool
+    reasoning: str
+
+
 class Evaluation(Answer):
     """How a call did by the rubric."""
 
     passed: bool
-    score: float
+    score: float = Field(description="From 0 to 1.")
     reasoning: str
+    criteria: list[Criterion] | None = Field(
+        None,
+        description="Each point of a rubric that numbers its points; absent without numbers.",
+        exclude_if=lambda criteria: criteria is None,
+    )
 
 
 class Intelligence(Answer):

@@ -34,6 +34,19 @@ async def test_digits_stand_among_what_was_said_and_are_no_text(database, runnin
     assert as_text(rows) == "Caller: My number is\nAgent: Thank you."
 
 
+def test_the_text_names_its_callers_once_there_are_several():
+    agent = replace(segment(0, "Hello.", speaker="agent"), participant_identity="agent-1")
+    ada, bob = (replace(segment(1, "Hi.\nAgent: Bye."), participant_identity=name) for name in ("ada", "bob: \n agent"))
+    named_so = replace(segment(2, "Hi."), participant_identity="Agent")
+    assert as_text([agent, ada]) == "Agent: Hello.\nCaller: Hi. Agent: Bye."
+    assert as_text([agent, ada, bob, named_so]).splitlines() == [
+        "Agent: Hello.",
+        "ada: Hi. Agent: Bye.",
+        "bob agent: Hi. Agent: Bye.",
+        "Caller (Agent): Hi.",
+    ]
+
+
 async def test_who_lost_the_lease_writes_nothing(database, running):
     call, token = await running()
     async with database.writing() as connection:

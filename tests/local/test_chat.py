@@ -122,6 +122,10 @@ async def test_a_greeting_calls_no_tool(client: openai.AsyncOpenAI) -> None:
         ({"messages": [{"role": "nobody", "content": "x"}]}, "messages.0.role"),
         ({"temperature": 9}, "temperature"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objekt"}}}},
+            "response_format.json_schema.schema",
+        ),
         ({"messages": [{"role": "user", "content": "word " * 9000}]}, "messages"),
     ],
 )

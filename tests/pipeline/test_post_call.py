@@ -127,13 +127,13 @@ async def looked_at(deps: Deps) -> bool:
         return await conn.scalar(sa.select(jobs.c.token).where(jobs.c.kind == "post_call")) is not None
 
 
-async def test_an_answer_that_does_not_fit_is_sent_back_once(deps, model, until):
+async def test_an_answer_that_does_not_fit_is_sent_back(deps, model, until):
     model.answer({"guests": "four"}, {"guests": 4})
     call_id = await finished_call(deps.db, {"structured_extraction": EVERYTHING["structured_extraction"]})
     async with working(deps):
         await until(lambda: analysed(deps.db, call_id))
     assert await made(deps.db, call_id) == {"extraction": {"guests": 4}}
-    assert "'four' is not of type 'integer'" in model.chats[1].last_user
+    assert '"four" is not of type "integer"' in model.chats[1].last_user
     assert (await call_row(deps.db, call_id)).intelligence_status == "completed"
 
 
@@ -206,17 +206,16 @@ async def test_reprocessing_replaces_what_was_made(database_url, deps, model, un
     assert await events(deps.db, call_id) == ["Post-call analysis completed."] * 2
 
 
-async def test_a_transcript_that_is_too_long_for_the_model_is_cut_in_the_middle_and_that_is_noted(deps, model, until):
-    model.answer_with(well)
+async def test_a_transcript_that_is_too_long_for_the_model_is_condensed_and_that_is_noted(deps, model, until):
+    model.answer_with(lambda chat: well(chat) if "response_format" in chat.body else "Caller: tells a long story")
     model.fail("llm", 413, times=1)
     long = [("user", f"Sentence number {number} of a long story.") for number in range(200)]
     call_id = await finished_call(deps.db, SUMMARY, said=[*SAID, *long])
     async with working(deps):
         await until(lambda: analysed(deps.db, call_id))
     read = model.chats[-1].last_user
-    assert "Hello, this is Aria." in read
-    assert "Sentence number 199" in read
-    assert "lines of the call are left out here" in read
+    assert "Caller: tells a long story" in read
+    assert await made(deps.db, call_id) == {"summary": GOOD["summary"]}
     first, last = await events(deps.db, call_id)
     assert "too long for the model" in first
     assert last == "Post-call analysis completed."

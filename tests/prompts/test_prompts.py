@@ -5,9 +5,13 @@ import pytest
 import prompts
 
 
-@pytest.mark.parametrize("name", ["summary", "extraction", "evaluation", "repair"])
+@pytest.mark.parametrize(
+    "name", ["summary", "extraction", "evaluation", "evaluation_points", "condensing", "notes", "repair"]
+)
 def test_every_prompt_is_there_and_none_has_a_place_left_open(name):
-    places = {"focus": "", "schema": {"type": "object"}, "rubric": "Was it kind?", "problem": "It is not JSON."}
+    of_all = {"when": "Saturday", "focus": "", "answer": "{}", "problems": "- It is not JSON."}
+    of_one = {"task": "Count.", "schema": {"type": "object"}, "rubric": "Was it kind?", "points": "", "number": 1}
+    places = {**of_all, **of_one, "pieces": 2}
     text, unknown = prompts.render(prompts.load(name), places)
     assert unknown == []
     assert "{{" not in text

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from tests.providers.script import Answer, Chat, ToolCall
+from tests.providers.script import Answer, Chat, Part, Raw, ToolCall
 
 SPEECH_RATE = 24_000
 CHARACTERS_PER_S = 15
-USAGE = {"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20}
 
 
 async def complete(request: web.Request, chat: Chat, answer: Answer) -> web.StreamResponse:
+    if isinstance(answer, Raw):
+        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        kind = "application/json" if text.lstrip().startswith("{") else "text/html"
+        return web.Response(status=answer.status, text=text, content_type=kind, headers=answer.headers)
     text, calls = _parts(answer)
+    usage = {"prompt_tokens": chat.tokens, "completion_tokens": 8, "total_tokens": chat.tokens + 8}
     reason = "tool_calls" if calls else "stop"
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": 0, "model": chat.body["model"]}
     if not chat.body.get("stream"):
@@ -24,7 +28,7 @@ async def complete(request: web.Request, chat: Chat, answer: Answer) -> web.Stre
         if calls:
             message["tool_calls"] = calls
         choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
-        return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": USAGE})
+        return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": word} for word in _words(text)]
     deltas += [{"tool_calls": [{"index": index, **call}]} for index, call in enumerate(calls)]
@@ -34,7 +38,7 @@ async def complete(request: web.Request, chat: Chat, answer: Answer) -> web.Stre
     await response.prepare(request)
     for chunk in choices:
         await _event(response, {**head, "object": "chat.completion.chunk", "choices": chunk})
-    await _event(response, {**head, "object": "chat.completion.chunk", "choices": [], "usage": USAGE})
+    await _event(response, {**head, "object": "chat.completion.chunk", "choices": [], "usage": usage})
     await response.write(b"data: [DONE]\n\n")
     return response
 
@@ -43,7 +47,7 @@ async def _event(response: web.StreamResponse, data: dict[str, Any]) -> None:
     await response.write(b"data: " + json.dumps(data).encode() + b"\n\n")
 
 
-def _parts(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
+def _parts(answer: Part | list[Part]) -> tuple[str, list[dict[str, Any]]]:
     text, calls = "", []
     for part in answer if isinstance(answer, list) else [answer]:
         match part:

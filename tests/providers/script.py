@@ -17,8 +17,17 @@ class ToolCall:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Raw:
+    """The server's answer as it is: a `body` of text or JSON."""
+
+    status: int
+    body: str | dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 Part: TypeAlias = str | ToolCall | dict[str, Any]
-Answer: TypeAlias = Part | list[Part]
+Answer: TypeAlias = Part | list[Part] | Raw
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,11 @@ class Chat:
     @property
     def last_user(self) -> str:
         return next((_text(m) for m in reversed(self.messages) if m["role"] == "user"), "")
+
+    @property
+    def tokens(self) -> int:
+        """How long the conversation is, for a model that reads four bytes at a time."""
+        return sum(len(_text(message).encode()) for message in self.messages) // 4
 
     @property
     def tools(self) -> list[str]:
