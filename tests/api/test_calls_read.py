@@ -189,21 +189,21 @@ async def test_a_recording_is_pending_from_the_start_then_ready_with_a_link(
         },
     }
     audio = bytes(range(256)) * 40
-    (tmp_path / "a.ogg").write_bytes(audio)
-    await api.storage.put_file(f"recordings/default/{call_id}.ogg", tmp_path / "a.ogg")
+    (tmp_path / "a.wav").write_bytes(audio)
+    await api.storage.put_file(f"recordings/default/{call_id}.wav", tmp_path / "a.wav")
     async with api.database.writing() as conn:
         await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
-        ready = {"status": "ready", "key": f"recordings/default/{call_id}.ogg", "duration_ms": 1000}
+        ready = {"status": "ready", "key": f"recordings/default/{call_id}.wav", "duration_ms": 1000}
         await conn.execute(sa.update(recordings).values(**ready, size_bytes=len(audio)))
     recording = (await api.get(path)).body["recording"]
-    assert (recording["status"], recording["format"]) == ("ready", "ogg")
+    assert (recording["status"], recording["format"]) == ("ready", "wav")
     assert recording["id"]
     shown = (await api.get(f"/v1/calls/{call_id}")).body["recording"]
     assert (shown["id"], set(shown["metadata"])) == (recording["id"], set(recording["metadata"]))
     url = recording["metadata"]["stereo_mix"]["signed_url"]
     async with api.session.get(url) as whole:
         assert (whole.status, await whole.read()) == (200, audio)
-        assert whole.content_type == "audio/ogg"
+        assert whole.content_type == "audio/wav"
     async with api.session.get(url, headers={"Range": "bytes=10-19"}) as part:
         assert (part.status, await part.read()) == (206, audio[10:20])
 
