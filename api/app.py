@@ -109,7 +109,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/openapi.json", openapi.get, {200: None}, who=OPEN),
     Route("POST", "/livekit/webhook", livekit_webhook.receive, {200: None}, who=OPEN, errors=(401,)),
     Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None, 206: None}, who=OPEN,
-        query=RecordingQuery, errors=(403, 404), media="audio/*"),
+        query=RecordingQuery, errors=(403, 404), media="audio/*", head=True),
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
     Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent),
     Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),

@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
-from api.routing import DATABASE, KEY, STORAGE, named, reply
+from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, reply
 from api.schema.calls import (
     ActiveCallsQuery,
     CallPageQuery,
@@ -26,7 +26,6 @@ from calls.states import CallStatus
 from calls.store import CallStore
 from calls.transcript import as_text, read_transcript, spoken
 
-LINK_VALID_S = 3600
 MOST_EVENTS = 1000  # in a call's detail; the others are read page by page
 
 
@@ -110,7 +109,8 @@ async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[A
     row = await read_recording(conn, call.id)
     url = None
     if row is not None and row.status == "ready" and call.recording_erased_at is None:
-        url = await request.app[STORAGE].signed_url(row.key, LINK_VALID_S)
+        settings = request.app[SETTINGS]
+        url = await request.app[STORAGE].signed_url(row.key, settings.recording_link_s)
         if url.startswith("/"):
-            url = f"{request.scheme}://{request.host}{url}"
+            url = (settings.public_url or f"{request.scheme}://{request.host}").rstrip("/") + url
     return rendering.recording(call, row, url)

@@ -51,10 +51,13 @@ class Route:
     errors: tuple[int, ...] = ()
     idempotent: bool = False  # takes an Idempotency-Key
     media: str = "application/json"
+    head: bool = False  # HEAD is answered too: players ask how long a file is before they seek in it
 
     def bind(self, app: web.Application) -> None:
         """Serve this row in `app`."""
         app.router.add_route(self.method, self.path, self._serve)
+        if self.head:
+            app.router.add_route("HEAD", self.path, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self.who is not Who.ANYONE:

@@ -12,6 +12,7 @@ from calls.config import Config, is_stored
 
 Section = Literal["recording", "summary", "structured_extraction", "evaluation"]
 SECTIONS: tuple[Section, ...] = ("recording", "summary", "structured_extraction", "evaluation")
+RecordingFormat = Literal["wav", "ogg"]
 # The sections that read the transcript.
 ANALYSES = frozenset(SECTIONS) - {"recording"}
 
@@ -31,7 +32,9 @@ class _Section(Config):
 
 
 class RecordingSection(_Section):
-    """On with `enabled: true`."""
+    """On with `enabled: true`; `format` is what kind of file it becomes."""
+
+    format: RecordingFormat = "wav"
 
 
 class SummarySection(_Section):

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Url = Annotated[str, Field(min_length=1)]
+WebUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+\S*$")]
 
 
 class Settings(BaseSettings):
@@ -28,6 +29,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LIVEKIT_API_SECRET", "livekit_api_secret"),
     )
     livekit_public_url: str | None = None
+    public_url: WebUrl | None = None
 
     deepgram_api_key: SecretStr = Field(
         SecretStr(""),
@@ -82,6 +84,8 @@ class Settings(BaseSettings):
     publishable_calls_per_minute_per_address: int = Field(30, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     webhook_private_addresses: bool = False
+
+    recording_link_s: int = Field(900, ge=1, le=604_800)  # S3 signs for a week at most
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -19,7 +19,7 @@ from calls.creation import NewCall, NewParticipant, create_calls, insert_partici
 from calls.credits import charge, keep_ahead, reserve
 from calls.errors import NotFound
 from calls.events import EventKind
-from calls.post_call import ANALYSES, PostCall
+from calls.post_call import ANALYSES, PostCall, RecordingFormat
 from calls.states import (
     PARTICIPANT_PRESENT,
     RINGS,
@@ -311,8 +311,9 @@ class CallStore:
             **account,
         )
         await self._dismiss_participants(call_id, status, reason, at)
-        if "recording" in PostCall.stored(row.post_call).on:
-            await self._expect_recording(row, status)
+        wanted = PostCall.stored(row.post_call).recording
+        if wanted is not None and wanted.is_on:
+            await self._expect_recording(row, status, wanted.format)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         await close(self._connection, call_id)
         if row.batch_id is not None:
@@ -441,13 +442,14 @@ class CallStore:
             ),
         )
 
-    async def _expect_recording(self, row: sa.Row[Any], status: CallStatus) -> None:
+    async def _expect_recording(self, row: sa.Row[Any], status: CallStatus, file_format: RecordingFormat) -> None:
         started = row.started_at is not None
         await self._connection.execute(
             sa.insert(recordings).values(
                 id=str(uuid.uuid4()),
                 call_id=row.id,
                 status="pending" if started else "failed",
+                format=file_format,
                 error=None if started else f"the call never started ({status})",
             ),
         )

@@ -335,7 +335,7 @@ recordings = sa.Table(
     sa.Column("id", Uuid, primary_key=True),
     _call(unique=True),
     sa.Column("status", sa.String(8), nullable=False),  # pending | ready | failed
-    sa.Column("format", sa.String(8), nullable=False, default="ogg"),
+    sa.Column("format", sa.String(8), nullable=False),
     sa.Column("key", sa.Text),
     sa.Column("duration_ms", sa.Integer),
     sa.Column("size_bytes", Number),

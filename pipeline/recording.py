@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import webhooks
 from calls.events import EventKind
 from calls.jobs import Job
+from calls.post_call import RecordingFormat
 from calls.store import CallStore
 from calls.tables import recordings
 from pipeline.deps import Deps
@@ -29,17 +30,18 @@ async def run(job: Job, deps: Deps) -> Fate:
     """
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
-        status = await conn.scalar(sa.select(recordings.c.status).where(recordings.c.call_id == call_id))
+        columns = sa.select(recordings.c.status, recordings.c.format)
+        row = (await conn.execute(columns.where(recordings.c.call_id == call_id))).one_or_none()
     folder = deps.settings.recordings_dir
-    if status == "pending":
+    if row is not None and row.status == "pending":
         pieces = await asyncio.to_thread(_pieces, folder, call_id)
         if not pieces:
             return Fail("The worker left no recording on this machine.")
-        file, damaged = await asyncio.to_thread(_whole, pieces, folder / f"{call_id}.joined")
-        duration_ms = await asyncio.to_thread(_duration_ms, file)
-        if duration_ms is None:
+        joined = folder / f"{call_id}.joined"
+        file, duration_ms, damaged = await asyncio.to_thread(_whole, pieces, joined, row.format)
+        if not duration_ms:
             return Fail(f"It could not be decoded: {', '.join(file.name for file in damaged)}.")
-        key = f"recordings/{job.tenant_id}/{call_id}.ogg"
+        key = f"recordings/{job.tenant_id}/{call_id}.{row.format}"
         await deps.storage.put_file(key, file)
         async with deps.db.writing() as conn:
             size_bytes = file.stat().st_size
@@ -67,7 +69,7 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
 
 async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **values: object) -> None:
     pending = (recordings.c.call_id == call_id, recordings.c.status == "pending")
-    stored = await conn.execute(sa.update(recordings).where(*pending).values(status="ready", format="ogg", **values))
+    stored = await conn.execute(sa.update(recordings).where(*pending).values(status="ready", **values))
     if stored.rowcount:
         store = CallStore(conn)
         if damaged:
@@ -83,13 +85,14 @@ async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **
         await webhooks.announce(conn, call_id, "call.recording.ready")
 
 
-def _whole(pieces: list[Piece], joined: Path) -> tuple[Path, list[Path]]:
-    """The call's recording as one file, and the files that are damaged, which stay for somebody to look at."""
+def _whole(pieces: list[Piece], target: Path, file_format: RecordingFormat) -> tuple[Path, int, list[Path]]:
+    """The call's recording as one file, its milliseconds, and the damaged files, which stay to be looked at."""
     first = pieces[0]
-    only_one = len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS
-    if only_one and _duration_ms(first.path) is not None and is_playable(first.path):
-        return first.path, []
-    return joined, [_keep(piece.path) for piece in join(pieces, joined)]
+    as_it_is = file_format == "ogg" and len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS
+    if as_it_is and (duration_ms := _duration_ms(first.path)) is not None and is_playable(first.path):
+        return first.path, duration_ms, []
+    joined = join(pieces, target, file_format)
+    return target, joined.duration_ms, [_keep(piece.path) for piece in joined.damaged]
 
 
 def _keep(file: Path) -> Path:

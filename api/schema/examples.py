@@ -102,9 +102,9 @@ _TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "partici
 _RECORDING: Example = {
     "id": ID,
     "status": "ready",
-    "format": "ogg",
-    "provider_recording_id": f"recordings/{CALL_ID}.ogg",
-    "metadata": {"stereo_mix": {"signed_url": f"https://storage.example.com/recordings/{CALL_ID}.ogg?signature=..."}},
+    "format": "wav",
+    "provider_recording_id": f"recordings/{CALL_ID}.wav",
+    "metadata": {"stereo_mix": {"signed_url": f"https://storage.example.com/recordings/{CALL_ID}.wav?signature=..."}},
 }
 _EVENT: Example = {
     "id": "evt_3",

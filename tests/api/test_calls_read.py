@@ -1,10 +1,11 @@
 """Reading a call: detail, summary, transcript, recording, events."""
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -14,8 +15,9 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, recordings, results
 from calls.transcript import PRESSED, Segment, write_segments
-from tests.api.conftest import Api, browser
-from tests.conftest import now
+from tests.api.conftest import Api, browser, run_api
+from tests.conftest import MakeSettings, now
+from tests.pipeline.finished import finished_call
 
 Talk = Callable[..., Awaitable[str]]
 
@@ -204,23 +206,42 @@ async def test_a_recording_is_pending_from_the_start_then_ready_with_a_link(
         },
     }
     audio = bytes(range(256)) * 40
-    (tmp_path / "a.ogg").write_bytes(audio)
-    await api.storage.put_file(f"recordings/default/{call_id}.ogg", tmp_path / "a.ogg")
+    (tmp_path / "a.wav").write_bytes(audio)
+    await api.storage.put_file(f"recordings/default/{call_id}.wav", tmp_path / "a.wav")
     async with api.database.writing() as conn:
         await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
-        ready = {"status": "ready", "key": f"recordings/default/{call_id}.ogg", "duration_ms": 1000}
+        ready = {"status": "ready", "key": f"recordings/default/{call_id}.wav", "duration_ms": 1000}
         await conn.execute(sa.update(recordings).values(**ready, size_bytes=len(audio)))
     recording = (await api.get(path)).body["recording"]
-    assert (recording["status"], recording["format"]) == ("ready", "ogg")
+    assert (recording["status"], recording["format"]) == ("ready", "wav")
     assert recording["id"]
     shown = (await api.get(f"/v1/calls/{call_id}")).body["recording"]
     assert (shown["id"], set(shown["metadata"])) == (recording["id"], set(recording["metadata"]))
     url = recording["metadata"]["stereo_mix"]["signed_url"]
     async with api.session.get(url) as whole:
         assert (whole.status, await whole.read()) == (200, audio)
-        assert whole.content_type == "audio/ogg"
+        assert whole.content_type == "audio/wav"
+    async with api.session.head(url) as head:
+        assert (head.status, head.content_length, head.headers["Accept-Ranges"]) == (200, len(audio), "bytes")
     async with api.session.get(url, headers={"Range": "bytes=10-19"}) as part:
         assert (part.status, await part.read()) == (206, audio[10:20])
+    async with api.session.get(url, headers={"Range": f"bytes={len(audio)}-"}) as beyond:
+        assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(audio)}")
+
+
+async def test_a_link_stands_at_the_public_address_and_holds_for_as_long_as_was_set(settings: MakeSettings):
+    behind_a_proxy = settings(public_url="https://calls.example.com/voice/", recording_link_s=60)
+    async for api in run_api(behind_a_proxy):
+        call_id = await finished_call(api.database, {"recording": {"enabled": True}})
+        key = f"recordings/default/{call_id}.wav"
+        async with api.database.writing() as conn:
+            await conn.execute(sa.update(recordings).values(status="ready", key=key))
+        recording = (await api.get(f"/v1/calls/{call_id}/recording")).body["recording"]
+        link = urlsplit(recording["metadata"]["stereo_mix"]["signed_url"])
+        assert (link.scheme, link.netloc) == ("https", "calls.example.com")
+        assert link.path == f"/voice/v1/recordings/{key}"
+        left_s = int(parse_qs(link.query)["expires"][0]) - time.time()
+        assert 0 < left_s <= 60
 
 
 async def test_a_link_that_was_tampered_with_is_a_403(api: Api, tmp_path: Path):

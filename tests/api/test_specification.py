@@ -176,7 +176,7 @@ async def test_a_call_that_is_over_has_every_result(stack: Stack, aria: str, unt
     like({"call_id": "call_abc123", "recording": RECORDING}, recording)
     signed_url = recording["recording"]["metadata"]["stereo_mix"]["signed_url"]
     async with api.session.get(signed_url) as download:
-        assert (await download.read()).startswith(b"OggS")
+        assert (await download.read()).startswith(b"RIFF")
     events = (await api.get(f"{path}/events?limit=20")).body
     like(EVENTS, events)
     assert {event["source"] for event in events["events"]} <= {"lifecycle", "post_call", "telephony", "livekit"}

@@ -25,6 +25,7 @@ def nested(levels: int) -> dict[str, Any]:
         ({"summary": {"length": 3}}, ("summary", "length")),
         ({"evaluation": {"rubric": 5}}, ("evaluation", "rubric")),
         ({"recording": True}, ("recording",)),
+        ({"recording": {"enabled": True, "format": "mp3"}}, ("recording", "format")),
         *(
             ({"structured_extraction": {"json_schema": schema}}, ("structured_extraction", "json_schema"))
             for schema in [

@@ -43,8 +43,8 @@ def cut_off(path: Path, missing: int) -> None:
     path.write_bytes(path.read_bytes()[:-missing])
 
 
-def read_ogg(path: Path) -> Pcm:
-    """The whole file decoded. Raises if any of it is broken."""
+def read_sound(path: Path) -> Pcm:
+    """The whole file decoded, whatever its format. Raises if any of it is broken."""
     with av.open(path) as container:
         resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE)
         parts = [part.to_ndarray() for frame in container.decode(audio=0) for part in resampler.resample(frame)]

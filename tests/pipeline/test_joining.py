@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.joining import Piece, join
-from tests.pipeline.sound import BLOCK, CALM, RATE, Pcm, cut_off, heard, read_ogg, silence, tone, write_ogg
+from tests.pipeline.sound import BLOCK, CALM, RATE, Pcm, cut_off, heard, read_sound, silence, tone, write_ogg
 
 LOW, HIGH = 400, 1100
 
@@ -24,13 +24,13 @@ def piece(tmp_path: Path):
     return write
 
 
-@pytest.fixture
-def joined(tmp_path: Path):
+@pytest.fixture(params=["wav", "ogg"])
+def joined(tmp_path: Path, request: pytest.FixtureRequest):
     """`joined(piece, …)`: what the file made of them plays."""
 
     def decode(*pieces: Piece) -> Pcm:
-        join(pieces, tmp_path / "joined")
-        return read_ogg(tmp_path / "joined")
+        join(pieces, tmp_path / "joined", request.param)
+        return read_sound(tmp_path / "joined")
 
     return decode
 

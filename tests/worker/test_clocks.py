@@ -23,7 +23,7 @@ from calls.settings import Settings
 from calls.tables import calls, jobs, leases, participants, recordings, results
 from demo.client import Client
 from tests.conftest import Until, now
-from tests.pipeline.sound import CALM, RATE, Pcm, read_ogg
+from tests.pipeline.sound import CALM, RATE, Pcm, read_sound
 from tests.providers import Providers
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
 from tests.whole_stack import model
@@ -221,7 +221,7 @@ async def check_what_came_after(there: Hosts, story: Story, ended_at: datetime) 
 async def check_recording(there: Hosts, story: Story, row: sa.Row[Any]) -> None:
     recording = await there.one(recordings, story.call)
     assert recording.status == "ready"
-    pcm = read_ogg(there.settings.state_dir / "storage" / recording.key)
+    pcm = read_sound(there.settings.state_dir / "storage" / recording.key)
     assert abs(len(pcm) / RATE - (row.ended_at - row.started_at).total_seconds()) < SLACK.total_seconds()
     for at in (story.asked, story.asked_again):
         begins_s = (at - row.started_at).total_seconds()

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from calls.tables import recordings
 from tests.conftest import Until
-from tests.pipeline.sound import RATE, Pcm, read_ogg
+from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Chat, Providers
 from tests.servers import LiveKitServer
 from tests.standstill import stand_still
@@ -101,7 +101,7 @@ async def is_whole(call: Talk, until: Until) -> None:
     assert [row.sequence for row in rows] == list(range(len(rows)))
     assert all(row.is_final for row in rows)
     assert all(one.started_at_ms <= other.started_at_ms for one, other in pairwise(rows))
-    sound = read_ogg(await until(lambda: stored_recording(call)))
+    sound = read_sound(await until(lambda: stored_recording(call)))
     for side, speaker in enumerate(("user", "agent")):
         said = [(row.started_at_ms / 1000, row.ended_at_ms / 1000) for row in rows if row.speaker == speaker]
         begins = [begin for begin, _ in stretches(sound, side)]
