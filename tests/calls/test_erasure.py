@@ -76,7 +76,9 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         await CallStore(connection).finish(call.id, EndReason.CALLER_HUNG_UP)
         await leases.release(connection, call.id, token)
         await connection.execute(sa.insert(results).values(call_id=call.id, stage="summary"))
-        await connection.execute(sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready"))
+        await connection.execute(
+            sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
+        )
         answer = {"body": {"id": call.id, "participants": [{"identity": MARK, "access": {"token": MARK}}]}}
         kept = {"tenant_id": DEFAULT_TENANT, "key": call.id, "scope": "/v1/calls", "body_hash": "h", "answer": answer}
         created_at = (await CallStore(connection).get(None, call.id)).created_at

@@ -29,7 +29,9 @@ def talked(database: Database, running: Running) -> Callable[..., Awaitable[str]
         async with database.writing() as connection:
             if says:
                 await write_segments(connection, call.id, token, [Segment(0, "user", "Hello", 0, 900, is_final=True)])
-                await connection.execute(sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready"))
+                await connection.execute(
+                    sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
+                )
             await CallStore(connection).finish(call.id, EndReason.CALLER_HUNG_UP)
             await leases.release(connection, call.id, token)
             ended = sa.update(calls).where(calls.c.id == call.id)
