@@ -32,7 +32,7 @@ from tests.pipeline.finished import working
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(700)]
 
-OURS = "+4930555"
+OURS = "+4930444"
 AT_ONCE, PER_SECOND, SEATS = 40, 50, 30
 SPRING = "spring"
 
