@@ -24,7 +24,8 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
 
     async def work(conn: AsyncConnection) -> Outcome:
         store = CallStore(conn)
-        call = await store.get(tenant_id, call_id)
+        await store.get(tenant_id, call_id)
+        call = await store.hold(call_id)  # from here on, nobody else adds to it
         new = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, request[KEY], invited))
         if call.status in TERMINAL:
             raise Conflict("This call is over.", code="call_over")
@@ -35,7 +36,6 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
         rows = await store.add_participants(tenant_id, call_id, new)
         if rows is None:
             raise Conflict("This call is over.", code="call_over")
-        # Now that the call is held, nobody else adds to it.
         here = [row for row in await read_participants(conn, call_id) if row.status in PARTICIPANT_PRESENT]
         rules.check_size(request.app[SETTINGS], len(here), "participants")
         answer = AddedParticipants(participants=people.places(request, call.room_name, rows))

@@ -131,7 +131,9 @@ async def next_of_batch(conn: AsyncConnection, tenant_id: str) -> str | None:
 async def _admit(conn: AsyncConnection, tenant_id: str, call_ids: list[str]) -> None:
     if not call_ids:
         return
-    waiting = sa.update(calls).where(calls.c.id.in_(call_ids), _WAITS)
+    # Whoever holds one of them may wait for what is held here: it has its turn the next time.
+    free = sa.select(calls.c.id).where(calls.c.id.in_(call_ids)).order_by(calls.c.id).with_for_update(skip_locked=True)
+    waiting = sa.update(calls).where(calls.c.id.in_((await conn.scalars(free)).all()), _WAITS)
     admitted = await conn.scalars(waiting.values(admitted_at=moment(conn)).returning(calls.c.id))
     if rooms := [(call_id, {"call_id": call_id}) for call_id in admitted]:
         await jobs.enqueue_all(conn, "open_room", rooms, queue="rooms", tenant_id=tenant_id, max_attempts=OPEN_ATTEMPTS)

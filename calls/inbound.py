@@ -1,5 +1,6 @@
 """Calls that come in over a tenant's trunk: whoever sees one first writes it; the number called says who answers."""
 
+import re
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from calls.agents import get_agent, snapshot
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.credits import reserve
 from calls.errors import NotFound, PaymentRequired
-from calls.phones import find_called, normalise
+from calls.phones import calling_number, find_called
 from calls.post_call import merge
 from calls.rooms import Rooms
 from calls.tables import calls, numbers
@@ -21,10 +22,13 @@ PREFIX = "inbound_"
 TENANT_ATTRIBUTE = "callroom.tenant"
 ANONYMOUS = "anonymous"
 
+# A name, or a short number within a company. Whoever calls chooses it, and the agent reads it.
+_NAME = re.compile(r"[\w.+*#-]{1,40}", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Incoming:
-    """A phone that calls us, as it is in its room: the number that it called as its carrier sent it, and its own."""
+    """A phone that calls us, as it is in its room: the number that it called and its own, as its carrier sent them."""
 
     tenant_id: str
     room_name: str
@@ -39,8 +43,7 @@ async def find_incoming(rooms: Rooms, room_name: str) -> Incoming | None:
         tenant_id = one.attributes.get(TENANT_ATTRIBUTE)
         if one.kind == api.ParticipantInfo.Kind.SIP and tenant_id:
             dialled = one.attributes.get("sip.trunkPhoneNumber", "")
-            caller = _caller(one.attributes.get("sip.phoneNumber", ""))
-            return Incoming(tenant_id, room_name, one.identity, dialled, caller)
+            return Incoming(tenant_id, room_name, one.identity, dialled, one.attributes.get("sip.phoneNumber", ""))
     return None
 
 
@@ -59,9 +62,10 @@ async def receive(conn: AsyncConnection, incoming: Incoming, price_micros_per_mi
         reserved = await reserve(conn, incoming.tenant_id, price_micros_per_minute)
     except (NotFound, PaymentRequired):
         return None
+    name = _caller(incoming.caller, number.number)
     caller = NewParticipant(
         "pstn",
-        incoming.caller,
+        name,
         called_from=incoming.room_identity,
         price_micros_per_minute=price_micros_per_minute,
     )
@@ -69,7 +73,7 @@ async def receive(conn: AsyncConnection, incoming: Incoming, price_micros_per_mi
         tenant_id=incoming.tenant_id,
         agent=agent,
         participants=[caller],
-        variables={"caller_number": incoming.caller, "called_number": number.number},
+        variables={"caller_number": name, "called_number": number.number},
         post_call=merge(AgentSnapshot.stored(agent).post_call, None).given(),
         reserved_micros=reserved,
         inbound_room=incoming.room_name,
@@ -78,8 +82,5 @@ async def receive(conn: AsyncConnection, incoming: Incoming, price_micros_per_mi
     return call.id
 
 
-def _caller(number: str) -> str:
-    try:
-        return normalise(number if number.startswith("+") else f"+{number}")
-    except ValueError:  # a name, a short number within a company, or nobody who says so
-        return number or ANONYMOUS
+def _caller(sent: str, called: str) -> str:
+    return calling_number(sent, called) or (sent if _NAME.fullmatch(sent) else ANONYMOUS)

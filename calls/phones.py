@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -101,6 +102,28 @@ def bare(dialled: str) -> str:
 def called_number(dialled: str, own: Iterable[str]) -> str | None:
     """Give which of these numbers (E.164) was called, from what a carrier sent; None if that is none or not clear."""
     return meanings(own).get(bare(dialled))
+
+
+def calling_number(sent: str, called: str) -> str | None:
+    """Give who calls `called` (E.164) in E.164, from what a carrier sent; None if that is no number.
+
+    Without `+` or `00` it is as it is dialled where it calls, or has its country's code all the same: it begins with
+    it, unless with the `0` or whatever a number at home begins with there.
+    """
+    with suppress(ValueError):
+        return normalise(sent)
+    digits = bare(sent)
+    own = phonenumbers.parse(called, None)
+    home = phonenumbers.region_code_for_number(own)
+    prefix = phonenumbers.ndd_prefix_for_region(home or "", strip_non_digits=True)
+    at_home, abroad = (digits, home), (f"+{digits}", None)
+    is_home_first = prefix in (None, str(own.country_code)) or digits.startswith(prefix)
+    for spelling, region in (at_home, abroad) if is_home_first else (abroad, at_home):
+        with suppress(NumberParseException):
+            number = phonenumbers.parse(spelling, region)
+            if phonenumbers.is_valid_number(number):
+                return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return None
 
 
 async def find_called(conn: AsyncConnection, tenant_id: str, dialled: str) -> Row | None:

@@ -22,7 +22,7 @@ CLIENT_GONE_S = 10
 # long, and a server that takes no writes, as one to which a name points too early when another has failed.
 _AWAY_CLASSES = ("08", "40", "53", "57")
 _AWAY_STATES = ("55P03", "25P03", "25006")
-_CUT_SHORT = ("57014", "55P03")
+_CUT_SHORT = ("57014", "55P03", "40001", "40P01")
 _MADE = "connection_made"
 
 
@@ -55,7 +55,7 @@ def guard(engine: AsyncEngine) -> None:
 
 
 def was_cut_short(error: BaseException) -> bool:
-    """Whether the server ended one statement, which took or waited too long, and is there for others."""
+    """Whether the server ended one statement, which took too long or was in another's way, and is there for others."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _CUT_SHORT
 
 

@@ -147,14 +147,17 @@ class CallStore:
         return True
 
     async def participant_joined(self, call_id: str, room_identity: str) -> bool:
-        """Note that a participant is in the room; False if it was already, or the call was over."""
+        """Note that a participant is in the room.
+
+        False if it was already, if the call was over, or if it is a phone that was given up, and is called again.
+        """
         over_at = await self._hold(call_id)
         if over_at is not None and over_at < self._at:
             return False
         joined = await self._connection.execute(
             sa.update(participants)
             .where(*_whose(call_id, room_identity))
-            .where(~_is_here(over_at))
+            .where(~_is_here(over_at), ~_was_replaced())
             .values(
                 status=ParticipantStatus.JOINED if over_at is None else ParticipantStatus.LEFT,
                 joined_at=sa.func.coalesce(participants.c.joined_at, self._at),
@@ -474,6 +477,16 @@ def _is_here(over_at: datetime | None) -> sa.ColumnElement[bool]:
     if over_at is None:
         return participants.c.status == ParticipantStatus.JOINED
     return sa.and_(participants.c.status == ParticipantStatus.LEFT, participants.c.left_at == over_at)
+
+
+def _was_replaced() -> sa.ColumnElement[bool]:
+    other = participants.alias()
+    return sa.exists().where(
+        other.c.call_id == participants.c.call_id,
+        other.c.identity == participants.c.identity,
+        other.c.id != participants.c.id,
+        other.c.status.in_(PARTICIPANT_PRESENT),
+    )
 
 
 def _whose(call_id: str, room_identity: str) -> tuple[sa.ColumnElement[bool], ...]:

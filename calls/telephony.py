@@ -14,7 +14,7 @@ from calls.changes import TRUNKS, mark
 from calls.clock import moment
 from calls.database import upsert
 from calls.encryption import Keyring
-from calls.errors import NotFound
+from calls.errors import Invalid, NotFound
 from calls.tables import numbers, telephony, trunks
 
 Row = sa.Row[Any]
@@ -67,11 +67,14 @@ async def put_trunk(
 ) -> Row:
     """Save the tenant's trunk, its password encrypted; a pipeline brings it to LiveKit.
 
-    The password is never given back, so one that is left out is kept as long as the username stays the same.
+    The password is never given back, so one that is left out is kept as long as it goes to nobody else: the address
+    and the username stay the same. Raises Invalid if it is missing then.
     """
     before = await find_trunk(conn, tenant_id)
     stored = None if password is None else keyring.encrypt(password)
-    if stored is None and before is not None and username is not None and before.username == username:
+    if stored is None and before is not None and before.password is not None and username is not None:
+        if (before.address, before.username) != (address, username):
+            raise Invalid.field("password", "required with another address or username")
         stored = before.password
     values = {
         "address": address,

@@ -61,6 +61,10 @@ class Unanswered(Exception):
         return {} if self.sip_status is None else {"sip_status": self.sip_status}
 
 
+class AnswerLost(Exception):
+    """The phone may be called, or not: who asked for it was told nothing."""
+
+
 class Bridge:
     """The SIP side of one LiveKit server."""
 
@@ -80,6 +84,7 @@ class Bridge:
 
         Raises:
             Unanswered: it was not.
+            AnswerLost: it rings, or is answered, or was never called.
         """
         request = api.CreateSIPParticipantRequest(
             sip_trunk_id=whom.trunk_id,
@@ -96,8 +101,10 @@ class Bridge:
             await self._livekit.sip.create_sip_participant(request)
         except api.TwirpError as error:
             raise _unanswered(error) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except aiohttp.ClientConnectorError as error:  # it was never asked for
             raise Unanswered(None) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AnswerLost from error
 
 
 def _unanswered(error: api.TwirpError) -> Unanswered:

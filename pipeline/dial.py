@@ -4,6 +4,7 @@ A phone is `dialing` before it is called, and whoever finds one that already is 
 """
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -19,9 +20,11 @@ from calls.states import PARTICIPANT_PRESENT, TERMINAL, EndReason, ParticipantSt
 from calls.store import CallStore
 from calls.tables import participants
 from calls.telephony import outbound_trunk
-from pipeline.bridge import Invitation, Unanswered
+from pipeline.bridge import AnswerLost, Invitation, Unanswered
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Park, Wait
+
+log = logging.getLogger(__name__)
 
 NO_AGENT_YET_S = 1.0
 LOOK_S = 0.05
@@ -104,6 +107,8 @@ async def _follow(deps: Deps, job: Job, whom: Invitation) -> None:
         await deps.bridge.call(whom)
     except Unanswered as unanswered:
         await _settle(deps, job, whom, unanswered)
+    except AnswerLost:  # the room shows what became of it: the agent and the watcher look there
+        log.warning("it is not known whether a phone was called", extra={"call_id": job.call_id})
 
 
 async def _settle(deps: Deps, job: Job, whom: Invitation, unanswered: Unanswered) -> None:
@@ -116,15 +121,17 @@ async def _settle(deps: Deps, job: Job, whom: Invitation, unanswered: Unanswered
                 rang = leg is not None and leg.status == ParticipantStatus.RINGING
                 told = EndReason.NO_ANSWER if rang else EndReason.NETWORK_ERROR
                 reason = unanswered.reason or told
-                await store.leg_failed(call_id, whom.room_identity, reason, unanswered.data)
+                failed = await store.leg_failed(call_id, whom.room_identity, reason, unanswered.data)
                 over = (await store.get(None, call_id)).status in TERMINAL
         except DatabaseAway:
             await asyncio.sleep(AGAIN_S)
         else:
             break
-    if over:
-        with suppress(Unavailable):  # then the watcher closes it
+    with suppress(Unavailable):  # then the watcher closes it
+        if over:
             await deps.rooms.delete_room(whom.room_name)
+        elif failed:  # should it ring all the same, nobody waits for it any more
+            await deps.rooms.remove_participant(whom.room_name, whom.room_identity)
 
 
 async def _sip_call_id(deps: Deps, whom: Invitation, following: "asyncio.Task[None]") -> str | None:

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import time
-from contextlib import suppress
+from collections.abc import Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -134,17 +135,40 @@ class Watcher:
         back_s = now - self._back_at
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def settle(row: sa.Row[Any]) -> None:
+        async def in_turn(work: Coroutine[Any, Any, None], **which: str) -> None:
             async with places:
-                await self._settle(row, legs.get(row.id, []), open_rooms, back_s)
+                with self._by_itself(which):
+                    await work
 
-        await asyncio.gather(*(settle(row) for row in unfinished))
+        await asyncio.gather(
+            *(
+                in_turn(self._settle(row, legs.get(row.id, []), open_rooms, back_s), call_id=row.id)
+                for row in unfinished
+            )
+        )
         waiting = any(row.status == CallStatus.IN_PROGRESS and not row.held for row in unfinished)
         self.pause_s = HURRY_S if waiting else EVERY_S
         if open_rooms is not None:
             others = open_rooms - {row.room_name for row in unfinished}
-            await self._close_forgotten(others)
-            await self._receive({name for name in others if name.startswith(inbound.PREFIX)})
+            forgotten = await self._forgotten(others)
+            callers = [name for name in others if name.startswith(inbound.PREFIX)]
+            await asyncio.gather(
+                *(in_turn(self._rooms.delete_room(name)) for name in forgotten),
+                *(in_turn(self._receive(name)) for name in callers),
+            )
+
+    @contextmanager
+    def _by_itself(self, which: dict[str, str]) -> Iterator[None]:
+        """What cannot be settled must not keep the others waiting."""
+        try:
+            yield
+        except DatabaseAway:
+            self.forget()
+            log.warning("a call could not be settled: the database is away", extra=which)
+        except CallroomError as error:
+            log.warning("a call could not be settled", extra={**which, "error": error.code})
+        except Exception:
+            log.exception("a call could not be settled", extra=which)
 
     async def _open_rooms(self) -> set[str] | None:
         try:
@@ -169,17 +193,9 @@ class Watcher:
             agent=self._patience.unchanged_s(("agent", row.id), bool(row.held and row.entered)),
             database=back_s,
         )
-        try:
-            room = None if open_rooms is None else await self._see(row, legs, open_rooms, waited)
-            if not isinstance(verdict(_known(row, legs, History()), room, self._limits, waited), Wait):
-                await self._carry_out(row, room, waited)
-        except DatabaseAway:
-            self.forget()
-            log.warning("a call could not be settled: the database is away", extra={"call_id": row.id})
-        except CallroomError as error:
-            log.warning("a call could not be settled", extra={"call_id": row.id, "error": error.code})
-        except Exception:  # one call that cannot be settled must not keep the others waiting
-            log.exception("a call could not be settled", extra={"call_id": row.id})
+        room = None if open_rooms is None else await self._see(row, legs, open_rooms, waited)
+        if not isinstance(verdict(_known(row, legs, History()), room, self._limits, waited), Wait):
+            await self._carry_out(row, room, waited)
 
     async def _see(
         self,
@@ -197,7 +213,8 @@ class Watcher:
             return SeenRoom()
         listed = await self._rooms.list_participants(row.room_name)
         await self._fail_lost(row.id, ringing, {one.identity for one in listed})
-        humans = frozenset(one.identity for one in listed if _is_human(one))
+        answered = {leg.room_identity for leg in legs if leg.joined_at is not None}
+        humans = frozenset(one.identity for one in listed if _is_human(one, answered))
         if not row.held:  # else the agent notes who comes and goes, with the time at which it did
             await self._note_humans(row.id, legs, humans)
         ask = is_urgent(CallStatus(row.status), self._limits, waited) and not waited.dispatch_used_up
@@ -281,30 +298,28 @@ class Watcher:
                 store = CallStore(conn)
                 await store.add_event(row.id, EventKind.CALL_WAITING, "livekit", message, level="warning", data=data)
 
-    async def _receive(self, names: set[str]) -> None:
-        """Write the calls of phones that no worker has seen, for which then an agent is asked for, or refuse them."""
-        for name in names:
-            incoming = await inbound.find_incoming(self._rooms, name)
-            if incoming is None:
-                continue
-            async with self._db.writing() as conn:
-                call_id = await inbound.receive(conn, incoming, self._price_micros)
-            if call_id is None:
-                await self._rooms.delete_room(name)
+    async def _receive(self, name: str) -> None:
+        """Write the call of a phone that no worker has seen, for which then an agent is asked for, or refuse it."""
+        incoming = await inbound.find_incoming(self._rooms, name)
+        if incoming is None:
+            return
+        async with self._db.writing() as conn:
+            call_id = await inbound.receive(conn, incoming, self._price_micros)
+        if call_id is None:
+            await self._rooms.delete_room(name)
 
-    async def _close_forgotten(self, names: set[str]) -> None:
+    async def _forgotten(self, names: set[str]) -> Sequence[str]:
+        """Those of these rooms whose calls are over."""
         ours = [name for name in names if name.startswith((ROOM_PREFIX, inbound.PREFIX))]
         if not ours:
-            return
+            return []
         async with self._db.reading() as conn:
             over = sa.select(calls.c.room_name).where(
                 calls.c.room_name.in_(ours),
                 calls.c.status.in_(TERMINAL),
                 calls.c.ended_at < moment(conn) - FORGOTTEN_AFTER,
             )
-            forgotten = (await conn.scalars(over)).all()
-        for name in forgotten:
-            await self._rooms.delete_room(name)
+            return (await conn.scalars(over)).all()
 
 
 def _has_time(row: sa.Row[Any], legs: list[sa.Row[Any]], decided: Verdict) -> bool:
@@ -314,9 +329,13 @@ def _has_time(row: sa.Row[Any], legs: list[sa.Row[Any]], decided: Verdict) -> bo
     return in_vain and undialled and row.batch_id is not None and not row.held
 
 
-def _is_human(one: ParticipantInfo) -> bool:
-    """A browser is there once it is in the room, a phone once somebody has picked it up."""
-    if one.kind == ParticipantInfo.SIP and one.attributes.get("sip.callStatus") != "active":
+def _is_human(one: ParticipantInfo, answered: Collection[str]) -> bool:
+    """A browser is there once it is in the room, a phone once somebody has picked it up.
+
+    What a phone says of itself may be old: after a restart of LiveKit it is what it was in the beginning.
+    """
+    picked_up = one.identity in answered or one.attributes.get("sip.callStatus") == "active"
+    if one.kind == ParticipantInfo.SIP and not picked_up:
         return False
     return one.kind not in _NOT_HUMAN and one.state in _PRESENT
 

@@ -76,3 +76,13 @@ async def test_who_does_not_wait_for_the_answer_holds_up_nobody():
     first.cancel()
     may_answer.set()
     assert await second == "second"
+
+
+async def test_a_phone_that_is_added_twice_at_the_same_moment_is_added_once(
+    database_url: str, api: Api, agent: str, number: Make
+):
+    await number()
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [phone("+15551234567")]})).body
+    more = {"participants": [phone("+15551234568")]}
+    added = await asyncio.gather(*(api.post(f"/v1/calls/{call['id']}/participants", more) for _ in range(4)))
+    assert sorted(answer.status for answer in added) == [202, 409, 409, 409]

@@ -41,6 +41,7 @@ async def test_a_row_has_the_fields_of_the_specification(api: Api, agent: str):
         "intelligence_status": "not_started",
         "participant_count": 1,
         "primary_participant": {"identity": "browser-tab-1", "transport": "webrtc"},
+        "erased_at": None,
     }
 
 

@@ -241,3 +241,23 @@ async def test_a_leg_calls_from_the_wanted_number_else_the_keys_else_the_oldest(
         with pytest.raises(Invalid) as not_ours:
             await phones.caller_id(connection, DEFAULT_TENANT, THEIRS, path="participants[0].from_number")
         assert not_ours.value.details[0].path == "participants[0].from_number"
+
+
+@pytest.mark.parametrize(
+    ("sent", "called", "caller"),
+    [
+        ("+49301234567", "+12025550199", "+49301234567"),
+        ("0049301234567", "+12025550199", "+49301234567"),
+        ("49301234567", "+4930666666", "+49301234567"),
+        ("0301234567", "+4930666666", "+49301234567"),
+        ("447911123456", "+4930666666", "+447911123456"),
+        ("2025550123", "+12025550199", "+12025550123"),
+        ("12025550123", "+4930666666", "+12025550123"),
+        ("612345678", "+34911234567", "+34612345678"),
+        ("301", "+4930666666", None),
+        ("anonymous", "+4930666666", None),
+        ("", "+4930666666", None),
+    ],
+)
+def test_who_calls_is_understood_as_carriers_write_it(sent: str, called: str, caller: str | None):
+    assert phones.calling_number(sent, called) == caller

@@ -37,6 +37,19 @@ async def jobs_of(database: Database, call_id: str) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
+async def test_a_phone_that_was_given_up_does_not_come_in_beside_its_next_call(database, running):
+    call, _token = await running()
+    number = "+15551234567"
+    async with database.writing() as connection:
+        store = CallStore(connection)
+        [first] = await store.add_participants(DEFAULT_TENANT, call.id, [NewParticipant("pstn", number)]) or []
+        assert await store.dialing(call.id, first.id)
+        assert await store.leg_failed(call.id, first.room_identity, EndReason.NETWORK_ERROR)
+        [again] = await store.add_participants(DEFAULT_TENANT, call.id, [NewParticipant("pstn", number)]) or []
+        assert not await store.participant_joined(call.id, first.room_identity)
+        assert await store.participant_joined(call.id, again.room_identity)
+
+
 async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_its_jobs(database, place):
     browser = await place()
     phone = await place(participants=[NewParticipant("pstn", "+15551234567")])

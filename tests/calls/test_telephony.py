@@ -12,7 +12,7 @@ from calls.changes import TRUNKS
 from calls.clock import moment
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
-from calls.errors import NotFound
+from calls.errors import Invalid, NotFound
 from calls.telephony import Look, Outcome, begin_look, end_look, hold_look, is_look_due
 
 TRUNK: dict[str, Any] = {"address": "sip.example.com", "transport": "udp", "username": "ada", "password": "secret"}
@@ -62,11 +62,12 @@ async def trunk_row(database: Database) -> sa.Row[Any]:
 async def test_a_saved_trunk_keeps_its_password_encrypted_until_the_login_changes(database, keyring):
     row = await save(database, keyring, allowed_addresses=["192.0.2.1"])
     assert (row.state, keyring.decrypt(row.password), row.allowed_addresses) == ("pending", "secret", ["192.0.2.1"])
-    row = await save(database, keyring, address="b", transport="tls", password=None)
-    assert (row.address, row.transport, row.allowed_addresses) == ("b", "tls", [])
-    assert keyring.decrypt(row.password) == "secret"
-    row = await save(database, keyring, username="bob", password=None)
-    assert row.password is None
+    row = await save(database, keyring, transport="tls", password=None)
+    assert (row.transport, row.allowed_addresses, keyring.decrypt(row.password)) == ("tls", [], "secret")
+    for change in ({"username": "bob"}, {"address": "b"}):  # it is shown to nobody else
+        with pytest.raises(Invalid, match="password"):
+            await save(database, keyring, **change, password=None)
+    assert (await save(database, keyring, username=None, password=None)).password is None
 
 
 async def test_whoever_keeps_trunks_is_woken_by_a_change_of_one_or_of_its_numbers(database, keyring):

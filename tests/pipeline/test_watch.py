@@ -18,7 +18,7 @@ from calls import leases
 from calls.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import call_events
+from calls.tables import call_events, calls
 from calls.tables import leases as lease_table
 from pipeline.deps import Deps, open_deps
 from pipeline.verdict import MOST_AGENTS
@@ -391,6 +391,32 @@ async def test_a_caller_who_leaves_while_there_is_no_agent_has_hung_up(open_with
     async with joined(deps, call):
         await release(deps, call, await begin(deps, call))
     assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
+
+
+async def test_a_phone_that_was_picked_up_is_there_whatever_it_says_of_itself_later(open_with, until):
+    """After a restart of LiveKit it is what it was in the beginning."""
+    deps = await open_with(agent_return_timeout_s=1)
+    call = await place(deps.db, phone())
+    [leg] = call.participants
+    await deps.rooms.create_room(call.room_name, call.id)
+    token = await take(deps, call)
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.update(calls).where(calls.c.id == call.id).values(dispatches=1))
+        store = CallStore(conn)
+        assert await store.dialing(call.id, leg.id)
+        assert await store.participant_joined(call.id, leg.room_identity)
+        await store.start(call.id)
+    await release(deps, call, token)
+    sip = api.AccessToken(deps.settings.livekit_api_key, deps.settings.livekit_api_secret.get_secret_value())
+    sip = sip.with_kind("sip").with_identity(leg.room_identity).with_attributes({"sip.callStatus": "dialing"})
+    room = rtc.Room()
+    grants = api.VideoGrants(room_join=True, room=call.room_name)
+    await room.connect(deps.settings.livekit_url, sip.with_grants(grants).to_jwt())
+    try:
+        assert await look_until_ended(deps, call, until) == ("completed", "agent_lost")
+    finally:
+        await room.disconnect()
+    assert "No agent is in the room; dispatch 2" in await events_of(deps.db, call)
 
 
 async def test_a_call_never_ends_before_it_began(open_with, until):
