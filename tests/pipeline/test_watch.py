@@ -422,7 +422,7 @@ async def test_a_caller_whose_call_cannot_be_written_keeps_no_other_waiting(open
     async with deps.db.writing() as conn:
         for number, config in ((broken, "no configuration"), (well, {})):
             agent_id = str(uuid.uuid4())
-            row = {"id": agent_id, "tenant_id": DEFAULT_TENANT, "name": "Aria", "config": config}
+            row: dict[str, Any] = {"id": agent_id, "tenant_id": DEFAULT_TENANT, "name": "Aria", "config": config}
             await conn.execute(sa.insert(agents).values(row))
             await add_number(conn, DEFAULT_TENANT, number, agent_id)
     async with in_a_room_of_its_own(deps, broken), in_a_room_of_its_own(deps, well):
