@@ -43,7 +43,7 @@ ANSWERED = "PSTN leg connected"
 
 @dataclass
 class Ground:
-    """The pipeline's outside world, and a carrier whose phones answer with `code`, once `picks_up` returns."""
+    """The pipeline's outside world, and the phone network that it calls through."""
 
     deps: Deps
     carrier: Carrier
