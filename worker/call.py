@@ -157,9 +157,10 @@ class Call:
         message = f"The database did not answer for {seconds:.0f} s"
         self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
 
-    def _welcome(self, first: rtc.Participant) -> None:
-        self._was_called = is_called(first)
-        self._human.set()
+    def _welcome(self, human: rtc.Participant) -> None:
+        if not self._human.is_set():
+            self._was_called = is_called(human)
+            self._human.set()
 
     def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
         if is_called(participant) and participant.identity not in self._answered:

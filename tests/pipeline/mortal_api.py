@@ -1,4 +1,6 @@
-"""An API, `mortal_api KEY AGENT NUMBER`: a life is a client's call to a number, and its end while the phone rings.
+"""An API, `mortal_api KEY AGENT NUMBER`: a life is a client's call to a number, another that is added, and the end.
+
+Both phones ring until then.
 
 The moment before a room is closed is a step too.
 """
@@ -46,20 +48,33 @@ async def call_and_hang_up(client: aiohttp.ClientSession, number: str) -> None:
     """What a client does which does not know how far it came the time before."""
     key, agent_id = sys.argv[1:3]
     allowed = {"Authorization": f"Bearer {key}"}
-    wanted = {"agent_id": agent_id, "participants": [{"transport": "pstn", "identity": number}]}
-    headers = {**allowed, "Idempotency-Key": number}
-    async with client.post("/v1/calls", json=wanted, headers=headers) as answer:
-        assert answer.status == 202, await answer.text()
-        path = f"/v1/calls/{(await answer.json())['id']}"
 
-    async def leg() -> dict[str, Any]:
+    async def post(path: str, body: dict[str, Any], *statuses: int) -> dict[str, Any]:
+        async with client.post(path, json=body, headers={**allowed, "Idempotency-Key": number}) as answer:
+            assert answer.status in statuses, await answer.text()
+            return dict(await answer.json())
+
+    async def one_waits() -> bool:
         async with client.get(path, headers=allowed) as answer:
-            return dict((await answer.json())["participants"][0])
+            return any(leg["status"] == "queued" for leg in (await answer.json())["participants"])
 
-    while (await leg())["status"] == "queued":  # noqa: ASYNC110 - as a client asks
+    placed = await post("/v1/calls", {"agent_id": agent_id, "participants": [phone(number)]}, 202)
+    path = f"/v1/calls/{placed['id']}"
+    while await one_waits():  # noqa: ASYNC110 - as a client asks
         await asyncio.sleep(LOOK_S)
-    async with client.post(f"{path}/end", json={}, headers=allowed) as answer:
-        assert answer.status in {200, 409}, await answer.text()
+    await post(f"{path}/participants", {"participants": [phone(another(number))]}, 202)
+    while await one_waits():  # noqa: ASYNC110 - the same
+        await asyncio.sleep(LOOK_S)
+    await post(f"{path}/end", {}, 200, 409)
+
+
+def phone(number: str) -> dict[str, str]:
+    return {"transport": "pstn", "identity": number}
+
+
+def another(number: str) -> str:
+    """Whom who calls this number adds to the call."""
+    return f"{number}0"
 
 
 if __name__ == "__main__":

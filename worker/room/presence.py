@@ -51,7 +51,7 @@ class Presence:
 
     Args:
         answered: the names in the room of those who were there before the agent. A phone among them was picked up.
-        on_human: called when somebody is here and, on a phone, has answered, where nobody was before.
+        on_human: called with each human who has come and, on a phone, has answered.
         on_microphone: called with each human's audio track and its owner, a phone's once it was answered.
         on_silent: called with each such track when it is gone.
         on_end: called when the room or the last human is gone, with the reason and, if that was earlier, with when.
@@ -140,8 +140,7 @@ class Presence:
         if isinstance(participant, rtc.RemoteParticipant):
             for publication in participant.track_publications.values():
                 self._listen(publication.track, participant)
-        if self.is_alone(identity):
-            self._on_human(participant)
+        self._on_human(participant)
 
     def _has_answered(self, participant: rtc.Participant) -> bool:
         """A browser is there once it is in the room, a phone once somebody has picked it up.
