@@ -31,7 +31,7 @@ AGENT = {
                 "type": "object",
                 "properties": {
                     "caller_name": {"type": "string", "description": "The name that the caller gives"},
-                    "people": {"type": "integer", "description": "For how many people the table is"},
+                    "people": {"type": "integer", "description": "Number of people"},
                     "time": {"type": "string", "description": "The day and time of the booking"},
                 },
                 "required": ["caller_name", "people", "time"],

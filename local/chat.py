@@ -132,15 +132,15 @@ class _Llama:
         self, messages: list[Message], schema: Schema, most_tokens: int | None, *, told: bool = False
     ) -> tuple[str, dict[str, int] | None]:
         """JSON text that is valid for the schema, and the tokens used. Unless `told`, the fields are told in words."""
-        known = schema
+        known = bounded(schema)
         if not told:
+            messages, asked = _with_fields(messages, known), messages
             if self._language.is_tiny:
-                known = await with_answers(self._answer, messages, schema)
-            messages = _with_fields(messages, schema)
+                known = bounded(await with_answers(self._answer, asked, schema))
         body = {
             "messages": messages,
             "max_tokens": most_tokens or _LONGEST_DOCUMENT,
-            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": bounded(known)}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": known}},
         }
         for attempt in range(_ATTEMPTS):
             answer = await self._ask({**body, "temperature": 0.4 * attempt, "seed": attempt})

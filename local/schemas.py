@@ -23,7 +23,7 @@ def bounded(schema: Schema) -> Schema:
     if "string" in kinds and not {"enum", "const", "pattern", "format", "maxLength"} & schema.keys():
         result["maxLength"] = max(_LONGEST_TEXT, schema.get("minLength", 0))
     if _is_share(schema):
-        result["enum"] = [round(schema["minimum"] + tenth / 10, 1) for tenth in range(_TENTHS + 1)]
+        result["enum"] = [round(schema["maximum"] - tenth / 10, 1) for tenth in range(_TENTHS + 1)]
     if "array" in kinds and "maxItems" not in schema:
         result["maxItems"] = max(_MOST_ITEMS, schema.get("minItems", 0))
     for key in _PARTS:

@@ -57,7 +57,8 @@ def _schema(yardstick: str, points: list[str]) -> dict[str, Any]:
     # By number, not in a list: a server that decodes by the schema then leaves none out.
     by_number = {str(number): _object(_verdict(point)) for number, point in enumerate(points, 1)}
     verdicts = {"criteria": _object(by_number)} if points else {}
-    return _object({**verdicts, **_verdict(yardstick), "score": SCORE})
+    overall = "How well did the agent do?" if points else yardstick
+    return _object({**verdicts, **_verdict(overall), "score": SCORE})
 
 
 def _verdict(yardstick: str) -> dict[str, Any]:
