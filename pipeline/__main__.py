@@ -15,6 +15,7 @@ from calls.settings import Settings
 from pipeline.admission import admit
 from pipeline.deps import Deps, open_deps
 from pipeline.handlers import HANDLERS, QUEUES, Handler
+from pipeline.recorder import keep_recording
 from pipeline.runner import Run, Runner, process_name
 from pipeline.telephony import keep_trunks
 from pipeline.watch import watch
@@ -37,6 +38,7 @@ async def run(settings: Settings) -> None:
             loops.create_task(admit(deps, stop), name="admission")
             loops.create_task(watch(deps, stop), name="watch")
             loops.create_task(keep_trunks(deps, stop), name="trunks")
+            loops.create_task(keep_recording(deps, stop), name="recorder")
             logger.info("pipeline ready")
     logger.info("pipeline stopped")
 
