@@ -170,9 +170,9 @@ async def read(conn: AsyncConnection, call_id: str) -> list[Row]:
 
 
 async def read_open(conn: AsyncConnection) -> list[Row]:
-    """Every egress that is not over, as far as is known, with its call's `tenant_id`."""
-    columns: sa.Select[Any] = sa.select(*egresses.c, calls.c.tenant_id).join(calls, calls.c.id == egresses.c.call_id)
-    return list((await conn.execute(columns.where(_IS_OPEN))).all())
+    """Every egress that is not over, as far as is known, with its call's `tenant_id` and `room_name`."""
+    columns: sa.Select[Any] = sa.select(*egresses.c, calls.c.tenant_id, calls.c.room_name)
+    return list((await conn.execute(columns.join(calls, calls.c.id == egresses.c.call_id).where(_IS_OPEN))).all())
 
 
 async def forget(conn: AsyncConnection, call_id: str) -> None:

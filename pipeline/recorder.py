@@ -21,22 +21,27 @@ from pipeline.deps import Deps
 from pipeline.egress import NoRoom, Refused
 from pipeline.fate import Done, Fate, Retry, Wait
 from pipeline.joining import Piece
+from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 AGAIN_S = 2.0
+GAP_S = 15.0
+DEAD_S = 15.0  # one that has lost its connection may come back
 UNKNOWN = timedelta(seconds=30)  # what LiveKit does not know so long after it was asked for will not come any more
 PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file
+DIED = "The process of this egress has left the room without an end"
 NEVER_CAME = "LiveKit knows nothing of this egress"
 NO_END = "This egress did not end with its call; the process that ran it may have died"
 
 
 async def keep_recording(deps: Deps, stop: asyncio.Event) -> None:
     """Compare what is recorded with what is to be, every few seconds until `stop` is set, if Egress is the recorder."""
+    patience = Patience(GAP_S)
     while deps.settings.recorder == "egress" and not stop.is_set():
         try:
-            await _compare(deps)
+            await _compare(deps, patience)
         except (DatabaseAway, Unavailable) as error:
             log.warning("recordings cannot be watched", extra={"error": error.code})
         except Exception:  # whatever it was, the next look comes
@@ -45,18 +50,31 @@ async def keep_recording(deps: Deps, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), EVERY_S)
 
 
-async def _compare(deps: Deps) -> None:
+async def _compare(deps: Deps, patience: Patience) -> None:
+    patience.look()
     async with deps.db.reading() as conn:
         known, due = await egress.read_open(conn), await egress.find_due(conn)
     running = {egress.row_id(info): info for info in await deps.egress.running()} if known else {}
     news = [running[row.id] for row in known if row.started_at is None and row.id in running]
     missing = [(row.call_id, row.tenant_id) for row in known if row.id not in running]
-    if news or missing or due:
+    dead = await _find_dead(deps, patience, [row for row in known if row.id in running])
+    if news or missing or dead or due:
         async with deps.db.writing() as conn:
             for info in news:
                 await egress.note(conn, info)
+            for row in dead:
+                await egress.lose(conn, row, DIED)
             for call_id, tenant_id in [*missing, *((row.id, row.tenant_id) for row in due)]:
                 await egress.look_after(conn, call_id, tenant_id)
+
+
+async def _find_dead(deps: Deps, patience: Patience, running: list[Row]) -> list[Row]:
+    """Those whose process has died: LiveKit says for ever that they run, but they are no longer in their room."""
+    if not running:
+        return []
+    there = {room.name: room.active_recording for room in await deps.rooms.list_rooms()}
+    absent = [(row, there.get(row.room_name) is False) for row in running]
+    return [row for row, gone in absent if patience.unchanged_s(("egress", row.id), gone) >= DEAD_S and gone]
 
 
 async def run(job: Job, deps: Deps) -> Fate:
@@ -67,11 +85,13 @@ async def run(job: Job, deps: Deps) -> Fate:
     if call.status not in LIVE:
         never_began = call.started_at is None and call.transcript_closed_at is not None
         return await _discard(deps, call) if never_began else Done()
-    unsettled = await look(deps, call)
+    await look(deps, call)
     async with deps.db.writing() as conn:
         asked = await egress.begin(conn, call)
+        rows = await egress.read(conn, call_id)
     if asked is None:
-        return Wait(AGAIN_S) if unsettled else Done()
+        unknown = any(row.status == EgressStatus.ASKED for row in rows)  # its answer was lost, or is on its way
+        return Wait(AGAIN_S) if unknown else Done()
     try:
         info = await deps.egress.start(call.room_name, asked.key)
     except Refused as error:
@@ -91,7 +111,7 @@ async def run(job: Job, deps: Deps) -> Fate:
 
 
 async def look(deps: Deps, call: Row) -> bool:
-    """Write down what LiveKit has of the call's egresses; whether of one it is not yet known if it will come.
+    """Write down what LiveKit has of the call's egresses; whether one of them is not over, or may still come.
 
     One that runs although it was given up is stopped.
     """
@@ -104,30 +124,31 @@ async def look(deps: Deps, call: Row) -> bool:
         gone = [row for row in missing if row.egress_id or row.asked_at < moment(conn) - UNKNOWN]
         for row in gone:
             await egress.lose(conn, row, NEVER_CAME)
-    for name, info in known.items():
-        if name in rows and not _is_open(rows[name]) and not egress.is_over(info):
+    running = [(rows[name], info) for name, info in known.items() if name in rows and not egress.is_over(info)]
+    for row, info in running:
+        if not _is_open(row):
             await deps.egress.stop(info.egress_id)
-    return len(gone) < len(missing)
+    return bool(running) or len(gone) < len(missing)
 
 
 async def end(deps: Deps, call: Row) -> bool:
     """Have whatever records a call that is over end; False as long as something may still come."""
     async with deps.db.reading() as conn:
-        if not any(_is_open(row) for row in await egress.read(conn, call.id)):
+        if not await egress.read(conn, call.id):
             return True
     try:
-        await look(deps, call)
+        unfinished = await look(deps, call)
     except Unavailable:
         return False
     async with deps.db.reading() as conn:
-        unfinished = [row for row in await egress.read(conn, call.id) if _is_open(row)]
+        open_rows = [row for row in await egress.read(conn, call.id) if _is_open(row)]
         given_up = call.ended_at < moment(conn) - PATIENCE
-    for row in unfinished:
+    for row in open_rows:
         if row.egress_id is not None:
             await deps.egress.stop(row.egress_id)
-    if given_up:
+    if given_up and open_rows:
         async with deps.db.writing() as conn:
-            for row in unfinished:
+            for row in open_rows:
                 await egress.lose(conn, row, NO_END)
     return given_up or not unfinished
 

@@ -18,19 +18,18 @@ from tests.pipeline.sound import Pcm, write_ogg
 from tests.servers import LiveKitServer
 from tests.telephony.proxy import Fault, LostAnswer, Method, Proxy
 
-SECOND = 10**9
 Status = api.EgressStatus
 
 
 def may_record(token: Claims) -> bool:
-    return token.video is not None and bool(token.video.room_record)
+    return token.video is not None and bool(token.video.room_record or token.video.room_list)
 
 
 class EgressStandIn:
     """Egresses by their ids in `known`, the requests for them in `asked_for`; `url` is the address of this LiveKit.
 
-    `refuses_with` is the error with which the next requests are refused; `answers_get_lost` says nothing of what is
-    done; `ahead_s` is how far its clock is ahead of ours.
+    `refuses_with` is the error with which the next requests are refused; with `answers_get_lost` nobody is told of what
+    is done. Those in `killed` are in no room any more, and LiveKit does not know.
     """
 
     def __init__(self, livekit: LiveKitServer) -> None:
@@ -38,12 +37,13 @@ class EgressStandIn:
         self.asked_for: list[api.RoomCompositeEgressRequest] = []
         self.refuses_with: Fault | None = None
         self.answers_get_lost = False
-        self.ahead_s = 0.0
+        self.killed: set[str] = set()
         self._numbers = itertools.count(1)
         own: dict[str, tuple[type[Message], Method]] = {
             "livekit.Egress/StartRoomCompositeEgress": (api.RoomCompositeEgressRequest, self._start),
             "livekit.Egress/ListEgress": (api.ListEgressRequest, self._list),
             "livekit.Egress/StopEgress": (api.StopEgressRequest, self._stop),
+            "livekit.RoomService/ListRooms": (api.ListRoomsRequest, self._rooms),
         }
         self._livekit = livekit
         self._proxy = Proxy(livekit, own, may_record)
@@ -63,26 +63,21 @@ class EgressStandIn:
     def begin(self, info: api.EgressInfo) -> None:
         """The first sound has come."""
         info.status = Status.EGRESS_ACTIVE
-        info.file_results[0].started_at = self._now()
-        info.updated_at = self._now()
+        info.file_results[0].started_at = info.updated_at = time.time_ns()
 
     def end(self, info: api.EgressInfo, recorded: Pcm | None, status: int = Status.EGRESS_COMPLETE) -> None:
         """It is over, and has written what it recorded, if that was anything."""
         if recorded is not None:
             write_ogg(Path(info.file_results[0].filename), recorded)
         info.status = status  # type: ignore[assignment]
-        info.ended_at = info.updated_at = self._now()
-
-    def _now(self) -> int:
-        return time.time_ns() + round(self.ahead_s * SECOND)
+        info.ended_at = info.updated_at = time.time_ns()
 
     async def _start(self, asked: api.RoomCompositeEgressRequest) -> api.EgressInfo:
         self.asked_for.append(asked)
         if self.refuses_with is not None:
             raise self.refuses_with
-        async with api.LiveKitAPI(self._livekit.url, self._livekit.key, self._livekit.secret) as livekit:
-            if not (await livekit.room.list_rooms(api.ListRoomsRequest(names=[asked.room_name]))).rooms:
-                raise Fault("not_found", "requested room does not exist")
+        if not (await self._rooms(api.ListRoomsRequest(names=[asked.room_name]))).rooms:
+            raise Fault("not_found", "requested room does not exist")
         [file] = asked.file_outputs
         info = api.EgressInfo(
             egress_id=f"EG_{next(self._numbers)}",
@@ -90,7 +85,7 @@ class EgressStandIn:
             status=Status.EGRESS_STARTING,
             room_composite=asked,
             file_results=[api.FileInfo(filename=file.filepath)],
-            updated_at=self._now(),
+            updated_at=time.time_ns(),
         )
         self.known[info.egress_id] = info
         if self.answers_get_lost:
@@ -107,7 +102,19 @@ class EgressStandIn:
 
     async def _stop(self, asked: api.StopEgressRequest) -> api.EgressInfo:
         info = self.known[asked.egress_id]
+        if info.egress_id in self.killed:
+            raise Fault("deadline_exceeded", "request timed out")
         if info.status not in {Status.EGRESS_STARTING, Status.EGRESS_ACTIVE}:
             raise Fault("failed_precondition", "egress cannot be stopped")
         info.status = Status.EGRESS_ENDING
         return info
+
+    async def _rooms(self, asked: api.ListRoomsRequest) -> api.ListRoomsResponse:
+        """The real ones, as LiveKit shows them while an egress is in them."""
+        async with api.LiveKitAPI(self._livekit.url, self._livekit.key, self._livekit.secret) as livekit:
+            found = await livekit.room.list_rooms(asked)
+        recorded = {info.room_name for info in self.known.values() if info.status < Status.EGRESS_COMPLETE}
+        recorded -= {self.known[one].room_name for one in self.killed}
+        for room in found.rooms:
+            room.active_recording = room.name in recorded
+        return found

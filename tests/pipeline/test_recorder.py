@@ -281,22 +281,38 @@ async def all_known(deps: Deps, count: int) -> bool:
         return await conn.scalar(known) == count
 
 
-async def test_an_egress_that_is_given_up_and_runs_all_the_same_is_stopped(
+async def test_an_egress_that_was_given_up_and_runs_all_the_same_is_stopped_and_counts(
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+) -> None:
+    call_id, token = await talking(deps)
+    async with recording(deps):
+        first = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.begin(first)
+        await until(lambda: began(deps, call_id))
+        del stand_in.known[first.egress_id]  # a disturbance of LiveKit's Redis
+        second = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.known[first.egress_id] = first
+        await hang_up(deps.db, call_id, token)
+        for info, recorded in ((second, None), (first, as_egress_hears(tone(LOW, 1)))):
+            await until(lambda info=info: info.status == Status.EGRESS_ENDING)
+            stand_in.end(info, recorded)
+        await until(lambda: is_over(deps, call_id))
+    [row] = await rows(deps, recordings, call_id)
+    assert row.status == "ready"
+    assert [file.name for file in (deps.settings.state_dir / "storage").rglob("*.*")] == [f"{call_id}.wav"]
+
+
+async def test_an_egress_whose_process_was_killed_is_followed_by_another(
     sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
 ) -> None:
     call_id, _token = await talking(deps)
     async with recording(deps):
-        info = await until(lambda: is_recorded(stand_in, call_id))
-        await until(lambda: all_known(deps, 1))
-        del stand_in.known[info.egress_id]
-        await until(lambda: is_recorded(stand_in, call_id))
-        stand_in.known[info.egress_id] = info
-        async with deps.db.writing() as conn:
-            await egress.look_after(conn, call_id, DEFAULT_TENANT)
-        await until(lambda: info.status == Status.EGRESS_ENDING)
-    other = await is_recorded(stand_in, call_id)
-    assert other is not None
-    assert other.status == Status.EGRESS_STARTING
+        first = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.begin(first)
+        stand_in.killed.add(first.egress_id)
+        await until(lambda: is_recorded(stand_in, call_id, 2))
+    [event] = [row for row in await rows(deps, call_events, call_id) if row.kind == EventKind.RECORDING_INTERRUPTED]
+    assert event.data["status"] == "lost"
 
 
 async def test_of_a_call_that_never_began_nothing_is_kept(
