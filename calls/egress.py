@@ -26,9 +26,10 @@ JOB, QUEUE = "record", "egress"
 ATTEMPTS = 1000  # a call that is not recorded is recorded as soon as there is a free egress, however late
 MOST_FAILED = 5  # of one call; what LiveKit ends because it has run for long enough does not count
 
-# Written out, in the words of the index: only then do both databases use it.
+# Written out, in the words of the indexes: only then do both databases use them.
 _OPEN = sa.text("status IN ('asked', 'running')")
 _IS_OPEN = sa.text("egresses.status IN ('asked', 'running')")
+_IS_LIVE = sa.text("calls.status NOT IN ('completed', 'failed')")
 
 Row = sa.Row[Any]
 
@@ -64,9 +65,8 @@ _FAILED = (
     .where(_failed.c.call_id == calls.c.id, _failed.c.status == EgressStatus.FAILED)
     .scalar_subquery()
 )
-# The first condition is that of the partial index on calls.
 _UNRECORDED: sa.Select[Any] = sa.select(calls.c.id, calls.c.tenant_id).where(
-    sa.text("calls.status NOT IN ('completed', 'failed')"),
+    _IS_LIVE,
     calls.c.dispatches > 0,
     calls.c.post_call["recording", "enabled"].as_boolean(),
     ~sa.exists().where(egresses.c.call_id == calls.c.id, _IS_OPEN),
@@ -170,9 +170,10 @@ async def read(conn: AsyncConnection, call_id: str) -> list[Row]:
 
 
 async def read_open(conn: AsyncConnection) -> list[Row]:
-    """Every egress that is not over, as far as is known, with its call's `tenant_id` and `room_name`."""
+    """Every egress of a live call that is not over, as far as is known, with its call's `tenant_id` and `room_name`."""
     columns: sa.Select[Any] = sa.select(*egresses.c, calls.c.tenant_id, calls.c.room_name)
-    return list((await conn.execute(columns.join(calls, calls.c.id == egresses.c.call_id).where(_IS_OPEN))).all())
+    of_live = columns.join(calls, calls.c.id == egresses.c.call_id).where(_IS_OPEN, _IS_LIVE)
+    return list((await conn.execute(of_live)).all())
 
 
 async def forget(conn: AsyncConnection, call_id: str) -> None:
