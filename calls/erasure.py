@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import idempotency
+from calls import egress, idempotency
 from calls.changes import CALLS, mark
 from calls.clock import moment
 from calls.errors import Conflict, NotFound
@@ -95,7 +95,7 @@ async def erase(conn: AsyncConnection, call_id: str, parts: Collection[Part]) ->
 async def sweep(conn: AsyncConnection, call_id: str) -> sa.Row[Any]:
     """Clear away what there is of the parts that are marked as erased; the call's row, locked.
 
-    All but the recording's row: that says which file is to be removed.
+    All but the recording's rows: they say which files are to be removed.
     """
     call = await _lock(conn, call_id)
     assert call is not None
@@ -120,13 +120,15 @@ async def is_last(conn: AsyncConnection, job_id: int) -> bool:
     return not await conn.scalar(sa.select(sa.exists().where(*due, jobs.c.id > job_id)))
 
 
-async def recording_to_remove(conn: AsyncConnection, call_id: str) -> str | None:
-    """The key of the file that is to be removed from the storage."""
-    return await conn.scalar(sa.select(recordings.c.key).where(recordings.c.call_id == call_id))
+async def files_to_remove(conn: AsyncConnection, call_id: str) -> list[str]:
+    """The keys of the files that are to be removed from the storage."""
+    key = await conn.scalar(sa.select(recordings.c.key).where(recordings.c.call_id == call_id))
+    return [one.key for one in await egress.read(conn, call_id)] + ([] if key is None else [key])
 
 
 async def forget_recording(conn: AsyncConnection, call_id: str) -> None:
-    """Clear away the row of a recording whose file is gone."""
+    """Clear away the rows of a recording whose files are gone."""
+    await egress.forget(conn, call_id)
     await conn.execute(sa.delete(recordings).where(recordings.c.call_id == call_id))
 
 

@@ -1,5 +1,6 @@
 """Where recordings are kept: a folder, or a bucket of anything that speaks S3."""
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -43,6 +44,17 @@ class Storage:
     async def put_file(self, key: str, path: Path) -> None:
         """Keep the file's content under `key`: whole or not at all, in place of what was there."""
         await obstore.put_async(self._store, key, path)
+
+    async def get_file(self, key: str, path: Path) -> bool:
+        """Copy what is under `key` to `path`, never more than a part of it in memory; False if nothing is there."""
+        try:
+            found = await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            return False
+        with await asyncio.to_thread(path.open, "wb") as file:
+            async for part in found:
+                await asyncio.to_thread(file.write, part)
+        return True
 
     async def exists(self, key: str) -> bool:
         """Whether there is something under `key`."""

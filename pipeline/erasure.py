@@ -8,6 +8,7 @@ from obstore.exceptions import BaseError
 
 from calls import erasure
 from calls.jobs import Job
+from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
 
@@ -24,10 +25,13 @@ async def run(job: Job, deps: Deps) -> Fate:
         call = await erasure.sweep(conn, call_id)
         if await erasure.is_worked_on(conn, call_id):
             return Wait(AGAIN_S)
-        key = await erasure.recording_to_remove(conn, call_id)
     if call.recording_erased_at is not None:
+        if not await recorder.end(deps, call):
+            return Wait(AGAIN_S)
+        async with deps.db.reading() as conn:
+            keys = await erasure.files_to_remove(conn, call_id)
         try:
-            if key is not None:
+            for key in keys:
                 await deps.storage.delete(key)
             await asyncio.to_thread(_remove_pieces, deps.settings.recordings_dir, call_id)
         except (BaseError, OSError) as error:

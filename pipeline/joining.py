@@ -26,10 +26,14 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, order=True)
 class Piece:
-    """A stereo file that begins at so many milliseconds of the call."""
+    """A stereo file that begins at so many milliseconds of the call; what it has from before the call is left out.
+
+    The agent is on the right as in a recording, or on the left.
+    """
 
     starts_at_ms: int
     path: Path
+    agent_left: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,11 @@ def _samples(pieces: Sequence[Piece], rate: int, damaged: list[Piece]) -> Iterat
     ends = [*starts[1:], None]
     written = 0
     for piece, start, end in zip(pieces, starts, ends, strict=True):
+        early = max(-start, 0)
         try:
-            for chunk in _decoded(piece.path, rate):
+            for decoded in _decoded(piece.path, rate):
+                chunk = decoded[early:, ::-1] if piece.agent_left else decoded[early:]
+                early = max(early - len(decoded), 0)
                 while written < start:
                     silence = np.zeros((min(start - written, rate), 2), np.int16)
                     yield silence

@@ -12,8 +12,9 @@ from calls.jobs import Job
 from calls.post_call import RecordingFormat
 from calls.store import CallStore
 from calls.tables import recordings
+from pipeline import recorder
 from pipeline.deps import Deps
-from pipeline.fate import Done, Fail, Fate
+from pipeline.fate import Done, Fail, Fate, Wait
 from pipeline.joining import Piece, is_playable, join
 
 OPUS_RATE = 48_000  # an Ogg Opus file counts time in samples of this rate, whatever it was made from
@@ -30,13 +31,16 @@ async def run(job: Job, deps: Deps) -> Fate:
     """
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
         columns = sa.select(recordings.c.status, recordings.c.format)
         row = (await conn.execute(columns.where(recordings.c.call_id == call_id))).one_or_none()
     folder = deps.settings.recordings_dir
     if row is not None and row.status == "pending":
-        pieces = await asyncio.to_thread(_pieces, folder, call_id)
+        if not await recorder.end(deps, call):
+            return Wait(recorder.AGAIN_S)
+        pieces = await recorder.fetch(deps, call) or await asyncio.to_thread(_pieces, folder, call_id)
         if not pieces:
-            return Fail("The worker left no recording on this machine.")
+            return Fail(await recorder.why_nothing(deps, call))
         joined = folder / f"{call_id}.joined"
         file, duration_ms, damaged = await asyncio.to_thread(_whole, pieces, joined, row.format)
         if not duration_ms:
@@ -46,6 +50,7 @@ async def run(job: Job, deps: Deps) -> Fate:
         async with deps.db.writing() as conn:
             size_bytes = file.stat().st_size
             await _announce(conn, call_id, damaged, key=key, duration_ms=duration_ms, size_bytes=size_bytes)
+    await recorder.remove(deps, call)
     for leftover in folder.glob(f"{call_id}.*"):
         if leftover.suffix != DAMAGED:
             leftover.unlink(missing_ok=True)
@@ -88,7 +93,8 @@ async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **
 def _whole(pieces: list[Piece], target: Path, file_format: RecordingFormat) -> tuple[Path, int, list[Path]]:
     """The call's recording as one file, its milliseconds, and the damaged files, which stay to be looked at."""
     first = pieces[0]
-    as_it_is = file_format == "ogg" and len(pieces) == 1 and first.starts_at_ms <= AT_ONCE_MS
+    of_worker = not first.agent_left and 0 <= first.starts_at_ms <= AT_ONCE_MS
+    as_it_is = file_format == "ogg" and len(pieces) == 1 and of_worker
     if as_it_is and (duration_ms := _duration_ms(first.path)) is not None and is_playable(first.path):
         return first.path, duration_ms, []
     joined = join(pieces, target, file_format)
