@@ -1,5 +1,7 @@
 """Imported once, before any call: what a worker needs, and what a job process would else do while a caller waits."""
 
+import os
+
 import aiosqlite
 import anyio._backends._asyncio
 import asyncpg
@@ -28,6 +30,10 @@ ChatCompletionChunk.model_rebuild(force=True)
 AsyncPage[Model].model_rebuild(force=True)
 llm.ChatContext.empty().add_message(role="system", content="")
 tokenize.basic.hyphenate_word("hello")
+
+# LiveKit looks 50 times a second, in each process, whether an event loop stands still, which costs an idle worker more
+# than all else. Who can bear to hear of 250 ms only has it look 20 times.
+os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "250")
 
 # What the server sets for its job processes comes too late for those that are forked from what is here.
 http_context._set_default_cert_env()  # noqa: SLF001 - it has no public name
