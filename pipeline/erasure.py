@@ -1,12 +1,9 @@
 """Job `erase`: removes the files of a call that was erased, and what was still written about it meanwhile."""
 
-import asyncio
 import logging
-from pathlib import Path
-
-from obstore.exceptions import BaseError
 
 from calls import erasure
+from calls.errors import StorageAway
 from calls.jobs import Job
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
@@ -24,14 +21,13 @@ async def run(job: Job, deps: Deps) -> Fate:
         call = await erasure.sweep(conn, call_id)
         if await erasure.is_worked_on(conn, call_id):
             return Wait(AGAIN_S)
-        key = await erasure.recording_to_remove(conn, call_id)
+        keys = await erasure.recording_to_remove(conn, call)
     if call.recording_erased_at is not None:
         try:
-            if key is not None:
+            for key in keys:
                 await deps.storage.delete(key)
-            await asyncio.to_thread(_remove_pieces, deps.settings.recordings_dir, call_id)
-        except (BaseError, OSError) as error:
-            log.warning("the storage did not remove a recording", extra={"error": type(error).__name__})
+        except StorageAway as error:
+            log.warning("the storage did not remove a recording", extra={"error": str(error)})
             return Wait(STORAGE_AWAY_S)
         async with deps.db.writing() as conn:
             await erasure.forget_recording(conn, call_id)
@@ -40,9 +36,3 @@ async def run(job: Job, deps: Deps) -> Fate:
     if wipes and not await deps.db.wipe():
         return Wait(AGAIN_S)
     return Done()
-
-
-def _remove_pieces(folder: Path, call_id: str) -> None:
-    """What agents on this machine had recorded, damaged files too."""
-    for file in folder.glob(f"{call_id}.*"):
-        file.unlink(missing_ok=True)
