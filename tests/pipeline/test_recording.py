@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from calls import leases
 from calls.clock import moment
+from calls.database import DEFAULT_TENANT
+from calls.erasure import erase_call
 from calls.storage import Storage
 from calls.tables import jobs, recordings
 from pipeline.deps import Deps, open_deps
@@ -129,10 +131,10 @@ async def test_a_recording_is_a_wav_file_of_two_channels_and_as_ogg_it_is_what_t
         assert heard(read_sound(kept), 0.1, 1.9) == LOW
 
 
-async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_call(deps, until):
+async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_call(deps):
     call_id, token = await running_call(deps.db, RECORDED)
     await hang_up(deps.db, call_id, token=None)
-    async with working(deps), deps.db.writing() as conn:
+    async with deps.db.writing() as conn:
         assert await queued(conn, call_id) == []
         await leases.release(conn, call_id, token)
         assert await queued(conn, call_id) == ["post_call", "store_recording"]
@@ -346,11 +348,16 @@ async def test_while_a_bucket_is_away_nothing_is_lost_and_it_is_told_why_a_recor
             await until(lambda: is_late_because(deps, call_id, "The storage does not answer."))
             s3.start()
             await until(lambda: job_ended(deps, call_id))
-    row = await recording(deps, call_id)
-    assert (row.status, row.error) == ("ready", None)
-    kept = [file for file in (s3.folder / "recordings").rglob("*") if file.is_file()]
-    assert kept == [s3.folder / "recordings" / row.key]
-    assert heard(read_sound(kept[0]), 0.1, 0.9) == LOW
+        row = await recording(deps, call_id)
+        assert (row.status, row.error) == ("ready", None)
+        kept = [file for file in (s3.folder / "recordings").rglob("*") if file.is_file()]
+        assert kept == [s3.folder / "recordings" / row.key]
+        assert heard(read_sound(kept[0]), 0.1, 0.9) == LOW
+
+        async with working(deps):
+            async with deps.db.writing() as conn:
+                await erase_call(conn, DEFAULT_TENANT, call_id)
+            await until(lambda: not kept[0].exists())
 
 
 async def is_late_because(deps: Deps, call_id: str, error: str) -> bool:
