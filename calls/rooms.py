@@ -45,14 +45,14 @@ class Rooms:
         """Raise Unavailable if LiveKit does not answer."""
         await self.list_rooms([_NOBODYS])
 
-    async def create_room(self, name: str, call_id: str) -> None:
-        """Create the call's room; its agent is dispatched with it."""
+    async def create_room(self, name: str, call_id: str, departure_s: int = DEPARTURE_TIMEOUT_S) -> None:
+        """Create the call's room, which outlives its last person for `departure_s`; its agent is dispatched with it."""
         async with _answering():
             await self._livekit.room.create_room(
                 api.CreateRoomRequest(
                     name=name,
                     empty_timeout=EMPTY_TIMEOUT_S,
-                    departure_timeout=DEPARTURE_TIMEOUT_S,
+                    departure_timeout=departure_s,
                     agents=[
                         api.RoomAgentDispatch(
                             agent_name=self._settings.agent_name,

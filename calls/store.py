@@ -255,6 +255,12 @@ class CallStore:
             await self.finish(call_id, reason)
         return True
 
+    async def awaits_phone(self, call_id: str) -> bool:
+        """Whether a phone is still to be called, or rings."""
+        coming = participants.c.status.in_(RINGS | {ParticipantStatus.QUEUED})
+        query = sa.select(sa.exists().where(participants.c.call_id == call_id, coming))
+        return bool(await self._connection.scalar(query))
+
     async def others_left(self, call_id: str, present: Collection[str]) -> None:
         """Note that of those who were in the room only those of these names there still are."""
         await self._hold(call_id)

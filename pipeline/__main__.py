@@ -1,6 +1,7 @@
 """`python -m pipeline`: runs every queue, admits and watches calls, and keeps trunks until SIGTERM or SIGINT.
 
-Then it lets running jobs finish.
+Then it lets running jobs finish, and phones that ring: why nobody picks one up is told only to who called it. Meanwhile
+it watches calls as before, for another one may be started only when this one is gone.
 """
 
 import asyncio
@@ -21,10 +22,12 @@ from pipeline.watch import watch
 
 logger = logging.getLogger("pipeline")
 
+LATE_S = 10.0  # so much longer than a phone may ring it can take until that is written
+
 
 async def run(settings: Settings) -> None:
     """Work until a signal asks to stop."""
-    stop = asyncio.Event()
+    stop, quiet = asyncio.Event(), asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with open_deps(settings) as deps:
@@ -33,11 +36,14 @@ async def run(settings: Settings) -> None:
             serve_health(settings.pipeline_host, settings.pipeline_port, checks),
             asyncio.TaskGroup() as loops,
         ):
-            loops.create_task(runner(deps).run(stop), name="runner")
-            loops.create_task(admit(deps, stop), name="admission")
-            loops.create_task(watch(deps, stop), name="watch")
-            loops.create_task(keep_trunks(deps, stop), name="trunks")
-            logger.info("pipeline ready")
+            loops.create_task(watch(deps, quiet), name="watch")
+            loops.create_task(keep_trunks(deps, quiet), name="trunks")
+            async with asyncio.TaskGroup() as work:
+                work.create_task(runner(deps).run(stop), name="runner")
+                work.create_task(admit(deps, stop), name="admission")
+                logger.info("pipeline ready")
+            await deps.lines.answered(settings.ring_timeout_s + LATE_S)
+            quiet.set()
     logger.info("pipeline stopped")
 
 

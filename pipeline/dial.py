@@ -6,8 +6,10 @@ A phone is `dialing` before it is called, and whoever finds one that already is 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,20 +34,36 @@ STALE_S = 5.0  # what is decided is done at once, or it may have been settled ot
 AGAIN_S = 1.0
 SEEN_S = 5.0  # a phone that is called is in the room by then, ringing or not
 
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A phone that was called before, by a process which may not have come to note it."""
+
+    room_name: str
+    room_identity: str
+
 
 async def run(job: Job, deps: Deps) -> Fate:
     """Call the phone if it is to be called, and return when it is in the room, or was not reached."""
     began_at = time.monotonic()
     async with deps.db.writing() as conn:
         decided = await _decide(conn, job, deps)
-    if decided is None:
-        return Done()
-    if isinstance(decided, Wait | Park):
-        return decided
-    if time.monotonic() - began_at > STALE_S:
-        await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
-        return Done()
-    following = deps.lines.follow(_follow(deps, job, decided))
+    match decided:
+        case None:
+            return Done()
+        case Wait() | Park():
+            return decided
+        case Placed():
+            following = None
+        case Invitation() if time.monotonic() - began_at > STALE_S:
+            await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
+            return Done()
+        case Invitation():
+            following = deps.lines.follow(_follow(deps, job, decided))
+        case _:
+            assert_never(decided)
     await _note(deps, job, decided, await _sip_call_id(deps, decided, following))
     return Done()
 
@@ -58,13 +76,21 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         await CallStore(conn).leg_failed(leg.call_id, leg.room_identity, EndReason.ERROR)
 
 
-async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wait | Park | None:
+async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Placed | Wait | Park | None:
     """Whom to call now; from the commit on nobody else does."""
     leg = await _leg(conn, job)
-    if leg is None or leg.status != ParticipantStatus.QUEUED:
-        return None  # what a process that died had begun, the agent and the watcher see
+    if leg is None or leg.status not in PARTICIPANT_PRESENT:
+        return None
+    store = CallStore(conn)
+    if leg.status != ParticipantStatus.QUEUED:  # what becomes of it, the agent and the watcher see
+        return Placed((await store.get(None, leg.call_id)).room_name, leg.room_identity)
     if not await leases.has_entered(conn, leg.call_id):
         return Wait(NO_AGENT_YET_S)
+    return await _begin(conn, leg, deps)
+
+
+async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitation | Park | None:
+    """Take a line for a phone that is queued, unless it is not to be called after all."""
     store = CallStore(conn)
     call = await store.hold(leg.call_id)
     trunk_id = await outbound_trunk(conn, call.tenant_id)
@@ -113,47 +139,64 @@ async def _follow(deps: Deps, job: Job, whom: Invitation) -> None:
 
 async def _settle(deps: Deps, job: Job, whom: Invitation, unanswered: Unanswered) -> None:
     call_id = str(job.call_id)
-    while True:
-        try:
-            async with deps.db.writing() as conn:
-                store = CallStore(conn)
-                leg = await _leg(conn, job)
-                rang = leg is not None and leg.status == ParticipantStatus.RINGING
-                told = EndReason.NO_ANSWER if rang else EndReason.NETWORK_ERROR
-                reason = unanswered.reason or told
-                failed = await store.leg_failed(call_id, whom.room_identity, reason, unanswered.data)
-                over = (await store.get(None, call_id)).status in TERMINAL
-        except DatabaseAway:
-            await asyncio.sleep(AGAIN_S)
-        else:
-            break
-    with suppress(Unavailable):  # then the watcher closes it
-        if over:
-            await deps.rooms.delete_room(whom.room_name)
-        elif failed:  # should it ring all the same, nobody waits for it any more
-            await deps.rooms.remove_participant(whom.room_name, whom.room_identity)
+
+    async def fail(conn: AsyncConnection) -> tuple[bool, bool]:
+        store = CallStore(conn)
+        leg = await _leg(conn, job)
+        rang = leg is not None and leg.status == ParticipantStatus.RINGING
+        told = EndReason.NO_ANSWER if rang else EndReason.NETWORK_ERROR
+        failed = await store.leg_failed(call_id, whom.room_identity, unanswered.reason or told, unanswered.data)
+        return failed, await _is_over(conn, job)
+
+    failed, over = await _persist(deps, fail)
+    # Should it ring all the same, nobody waits for it any more.
+    await _clear(deps, whom, over=over, unwanted=failed)
 
 
-async def _sip_call_id(deps: Deps, whom: Invitation, following: "asyncio.Task[None]") -> str | None:
+async def _sip_call_id(deps: Deps, whom: Invitation | Placed, following: "asyncio.Task[None] | None") -> str | None:
     """SIP's name of the call, once the phone is in the room; None if it does not come there."""
     until = time.monotonic() + SEEN_S
-    while not following.done() and time.monotonic() < until:
-        await asyncio.wait({following}, timeout=LOOK_S)
+    while True:
         with suppress(Unavailable):
             for one in await deps.rooms.list_participants(whom.room_name):
                 if one.identity == whom.room_identity:
                     return one.attributes.get("sip.callID")
-    return None
+        if following is None or following.done() or time.monotonic() > until:
+            return None
+        await asyncio.wait({following}, timeout=LOOK_S)
 
 
-async def _note(deps: Deps, job: Job, whom: Invitation, sip_call_id: str | None) -> None:
+async def _note(deps: Deps, job: Job, whom: Invitation | Placed, sip_call_id: str | None) -> None:
     """Write SIP's name of the call down, or hang up if the call was ended while the phone was being called."""
-    async with deps.db.writing() as conn:
-        here = (participants.c.id == job.payload["participant_id"], participants.c.status.in_(PARTICIPANT_PRESENT))
-        noted = await conn.execute(sa.update(participants).where(*here).values(sip_call_id=sip_call_id))
-        over = (await CallStore(conn).get(None, str(job.call_id))).status in TERMINAL
+
+    async def write(conn: AsyncConnection) -> tuple[bool, bool]:
+        this = participants.c.id == job.payload["participant_id"]
+        if sip_call_id is not None:
+            await conn.execute(sa.update(participants).where(this).values(sip_call_id=sip_call_id))
+        status = await conn.scalar(sa.select(participants.c.status).where(this))
+        return status in PARTICIPANT_PRESENT, await _is_over(conn, job)
+
+    wanted, over = await _persist(deps, write)
+    await _clear(deps, whom, over=over, unwanted=not wanted)
+
+
+async def _clear(deps: Deps, whom: Invitation | Placed, *, over: bool, unwanted: bool) -> None:
     with suppress(Unavailable):  # then the watcher closes it
         if over:
             await deps.rooms.delete_room(whom.room_name)
-        elif not noted.rowcount:
+        elif unwanted:
             await deps.rooms.remove_participant(whom.room_name, whom.room_identity)
+
+
+async def _is_over(conn: AsyncConnection, job: Job) -> bool:
+    return (await CallStore(conn).get(None, str(job.call_id))).status in TERMINAL
+
+
+async def _persist(deps: Deps, write: Callable[[AsyncConnection], Awaitable[Written]]) -> Written:
+    """What `write` returns once the database takes it: what is known of a phone is known only here."""
+    while True:
+        try:
+            async with deps.db.writing() as conn:
+                return await write(conn)
+        except DatabaseAway:
+            await asyncio.sleep(AGAIN_S)

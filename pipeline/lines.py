@@ -24,6 +24,11 @@ class Lines:
                 task.cancel()
             await asyncio.gather(*lines._following, return_exceptions=True)
 
+    async def answered(self, limit_s: float) -> None:
+        """Return when none of them rings any more, or after so many seconds."""
+        if self._following:
+            await asyncio.wait(self._following, timeout=limit_s)
+
     def follow(self, call: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Have `call` run to its end, whatever becomes of who asked for it."""
         task = asyncio.create_task(call, name="line")

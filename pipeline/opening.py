@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.jobs import Job
 from calls.reading import read_participants
+from calls.rooms import EMPTY_TIMEOUT_S
 from calls.states import LIVE, TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import calls, leases
@@ -22,7 +23,8 @@ async def run(job: Job, deps: Deps) -> Fate:
         call = await CallStore(conn).get(None, call_id)
         if call.status in TERMINAL or await _fail_without_trunk(conn, call):
             return Done()
-    await deps.rooms.create_room(call.room_name, call_id)
+    # Should who was called first leave while others wait for a line, the agent is alone: to LiveKit that room is empty.
+    await deps.rooms.create_room(call.room_name, call_id, departure_s=EMPTY_TIMEOUT_S)
     async with deps.db.writing() as conn:
         waiting = (calls.c.id == call_id, calls.c.status.in_(LIVE))
         # One that was sent back has had dispatches before, and perhaps agents.

@@ -19,6 +19,7 @@ from calls.database import Database
 from calls.encryption import Keyring
 from calls.migrations import migrate
 from calls.settings import Settings
+from tests import zygote
 from tests.providers import in_thread
 from tests.scheduling import Scheduling, in_order
 from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, S3Server, free_port, process
@@ -59,6 +60,7 @@ def _no_process_outlives_the_tests() -> Iterator[None]:
     """Whose parent died becomes a child of the tests, instead of init's: so none is missed when all is over."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
     yield
+    zygote.end()
     _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
     commands = [one.as_dict(["pid", "cmdline", "cwd"]) for one in left]
     for one in left:

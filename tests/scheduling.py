@@ -13,6 +13,10 @@ SHARED = {
     "tests/worker/test_outage.py": "an outage",
     "tests/worker/test_take_over.py": "a house",
     "tests/worker/test_phones.py": "phones",
+    **{
+        f"tests/worker/test_{about}.py": "a worker"
+        for about in ("ends", "failures", "log", "privacy", "several", "talk")
+    },
     "tests/api/test_fuzzing.py": "an api to be fuzzed",
 }
 

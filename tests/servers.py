@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from calls.settings import Settings
 from drills import postgres
+from tests.zygote import Forked, Order, fork
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVEKIT_BINARY = ROOT / ".callroom" / "bin" / "livekit-server"
@@ -111,7 +112,7 @@ class Program:
         self.log = log
         self.ready_url = ready_url
         self.env = dict(os.environ if env is None else env)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -131,10 +132,13 @@ class Program:
 
     def start(self) -> None:
         """Start it, from a thread that lives as long as the tests: its end is what the kernel takes for our death."""
-        guard = ["setpriv", "--pdeathsig", "KILL"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes] | Forked:
+        guard = ["setpriv", "--pdeathsig", "KILL"]
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*guard, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -209,19 +213,31 @@ class Program:
         await asyncio.to_thread(self.stop)
 
 
+class OurProgram(Program):
+    """`python -m MODULE ARGUMENTS`, forked from a process that has imported it."""
+
+    def __init__(self, module: str, *arguments: str, log: Path, ready_url: str, env: Mapping[str, str]) -> None:
+        super().__init__([sys.executable, "-m", module, *arguments], log=log, ready_url=ready_url, env=env)
+        self._module, self._arguments = module, arguments
+
+    @override
+    def _launch(self) -> Forked:
+        order: Order = {"arguments": self._arguments, "environment": self.env, "log": str(self.log)}
+        return fork(self._module, order)
+
+
 def process(name: str, settings: Settings, log: Path, *, ahead_s: float = 0) -> Program:
     """One of ours, `api`, `worker` or `pipeline`, as `python -m` runs it; ready when its /readyz says so.
 
     Its wall clock is `ahead_s` seconds ahead of this machine's, or behind.
     """
-    arguments = {"api": ["api"], "worker": ["worker", "start"], "pipeline": ["pipeline"]}[name]
-    port = getattr(settings, f"{name}_port")
-    return Program(
-        [sys.executable, "-m", *arguments],
-        log=log,
-        ready_url=f"http://127.0.0.1:{port}/readyz",
-        env=environment(settings) | (_clock(ahead_s) if ahead_s else {}),
-    )
+    arguments = ["start"] if name == "worker" else []
+    ready_url = f"http://127.0.0.1:{getattr(settings, f'{name}_port')}/readyz"
+    env = environment(settings)
+    if not ahead_s:
+        return OurProgram(name, *arguments, log=log, ready_url=ready_url, env=env)
+    command = [sys.executable, "-m", name, *arguments]
+    return Program(command, log=log, ready_url=ready_url, env=env | _clock(ahead_s))
 
 
 def _clock(ahead_s: float) -> dict[str, str]:

@@ -81,7 +81,8 @@ class Call:
         self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
         self._answered = taken.answered
-        self._was_called = False  # the first human did not come, but was called
+        self._was_called = False  # whoever is there first did not come, but was called
+        self._begins_anew = False  # with whoever comes next, for nobody but a voicemail is left
         self._recorder: Recorder | None = None
         self._speaker: Speaker | None = None
 
@@ -157,9 +158,10 @@ class Call:
         message = f"The database did not answer for {seconds:.0f} s"
         self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
 
-    def _welcome(self, first: rtc.Participant) -> None:
-        self._was_called = is_called(first)
-        self._human.set()
+    def _welcome(self, human: rtc.Participant) -> None:
+        if not self._human.is_set():
+            self._was_called = is_called(human)
+            self._human.set()
 
     def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
         if is_called(participant) and participant.identity not in self._answered:
@@ -169,20 +171,35 @@ class Call:
     def _note_voicemail(self, phone: str) -> None:
         action = self._agent.machine_detection
         self._note_of_phone(EventKind.VOICEMAIL_DETECTED, "A voicemail answered", phone=phone, data={"action": action})
-        if action == "continue":
-            return
-        if self._presence.is_alone(phone):
-            self.end(EndReason.VOICEMAIL)
-        else:
-            self._parts.start("voicemail", lambda: self._put_out(phone, EndReason.VOICEMAIL))
+        if action == "hang_up":
+            self._parts.start("voicemail", lambda: self._hang_up_on(phone))
+
+    async def _hang_up_on(self, machine: str) -> None:
+        """Put a voicemail out, which ends the call unless others are there or called; with the next, it begins anew."""
+        alone = self._presence.is_alone(machine)
+        if alone:
+            self._human.clear()
+            if self._speaker is not None:
+                self._speaker.mute()
+        await self._put_out(machine, EndReason.VOICEMAIL)
+        if alone:
+            self._begins_anew = True
+            await self._parts.stop_one("speaker")
+            await self._human.wait()
+            self._parts.start("speaker", self._speak)
 
     async def _put_out(self, identity: str, reason: EndReason) -> None:
         why: asyncio.Future[EndReason | None] = self._loop.create_future()
         why.set_result(reason)
         self._presence.explain(identity, why)
         async with Rooms.connect(self._settings) as rooms:
-            with suppress(Unavailable):  # then they stay
-                await rooms.remove_participant(self._row.room_name, identity)
+            while True:
+                try:
+                    await rooms.remove_participant(self._row.room_name, identity)
+                except Unavailable:
+                    await asyncio.sleep(PUT_OUT_AGAIN_S)
+                else:
+                    return
 
     def _give_way_to_keys(self, _phone: rtc.RemoteParticipant) -> None:
         if self._speaker is not None:
@@ -273,6 +290,7 @@ class Call:
             clock=self._clock,
             call_id=self._row.id,
             may_speak=lambda: self._lease.certain,
+            is_deserted=lambda: self._presence.is_deserted,
             on_played=self._record_agent,
             on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
             on_hang_up_taken_back=self._note_taken_back,
@@ -308,8 +326,9 @@ class Call:
 
     async def _talk(self, speaker: Speaker) -> None:
         await self._human.wait()
-        returning = self._clock.started or self._row.started_at is not None
+        returning = (self._clock.started or self._row.started_at is not None) and not self._begins_anew
         self._start_clock()
+        self._begins_anew = False
         first_message = self._rendered("first_message", self._agent.first_message)
         if returning:
             opening = speaker.resume(first_message)

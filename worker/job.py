@@ -14,10 +14,10 @@ from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.call import Call
 from worker.inbound import take_in
+from worker.log import configure_log
 from worker.providers import Clients, Providers
 from worker.room.lease import take
 from worker.room.persistence import Persistence
-from worker.server import configure_log
 
 logger = logging.getLogger(__name__)
 

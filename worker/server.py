@@ -1,20 +1,20 @@
 """The worker's server: how many calls it takes, and where its job processes begin."""
 
-import importlib
 import json
 import logging
 import math
 from functools import partial
 
-from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, cli
+from livekit.agents import AgentServer, JobRequest, cli
 
-from calls import log
 from calls.database import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.drain import DrainingServer
 from worker.headcount import Headcount
 from worker.health import Health
+from worker.job import answer, finish, prepare
+from worker.log import configure_log
 from worker.seats import Seats
 from worker.uploads import Uploads
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
 END_S = 600  # what a call still has to write when it is over waits so long for the database
-INITIALIZE_S = 60  # the first job process also waits for the imports of `worker.warm`
+INITIALIZE_S = 60  # a slow machine may take its time to bring up job processes
 
 
 def run() -> None:
@@ -112,35 +112,3 @@ def create_server(settings: Settings) -> AgentServer:
     seats.serve(server)
     uploads.serve(server)
     return server
-
-
-def configure_log(settings: Settings) -> None:
-    """Log as the other processes do, without what is no news."""
-    log.configure(settings, "worker")
-    agents = logging.getLogger("livekit.agents")
-    agents.setLevel(settings.log_level)
-    agents.addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Not that speech which came over the OpenAI protocol has no request id: it never has."""
-    return not str(record.msg).startswith("no request_id provided")
-
-
-# `worker.job` is loaded by the processes that run calls, which all inherit it from one: it takes seconds, and this
-# process, which only hands calls out, answers the sooner without it.
-
-
-def prepare(process: JobProcess) -> None:
-    """What a job process does before it is given a call."""
-    importlib.import_module("worker.job").prepare(process)
-
-
-async def answer(context: JobContext) -> None:
-    """One call, from its dispatch to its end."""
-    await importlib.import_module("worker.job").answer(context)
-
-
-async def finish(context: JobContext) -> None:
-    """Wait until everything of the call is written."""
-    await importlib.import_module("worker.job").finish(context)

@@ -1,8 +1,9 @@
-"""Imported once, before any call: what a job process would else import while a caller waits."""
+"""Imported once, before any call: what a worker needs, and what a job process would else do while a caller waits."""
 
 import aiosqlite
 import anyio._backends._asyncio
 import asyncpg
+import livekit.agents.ipc._preload
 import livekit.agents.llm.async_toolset
 import numpy.fft
 import openai.lib.streaming.chat
@@ -18,7 +19,7 @@ from openai.pagination import AsyncPage
 from openai.types import Model
 from openai.types.chat import ChatCompletionChunk
 
-import worker.job
+import worker.server
 
 __all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "numpy", "openai", "sqlalchemy", "worker"]
 
@@ -28,5 +29,5 @@ AsyncPage[Model].model_rebuild(force=True)
 llm.ChatContext.empty().add_message(role="system", content="")
 tokenize.basic.hyphenate_word("hello")
 
-# What the server sets for its job processes comes too late for those that are forked from this one.
+# What the server sets for its job processes comes too late for those that are forked from what is here.
 http_context._set_default_cert_env()  # noqa: SLF001 - it has no public name

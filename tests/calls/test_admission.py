@@ -25,6 +25,7 @@ from calls.tables import jobs as job_rows
 FEW = Limits(at_once=3, per_second=2)
 PLENTY = Limits(at_once=1000, per_second=1000)
 WORKER = "worker-1"
+DEADLOCK_S = 60
 
 
 async def open_trunk(database: Database, keyring: Keyring, tenant_id: str = DEFAULT_TENANT) -> None:
@@ -164,6 +165,49 @@ async def test_many_who_dial_at_once_keep_the_limit_together(database_url, datab
     assert sum(await asyncio.gather(*asked)) == 2
     for one in others:
         await one.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_who_admits_waits_for_nobody_who_holds_a_call_and_waits_for_a_line(database, agent):
+    """On SQLite one writes at a time."""
+    held, other = await singles(database, agent, 2)
+    async with asyncio.timeout(DEADLOCK_S), database.writing() as dialling:
+        await CallStore(dialling).hold(held)
+        async with database.writing() as admitting:
+            await admission.admit(admitting, DEFAULT_TENANT, PLENTY)
+        await lines.hold(dialling, DEFAULT_TENANT)
+    assert await admitted(database) == {other}
+    assert await admit(database, PLENTY) == [held]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_those_who_admit_crosswise_give_no_seat_twice(database_url, database, agent, keyring):
+    async with database.writing() as conn:
+        another = (await create_tenant(conn, "another")).id
+    await open_trunk(database, keyring, another)
+    await batch(database, agent, "spring", 6)
+    await batch(database, agent, "autumn", 6, tenant_id=another)
+    async with database.writing() as conn:
+        for name in ("worker-1", "worker-2"):
+            await seats.tell(conn, name, 3, 0)
+    others = [Database(database_url) for _ in range(4)]
+
+    async def admit_both(one: Database, *tenant_ids: str) -> None:
+        for tenant_id in tenant_ids:
+            async with one.writing() as conn:
+                await admission.admit(conn, tenant_id, PLENTY)
+
+    in_turn = (DEFAULT_TENANT, another)
+    async with asyncio.timeout(DEADLOCK_S):
+        await asyncio.gather(*(admit_both(one, *in_turn[:: (-1) ** n]) for n, one in enumerate(others)))
+    assert len(await admitted(database)) == 6
+    for one in others:
+        await one.close()
+
+
+async def admitted(database: Database) -> set[str]:
+    async with database.reading() as conn:
+        return set(await conn.scalars(sa.select(calls.c.id).where(calls.c.admitted_at.is_not(None))))
 
 
 async def test_a_batch_goes_on_as_fast_as_there_are_seats(database, agent):

@@ -32,7 +32,7 @@ class Carrier:
         self.rings: Counter[str] = Counter()
         self.callers: set[str] = set()
         self.most_at_once = 0
-        self._at_once = 0
+        self.at_once = 0
         self._manners = manners
         self._on_answered = on_answered
         self._talks: set[asyncio.Task[None]] = set()
@@ -53,11 +53,11 @@ class Carrier:
             raise Fault("invalid_argument", "invalid trunk hostname")
         self.rings[asked.sip_call_to] += 1
         self.callers.add(asked.sip_number)
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         code = await self._manners(asked.sip_call_to)
         if code != OK:
-            self._at_once -= 1
+            self.at_once -= 1
             raise Refused(code).fault
         talk = asyncio.create_task(self._talk(asked.room_name, asked.participant_identity))
         self._talks.add(talk)
@@ -68,4 +68,4 @@ class Carrier:
         try:
             await self._on_answered(room_name, identity)
         finally:
-            self._at_once -= 1
+            self.at_once -= 1

@@ -1,6 +1,7 @@
 """Calls that have just been created, in the database."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ async def place(db: Database, *who: NewParticipant) -> NewCall:
     """A new call of these participants, of a browser called ada if none are given."""
     agent = {"id": str(uuid.uuid4()), "name": "Aria"}
     # Each call its own participants: their ids are made with them.
-    legs = [NewParticipant(one.transport, one.identity) for one in who or (BROWSER,)]
+    legs = [replace(one, id=str(uuid.uuid4())) for one in who or (BROWSER,)]
     call = NewCall(DEFAULT_TENANT, agent, legs)
     async with db.writing() as conn:
         row = {"id": agent["id"], "tenant_id": DEFAULT_TENANT, "name": agent["name"], "config": {}}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import signal
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -14,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 from livekit import api, rtc
 
-from calls import leases
+from calls import inbound, leases
 from calls.creation import NewCall
+from calls.database import DEFAULT_TENANT
+from calls.phones import add_number
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import call_events, calls
+from calls.tables import agents, call_events, calls
 from calls.tables import leases as lease_table
 from pipeline.deps import Deps, open_deps
 from pipeline.verdict import MOST_AGENTS
@@ -26,6 +29,7 @@ from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch
 from tests.conftest import now
 from tests.pipeline.held import held
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
+from tests.pipeline.sip_phone import as_a_phone
 from tests.servers import free_port
 from tests.standstill import stand_still
 
@@ -407,16 +411,39 @@ async def test_a_phone_that_was_picked_up_is_there_whatever_it_says_of_itself_la
         assert await store.participant_joined(call.id, leg.room_identity)
         await store.start(call.id)
     await release(deps, call, token)
-    sip = api.AccessToken(deps.settings.livekit_api_key, deps.settings.livekit_api_secret.get_secret_value())
-    sip = sip.with_kind("sip").with_identity(leg.room_identity).with_attributes({"sip.callStatus": "dialing"})
-    room = rtc.Room()
-    grants = api.VideoGrants(room_join=True, room=call.room_name)
-    await room.connect(deps.settings.livekit_url, sip.with_grants(grants).to_jwt())
-    try:
+    async with as_a_phone(deps, call.room_name, leg.room_identity, {"sip.callStatus": "dialing"}):
         assert await look_until_ended(deps, call, until) == ("completed", "agent_lost")
-    finally:
-        await room.disconnect()
     assert "No agent is in the room; dispatch 2" in await events_of(deps.db, call)
+
+
+async def test_a_caller_whose_call_cannot_be_written_keeps_no_other_waiting(open_with):
+    deps = await open_with()
+    broken, well = "+4930301", "+4930302"
+    async with deps.db.writing() as conn:
+        for number, config in ((broken, "no configuration"), (well, {})):
+            agent_id = str(uuid.uuid4())
+            row: dict[str, Any] = {"id": agent_id, "tenant_id": DEFAULT_TENANT, "name": "Aria", "config": config}
+            await conn.execute(sa.insert(agents).values(row))
+            await add_number(conn, DEFAULT_TENANT, number, agent_id)
+    async with in_a_room_of_its_own(deps, broken), in_a_room_of_its_own(deps, well):
+        await Watcher(deps.db, deps.rooms, deps.settings).look()
+        async with deps.db.reading() as conn:
+            called = list(await conn.scalars(sa.select(calls.c.variables["called_number"].as_string())))
+    assert called == [well]
+
+
+@asynccontextmanager
+async def in_a_room_of_its_own(deps: Deps, dialled: str) -> AsyncIterator[None]:
+    """With somebody on a phone who calls this number."""
+    name = f"{inbound.PREFIX}{dialled}_{uuid.uuid4().hex}"
+    await deps.rooms.create_room(name, "nobody's")
+    shown = {
+        inbound.TENANT_ATTRIBUTE: DEFAULT_TENANT,
+        "sip.trunkPhoneNumber": dialled,
+        "sip.phoneNumber": "+4930666666",
+    }
+    async with as_a_phone(deps, name, "sip_1", shown):
+        yield
 
 
 async def test_a_call_never_ends_before_it_began(open_with, until):

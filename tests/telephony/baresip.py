@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +55,10 @@ class Baresip(Phone):
         await asyncio.to_thread(self._program.kill_group)
 
     def _listens(self) -> bool:
-        return "baresip is ready" in self._program.output or self._program.returncode is not None
+        """Whether it takes commands, which may be a moment after it says that it is ready."""
+        assert self._program.returncode is None, self._program.output
+        with socket.socket() as probe:
+            return "baresip is ready" in self._program.output and not probe.connect_ex(("127.0.0.1", self._control))
 
     def _configure(self) -> None:
         self._folder.mkdir(parents=True)

@@ -20,7 +20,7 @@ from tests.telephony.sound import AUDIBLE, LOUDNESS, RATE, Pcm, loudness_of, sec
 pytestmark = [pytest.mark.restless, pytest.mark.skipif("bridge" not in FORMS, reason="needs livekit-sip")]
 
 ROOM = "a-call"
-OURS = "+4930555"
+OURS = "+4930888"
 BERLIN = "+4930111"
 PARIS = "+33140111222"
 LOW, MIDDLE, HIGH = 440, 600, 1000
@@ -465,7 +465,7 @@ class TestInbound:
     @pytest.fixture(autouse=True)
     async def trunk(self, livekit_api: api.LiveKitAPI) -> api.SIPInboundTrunkInfo:
         """It takes calls to our number, in two spellings, from this machine."""
-        info = api.SIPInboundTrunkInfo(name="in", numbers=[OURS, "030555"], allowed_addresses=["127.0.0.1"])
+        info = api.SIPInboundTrunkInfo(name="in", numbers=[OURS, "030888"], allowed_addresses=["127.0.0.1"])
         made = await livekit_api.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=info))
         rule = api.SIPDispatchRuleInfo(
             name="in",
@@ -514,13 +514,13 @@ class TestInbound:
             seen = await left(watcher, until)
         assert (seen.statuses[-1], seen.reason) == ("hangup", Reason.CLIENT_INITIATED)
 
-    @pytest.mark.parametrize("dialled", ["4930555", "+49-30-555", "030555"])
+    @pytest.mark.parametrize("dialled", ["4930888", "+49-30-888", "030888"])
     async def test_it_is_matched_in_the_spellings_that_the_bridge_knows(self, network, callers, until, dialled):
         await network.ring(from_=BERLIN, to=dialled)
         ((_, who),) = await until(callers)
         assert who.attributes["sip.trunkPhoneNumber"] == dialled
 
-    @pytest.mark.parametrize("dialled", ["+4930556", "004930555", f"{OURS};npdi"])
+    @pytest.mark.parametrize("dialled", ["+4930889", "004930888", f"{OURS};npdi"])
     async def test_a_number_that_nobody_matched_rings_for_ever(self, network, callers, until, dialled):
         caller = await network.ring(from_=BERLIN, to=dialled)
         await asyncio.sleep(1)

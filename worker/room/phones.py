@@ -11,7 +11,7 @@ from calls.events import EventKind
 from calls.rooms import server_api
 from calls.settings import Settings
 from calls.states import EndReason
-from worker.room.presence import Presence
+from worker.room.presence import SIP_STATUS, Presence
 
 KEY_S = 0.3  # from one key to the next; the bridge takes a quarter of a second for each
 PAUSE = "w"
@@ -133,13 +133,25 @@ class Phones:
             # Without failover: a request that is sent again transfers again.
             async with server_api(self._settings, failover=False) as livekit:
                 await livekit.sip.transfer_sip_participant(request)
+                hung_up = await self._has_hung_up(livekit, phone)
         except api.TwirpError as error:
             raise NotTransferred(error.sip_status_code if isinstance(error, api.SipCallError) else None) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NotTransferred(None) from error
-        # An answer without an error is no proof: it also comes when the phone leaves for another reason.
-        if not await self._left(phone):
+        # An answer without an error is no proof: it also comes when the phone hangs up, or leaves for another reason.
+        if hung_up or not await self._left(phone):
             raise NotTransferred(None)
+
+    async def _has_hung_up(self, livekit: api.LiveKitAPI, phone: rtc.RemoteParticipant) -> bool:
+        """Whether a phone goes or is gone already: one that is sent on does so only after it was told."""
+        whose = api.RoomParticipantIdentity(room=self._room.name, identity=phone.identity)
+        try:
+            listed = await livekit.room.get_participant(whose)
+        except api.TwirpError as error:
+            if error.code != api.TwirpErrorCode.NOT_FOUND:
+                raise
+            return True
+        return listed.attributes.get(SIP_STATUS) == "hangup"
 
     async def _left(self, who: rtc.RemoteParticipant) -> bool:
         """Whether it leaves soon as a phone does that goes elsewhere, and not because somebody put it out."""

@@ -12,6 +12,8 @@ from calls.store import CallStore
 from worker.room.journal import Journal
 
 REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
+ASKED_S = 2.0  # how long a database is asked whether somebody is still called
+CALLED_S = 1.0  # between two looks whether that one comes
 TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives
 SIP_STATUS = "sip.callStatus"
 SIP_RULE = "sip.ruleID"  # of a dispatch rule, by which only calls come in
@@ -49,7 +51,7 @@ class Presence:
 
     Args:
         answered: the names in the room of those who were there before the agent. A phone among them was picked up.
-        on_human: called once, when the first human is here and, on a phone, has answered.
+        on_human: called with each human who has come and, on a phone, has answered.
         on_microphone: called with each human's audio track and its owner, a phone's once it was answered.
         on_silent: called with each such track when it is gone.
         on_end: called when the room or the last human is gone, with the reason and, if that was earlier, with when.
@@ -79,7 +81,6 @@ class Presence:
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
         self._ringing: set[str] = set()
-        self._anybody_yet = False
         self._absence: _Absence | None = None
         self._explanations: dict[str, asyncio.Future[EndReason | None]] = {}
         self._waiting: asyncio.TimerHandle | None = None
@@ -96,9 +97,14 @@ class Presence:
         people = self._room.remote_participants.values()
         return [one.identity for one in people if one.kind == _Kind.PARTICIPANT_KIND_SIP and one.identity in self._here]
 
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is here."""
+        return not self._here
+
     def is_alone(self, identity: str) -> bool:
-        """Whether nobody else is in the room, phones that ring included."""
-        return all(one.identity == identity for one in self._room.remote_participants.values() if _is_human(one))
+        """Whether nobody but this one is here."""
+        return self._here == {identity}
 
     def explain(self, identity: str, why: asyncio.Future[EndReason | None]) -> None:
         """Should this one leave, `why` tells the reason, and is waited for; None: the usual one."""
@@ -134,9 +140,7 @@ class Presence:
         if isinstance(participant, rtc.RemoteParticipant):
             for publication in participant.track_publications.values():
                 self._listen(publication.track, participant)
-        if not self._anybody_yet:
-            self._anybody_yet = True
-            self._on_human(participant)
+        self._on_human(participant)
 
     def _has_answered(self, participant: rtc.Participant) -> bool:
         """A browser is there once it is in the room, a phone once somebody has picked it up.
@@ -185,19 +189,41 @@ class Presence:
         self._journal.put(fail)
 
     def _end_if_deserted(self, left_at: datetime | None = None) -> None:
-        """End the call if all who were here are gone, unless a phone rings: it may be picked up.
+        """End the call if all who were here are gone, unless a phone rings or is to be called: it may be picked up.
 
         Should the last of them have left just now, the call was over at that very moment.
         """
         absence = self._absence
         if absence is None or any(_is_human(one) for one in self._room.remote_participants.values()):
             return
-        if not absence.may_return:
-            self._on_end(absence.reason, left_at)
-            return
         self._stop_waiting()
+        if not absence.may_return:
+            self._end_unless_called(absence.reason, left_at)
+            return
         loop = asyncio.get_running_loop()
-        self._waiting = loop.call_later(REJOIN_S, self._on_end, absence.reason, absence.since)
+        self._waiting = loop.call_later(REJOIN_S, self._end_unless_called, absence.reason, absence.since)
+
+    def _end_unless_called(self, reason: EndReason, at: datetime | None) -> None:
+        """End the call, or look again soon if the database knows of a phone that has not come yet.
+
+        While it is away nobody is called.
+        """
+        loop = asyncio.get_running_loop()
+        unanswered = loop.call_later(ASKED_S, self._end_deserted, reason, at)
+
+        async def ask(store: CallStore) -> None:
+            is_awaited = await store.awaits_phone(self._call_id)
+            unanswered.cancel()
+            if not is_awaited:
+                self._end_deserted(reason, at)
+            elif self._absence is not None:
+                self._waiting = loop.call_later(CALLED_S, self._end_if_deserted)
+
+        self._journal.put(ask)
+
+    def _end_deserted(self, reason: EndReason, at: datetime | None) -> None:
+        if self._absence is not None:  # else somebody has come just now
+            self._on_end(reason, at)
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:

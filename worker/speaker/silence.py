@@ -19,7 +19,7 @@ class Silence:
         language: in which the agent asks.
         reminder_s: seconds of quiet until it asks.
         timeout_s: seconds of quiet, the question not counted, until it says goodbye.
-        is_expected: whether the people are quiet because they wait for the agent.
+        is_expected: whether the people are quiet because they wait for the agent, or are yet to come.
     """
 
     def __init__(

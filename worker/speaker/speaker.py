@@ -44,7 +44,8 @@ class SessionEnded(Exception):
 class Surroundings:
     """What a speaker needs of the room's half of its call.
 
-    `may_speak` is asked before every piece of sound; `on_played` gets each one that was heard.
+    `may_speak` is asked before every piece of sound; `on_played` gets each one that was heard. `is_deserted` tells
+    whether nobody is there at the moment.
     """
 
     room: rtc.Room
@@ -56,6 +57,7 @@ class Surroundings:
     clock: Clock
     call_id: str
     may_speak: Callable[[], bool]
+    is_deserted: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
     on_hang_up: Callable[[], None]
     on_hang_up_taken_back: Callable[[], None]
@@ -100,7 +102,7 @@ class Speaker:
             self._language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
-            is_expected=lambda: self._agent.is_transferring,
+            is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
         )
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
