@@ -28,7 +28,7 @@ LONGEST_S = 5.0  # between two looks while the storage or the database is away
 
 
 class Uploads:
-    """Looks into the folder of this worker's recordings, from the worker's start until it has told its calls to end."""
+    """Looks into the folder of this worker's recordings, from the worker's start until its last call has ended."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.recordings_dir
