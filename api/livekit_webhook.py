@@ -4,6 +4,7 @@ from aiohttp import web
 from livekit import api
 
 from api.routing import DATABASE, ROOMS, SETTINGS
+from calls import egress
 from calls.errors import NotFound, Unauthorized
 from calls.leases import has_agent
 from calls.reading import read_participants
@@ -18,8 +19,15 @@ async def receive(request: web.Request) -> web.Response:
     """Check that LiveKit signed it, look at the room, and write down what is found there."""
     event = _genuine(await request.read(), request)
     room = event.room.name
-    if room.startswith(PREFIX):
-        if event.event in _PRESENCE and event.participant.kind == api.ParticipantInfo.Kind.STANDARD:
+    if event.event.startswith("egress_"):
+        # No hint, but all that there is to be known of it, and it is settled only once.
+        async with request.app[DATABASE].writing() as conn:
+            await egress.note(conn, event.egress_info)
+    elif room.startswith(PREFIX):
+        if event.event == "room_started" and request.app[SETTINGS].recorder == "egress":
+            async with request.app[DATABASE].writing() as conn:
+                await egress.ask_if_due(conn, room.removeprefix(PREFIX))
+        elif event.event in _PRESENCE and event.participant.kind == api.ParticipantInfo.Kind.STANDARD:
             await _look_for(request, room, event.participant.identity)
         elif event.event == "room_finished":
             await _look_at_end(request, room)

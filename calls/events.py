@@ -44,6 +44,8 @@ class EventKind(StrEnum):
     PART_FAILED = "part.failed"
     DATABASE_BACK = "database.back"
 
+    RECORDING_STARTED = "recording.started"
+    RECORDING_INTERRUPTED = "recording.interrupted"
     RECORDING_STORED = "recording.stored"
     RECORDING_DAMAGED = "recording.damaged"
     RECORDING_INCOMPLETE = "recording.incomplete"

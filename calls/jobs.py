@@ -149,6 +149,15 @@ async def start(conn: AsyncConnection, which: sa.Select[tuple[int]]) -> None:
         mark(conn, JOBS)
 
 
+async def hurry(conn: AsyncConnection, call_id: str, kinds: Sequence[str]) -> None:
+    """Let the call's jobs of these kinds that wait for a later time run now: what they wait for may have come."""
+    at = moment(conn)
+    later = (jobs.c.call_id == call_id, jobs.c.kind.in_(kinds), jobs.c.state == _WAITING)
+    due = (jobs.c.run_at > at, jobs.c.run_at < NEVER)
+    if (await conn.execute(sa.update(jobs).where(*later, *due).values(run_at=at))).rowcount:
+        mark(conn, JOBS)
+
+
 async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[str, int]:
     """A tenant's jobs on a queue, as far as they are kept: waiting, active, completed, failed (dead ones included)."""
     rows = await conn.execute(

@@ -353,6 +353,22 @@ recording_pieces = sa.Table(
     sa.Column("state", sa.String(8), nullable=False),  # local | stored | added | joined | removed | kept
 )
 
+# A file that LiveKit Egress records, or was asked for: one at a time of a call.
+egresses = sa.Table(
+    "egresses",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _call(),
+    sa.Column("egress_id", sa.String(40)),  # LiveKit's name for it, once that is known
+    sa.Column("status", sa.String(8), nullable=False),  # an EgressStatus
+    sa.Column("key", sa.Text, nullable=False),  # of its file in the storage
+    sa.Column("asked_at", UtcDateTime, nullable=False, default=_now),
+    sa.Column("started_at", UtcDateTime),  # when its file begins
+    sa.Column("error", sa.Text),
+    sa.Index("ix_egresses_call_id", "call_id", "asked_at"),
+    sa.Index("ix_egresses_open", "call_id", unique=True, **_where("status IN ('asked', 'running')")),
+)
+
 _waiting, _active = _where("state = 'waiting'"), _where("state = 'active'")
 _unfinished = _where("state IN ('waiting', 'active')")
 

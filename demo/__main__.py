@@ -19,8 +19,8 @@ DONE_WITHIN_S = 180
 AGENT = {
     "name": "Restaurant",
     "system_prompt": (
-        "You are on the phone for the restaurant Blue Door. You take the name, the number of people and the time of a "
-        "booking. Answer in one short sentence of at most ten words."
+        "You are a friendly receptionist of the restaurant Blue Door. You take the name, the number of people and the "
+        "time of a booking. Reply with one short sentence."
     ),
     "first_message": "Hello, this is the restaurant Blue Door. How can I help you?",
     "post_call": {
@@ -31,7 +31,7 @@ AGENT = {
                 "type": "object",
                 "properties": {
                     "caller_name": {"type": "string", "description": "The name that the caller gives"},
-                    "people": {"type": "integer", "description": "For how many people the table is"},
+                    "people": {"type": "integer", "description": "Number of people"},
                     "time": {"type": "string", "description": "The day and time of the booking"},
                 },
                 "required": ["caller_name", "people", "time"],

@@ -12,13 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from local.bodies import body_of
 from local.errors import Refused
 from local.judging import is_valid, problem_of
+from local.language import Language
 from local.models import loaded
+from local.prose import with_answers
 from local.schemas import Schema, bounded, in_words
+from local.spoken import LONGEST, SpokenReply
 from local.tools import called_tool
 
 HTTP: web.AppKey[ClientSession] = web.AppKey("http")
 
 _LONGEST_REPLY = 160  # tokens; what is spoken should be short, and the tiny model does not stop by itself
+_LONGEST_SENTENCE = 60
 _LONGEST_DOCUMENT = 1500
 _ATTEMPTS = 3
 
@@ -73,6 +77,12 @@ class ChatRequest(BaseModel):
             raise Refused(f"{name}: {problem}.", param=name)
         return schema
 
+    @property
+    def is_conversation(self) -> bool:
+        """Whether somebody listens to the answer: it is plain text, wanted at once, and of no length in particular."""
+        plain = self.response_format is None or self.response_format.type == "text"
+        return self.stream and plain and self.most_tokens is None
+
     def plain_messages(self) -> list[Message]:
         """Messages with roles and contents that the templates of small models know."""
         return [_plain(message) for message in self.messages]
@@ -93,7 +103,7 @@ async def list_models(request: web.Request) -> web.Response:
 async def chat(request: web.Request) -> web.StreamResponse:
     wanted = await body_of(request, ChatRequest)
     schema, models = wanted.schema_wanted, await loaded(request)
-    llama = _Llama(request.app[HTTP], models.language.url)
+    llama = _Llama(request.app[HTTP], models.language)
     if schema is not None:
         document, usage = await llama.document(wanted.plain_messages(), schema, wanted.most_tokens)
         return await _whole(request, wanted, {"role": "assistant", "content": document}, "stop", usage)
@@ -101,14 +111,17 @@ async def chat(request: web.Request) -> web.StreamResponse:
         call = await called_tool(llama.fitting, wanted.plain_messages(), wanted.tools, wanted.tool_choice)
         if call is not None:
             return await _whole(request, wanted, _tool_message(*call), "tool_calls", None)
-    return await _relay(request, llama, _for_llama(wanted, native_tools=models.language.has_tools))
+    body = _for_llama(wanted, models.language)
+    if models.language.is_tiny and wanted.is_conversation:
+        return await _speak(request, wanted, llama, body)
+    return await _relay(request, llama, body)
 
 
 class _Llama:
     """The questions that we ask of llama.cpp ourselves."""
 
-    def __init__(self, http: ClientSession, url: str) -> None:
-        self.http, self.url = http, url + "/v1/chat/completions"
+    def __init__(self, http: ClientSession, language: Language) -> None:
+        self.http, self.url, self._language = http, language.url + "/v1/chat/completions", language
 
     async def fitting(self, messages: list[Message], schema: Schema, most_tokens: int) -> dict[str, Any]:
         document, _ = await self.document(messages, schema, most_tokens, told=True)
@@ -119,10 +132,15 @@ class _Llama:
         self, messages: list[Message], schema: Schema, most_tokens: int | None, *, told: bool = False
     ) -> tuple[str, dict[str, int] | None]:
         """JSON text that is valid for the schema, and the tokens used. Unless `told`, the fields are told in words."""
+        known = bounded(schema)
+        if not told:
+            messages, asked = _with_fields(messages, known), messages
+            if self._language.is_tiny:
+                known = bounded(await with_answers(self._answer, asked, schema))
         body = {
-            "messages": messages if told else _with_fields(messages, schema),
+            "messages": messages,
             "max_tokens": most_tokens or _LONGEST_DOCUMENT,
-            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": bounded(schema)}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": known}},
         }
         for attempt in range(_ATTEMPTS):
             answer = await self._ask({**body, "temperature": 0.4 * attempt, "seed": attempt})
@@ -135,6 +153,11 @@ class _Llama:
                 raise Refused(f"{name}: expected one that can judge an answer in seconds.", param=name) from error
         message = f"The model gave no answer that fits the schema, {_ATTEMPTS} times (or max_tokens is too low)."
         raise Refused(message, status=500, code="schema_not_met")
+
+    async def _answer(self, messages: list[Message]) -> str:
+        body = {"messages": messages, "max_tokens": _LONGEST_SENTENCE, **self._language.decoding}
+        answer = await self._ask(body)
+        return str(answer["choices"][0]["message"]["content"])
 
     async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         async with self.http.post(self.url, json=body) as answer:
@@ -175,11 +198,11 @@ def _tool_message(name: str, arguments: dict[str, Any]) -> Message:
     return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
-def _for_llama(wanted: ChatRequest, *, native_tools: bool) -> dict[str, Any]:
+def _for_llama(wanted: ChatRequest, language: Language) -> dict[str, Any]:
     body = wanted.model_dump(exclude_none=True, exclude={"max_completion_tokens", "n"})
     body["max_tokens"] = wanted.most_tokens or (_LONGEST_REPLY if wanted.stream else _LONGEST_DOCUMENT)
-    body.setdefault("repeat_penalty", 1.1)
-    if not native_tools:
+    body = {**language.decoding, **body}
+    if not language.has_tools:
         body["messages"] = wanted.plain_messages()
         for name in ("tools", "tool_choice", "parallel_tool_calls"):
             body.pop(name, None)
@@ -190,23 +213,59 @@ async def _whole(
     request: web.Request, wanted: ChatRequest, message: Message, reason: str, usage: dict[str, int] | None
 ) -> web.StreamResponse:
     """An answer that is complete before it is sent, in the way that the client asked for."""
-    head = {"id": f"chatcmpl-{uuid4().hex[:24]}", "created": int(time.time()), "model": wanted.model}
+    head = _head(wanted)
     used = usage or {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     if not wanted.stream:
         choice = {"index": 0, "message": message, "finish_reason": reason}
         return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": used})
+    response = await _stream(request)
+    await response.write(_event(_chunk(head, message, None)))
+    await _end(response, wanted, head, reason, used)
+    return response
+
+
+async def _speak(request: web.Request, wanted: ChatRequest, llama: _Llama, body: dict[str, Any]) -> web.StreamResponse:
+    """A reply of the tiny model, sentence by sentence; a client that leaves ends the generation."""
+    body = {**body, "max_tokens": LONGEST, "timings_per_token": True}
+    async with llama.http.post(llama.url, json=body) as answer:
+        if not answer.ok:
+            raise _refusal(answer.status, await answer.json())
+        reply, head = SpokenReply(answer.content), _head(wanted)
+        sentences = reply.sentences()
+        first = await anext(sentences)  # without one, the answer is an error, and must not have begun
+        response = await _stream(request)
+        try:
+            await response.write(_event(_chunk(head, {"role": "assistant", "content": first}, None)))
+            async for sentence in sentences:
+                await response.write(_event(_chunk(head, {"content": sentence}, None)))
+            await _end(response, wanted, head, "stop", reply.usage)
+        except ConnectionError:
+            pass  # the agent was interrupted
+        return response
+
+
+def _head(wanted: ChatRequest) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid4().hex[:24]}", "created": int(time.time()), "model": wanted.model}
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": message, "finish_reason": None}]},
-        {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
-    ]
-    if (wanted.stream_options or {}).get("include_usage"):
-        chunks.append({"choices": [], "usage": used})
-    for chunk in chunks:
-        await response.write(_event({**head, "object": "chat.completion.chunk", **chunk}))
-    await response.write(b"data: [DONE]\n\n")
     return response
+
+
+def _chunk(head: dict[str, Any], delta: Message, reason: str | None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return {**head, "object": "chat.completion.chunk", "choices": [choice]}
+
+
+async def _end(
+    response: web.StreamResponse, wanted: ChatRequest, head: dict[str, Any], reason: str, used: dict[str, int]
+) -> None:
+    await response.write(_event(_chunk(head, {}, reason)))
+    if (wanted.stream_options or {}).get("include_usage"):
+        await response.write(_event({**head, "object": "chat.completion.chunk", "choices": [], "usage": used}))
+    await response.write(b"data: [DONE]\n\n")
 
 
 def _event(data: dict[str, Any]) -> bytes:

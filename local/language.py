@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -9,8 +10,12 @@ from urllib.request import Request, urlopen
 import xllamacpp
 
 _CONTEXT_TOKENS = 8192
-_THREADS = 2
+# The other programs of a call need processors too, and threads that compute side by side wait for the slowest of them:
+# on two busy processors, two threads took eight times as long as one.
+_THREADS = max(1, (os.cpu_count() or 1) // 2)
 _WARM_UP_S = 120
+# The likeliest word is the one that makes most sense; only what was just said is not to be said over again.
+_TINY_DECODING = {"temperature": 0, "dry_multiplier": 1, "dry_allowed_length": 5, "dry_penalty_last_n": 256}
 _QUESTIONS_AT_ONCE = 2  # a live call must not wait behind the summary of the last one
 
 
@@ -24,11 +29,17 @@ def default_model() -> Path:
 
 
 class Language:
-    """The running server: `url` is where it listens (loopback, a free port), `name` the file's."""
+    """The running server: `url` is where it listens (loopback, a free port), `name` the file's.
+
+    `is_tiny` says that it is the model that comes along, which needs help that a larger one does not; `decoding` is how
+    its next word is chosen, where a client does not say.
+    """
 
     def __init__(self, file: Path | None) -> None:
         path = file or default_model()
         self.name = path.stem
+        self.is_tiny = file is None
+        self.decoding: dict[str, Any] = _TINY_DECODING if self.is_tiny else {"repeat_penalty": 1.1}
         self._server = xllamacpp.Server(_parameters(path))
         self.url: str = self._server.listening_address
         self.has_tools: bool = bool(self._ask("/props")["chat_template_caps"]["supports_tools"])

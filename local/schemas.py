@@ -7,6 +7,7 @@ Schema = dict[str, Any]
 _LONGEST_TEXT = 400
 _MOST_ITEMS = 6
 _DEEPEST = 3
+_TENTHS = 10
 _PARTS = ("properties", "$defs", "definitions", "patternProperties")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -21,6 +22,8 @@ def bounded(schema: Schema) -> Schema:
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if "string" in kinds and not {"enum", "const", "pattern", "format", "maxLength"} & schema.keys():
         result["maxLength"] = max(_LONGEST_TEXT, schema.get("minLength", 0))
+    if _is_share(schema):
+        result["enum"] = [round(schema["maximum"] - tenth / 10, 1) for tenth in range(_TENTHS + 1)]
     if "array" in kinds and "maxItems" not in schema:
         result["maxItems"] = max(_MOST_ITEMS, schema.get("minItems", 0))
     for key in _PARTS:
@@ -32,6 +35,17 @@ def bounded(schema: Schema) -> Schema:
     if "items" in schema:
         result["items"] = _bounded_part(schema["items"])
     return result
+
+
+def _is_share(schema: Schema) -> bool:
+    """Whether it is a number from 0 to 1 or the like: a grammar knows no bounds of fractions, and tenths will do."""
+    known = {"type", "minimum", "maximum", "description", "title", "default"}
+    return (
+        schema.get("type") == "number"
+        and schema.keys() <= known
+        and isinstance(schema.get("minimum"), int)
+        and schema.get("maximum") == schema["minimum"] + 1
+    )
 
 
 def _bounded_part(part: object) -> object:

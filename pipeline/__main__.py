@@ -16,6 +16,7 @@ from calls.settings import Settings
 from pipeline.admission import admit
 from pipeline.deps import Deps, open_deps
 from pipeline.handlers import HANDLERS, QUEUES, Handler
+from pipeline.recorder import keep_recording
 from pipeline.runner import Run, Runner, process_name
 from pipeline.telephony import keep_trunks
 from pipeline.watch import watch
@@ -41,6 +42,7 @@ async def run(settings: Settings) -> None:
             async with asyncio.TaskGroup() as work:
                 work.create_task(runner(deps).run(stop), name="runner")
                 work.create_task(admit(deps, stop), name="admission")
+                work.create_task(keep_recording(deps, stop), name="recorder")
                 logger.info("pipeline ready")
             await deps.lines.answered(settings.ring_timeout_s + LATE_S)
             quiet.set()

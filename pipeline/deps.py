@@ -11,6 +11,7 @@ from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.storage import Storage
 from pipeline.bridge import Bridge
+from pipeline.egress import Egress
 from pipeline.lines import Lines
 from pipeline.llm import Llm
 
@@ -24,6 +25,7 @@ class Deps:
     keyring: Keyring
     rooms: Rooms
     bridge: Bridge
+    egress: Egress
     lines: Lines
     storage: Storage
     llm: Llm
@@ -48,7 +50,8 @@ async def connect(settings: Settings, db: Database, keyring: Keyring) -> AsyncIt
     async with (
         Rooms.connect(settings) as rooms,
         Bridge.connect(settings) as bridge,
+        Egress.connect(settings) as egress,
         Lines.open() as lines,
         Llm.connect(settings) as llm,
     ):
-        yield Deps(settings, db, keyring, rooms, bridge, lines, Storage(settings), llm)
+        yield Deps(settings, db, keyring, rooms, bridge, egress, lines, Storage(settings), llm)

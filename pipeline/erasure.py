@@ -5,6 +5,7 @@ import logging
 from calls import erasure
 from calls.errors import StorageAway
 from calls.jobs import Job
+from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
 
@@ -21,8 +22,11 @@ async def run(job: Job, deps: Deps) -> Fate:
         call = await erasure.sweep(conn, call_id)
         if await erasure.is_worked_on(conn, call_id):
             return Wait(AGAIN_S)
-        keys = await erasure.recording_to_remove(conn, call)
     if call.recording_erased_at is not None:
+        if not await recorder.end(deps, call):
+            return Wait(AGAIN_S)
+        async with deps.db.reading() as conn:
+            keys = await erasure.files_to_remove(conn, call)
         try:
             for key in keys:
                 await deps.storage.delete(key)

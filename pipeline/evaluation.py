@@ -7,12 +7,9 @@ import prompts
 from calls.post_call import EvaluationSection
 from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 
-OVERALL = {
-    "reasoning": {"type": "string"},
-    "passed": {"type": "boolean"},
-    "score": {"type": "number", "minimum": 0, "maximum": 1},
-}
-VERDICT = {"reasoning": {"type": "string"}, "passed": {"type": "boolean"}}
+SCORE = {"type": "number", "minimum": 0, "maximum": 1, "description": "0: met nothing of it, 1: met all of it"}
+
+LONGEST_QUESTION = 300  # characters; a longer yardstick is read in the instructions alone
 
 _NUMBER = re.compile(r"(?:^|(?<=[\s(,;:]))\(?(\d{1,2})[.)]\s*(?=[^\s\d])", re.MULTILINE)
 
@@ -29,7 +26,9 @@ async def evaluate(llm: Llm, section: EvaluationSection, conversation: Conversat
         listed = "\n".join(f"{number}. {point}" for number, point in zip(numbers, points, strict=True))
         values["points"], _ = prompts.render(prompts.load("evaluation_points"), {"points": f"{listed}\n"})
     instructions, _ = prompts.render(prompts.load("evaluation"), values)
-    answer = await llm.ask(Question(instructions, Form("evaluation", _schema(numbers), strict=True)), conversation)
+    answer = await llm.ask(
+        Question(instructions, Form("evaluation", _schema(section.yardstick, points), strict=True)), conversation
+    )
     if not answer.value["reasoning"].strip():
         raise LlmFailed("The model gave no reasoning.")
     if points:
@@ -54,10 +53,19 @@ def numbered_points(rubric: str) -> list[str]:
     return points if all(points) else []
 
 
-def _schema(numbers: list[str]) -> dict[str, Any]:
+def _schema(yardstick: str, points: list[str]) -> dict[str, Any]:
     # By number, not in a list: a server that decodes by the schema then leaves none out.
-    verdicts = {"criteria": _object({number: _object(VERDICT) for number in numbers})} if numbers else {}
-    return _object({**verdicts, **OVERALL})
+    by_number = {str(number): _object(_verdict(point)) for number, point in enumerate(points, 1)}
+    verdicts = {"criteria": _object(by_number)} if points else {}
+    overall = "How well did the agent do?" if points else yardstick
+    return _object({**verdicts, **_verdict(overall), "score": SCORE})
+
+
+def _verdict(yardstick: str) -> dict[str, Any]:
+    # What stands beside a field is what small models read.
+    question = yardstick if yardstick.endswith("?") else f"How well did the agent do by this: {yardstick.rstrip('.')}?"
+    reasoning = {"type": "string", "description": question} if len(question) <= LONGEST_QUESTION else {"type": "string"}
+    return {"reasoning": reasoning, "passed": {"type": "boolean"}}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

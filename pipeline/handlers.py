@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import batches, dial, erasure, opening, post_call, recording, webhooks
+from pipeline import batches, dial, erasure, opening, post_call, recorder, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -23,6 +23,7 @@ class Handler:
 
 HANDLERS: dict[str, Handler] = {
     "post_call": Handler(post_call.run, post_call.give_up),
+    "record": Handler(recorder.run),
     "store_recording": Handler(recording.run, recording.give_up),
     "open_room": Handler(opening.run, opening.give_up),
     "dial": Handler(dial.run, dial.give_up),
@@ -37,6 +38,7 @@ QUEUES: dict[str, int] = {
     "dial": 50,
     "batches": 2,
     "post_call": 8,
+    "egress": 20,
     "recording": 4,
     "webhooks": 100,
     "erasure": 4,

@@ -26,10 +26,14 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Sound:
-    """A stereo file, open for reading, that begins at so many milliseconds of the call."""
+    """A stereo file, open for reading, that begins at so many milliseconds of the call; what is before it is left out.
+
+    The agent is on the right as in a recording, or on the left.
+    """
 
     starts_at_ms: int
     file: BinaryIO
+    agent_left: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,11 @@ def _samples(sounds: Sequence[Sound], rate: int, damaged: list[Sound]) -> Iterat
     ends = [*starts[1:], None]
     written = 0
     for sound, start, end in zip(sounds, starts, ends, strict=True):
+        early = max(-start, 0)
         try:
-            for chunk in _decoded(sound.file, rate):
+            for decoded in _decoded(sound.file, rate):
+                chunk = decoded[early:, ::-1] if sound.agent_left else decoded[early:]
+                early = max(early - len(decoded), 0)
                 while written < start:
                     silence = np.zeros((min(start - written, rate), 2), np.int16)
                     yield silence

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import egress
 from calls.jobs import Job
 from calls.reading import read_participants
 from calls.rooms import EMPTY_TIMEOUT_S
@@ -32,6 +33,8 @@ async def run(job: Job, deps: Deps) -> Fate:
         first = 1 + sa.func.coalesce(agents, 0)
         asked = {"dispatches": sa.case((calls.c.dispatches == 0, first), else_=calls.c.dispatches)}
         opened = await conn.execute(sa.update(calls).where(*waiting).values(asked))
+        if deps.settings.recorder == "egress":
+            await egress.ask_if_due(conn, call_id)
     if not opened.rowcount:  # it was ended meanwhile
         await deps.rooms.delete_room(call.room_name)
     return Done()

@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import pieces, webhooks
+from calls import egress, pieces, webhooks
 from calls.clock import moment
 from calls.errors import StorageAway
 from calls.events import EventKind
@@ -20,6 +20,7 @@ from calls.pieces import Piece, PieceState
 from calls.post_call import RecordingFormat
 from calls.store import CallStore
 from calls.tables import recordings
+from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate, Wait
 from pipeline.joining import Sound, is_playable, join
@@ -44,11 +45,14 @@ async def run(job: Job, deps: Deps) -> Fate:
     async with deps.db.reading() as conn:
         row = (await conn.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one_or_none()
         found = await pieces.of_call(conn, call_id)
+        asked_for = await egress.read(conn, call_id)
         age_s = (moment(conn) - job.created_at).total_seconds()
     if row is None:
         return Done()
     soon = Wait(min(max(age_s / 4, SHORTEST_S), LONGEST_S))
     try:
+        if asked_for or (deps.settings.recorder == "egress" and not found):
+            return await _take_from_egress(job, deps, row)
         if age_s < _patience_s(found):
             return soon
         for piece in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
@@ -130,28 +134,60 @@ async def _join(
     deps: Deps, here: Sequence[Piece], key: str, file_format: RecordingFormat
 ) -> tuple[dict[str, Any], list[Piece]]:
     """What there is to say of the file that is now under `key`, nothing if none is; and what is damaged."""
-    folder = deps.settings.state_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as files:
-
-        def nameless() -> BinaryIO:
-            """A file on this disk that is gone with this process, however that ends."""
-            return files.enter_context(TemporaryFile(dir=folder))
-
-        sounds = [Sound(piece.starts_at_ms, nameless()) for piece in here]
+    with _new_files(deps) as new_file:
+        sounds = [Sound(piece.starts_at_ms, new_file()) for piece in here]
         for piece, sound in zip(here, sounds, strict=True):
             try:
                 await deps.storage.fetch(piece.key, sound.file)
             except FileNotFoundError:
                 log.warning("a piece of a recording is gone from the storage", extra={"key": piece.key})
-        file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, nameless(), file_format)
-        damaged = [piece for piece, sound in zip(here, sounds, strict=True) if sound in broken]
-        if not duration_ms:
-            return {}, damaged
-        size_bytes = _size(file)
-        file.seek(0)
-        await deps.storage.put_file(key, file)
-        return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, damaged
+        made, broken = await _store(deps, sounds, new_file(), key, file_format)
+        return made, [piece for piece, sound in zip(here, sounds, strict=True) if sound in broken]
+
+
+async def _take_from_egress(job: Job, deps: Deps, row: sa.Row[Any]) -> Fate:
+    """The same for a call that LiveKit Egress recorded, which leaves its files in the storage itself."""
+    call_id = str(job.call_id)
+    async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
+    if row.status == "pending":
+        if not await recorder.end(deps, call):
+            return Wait(recorder.AGAIN_S)
+        key = pieces.recording_key(str(job.tenant_id), call_id, row.format)
+        with _new_files(deps) as new_file:
+            sounds = await recorder.fetch(deps, call, new_file)
+            if not sounds:
+                return Fail(await recorder.why_nothing(deps, call))
+            made, broken = await _store(deps, sounds, new_file(), key, row.format)
+        if not made:
+            return Fail("It could not be decoded.")
+        async with deps.db.writing() as conn:
+            await _announce(conn, call_id, made)
+            files = [f"{sound.starts_at_ms} ms" for sound in broken]
+            await _warn(conn, call_id, EventKind.RECORDING_DAMAGED, files)
+    await recorder.remove(deps, call)
+    return Done()
+
+
+@contextmanager
+def _new_files(deps: Deps) -> Iterator[Callable[[], BinaryIO]]:
+    """What makes files on this disk, without a name: they are gone with this process, however that ends."""
+    folder = deps.settings.state_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        yield lambda: files.enter_context(TemporaryFile(dir=folder))
+
+
+async def _store(
+    deps: Deps, sounds: Sequence[Sound], target: BinaryIO, key: str, file_format: RecordingFormat
+) -> tuple[dict[str, Any], list[Sound]]:
+    file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, target, file_format)
+    if not duration_ms:
+        return {}, broken
+    size_bytes = _size(file)
+    file.seek(0)
+    await deps.storage.put_file(key, file)
+    return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, broken
 
 
 async def _announce(conn: AsyncConnection, call_id: str, made: dict[str, Any]) -> None:
@@ -203,7 +239,8 @@ def _whole(
     begun = [sound for sound in sounds if _duration_ms(sound.file) is not None or _size(sound.file) > HEADERS]
     if not begun:
         return target, 0, []
-    if file_format == "ogg" and len(begun) == 1 and begun[0].starts_at_ms <= AT_ONCE_MS:
+    of_worker = not begun[0].agent_left and 0 <= begun[0].starts_at_ms <= AT_ONCE_MS
+    if file_format == "ogg" and len(begun) == 1 and of_worker:
         duration_ms = _duration_ms(begun[0].file)
         if duration_ms is not None and is_playable(begun[0].file):
             return begun[0].file, duration_ms, []

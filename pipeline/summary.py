@@ -7,7 +7,7 @@ from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 SCHEMA = {
     "type": "object",
     "properties": {
-        "summary": {"type": "string"},
+        "summary": {"type": "string", "description": "Why did the caller call, and what was said and agreed?"},
         "sentiment": {"type": "string", "enum": ["positive", "neutral", "negative"]},
     },
     "required": ["summary", "sentiment"],

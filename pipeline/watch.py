@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from livekit.protocol.models import ParticipantInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import admission, inbound
+from calls import admission, egress, inbound
 from calls.clock import moment
 from calls.database import Database
 from calls.errors import CallroomError, DatabaseAway, Unavailable
@@ -110,6 +110,7 @@ class Watcher:
         self._db = db
         self._rooms = rooms
         self._limits = Limits.of(settings)
+        self._records = settings.recorder == "egress"
         self._price_micros = price_micros(settings, "pstn")
         self._patience = Patience(GAP_S)
         self._livekit_answers = True
@@ -305,6 +306,8 @@ class Watcher:
             return
         async with self._db.writing() as conn:
             call_id = await inbound.receive(conn, incoming, self._price_micros)
+            if call_id is not None and self._records:
+                await egress.ask_if_due(conn, call_id)
         if call_id is None:
             await self._rooms.delete_room(name)
 

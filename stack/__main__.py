@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from stack import state
 from stack.foreground import StackFailed, run
 from stack.programs import missing_for_phones, ports_in_use, programs
+from stack.running_model import RunningModel, running_model
 from stack.settings import ROOT, StackSettings
 
 
@@ -28,12 +29,19 @@ def main() -> str | None:
 
 
 def _run(settings: StackSettings) -> str | None:
+    found = running_model(settings)
+    if settings.seeks_model:
+        print(_language_model(found), flush=True)
+    if found is not None:
+        settings = settings.model_copy(update={"llm_url": found.url, "llm_model": found.name})
     keys = state.livekit_keys(settings.folder)
     missing = missing_for_phones(settings)
     wanted = programs(settings, state.write_configs(settings, keys, phones=missing is None))
     if problems := ports_in_use(wanted):
         return "\n".join(problems)
     environment = state.process_environment(settings, keys)
+    if found is not None:
+        found.load()
     print(f"Starting {', '.join(program.name for program in wanted)}", flush=True)
 
     def when_ready() -> None:
@@ -54,6 +62,14 @@ def _run(settings: StackSettings) -> str | None:
         return str(error)
     print("Stopped.")
     return None
+
+
+def _language_model(found: RunningModel | None) -> str:
+    if found is None:
+        return (
+            "Language model: the tiny one that comes along. Ollama or LM Studio, if one runs here, brings a better one."
+        )
+    return f"Language model: {found.name} of {found.server} at {found.url}, which was found running."
 
 
 def _phones(settings: StackSettings, missing: str | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from calls.settings import Settings
+from calls.settings import Settings, WebUrl
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +18,9 @@ class StackSettings(Settings):
     livekit_tcp_port: int = Field(7881, ge=1, le=65535)
     livekit_udp_port: int = Field(7882, ge=1, le=65535)
     local_port: int = Field(8088, ge=1, le=65535)
+    local_llm: Path | None = None
+    ollama_url: WebUrl = "http://127.0.0.1:11434/v1"
+    lm_studio_url: WebUrl = "http://127.0.0.1:1234/v1"
     redis_port: int = Field(7883, ge=1, le=65535)  # a Redis of our own: at 6379 is often somebody else's
     sip_bin: str | None = None  # None: the livekit-sip on the PATH; empty: no phones
     sip_port: int = Field(5060, ge=1, le=65535)
@@ -57,6 +60,11 @@ class StackSettings(Settings):
     @property
     def local_url(self) -> str:
         return f"http://127.0.0.1:{self.local_port}"
+
+    @property
+    def seeks_model(self) -> bool:
+        """Whether nobody chose a language model: neither a server nor a file."""
+        return "CALLROOM_LLM_URL" in self.local_services and self.local_llm is None
 
     @property
     def local_services(self) -> dict[str, str]:

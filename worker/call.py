@@ -348,7 +348,7 @@ class Call:
         started_at = self._row.started_at or self._clock.moment()
         self._clock.start(started_at)
         self._journal.put(self._start)
-        if "recording" in PostCall.stored(self._row.post_call).on:
+        if self._settings.recorder == "worker" and "recording" in PostCall.stored(self._row.post_call).on:
             starts_at_s = self._clock.now()
             piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
             path = self._settings.recordings_dir / piece.name

@@ -4,6 +4,7 @@ import asyncio
 
 from livekit.agents import JobContext
 
+from calls import egress
 from calls.database import Database
 from calls.errors import Unavailable
 from calls.inbound import Incoming, find_incoming, receive
@@ -29,7 +30,10 @@ async def take_in(context: JobContext, settings: Settings, database: Database, p
 
         async def write() -> str | None:
             async with database.writing() as connection:
-                return await receive(connection, incoming, price_micros(settings, "pstn"))
+                received = await receive(connection, incoming, price_micros(settings, "pstn"))
+                if received is not None and settings.recorder == "egress":
+                    await egress.ask_if_due(connection, received)
+                return received
 
         call_id = await persistence.persist(write)
         if call_id is None:

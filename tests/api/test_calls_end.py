@@ -122,12 +122,18 @@ async def failed(api: Api) -> bool:
     return bool((await api.get("/v1/calls?status=failed")).body["total"])
 
 
+async def asked_for_egress(api: Api) -> bool:
+    async with api.database.reading() as conn:
+        return bool(await conn.scalar(sa.select(sa.exists().where(jobs.c.kind == "record"))))
+
+
 async def test_livekits_own_webhooks_are_understood(settings: MakeSettings, until: Until, tmp_path: Path):
     port = free_port()
     with LiveKitServer(tmp_path, webhook_url=f"http://127.0.0.1:{port}/livekit/webhook") as server:
-        async for api in run_api(settings(livekit_url=server.url, api_port=port)):
+        async for api in run_api(settings(livekit_url=server.url, api_port=port, recorder="egress")):
             agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
-            call_id = await create(api, agent)
+            call_id = await create(api, agent, post_call={"recording": {"enabled": True}})
+            await until(partial(asked_for_egress, api))
             async with Rooms.connect(api.settings) as rooms:
                 await rooms.delete_room(f"call_{call_id}")
 

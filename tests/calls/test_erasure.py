@@ -22,6 +22,7 @@ from calls.tables import (
     call_events,
     calls,
     deliveries,
+    egresses,
     idempotency_keys,
     jobs,
     metadata,
@@ -44,7 +45,18 @@ NOT_OF_A_CALL = {
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "batches",  # but for its answer, which has a test of its own
 }
-OF_A_CALL = (calls, participants, segments, call_events, results, recordings, jobs, deliveries, idempotency_keys)
+OF_A_CALL = (
+    calls,
+    participants,
+    segments,
+    call_events,
+    results,
+    recordings,
+    egresses,
+    jobs,
+    deliveries,
+    idempotency_keys,
+)
 # Columns of these that say nothing of what was said or who was there: ids, and words of ours.
 KEPT = {
     "calls": {"room_name", "status", "end_reason", "intelligence_status", "primary_transport", "batch_id"},
@@ -52,13 +64,14 @@ KEPT = {
     "segments": {"speaker"},
     "results": {"stage"},
     "recordings": {"status", "format"},
+    "egresses": {"status"},
     "deliveries": {"event", "status"},
     "call_events": {"level", "kind", "source"},
     "jobs": {"queue", "kind", "state", "ordering_key", "lane", "dedup", "worker", "token"},
     "idempotency_keys": {"key", "scope", "body_hash"},
 }
-# The recording's row goes once its file is removed: that is the job's.
-BY_THE_JOB = {"recordings"}
+# The recording's rows go once its files are removed: that is the job's.
+BY_THE_JOB = {"recordings", "egresses"}
 
 
 def marked(table: sa.Table) -> dict[str, Any]:
@@ -80,6 +93,8 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         await connection.execute(
             sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
         )
+        asked_for = {"id": call.id, "call_id": call.id, "status": "ended", "key": MARK}
+        await connection.execute(sa.insert(egresses).values(asked_for))
         answer = {"body": {"id": call.id, "participants": [{"identity": MARK, "access": {"token": MARK}}]}}
         kept = {"tenant_id": DEFAULT_TENANT, "key": call.id, "scope": "/v1/calls", "body_hash": "h", "answer": answer}
         created_at = (await CallStore(connection).get(None, call.id)).created_at
@@ -172,7 +187,7 @@ async def test_the_transcript_goes_with_what_was_made_of_it_and_the_people_stay(
         await erase(connection, call_id, {Part.TRANSCRIPT})
         waiting = sa.select(jobs.c.kind).where(jobs.c.state == "waiting")
         assert set(await connection.scalars(waiting)) == {"store_recording", "erase"}
-    assert await found(database, MARK) == {"calls", "participants", "recordings", "idempotency_keys"}
+    assert await found(database, MARK) == {"calls", "participants", "idempotency_keys"} | BY_THE_JOB
     after = await row(database, call_id)
     assert (after.erased_at, after.recording_erased_at) == (None, None)
 

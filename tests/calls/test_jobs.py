@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.database import Database
-from calls.jobs import LANE_WIDTH, Job, JobQueue, JobState, count_jobs, enqueue
+from calls.jobs import LANE_WIDTH, NEVER, Job, JobQueue, JobState, count_jobs, enqueue, hurry
 from calls.tables import jobs
 from tests.conftest import PATIENCE_S, now
 
@@ -85,6 +85,16 @@ async def test_a_job_for_later_is_not_claimed_and_its_time_is_told(database, que
     assert next_s is not None
     assert 20 < next_s <= 30
     assert await queue.claim("work", 10) == []
+
+
+async def test_a_job_that_waits_for_a_time_is_hurried_and_one_that_waits_for_its_start_is_not(database, queue):
+    later = now() + timedelta(hours=1)
+    for number, (call_id, run_at) in enumerate([("mine", later), ("mine", NEVER), ("another", later)]):
+        await add(database, number, call_id=call_id, run_at=run_at)
+    async with database.writing() as connection:
+        await hurry(connection, "mine", ("task",))
+        await hurry(connection, "another", ("another task",))
+    assert numbers(await queue.claim("work", 10)) == [0]
 
 
 async def test_what_is_deduplicated_is_added_once_while_it_is_unfinished(database, queue):

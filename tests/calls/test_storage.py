@@ -42,13 +42,16 @@ def parts(link: str) -> tuple[str, str, str]:
     return url.path.removeprefix("/v1/recordings/"), query["expires"][0], query["signature"][0]
 
 
-async def test_a_file_is_kept_replaced_and_deleted_in_a_folder(folder, recording):
+async def test_a_file_is_kept_replaced_and_deleted_in_a_folder(folder, recording, tmp_path):
     assert not await folder.exists(KEY)
     for content in (b"first", b"second"):
         recording.write_bytes(content)
         await folder.put_file(KEY, recording)
     assert await folder.exists(KEY)
     assert folder.file(KEY).read_bytes() == b"second"
+    with (tmp_path / "fetched").open("wb") as fetched:
+        await folder.fetch(KEY, fetched)
+    assert (tmp_path / "fetched").read_bytes() == b"second"
     await folder.delete(KEY)
     await folder.delete(KEY)
     assert folder.file(KEY) is None

@@ -75,7 +75,10 @@ def segments(shown: Json) -> Iterator[Json]:
     yield from sorted(final, key=lambda segment: segment["sequence"])
 
 
-async def test_a_spoken_call_is_transcribed_recorded_and_analysed(client: Client, tmp_path: Path) -> None:
+async def test_a_spoken_call_is_transcribed_recorded_and_analysed(
+    client: Client, whole_stack: WholeStack, tmp_path: Path
+) -> None:
+    assert f"Language model: scripted of Ollama at {whole_stack.providers.url}" in whole_stack.output
     async with call_with_agent(client, post_call=POST_CALL) as (call_id, caller):
         await caller.hear_answer()
         for sentence in SENTENCES[:2]:

@@ -73,6 +73,39 @@ async def test_a_structured_answer_fits_its_schema(client: openai.AsyncOpenAI, *
     assert json.loads(text)["name"] == "Peter Brown"
 
 
+async def test_a_question_in_a_schema_is_answered_in_a_whole_sentence(client: openai.AsyncOpenAI) -> None:
+    judged = {
+        "reason": {"type": "string", "description": "Did the agent book the table for the caller?"},
+        "passed": {"type": "boolean"},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+    }
+    schema: Any = {"type": "object", "properties": judged, "required": list(judged), "additionalProperties": False}
+    answer = await client.chat.completions.create(
+        model="local",
+        messages=[{"role": "system", "content": "Judge the agent."}, {"role": "user", "content": TRANSCRIPT}],
+        response_format={"type": "json_schema", "json_schema": {"name": "judged", "schema": schema}},
+    )
+    value = json.loads(answer.choices[0].message.content or "")
+    jsonschema.validate(value, schema)
+    assert value["reason"].endswith((".", "!", "?"))
+    assert value["score"] in [tenth / 10 for tenth in range(11)]
+
+
+async def test_what_is_spoken_is_short_and_of_whole_sentences(client: openai.AsyncOpenAI) -> None:
+    stream = await client.chat.completions.create(
+        model="local",
+        messages=[{"role": "user", "content": "Tell me a very long story of a king and his castle."}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert said.rstrip().endswith((".", "!", "?"))
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage is not None
+    assert 0 < chunks[-1].usage.completion_tokens < 120
+
+
 async def test_livekits_plugin_gets_a_call_of_the_tool_that_it_requires(local_url: str) -> None:
     @function_tool
     async def end_call(reason: str) -> None:

@@ -1,5 +1,6 @@
 """One recording out of several files, by what is heard in it."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,12 @@ def test_pieces_are_heard_at_their_seconds_of_the_call_with_silence_between(piec
     first, second = sounding(pcm)
     assert first == pytest.approx((0.7, 1.7), abs=0.01)
     assert second == pytest.approx((3.0, 4.5), abs=0.02)
+
+
+def test_what_is_from_before_the_call_is_left_out_and_an_agent_on_the_left_is_heard_on_the_right(piece, joined):
+    swapped = np.ascontiguousarray(np.concatenate([tone(LOW, 1.5), tone(HIGH, 1)])[:, ::-1])
+    pcm = joined(dataclasses.replace(piece(-1500, swapped), agent_left=True), piece(2000, tone(LOW, 1)))
+    assert [heard(pcm, *stretch) for stretch in [(0.05, 0.95), (1.1, 1.9), (2.1, 2.9)]] == [HIGH, None, LOW]
 
 
 def test_silence_within_a_piece_stays_as_long_as_it_was(piece, joined):

@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 from google.protobuf.message import Message
 from livekit import api
+from livekit.api.access_token import Claims
 
 from tests.servers import LiveKitServer, free_port
 
@@ -23,6 +24,7 @@ STATUS = {
     "not_found": 404,
     "permission_denied": 403,
     "resource_exhausted": 429,
+    "unavailable": 503,
     "unauthenticated": 401,
 }
 
@@ -37,10 +39,27 @@ class Fault(Exception):
         self.code, self.message, self.meta = code, message, dict(meta or {})
 
 
-class Proxy:
-    """`own`: the request's type and the function that answers it, by service and method: "livekit.SIP/Create…"."""
+class LostAnswer(Exception):
+    """What was asked for was done, and whoever asked is told nothing."""
 
-    def __init__(self, livekit: LiveKitServer, own: Mapping[str, tuple[type[Message], Method]]) -> None:
+
+def may_call(token: Claims) -> bool:
+    return token.sip is not None and token.sip.call
+
+
+class Proxy:
+    """`own`: the request's type and the function that answers it, by service and method: "livekit.SIP/Create…".
+
+    `may`: whether a token is one with which that may be asked for.
+    """
+
+    def __init__(
+        self,
+        livekit: LiveKitServer,
+        own: Mapping[str, tuple[type[Message], Method]],
+        may: Callable[[Claims], bool] = may_call,
+    ) -> None:
+        self._may = may
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self._behind = livekit.url.replace("ws://", "http://")
@@ -86,12 +105,15 @@ class Proxy:
         except Fault as fault:
             body = {"code": fault.code, "msg": fault.message, "meta": fault.meta}
             return web.json_response(body, status=STATUS[fault.code])
+        except LostAnswer:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
         return web.Response(body=reply.SerializeToString(), content_type="application/protobuf")
 
     def _authorise(self, request: web.Request) -> None:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        grants = self._tokens.verify(token).sip
-        if grants is None or not grants.call:
+        if not self._may(self._tokens.verify(token)):
             raise Fault("permission_denied", "permissions denied")
 
     async def _pass_on(self, request: web.Request, headers: dict[str, str]) -> web.Response:

@@ -72,6 +72,7 @@ class Recorder:
         self._starts_at_s = starts_at_s
         self._on_failure = on_failure
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._complete = False
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
@@ -92,6 +93,7 @@ class Recorder:
     async def close(self) -> Path | None:
         """Write what is left, up to this moment; the finished file, or None if it could not be written."""
         self._arrived.put(_Arrived(self._clock(), None))
+        self._closing.set()
         await asyncio.to_thread(self._thread.join)
         return self._path if self._complete else None
 
@@ -117,11 +119,10 @@ class Recorder:
         waiting: deque[tuple[_Arrived, _Run]] = deque()
         over = False
         while not over:
-            try:
-                arrived = self._arrived.get(timeout=TICK_S)
-            except queue.Empty:
-                now_s = self._clock()
-            else:
+            self._closing.wait(TICK_S)  # to be woken for every frame would cost more than the frame does
+            now_s = self._clock()
+            while not over and not self._arrived.empty():
+                arrived = self._arrived.get()
                 now_s, over = arrived.at_s, arrived.frame is None
                 if arrived.frame is not None:
                     waiting.append((arrived, sources[arrived.source].follow(arrived.at_s, arrived.frame.duration)))
@@ -210,6 +211,7 @@ class _Mix:
     def _reach(self, count: int) -> None:
         missing = count - len(self._pcm)
         if missing > 0:
+            missing = max(missing, RATE)  # seldom, for it copies what is there
             self._pcm = np.concatenate([self._pcm, np.zeros((missing, 2), np.int32)])
 
 
@@ -226,13 +228,13 @@ class _OggOpus:
 
     def write(self, pcm: NDArray[np.int16]) -> None:
         """Append whole blocks of two channels."""
-        for first in range(0, len(pcm), BLOCK):
-            block = pcm[first : first + BLOCK].reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(block, format="s16", layout="stereo")
-            frame.sample_rate = RATE
-            frame.pts = self._written
-            self._written += BLOCK
-            self._container.mux(self._stream.encode(frame))
+        if len(pcm) == 0:
+            return
+        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="stereo")
+        frame.sample_rate = RATE
+        frame.pts = self._written
+        self._written += len(pcm)
+        self._container.mux(self._stream.encode(frame))
 
     def __enter__(self) -> Self:
         return self

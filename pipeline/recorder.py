@@ -1,0 +1,202 @@
+"""LiveKit Egress as the recorder: the job `record`, the loop that asks for it, and what it leaves for a recording.
+
+Webhooks tell at once that a room is open, and that an egress has ended. They get lost: so every few seconds what we
+know is compared with what LiveKit has.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import BinaryIO
+
+from calls import egress
+from calls.clock import moment
+from calls.egress import EgressStatus, Row
+from calls.errors import DatabaseAway, Unavailable
+from calls.events import EventKind
+from calls.jobs import Job
+from calls.states import LIVE
+from calls.store import CallStore
+from pipeline.deps import Deps
+from pipeline.egress import NoRoom, Refused
+from pipeline.fate import Done, Fate, Retry, Wait
+from pipeline.joining import Sound
+from pipeline.patience import Patience
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+AGAIN_S = 2.0
+GAP_S = 15.0
+DEAD_S = 15.0  # one that has lost its connection may come back
+UNKNOWN = timedelta(seconds=30)  # what LiveKit does not know so long after it was asked for will not come any more
+PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file
+DIED = "The process of this egress has left the room without an end"
+NEVER_CAME = "LiveKit knows nothing of this egress"
+NO_END = "This egress did not end with its call; the process that ran it may have died"
+
+
+async def keep_recording(deps: Deps, stop: asyncio.Event) -> None:
+    """Compare what is recorded with what is to be, every few seconds until `stop` is set, if Egress is the recorder."""
+    patience = Patience(GAP_S)
+    while deps.settings.recorder == "egress" and not stop.is_set():
+        try:
+            await _compare(deps, patience)
+        except (DatabaseAway, Unavailable) as error:
+            log.warning("recordings cannot be watched", extra={"error": error.code})
+        except Exception:  # whatever it was, the next look comes
+            log.exception("the watcher of recordings stumbled")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), EVERY_S)
+
+
+async def _compare(deps: Deps, patience: Patience) -> None:
+    patience.look()
+    async with deps.db.reading() as conn:
+        known, due = await egress.read_open(conn), await egress.find_due(conn)
+    running = {egress.row_id(info): info for info in await deps.egress.running()} if known else {}
+    news = [running[row.id] for row in known if row.started_at is None and row.id in running]
+    missing = [(row.call_id, row.tenant_id) for row in known if row.id not in running]
+    dead = await _find_dead(deps, patience, [row for row in known if row.id in running])
+    if news or missing or dead or due:
+        async with deps.db.writing() as conn:
+            for info in news:
+                await egress.note(conn, info)
+            for row in dead:
+                await egress.lose(conn, row, DIED)
+            for call_id, tenant_id in [*missing, *((row.id, row.tenant_id) for row in due)]:
+                await egress.look_after(conn, call_id, tenant_id)
+
+
+async def _find_dead(deps: Deps, patience: Patience, running: list[Row]) -> list[Row]:
+    """Those whose process has died: LiveKit says for ever that they run, but they are no longer in their room."""
+    if not running:
+        return []
+    there = {room.name: room.active_recording for room in await deps.rooms.list_rooms()}
+    absent = [(row, there.get(row.room_name) is False) for row in running]
+    return [row for row, gone in absent if patience.unchanged_s(("egress", row.id), gone) >= DEAD_S and gone]
+
+
+async def run(job: Job, deps: Deps) -> Fate:
+    """Have the call recorded, unless it is; one that is over without ever having begun leaves no file."""
+    call_id = str(job.call_id)
+    async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
+    if call.status not in LIVE:
+        never_began = call.started_at is None and call.transcript_closed_at is not None
+        return await _discard(deps, call) if never_began else Done()
+    await look(deps, call)
+    async with deps.db.writing() as conn:
+        asked = await egress.begin(conn, call)
+        rows = await egress.read(conn, call_id)
+    if asked is None:
+        unknown = any(row.status == EgressStatus.ASKED for row in rows)  # its answer was lost, or is on its way
+        return Wait(AGAIN_S) if unknown else Done()
+    try:
+        info = await deps.egress.start(call.room_name, asked.key)
+    except Refused as error:
+        async with deps.db.writing() as conn:
+            await egress.refuse(conn, asked, str(error))
+            if isinstance(error, NoRoom):
+                return Done()
+            if job.attempt == 1:
+                message = f"LiveKit Egress does not record the call: {error}"
+                data = {"error": str(error)}
+                store, kind = CallStore(conn), EventKind.RECORDING_INTERRUPTED
+                await store.add_event(call_id, kind, "livekit", message, level="warning", data=data)
+        return Retry(f"Egress was refused: {error}")
+    async with deps.db.writing() as conn:
+        await egress.note(conn, info)
+    return Done()
+
+
+async def look(deps: Deps, call: Row) -> bool:
+    """Write down what LiveKit has of the call's egresses; whether one of them is not over, or may still come.
+
+    One that runs although it was given up is stopped.
+    """
+    known = {egress.row_id(info): info for info in await deps.egress.in_room(call.room_name)}
+    async with deps.db.writing() as conn:
+        for info in known.values():
+            await egress.note(conn, info)
+        rows = {row.id: row for row in await egress.read(conn, call.id)}
+        missing = [row for row in rows.values() if _is_open(row) and row.id not in known]
+        gone = [row for row in missing if row.egress_id or row.asked_at < moment(conn) - UNKNOWN]
+        for row in gone:
+            await egress.lose(conn, row, NEVER_CAME)
+    running = [(rows[name], info) for name, info in known.items() if name in rows and not egress.is_over(info)]
+    for row, info in running:
+        if not _is_open(row):
+            await deps.egress.stop(info.egress_id)
+    return bool(running) or len(gone) < len(missing)
+
+
+async def end(deps: Deps, call: Row) -> bool:
+    """Have whatever records a call that is over end; False as long as something may still come."""
+    async with deps.db.reading() as conn:
+        if not await egress.read(conn, call.id):
+            return True
+    try:
+        unfinished = await look(deps, call)
+    except Unavailable:
+        return False
+    async with deps.db.reading() as conn:
+        open_rows = [row for row in await egress.read(conn, call.id) if _is_open(row)]
+        given_up = call.ended_at < moment(conn) - PATIENCE
+    for row in open_rows:
+        if row.egress_id is not None:
+            await deps.egress.stop(row.egress_id)
+    if given_up and open_rows:
+        async with deps.db.writing() as conn:
+            for row in open_rows:
+                await egress.lose(conn, row, NO_END)
+    return given_up or not unfinished
+
+
+async def fetch(deps: Deps, call: Row, new_file: Callable[[], BinaryIO]) -> list[Sound]:
+    """What was recorded of a call, copied from the storage into new files."""
+    async with deps.db.reading() as conn:
+        rows = await egress.read(conn, call.id)
+    sounds = []
+    for row in rows:
+        file = new_file()
+        with suppress(FileNotFoundError):
+            await deps.storage.fetch(row.key, file)
+            began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later
+            starts_at_ms = round((began - call.started_at).total_seconds() * 1000)
+            sounds.append(Sound(starts_at_ms, file, agent_left=True))
+    return sounds
+
+
+async def why_nothing(deps: Deps, call: Row) -> str:
+    """Why there is no recording."""
+    async with deps.db.reading() as conn:
+        rows = await egress.read(conn, call.id)
+    if not rows:
+        return "LiveKit Egress was never asked to record this call: is CALLROOM_RECORDER the same for every process?"
+    no_file = "LiveKit Egress left no file in the storage: it must write to where CALLROOM_STORAGE_URL points."
+    return rows[-1].error or no_file
+
+
+async def remove(deps: Deps, call: Row) -> None:
+    """Remove what is no longer needed: the files of the call's egresses in the storage, and the rows that name them."""
+    async with deps.db.reading() as conn:
+        rows = await egress.read(conn, call.id)
+    for row in rows:
+        await deps.storage.delete(row.key)
+    if rows:
+        async with deps.db.writing() as conn:
+            await egress.forget(conn, call.id)
+
+
+async def _discard(deps: Deps, call: Row) -> Fate:
+    if not await end(deps, call):
+        return Wait(AGAIN_S)
+    await remove(deps, call)
+    return Done()
+
+
+def _is_open(row: Row) -> bool:
+    return row.status in {EgressStatus.ASKED, EgressStatus.RUNNING}

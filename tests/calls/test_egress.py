@@ -1,0 +1,71 @@
+"""What is written down of egresses, on both databases."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from livekit import api
+
+from calls import egress
+from calls.creation import NewCall
+from calls.database import Database
+from calls.store import CallStore
+from calls.tables import egresses
+
+RECORDED = {"recording": {"enabled": True}}
+
+
+async def begun(database: Database, call: NewCall) -> Any:
+    async with database.writing() as connection:
+        return await egress.begin(connection, await CallStore(connection).get(None, call.id))
+
+
+async def test_a_call_that_is_to_be_recorded_has_one_egress_at_a_time(database, running):
+    [(recorded, _), (unrecorded, _), (nulled, _)] = [
+        await running(post_call=post_call) for post_call in (RECORDED, {}, {"recording": None})
+    ]
+    async with database.reading() as connection:
+        assert [due.id for due in await egress.find_due(connection)] == [recorded.id]
+    row = await begun(database, recorded)
+    assert row.key == f"recordings/{recorded.tenant_id}/{recorded.id}.{row.id}.ogg"
+    for call in (recorded, unrecorded, nulled):
+        assert await begun(database, call) is None
+    async with database.writing() as connection:
+        assert await egress.find_due(connection) == []
+        await egress.refuse(connection, row, "no response from servers")
+    assert (await begun(database, recorded)).id != row.id
+
+
+async def test_after_a_few_failures_no_further_egress_is_asked_for(database, running):
+    call, _token = await running(post_call=RECORDED)
+    failures = 0
+    while (row := await begun(database, call)) is not None:
+        failures += 1
+        info = api.EgressInfo(egress_id=f"EG_{failures}", status=api.EgressStatus.EGRESS_FAILED)
+        info.file_results.add(filename=row.key)
+        async with database.writing() as connection:
+            await egress.note(connection, info)
+    assert failures == egress.MOST_FAILED
+
+
+@pytest.mark.parametrize(("ahead_s", "late_s"), [(0, 0), (3600, 1), (-3600, -6)])
+async def test_a_wrong_clock_puts_a_file_no_earlier_than_it_was_asked_for_and_no_later_than_it_was_told_of(
+    database, running, ahead_s, late_s
+):
+    call, _token = await running(post_call=RECORDED)
+    row = await begun(database, call)
+    now_s = time.time()
+    async with database.writing() as connection:
+        ten_ago = datetime.fromtimestamp(now_s - 10, UTC)
+        await connection.execute(sa.update(egresses).values(asked_at=ten_ago))
+        # Its first sound came four seconds ago, and this was said a second ago.
+        info = api.EgressInfo(egress_id="EG_1", status=api.EgressStatus.EGRESS_ACTIVE)
+        info.file_results.add(filename=f"/anywhere/{row.key}", started_at=round((now_s - 4 + ahead_s) * 1e9))
+        info.updated_at = round((now_s - 1 + ahead_s) * 1e9)
+        await egress.note(connection, info)
+        written = await connection.scalar(sa.select(egresses.c.started_at))
+    expected = datetime.fromtimestamp(now_s - 4 + late_s, UTC)
+    late = written - expected
+    assert timedelta(milliseconds=-1) < late if ahead_s > 0 else abs(late) < timedelta(milliseconds=1)
