@@ -5,6 +5,7 @@ is followed by another. LiveKit's word for what became of it comes by webhook or
 """
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from calls import jobs
 from calls.clock import moment
 from calls.database import upsert
 from calls.events import EventKind
+from calls.pieces import PieceState
 from calls.states import LIVE
 from calls.store import CallStore
 from calls.tables import calls, egresses
@@ -35,17 +37,39 @@ Row = sa.Row[Any]
 
 
 class EgressStatus(StrEnum):
-    """Where an egress is: asked for, there, over (with its file, or stopped before there was one), or broken."""
+    """Where an egress is: asked for, there, over (with its file, or stopped before there was one), or broken.
+
+    Then where its file is, should there be one, in the words of `PieceState`.
+    """
 
     ASKED = "asked"
     RUNNING = "running"
     ENDED = "ended"
     FAILED = "failed"
+    ADDED = "added"
+    JOINED = "joined"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class EgressFile:
+    """What one egress recorded of a call, from `starts_at_ms` on, which may be before the call; or it left no file."""
+
+    id: str
+    key: str
+    starts_at_ms: int
 
 
 _BROKEN = api.EgressStatus.EGRESS_FAILED
 _WITHOUT_FILE = {_BROKEN, api.EgressStatus.EGRESS_ABORTED}
 _OVER = _WITHOUT_FILE | {api.EgressStatus.EGRESS_COMPLETE, api.EgressStatus.EGRESS_LIMIT_REACHED}
+
+_FILES = {
+    EgressStatus.ASKED: PieceState.LOCAL,
+    EgressStatus.RUNNING: PieceState.LOCAL,
+    EgressStatus.ENDED: PieceState.STORED,
+    EgressStatus.FAILED: PieceState.STORED,
+}
 
 
 def is_over(info: api.EgressInfo) -> bool:
@@ -167,6 +191,25 @@ async def read(conn: AsyncConnection, call_id: str) -> list[Row]:
     """The call's egresses, the first one first."""
     mine = sa.select(egresses).where(egresses.c.call_id == call_id)
     return list((await conn.execute(mine.order_by(egresses.c.asked_at, egresses.c.id))).all())
+
+
+async def files(conn: AsyncConnection, call: Row) -> dict[EgressFile, PieceState]:
+    """The files of the call's egresses, `LOCAL` as long as they are not uploaded."""
+    found = {}
+    for row in await read(conn, call.id):
+        began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later
+        starts_at_ms = round((began - call.started_at).total_seconds() * 1000)
+        found[EgressFile(row.id, row.key, starts_at_ms)] = _FILES.get(row.status) or PieceState(row.status)
+    return found
+
+
+async def set_state(conn: AsyncConnection, file: EgressFile, state: PieceState) -> None:
+    """Say where a file is now; of one that is removed nobody needs to know any more."""
+    mine = egresses.c.id == file.id
+    if state is PieceState.REMOVED:
+        await conn.execute(sa.delete(egresses).where(mine))
+    else:
+        await conn.execute(sa.update(egresses).where(mine).values(status=state))
 
 
 async def read_open(conn: AsyncConnection) -> list[Row]:

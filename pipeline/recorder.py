@@ -6,15 +6,13 @@ know is compared with what LiveKit has.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import BinaryIO
 
 from calls import egress
 from calls.clock import moment
 from calls.egress import EgressStatus, Row
-from calls.errors import DatabaseAway, Unavailable
+from calls.errors import DatabaseAway, StorageAway, Unavailable
 from calls.events import EventKind
 from calls.jobs import Job
 from calls.states import LIVE
@@ -22,15 +20,15 @@ from calls.store import CallStore
 from pipeline.deps import Deps
 from pipeline.egress import NoRoom, Refused
 from pipeline.fate import Done, Fate, Retry, Wait
-from pipeline.joining import Sound
 from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 AGAIN_S = 2.0
+STORAGE_AWAY_S = 30.0
 GAP_S = 15.0
-DEAD_S = 15.0  # one that has lost its connection may come back
+DEAD_LOOKS = 3  # one that has lost its connection may come back
 UNKNOWN = timedelta(seconds=30)  # what LiveKit does not know so long after it was asked for will not come any more
 PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file
 DIED = "The process of this egress has left the room without an end"
@@ -38,28 +36,28 @@ NEVER_CAME = "LiveKit knows nothing of this egress"
 NO_END = "This egress did not end with its call; the process that ran it may have died"
 
 
-async def keep_recording(deps: Deps, stop: asyncio.Event) -> None:
-    """Compare what is recorded with what is to be, every few seconds until `stop` is set, if Egress is the recorder."""
+async def keep_recording(deps: Deps, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
+    """Compare what is recorded with what is to be, every so often until `stop` is set, if Egress is the recorder."""
     patience = Patience(GAP_S)
     while deps.settings.recorder == "egress" and not stop.is_set():
         try:
-            await _compare(deps, patience)
+            await _compare(deps, patience, DEAD_LOOKS * every_s)
         except (DatabaseAway, Unavailable) as error:
             log.warning("recordings cannot be watched", extra={"error": error.code})
         except Exception:  # whatever it was, the next look comes
             log.exception("the watcher of recordings stumbled")
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY_S)
+            await asyncio.wait_for(stop.wait(), every_s)
 
 
-async def _compare(deps: Deps, patience: Patience) -> None:
+async def _compare(deps: Deps, patience: Patience, dead_s: float) -> None:
     patience.look()
     async with deps.db.reading() as conn:
         known, due = await egress.read_open(conn), await egress.find_due(conn)
     running = {egress.row_id(info): info for info in await deps.egress.running()} if known else {}
     news = [running[row.id] for row in known if row.started_at is None and row.id in running]
     missing = [(row.call_id, row.tenant_id) for row in known if row.id not in running]
-    dead = await _find_dead(deps, patience, [row for row in known if row.id in running])
+    dead = await _find_dead(deps, patience, [row for row in known if row.id in running], dead_s)
     if news or missing or dead or due:
         async with deps.db.writing() as conn:
             for info in news:
@@ -70,13 +68,13 @@ async def _compare(deps: Deps, patience: Patience) -> None:
                 await egress.look_after(conn, call_id, tenant_id)
 
 
-async def _find_dead(deps: Deps, patience: Patience, running: list[Row]) -> list[Row]:
+async def _find_dead(deps: Deps, patience: Patience, running: list[Row], dead_s: float) -> list[Row]:
     """Those whose process has died: LiveKit says for ever that they run, but they are no longer in their room."""
     if not running:
         return []
     there = {room.name: room.active_recording for room in await deps.rooms.list_rooms()}
     absent = [(row, there.get(row.room_name) is False) for row in running]
-    return [row for row, gone in absent if patience.unchanged_s(("egress", row.id), gone) >= DEAD_S and gone]
+    return [row for row, gone in absent if patience.unchanged_s(("egress", row.id), gone) >= dead_s and gone]
 
 
 async def run(job: Job, deps: Deps) -> Fate:
@@ -155,46 +153,32 @@ async def end(deps: Deps, call: Row) -> bool:
     return given_up or not unfinished
 
 
-async def fetch(deps: Deps, call: Row, new_file: Callable[[], BinaryIO]) -> list[Sound]:
-    """What was recorded of a call, copied from the storage into new files."""
-    async with deps.db.reading() as conn:
-        rows = await egress.read(conn, call.id)
-    sounds = []
-    for row in rows:
-        file = new_file()
-        with suppress(FileNotFoundError):
-            await deps.storage.fetch(row.key, file)
-            began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later
-            starts_at_ms = round((began - call.started_at).total_seconds() * 1000)
-            sounds.append(Sound(starts_at_ms, file, agent_left=True))
-    return sounds
-
-
 async def why_nothing(deps: Deps, call: Row) -> str:
-    """Why there is no recording."""
+    """Why nothing was recorded."""
     async with deps.db.reading() as conn:
         rows = await egress.read(conn, call.id)
-    if not rows:
-        return "LiveKit Egress was never asked to record this call: is CALLROOM_RECORDER the same for every process?"
-    no_file = "LiveKit Egress left no file in the storage: it must write to where CALLROOM_STORAGE_URL points."
-    return rows[-1].error or no_file
-
-
-async def remove(deps: Deps, call: Row) -> None:
-    """Remove what is no longer needed: the files of the call's egresses in the storage, and the rows that name them."""
-    async with deps.db.reading() as conn:
-        rows = await egress.read(conn, call.id)
-    for row in rows:
-        await deps.storage.delete(row.key)
     if rows:
-        async with deps.db.writing() as conn:
-            await egress.forget(conn, call.id)
+        no_file = "LiveKit Egress left no file in the storage: it must write to where CALLROOM_STORAGE_URL points."
+        return rows[-1].error or no_file
+    if deps.settings.recorder == "worker":
+        return "Nothing was recorded."
+    return "LiveKit Egress was never asked to record this call: is CALLROOM_RECORDER the same for every process?"
 
 
 async def _discard(deps: Deps, call: Row) -> Fate:
+    """Remove what was recorded of a call of which nothing is to be kept."""
     if not await end(deps, call):
         return Wait(AGAIN_S)
-    await remove(deps, call)
+    async with deps.db.reading() as conn:
+        rows = await egress.read(conn, call.id)
+    try:
+        for row in rows:
+            await deps.storage.delete(row.key)
+    except StorageAway as error:
+        log.warning("the storage did not remove a recording", extra={"error": str(error)})
+        return Wait(STORAGE_AWAY_S)
+    async with deps.db.writing() as conn:
+        await egress.forget(conn, call.id)
     return Done()
 
 

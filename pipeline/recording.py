@@ -1,10 +1,13 @@
-"""Job `store_recording`: makes one file out of what the call's agents recorded, once their workers have brought it."""
+"""Job `store_recording`: makes one file out of all that was recorded of a call, once it is in the storage.
+
+Workers bring there what their agents recorded, and LiveKit Egress what it did: all of these are parts of a recording.
+"""
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
@@ -13,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import egress, pieces, webhooks
 from calls.clock import moment
+from calls.egress import EgressFile, Row
 from calls.errors import StorageAway
 from calls.events import EventKind
 from calls.jobs import Job
@@ -36,30 +40,32 @@ HEADERS = 300  # bytes; a file that is no longer was hardly begun: there is noth
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
 AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
 
-Pieces = dict[Piece, PieceState]
+Part = Piece | EgressFile
+Parts = dict[Part, PieceState]
 
 
 async def run(job: Job, deps: Deps) -> Fate:
     """One attempt, which may be repeated after a crash; a piece that comes late is followed by another such job."""
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
+    if not await recorder.end(deps, call):
+        return Wait(recorder.AGAIN_S)
+    async with deps.db.reading() as conn:
         row = (await conn.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one_or_none()
-        found = await pieces.of_call(conn, call_id)
-        asked_for = await egress.read(conn, call_id)
+        found = await _parts(conn, call)
         age_s = (moment(conn) - job.created_at).total_seconds()
     if row is None:
         return Done()
     soon = Wait(min(max(age_s / 4, SHORTEST_S), LONGEST_S))
     try:
-        if asked_for or (deps.settings.recorder == "egress" and not found):
-            return await _take_from_egress(job, deps, row)
-        if age_s < _patience_s(found):
+        if age_s < _patience_s(found, deps.settings.recorder):
             return soon
-        for piece in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
-            await deps.storage.exists(piece.key)
-        if _in(found, PieceState.STORED) and not await _make(job, deps, row.format, found):
+        for part in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
+            await deps.storage.exists(part.key)
+        if _in(found, PieceState.STORED) and not await _make(deps, call, row, found):
             return Wait(0)
-        return await _clear_away(deps, call_id)
+        return await _clear_away(deps, call)
     except StorageAway as error:
         log.warning("a recording waits for the storage", extra={"error": str(error)})
         async with deps.db.writing() as conn:
@@ -87,14 +93,26 @@ def _pending(call_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return recordings.c.call_id == call_id, recordings.c.status == "pending"
 
 
-def _in(found: Pieces, *states: PieceState) -> list[Piece]:
-    return [piece for piece, state in found.items() if state in states]
+async def _parts(conn: AsyncConnection, call: Row) -> Parts:
+    of_workers, of_egress = await pieces.of_call(conn, call.id), await egress.files(conn, call)
+    return dict([*of_workers.items(), *of_egress.items()])
 
 
-def _patience_s(found: Pieces) -> float:
+async def _set_state(conn: AsyncConnection, part: Part, state: PieceState) -> None:
+    if isinstance(part, Piece):
+        await pieces.set_state(conn, part, state)
+    else:
+        await egress.set_state(conn, part, state)
+
+
+def _in(found: Parts, *states: PieceState) -> list[Part]:
+    return [part for part, state in found.items() if state in states]
+
+
+def _patience_s(found: Parts, recorded_by: str) -> float:
     """How old the job must be for it to go on with what is there."""
     if not found:
-        return UNHEARD_S
+        return UNHEARD_S if recorded_by == "worker" else 0.0
     if not _in(found, PieceState.LOCAL):
         return 0.0
     if _in(found, PieceState.STORED):
@@ -102,92 +120,57 @@ def _patience_s(found: Pieces) -> float:
     return 0.0 if _in(found, PieceState.ADDED) else NOTHING_S
 
 
-async def _make(job: Job, deps: Deps, file_format: RecordingFormat, found: Pieces) -> bool:
+async def _make(deps: Deps, call: Row, row: Row, found: Parts) -> bool:
     """Store what is there as one file, and say so; False, and nothing is said, if more has come meanwhile."""
-    call_id = str(job.call_id)
     made: dict[str, Any] = {}
-    here: list[Piece] = []
+    here: list[Part] = []
     left_out = _in(found, PieceState.STORED)
-    if not _in(found, PieceState.JOINED, PieceState.REMOVED):  # else there is a recording, and what it was made of gone
+    if row.status != "ready" or _in(found, PieceState.ADDED):  # else what the recording was made of is gone
         here = _in(found, PieceState.STORED, PieceState.ADDED, PieceState.KEPT)
-        key = pieces.recording_key(str(job.tenant_id), call_id, file_format)
-        made, left_out = await _join(deps, here, key, file_format)
+        made, left_out = await _join(deps, here, pieces.recording_key(call.tenant_id, call.id, row.format), row.format)
     async with deps.db.writing() as conn:
-        await pieces.lock(conn, call_id)
-        if await pieces.of_call(conn, call_id) != found:
+        await pieces.lock(conn, call.id)
+        if await _parts(conn, call) != found:
             return False
         absent = _in(found, PieceState.LOCAL)
-        for piece in left_out:
-            await pieces.set_state(conn, piece, PieceState.KEPT)
-        for piece in here:
-            if piece not in left_out:
-                await pieces.set_state(conn, piece, PieceState.ADDED if absent else PieceState.JOINED)
+        for part in left_out:
+            await _set_state(conn, part, PieceState.KEPT)
         if made:
-            await _announce(conn, call_id, made)
-        too_late = [] if here else [piece.key for piece in left_out]
-        await _warn(conn, call_id, EventKind.RECORDING_INCOMPLETE, [piece.name for piece in absent] + too_late)
-        await _warn(conn, call_id, EventKind.RECORDING_DAMAGED, [piece.key for piece in left_out] if made else [])
+            for part in here:
+                if part not in left_out:
+                    await _set_state(conn, part, PieceState.ADDED if absent else PieceState.JOINED)
+            await _announce(conn, call.id, made)
+            await _warn(conn, call.id, EventKind.RECORDING_DAMAGED, left_out)
+        await _warn(conn, call.id, EventKind.RECORDING_INCOMPLETE, absent if here else [*absent, *left_out])
     return True
 
 
 async def _join(
-    deps: Deps, here: Sequence[Piece], key: str, file_format: RecordingFormat
-) -> tuple[dict[str, Any], list[Piece]]:
+    deps: Deps, here: Sequence[Part], key: str, file_format: RecordingFormat
+) -> tuple[dict[str, Any], list[Part]]:
     """What there is to say of the file that is now under `key`, nothing if none is; and what is damaged."""
-    with _new_files(deps) as new_file:
-        sounds = [Sound(piece.starts_at_ms, new_file()) for piece in here]
-        for piece, sound in zip(here, sounds, strict=True):
-            try:
-                await deps.storage.fetch(piece.key, sound.file)
-            except FileNotFoundError:
-                log.warning("a piece of a recording is gone from the storage", extra={"key": piece.key})
-        made, broken = await _store(deps, sounds, new_file(), key, file_format)
-        return made, [piece for piece, sound in zip(here, sounds, strict=True) if sound in broken]
-
-
-async def _take_from_egress(job: Job, deps: Deps, row: sa.Row[Any]) -> Fate:
-    """The same for a call that LiveKit Egress recorded, which leaves its files in the storage itself."""
-    call_id = str(job.call_id)
-    async with deps.db.reading() as conn:
-        call = await CallStore(conn).get(None, call_id)
-    if row.status == "pending":
-        if not await recorder.end(deps, call):
-            return Wait(recorder.AGAIN_S)
-        key = pieces.recording_key(str(job.tenant_id), call_id, row.format)
-        with _new_files(deps) as new_file:
-            sounds = await recorder.fetch(deps, call, new_file)
-            if not sounds:
-                return Fail(await recorder.why_nothing(deps, call))
-            made, broken = await _store(deps, sounds, new_file(), key, row.format)
-        if not made:
-            return Fail("It could not be decoded.")
-        async with deps.db.writing() as conn:
-            await _announce(conn, call_id, made)
-            files = [f"{sound.starts_at_ms} ms" for sound in broken]
-            await _warn(conn, call_id, EventKind.RECORDING_DAMAGED, files)
-    await recorder.remove(deps, call)
-    return Done()
-
-
-@contextmanager
-def _new_files(deps: Deps) -> Iterator[Callable[[], BinaryIO]]:
-    """What makes files on this disk, without a name: they are gone with this process, however that ends."""
     folder = deps.settings.state_dir
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
-        yield lambda: files.enter_context(TemporaryFile(dir=folder))
 
+        def nameless() -> BinaryIO:
+            """A file on this disk that is gone with this process, however that ends."""
+            return files.enter_context(TemporaryFile(dir=folder))
 
-async def _store(
-    deps: Deps, sounds: Sequence[Sound], target: BinaryIO, key: str, file_format: RecordingFormat
-) -> tuple[dict[str, Any], list[Sound]]:
-    file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, target, file_format)
-    if not duration_ms:
-        return {}, broken
-    size_bytes = _size(file)
-    file.seek(0)
-    await deps.storage.put_file(key, file)
-    return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, broken
+        sounds = [Sound(part.starts_at_ms, nameless(), agent_left=isinstance(part, EgressFile)) for part in here]
+        for part, sound in zip(here, sounds, strict=True):
+            try:
+                await deps.storage.fetch(part.key, sound.file)
+            except FileNotFoundError:
+                log.warning("a part of a recording is not in the storage", extra={"key": part.key})
+        file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, nameless(), file_format)
+        damaged = [part for part, sound in zip(here, sounds, strict=True) if sound in broken]
+        if not duration_ms:
+            return {}, damaged
+        size_bytes = _size(file)
+        file.seek(0)
+        await deps.storage.put_file(key, file)
+        return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, damaged
 
 
 async def _announce(conn: AsyncConnection, call_id: str, made: dict[str, Any]) -> None:
@@ -206,30 +189,30 @@ _WARNINGS = {
 }
 
 
-async def _warn(conn: AsyncConnection, call_id: str, kind: EventKind, files: list[str]) -> None:
-    if files:
-        message = f"{len(files)} {_WARNINGS[kind]}"
+async def _warn(conn: AsyncConnection, call_id: str, kind: EventKind, parts: list[Part]) -> None:
+    if parts:
+        message, files = f"{len(parts)} {_WARNINGS[kind]}", [part.key for part in parts]
         await CallStore(conn).add_event(call_id, kind, "post_call", message, level="warning", data={"files": files})
 
 
-async def _clear_away(deps: Deps, call_id: str) -> Fate:
+async def _clear_away(deps: Deps, call: Row) -> Fate:
     """Remove what is in the recording now, or say why there is none."""
     async with deps.db.reading() as conn:
-        found = await pieces.of_call(conn, call_id)
-        is_pending = await conn.scalar(sa.select(sa.exists().where(*_pending(call_id))))
+        found = await _parts(conn, call)
+        is_pending = await conn.scalar(sa.select(sa.exists().where(*_pending(call.id))))
     joined = _in(found, PieceState.JOINED)
-    for piece in joined:
-        await deps.storage.delete(piece.key)
+    for part in joined:
+        await deps.storage.delete(part.key)
     async with deps.db.writing() as conn:
-        for piece in joined:
-            await pieces.set_state(conn, piece, PieceState.REMOVED)
+        for part in joined:
+            await _set_state(conn, part, PieceState.REMOVED)
     if not is_pending:
         return Done()
     if damaged := _in(found, PieceState.KEPT):
-        return Fail(f"It could not be decoded: {', '.join(piece.key for piece in damaged)}.")
+        return Fail(f"It could not be decoded: {', '.join(part.key for part in damaged)}.")
     if _in(found, PieceState.LOCAL):
         return Fail("The workers that recorded it have not come back.")
-    return Fail("Nothing was recorded.")
+    return Fail(await recorder.why_nothing(deps, call))
 
 
 def _whole(

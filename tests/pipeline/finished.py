@@ -1,15 +1,19 @@
 """Calls that are over, as the worker leaves them: in the database, with what was said, and their work queued."""
 
 import asyncio
+import fcntl
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import leases, webhooks
+from calls.clock import moment
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
@@ -88,6 +92,21 @@ async def bring(settings: Settings) -> None:
     uploads = Uploads(settings)
     uploads.start()
     await uploads.stop()
+
+
+@contextmanager
+def written(file: Path) -> Iterator[None]:
+    """As long as the block lasts, the file is that of an agent that still records."""
+    with file.open("rb") as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        yield
+
+
+async def long_ago(deps: Deps, call_id: str) -> None:
+    """Let the call have been over for an hour."""
+    async with deps.db.writing() as conn:
+        before = moment(conn) - timedelta(hours=1)
+        await conn.execute(sa.update(jobs).where(jobs.c.call_id == call_id).values(created_at=before, run_at=before))
 
 
 @asynccontextmanager

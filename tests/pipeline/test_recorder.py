@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from pipeline.egress import output
 from pipeline.recorder import keep_recording
 from tests.conftest import MakeSettings, Until
 from tests.egress import EgressStandIn, Status
-from tests.pipeline.finished import hang_up, running_call, working
-from tests.pipeline.sound import Pcm, heard, read_sound, silence, tone
+from tests.pipeline.finished import bring, hang_up, long_ago, running_call, working, written
+from tests.pipeline.sound import Pcm, heard, read_sound, silence, tone, write_ogg
 from tests.servers import LiveKitServer
 from tests.telephony.proxy import Fault
 
@@ -54,7 +55,7 @@ async def recording(deps: Deps, pipelines: int = 1) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with working(deps), asyncio.TaskGroup() as loops:
         for _ in range(pipelines):
-            loops.create_task(keep_recording(deps, stop))
+            loops.create_task(keep_recording(deps, stop, every_s=0.2))
         try:
             yield
         finally:
@@ -194,6 +195,44 @@ async def test_an_egress_that_ends_while_the_call_goes_on_is_followed_by_another
     ]
 
 
+async def test_a_recording_has_what_a_worker_recorded_and_what_egress_did_whichever_comes_first(
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+) -> None:
+    """The recorder was changed in the middle of a call, and the worker that had recorded until then was gone."""
+    call_id, token = await talking(deps)
+    piece = deps.settings.recordings_dir / f"{call_id}.1.0.ogg"
+    write_ogg(piece, tone(LOW, 1))
+    with written(piece):
+        await bring(deps.settings)
+    async with recording(deps):
+        info = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.begin(info)
+        await until(lambda: began(deps, call_id))
+        async with deps.db.writing() as conn:
+            [row] = (await conn.execute(sa.select(egresses))).all()
+            earlier = row.started_at - timedelta(seconds=2)
+            await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(started_at=earlier))
+        stand_in.end(info, as_egress_hears(tone(HIGH, 1)))
+        await hang_up(deps.db, call_id, token)
+        await long_ago(deps, call_id)
+        assert await until(lambda: sounds(deps, call_id, 3)) == [None, HIGH]
+        await bring(deps.settings)
+        await until(lambda: nothing_left(deps, call_id))
+    assert await sounds(deps, call_id, 3) == [LOW, HIGH]
+    assert [file.name for file in (deps.settings.state_dir / "storage").rglob("*.*")] == [f"{call_id}.wav"]
+
+
+async def sounds(deps: Deps, call_id: str, seconds: float) -> list[float | None]:
+    """What is heard in the first and in the last second of a recording of that length, once there is one."""
+    [row] = await rows(deps, recordings, call_id)
+    if row.status != "ready":
+        return []
+    kept = deps.storage.file(row.key)
+    assert kept is not None
+    assert row.duration_ms == pytest.approx(seconds * 1000, abs=60)
+    return [heard(read_sound(kept), second + 0.1, second + 0.9) for second in (0, seconds - 1)]
+
+
 async def second_began_s(deps: Deps, call_id: str) -> float | None:
     both = [row for row in await rows(deps, egresses, call_id) if row.started_at is not None]
     return await started_s(deps, call_id, 1) if len(both) > 1 else None
@@ -251,12 +290,18 @@ async def test_a_call_of_which_no_egress_left_a_file_has_no_recording_and_says_w
     async def forgotten(info: api.EgressInfo, _call_id: str) -> None:
         del stand_in.known[info.egress_id]
 
+    async def damaged(info: api.EgressInfo, call_id: str) -> None:
+        [row] = await rows(deps, egresses, call_id)
+        await deps.storage.put_file(row.key, BytesIO(b"no sound" * 100))
+        stand_in.end(info, None)
+
     ends: dict[Callable[[api.EgressInfo, str], Awaitable[None]], str] = {
         aborted: "Start signal not received",
         failed: "could not upload: access denied",
         written_elsewhere: "CALLROOM_STORAGE_URL",
         died: "did not end with its call",
         forgotten: "knows nothing",
+        damaged: "could not be decoded",
     }
     ids = {end: await talking(deps) for end in ends}
     async with recording(deps):
@@ -272,6 +317,8 @@ async def test_a_call_of_which_no_egress_left_a_file_has_no_recording_and_says_w
         assert row.status == "failed", end
         assert ends[end] in row.error
     assert infos[died].status == Status.EGRESS_ENDING  # it was told to stop
+    [row] = await rows(deps, egresses, ids[damaged][0])
+    assert deps.storage.file(row.key) is not None  # it stays to be looked at
 
 
 async def all_known(deps: Deps, count: int) -> bool:

@@ -1,11 +1,8 @@
 """Recordings on their way from the worker's disk to where they are kept."""
 
-import fcntl
 import wave
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from calls import leases
-from calls.clock import moment
 from calls.database import DEFAULT_TENANT
 from calls.erasure import erase_call
 from calls.storage import Storage
@@ -26,9 +22,11 @@ from tests.pipeline.finished import (
     finished_call,
     hang_up,
     listen,
+    long_ago,
     queued,
     running_call,
     working,
+    written,
 )
 from tests.pipeline.sound import Pcm, cut_off, heard, read_sound, tone, write_ogg
 
@@ -56,13 +54,6 @@ def left_behind(deps: Deps, call_id: str) -> list[str]:
     made = [f"{call_id}.wav", f"{call_id}.ogg"]
     found = deps.settings.state_dir.rglob(f"{call_id}*")
     return sorted(str(file.relative_to(deps.settings.state_dir)) for file in found if file.name not in made)
-
-
-async def long_ago(deps: Deps, call_id: str, hours: float = 1) -> None:
-    """Let the call have been over for so long."""
-    async with deps.db.writing() as conn:
-        before = moment(conn) - timedelta(hours=hours)
-        await conn.execute(sa.update(jobs).where(jobs.c.call_id == call_id).values(created_at=before, run_at=before))
 
 
 async def recording(deps: Deps, call_id: str) -> sa.Row[Any]:
@@ -262,14 +253,6 @@ async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays_
 def damage(file: Path, lost: bytes) -> None:
     """Write over what says how its sound is to be decoded, or where it is."""
     file.write_bytes(file.read_bytes().replace(lost, b"nonsense"))
-
-
-@contextmanager
-def written(file: Path) -> Iterator[None]:
-    """As long as the block lasts, the file is that of an agent that still records."""
-    with file.open("rb") as ours:
-        fcntl.flock(ours, fcntl.LOCK_EX)
-        yield
 
 
 async def test_what_a_worker_has_that_is_gone_is_waited_for_and_comes_into_the_recording_when_it_is_back(deps, until):
