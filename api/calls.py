@@ -110,7 +110,6 @@ async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[A
     url = None
     if row is not None and row.status == "ready" and call.recording_erased_at is None:
         settings = request.app[SETTINGS]
-        url = await request.app[STORAGE].signed_url(row.key, settings.recording_link_s)
-        if url.startswith("/"):
-            url = (settings.public_url or f"{request.scheme}://{request.host}").rstrip("/") + url
+        url = (settings.public_url or f"{request.scheme}://{request.host}").rstrip("/")
+        url += request.app[STORAGE].signed_url(row.key, settings.recording_link_s)
     return rendering.recording(call, row, url)

@@ -1,6 +1,8 @@
-"""Downloads of recordings that are kept in a folder; those in a bucket are fetched from there."""
+"""Downloads of recordings by signed links: a folder's files from here, those of a bucket from the bucket itself."""
 
-from aiohttp import web
+import time
+
+from aiohttp import hdrs, web
 
 from api.routing import STORAGE
 from api.schema.calls import RecordingQuery
@@ -9,11 +11,15 @@ from calls.errors import Forbidden, NotFound
 _TYPES = {".ogg": "audio/ogg", ".wav": "audio/wav"}
 
 
-async def download(request: web.Request, query: RecordingQuery) -> web.FileResponse:
-    """The file of a signed link, whole or in the ranges that were asked for."""
+async def download(request: web.Request, query: RecordingQuery) -> web.StreamResponse:
+    """The file of a signed link, whole or in the ranges that were asked for, or where the bucket has it."""
     storage, key = request.app[STORAGE], request.match_info["key"]
     if not storage.verify(key, query.expires, query.signature):
         raise Forbidden("This link is not genuine, or no longer valid.", code="bad_link")
+    left_s = max(int(query.expires) - int(time.time()), 1)
+    address = await storage.bucket_url("HEAD" if request.method == hdrs.METH_HEAD else "GET", key, left_s)
+    if address is not None:
+        return web.Response(status=307, headers={"Location": address, "Cache-Control": "no-store"})
     path = storage.file(key)
     if path is None:
         raise NotFound("This recording is no longer there.")

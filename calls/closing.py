@@ -3,14 +3,13 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs, webhooks
+from calls import webhooks
 from calls.analysis import queue_analysis
 from calls.changes import CALLS, mark
 from calls.clock import moment
+from calls.pieces import queue_joining
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recordings, segments
-
-RECORDING_ATTEMPTS = 10  # with the queue's backoff, the storage may be away for a quarter of an hour
 
 
 async def close(conn: AsyncConnection, call_id: str) -> None:
@@ -34,13 +33,4 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
     await queue_analysis(conn, row.tenant_id, call_id, dedup=f"post_call:{call_id}")
     waiting = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "pending")
     if await conn.scalar(sa.select(waiting)):
-        await jobs.enqueue(
-            conn,
-            "store_recording",
-            {"call_id": call_id},
-            queue="recording",
-            tenant_id=row.tenant_id,
-            call_id=call_id,
-            dedup=f"store_recording:{call_id}",
-            max_attempts=RECORDING_ATTEMPTS,
-        )
+        await queue_joining(conn, row.tenant_id, call_id, dedup=f"store_recording:{call_id}")

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import egress, idempotency
+from calls import egress, idempotency, pieces
 from calls.changes import CALLS, mark
 from calls.clock import moment
 from calls.errors import Conflict, NotFound
@@ -120,14 +120,18 @@ async def is_last(conn: AsyncConnection, job_id: int) -> bool:
     return not await conn.scalar(sa.select(sa.exists().where(*due, jobs.c.id > job_id)))
 
 
-async def files_to_remove(conn: AsyncConnection, call_id: str) -> list[str]:
-    """The keys of the files that are to be removed from the storage."""
-    key = await conn.scalar(sa.select(recordings.c.key).where(recordings.c.call_id == call_id))
-    return [one.key for one in await egress.read(conn, call_id)] + ([] if key is None else [key])
+async def files_to_remove(conn: AsyncConnection, call: sa.Row[Any]) -> list[str]:
+    """The keys of the files that are to be removed from the storage, and may be there."""
+    recorded = [one.key for one in await egress.read(conn, call.id)]
+    recorded += [piece.key for piece in await pieces.of_call(conn, call.id)]
+    columns = sa.select(recordings.c.key, recordings.c.format)
+    made = await conn.execute(columns.where(recordings.c.call_id == call.id))
+    return recorded + [row.key or pieces.recording_key(call.tenant_id, call.id, row.format) for row in made]
 
 
 async def forget_recording(conn: AsyncConnection, call_id: str) -> None:
     """Clear away the rows of a recording whose files are gone."""
+    await pieces.forget(conn, call_id)
     await egress.forget(conn, call_id)
     await conn.execute(sa.delete(recordings).where(recordings.c.call_id == call_id))
 

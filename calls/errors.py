@@ -123,6 +123,12 @@ class DatabaseAway(Unavailable):
         super().__init__("The database does not answer; try again.")
 
 
+class StorageAway(Unavailable):
+    """Recordings can neither be stored nor fetched: the same may be asked again later. The message says why."""
+
+    code = "storage_unavailable"
+
+
 class SecretUnreadable(Unavailable):
     """A stored secret was encrypted with a key that this process does not have."""
 

@@ -48,6 +48,7 @@ class EventKind(StrEnum):
     RECORDING_INTERRUPTED = "recording.interrupted"
     RECORDING_STORED = "recording.stored"
     RECORDING_DAMAGED = "recording.damaged"
+    RECORDING_INCOMPLETE = "recording.incomplete"
     RECORDING_FAILED = "recording.failed"
     TRANSCRIPT_CONDENSED = "transcript.condensed"
     ANALYSIS_COMPLETED = "analysis.completed"

@@ -5,19 +5,25 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, Literal, cast
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import url2pathname
 
 import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
-from calls.errors import Invalid
+from calls.errors import Invalid, StorageAway
 from calls.settings import Settings
 
 LINKS = "/v1/recordings"
+PART_BYTES = 5 * 2**20  # a larger file goes to a bucket in parts, of which so many are in memory
+PARTS_AT_ONCE = 4
+CHUNK_BYTES = 2**20
 
 
 class Storage:
@@ -34,53 +40,76 @@ class Storage:
             self._folder = Path(url2pathname(url.path))
             self._store = LocalStore(self._folder, automatic_cleanup=True, mkdir=True)
         elif url.scheme == "s3":
-            self._store = S3Store.from_url(settings.storage)
+            # Whoever is refused, or finds nobody, comes again later: the retries of the library only hide why.
+            timeout = timedelta(seconds=10)
+            self._store = S3Store.from_url(settings.storage, retry_config={"max_retries": 2, "retry_timeout": timeout})
         else:
             raise Invalid("CALLROOM_STORAGE_URL: expected file:///folder or s3://bucket/prefix")
         # Links are signed with a key of their own, so that one is no use for anything else that the secret opens.
         secret = settings.livekit_api_secret.get_secret_value().encode()
         self._link_key = hmac.digest(secret, b"callroom recording links", hashlib.sha256)
 
-    async def put_file(self, key: str, path: Path) -> None:
-        """Keep the file's content under `key`: whole or not at all, in place of what was there."""
-        await obstore.put_async(self._store, key, path)
+    async def put_file(self, key: str, file: Path | BinaryIO) -> None:
+        """Keep the file's content under `key`: whole or not at all, in place of what was there.
 
-    async def get_file(self, key: str, path: Path) -> bool:
-        """Copy what is under `key` to `path`, never more than a part of it in memory; False if nothing is there."""
-        try:
+        However large it is, some 20 MB of it are in memory.
+
+        Raises:
+            StorageAway: it was not taken.
+        """
+        with _understood():
+            try:
+                await obstore.put_async(self._store, key, file, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+            except FileNotFoundError as error:
+                raise StorageAway("The storage has no such bucket.") from error
+
+    async def fetch(self, key: str, file: BinaryIO) -> None:
+        """Append what is under `key` to an open file.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            StorageAway: it was not given.
+        """
+        with _understood():
             found = await obstore.get_async(self._store, key)
-        except FileNotFoundError:
-            return False
-        with await asyncio.to_thread(path.open, "wb") as file:
-            async for part in found:
-                await asyncio.to_thread(file.write, part)
-        return True
+            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                await asyncio.to_thread(file.write, chunk)
 
     async def exists(self, key: str) -> bool:
-        """Whether there is something under `key`."""
-        try:
-            await obstore.head_async(self._store, key)
-        except FileNotFoundError:
-            return False
-        return True
+        """Whether there is something under `key`; StorageAway if that is not known."""
+        with _understood():
+            try:
+                await obstore.head_async(self._store, key)
+            except FileNotFoundError:
+                return False
+            return True
 
     async def delete(self, key: str) -> None:
-        """Remove what is under `key`; nothing there is fine."""
-        try:
-            await obstore.delete_async(self._store, key)
-        except FileNotFoundError:
-            return
+        """Remove what is under `key`; nothing there is fine. StorageAway if it may still be there."""
+        with _understood():
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return
 
-    async def signed_url(self, key: str, expires_s: int) -> str:
-        """A link that anybody may download with for `expires_s` seconds.
-
-        For S3 an address of the bucket; for a folder a path of our own API, to be put after the API's address.
-        """
-        if self._folder is None:
-            return await obstore.sign_async(cast("S3Store", self._store), "GET", key, timedelta(seconds=expires_s))
+    def signed_url(self, key: str, expires_s: int) -> str:
+        """A link that anybody may download with for `expires_s` seconds: a path of our own API."""
         expires = int(time.time()) + expires_s
         query = urlencode({"expires": expires, "signature": self._signature(key, expires)})
         return f"{LINKS}/{quote(key)}?{query}"
+
+    async def bucket_url(self, method: Literal["GET", "HEAD"], key: str, expires_s: int) -> str | None:
+        """Where a bucket itself answers that method for `expires_s` seconds; None for a folder.
+
+        Only for keys of links that hold. S3 signs the method too, so that one address is not enough for a link.
+
+        Raises:
+            StorageAway: there are no credentials to sign with just now.
+        """
+        if self._folder is not None:
+            return None
+        with _understood():
+            return await obstore.sign_async(cast("S3Store", self._store), method, key, timedelta(seconds=expires_s))
 
     def verify(self, key: str, expires: str, signature: str) -> bool:
         """Whether `signed_url` made this link and it still holds."""
@@ -96,3 +125,16 @@ class Storage:
 
     def _signature(self, key: str, expires: int) -> str:
         return hmac.new(self._link_key, f"{expires}\n{key}".encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """A failure of the storage in words of our own: those of a bucket may hold keys and signatures."""
+    try:
+        yield
+    except (FileNotFoundError, StorageAway):
+        raise
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise StorageAway("The storage refuses the credentials that it is given.") from error
+    except (BaseError, OSError) as error:
+        raise StorageAway("The storage does not answer.") from error

@@ -343,6 +343,16 @@ recordings = sa.Table(
     _created_at(),
 )
 
+# What the agent of each lease recorded, until it is in the recording.
+recording_pieces = sa.Table(
+    "recording_pieces",
+    metadata,
+    _call(primary_key=True),
+    sa.Column("token", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("starts_at_ms", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),  # local | stored | added | joined | removed | kept
+)
+
 # A file that LiveKit Egress records, or was asked for: one at a time of a call.
 egresses = sa.Table(
     "egresses",

@@ -1,12 +1,9 @@
 """Job `erase`: removes the files of a call that was erased, and what was still written about it meanwhile."""
 
-import asyncio
 import logging
-from pathlib import Path
-
-from obstore.exceptions import BaseError
 
 from calls import erasure
+from calls.errors import StorageAway
 from calls.jobs import Job
 from pipeline import recorder
 from pipeline.deps import Deps
@@ -29,13 +26,12 @@ async def run(job: Job, deps: Deps) -> Fate:
         if not await recorder.end(deps, call):
             return Wait(AGAIN_S)
         async with deps.db.reading() as conn:
-            keys = await erasure.files_to_remove(conn, call_id)
+            keys = await erasure.files_to_remove(conn, call)
         try:
             for key in keys:
                 await deps.storage.delete(key)
-            await asyncio.to_thread(_remove_pieces, deps.settings.recordings_dir, call_id)
-        except (BaseError, OSError) as error:
-            log.warning("the storage did not remove a recording", extra={"error": type(error).__name__})
+        except StorageAway as error:
+            log.warning("the storage did not remove a recording", extra={"error": str(error)})
             return Wait(STORAGE_AWAY_S)
         async with deps.db.writing() as conn:
             await erasure.forget_recording(conn, call_id)
@@ -44,9 +40,3 @@ async def run(job: Job, deps: Deps) -> Fate:
     if wipes and not await deps.db.wipe():
         return Wait(AGAIN_S)
     return Done()
-
-
-def _remove_pieces(folder: Path, call_id: str) -> None:
-    """What agents on this machine had recorded, damaged files too."""
-    for file in folder.glob(f"{call_id}.*"):
-        file.unlink(missing_ok=True)

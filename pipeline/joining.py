@@ -3,7 +3,7 @@
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -24,51 +24,49 @@ class Damaged(Exception):
     """Sound that cannot be decoded."""
 
 
-@dataclass(frozen=True, order=True)
-class Piece:
-    """A stereo file that begins at so many milliseconds of the call; what it has from before the call is left out.
+@dataclass(frozen=True)
+class Sound:
+    """A stereo file, open for reading, that begins at so many milliseconds of the call; what is before it is left out.
 
     The agent is on the right as in a recording, or on the left.
     """
 
     starts_at_ms: int
-    path: Path
+    file: BinaryIO
     agent_left: bool = False
 
 
 @dataclass(frozen=True)
 class Joined:
-    """How long a file made of pieces plays, and the pieces that could not be decoded to their end."""
+    """How long a file made of several plays, and those that could not be decoded to their end."""
 
     duration_ms: int
-    damaged: list[Piece]
+    damaged: list[Sound]
 
 
-def is_playable(path: Path) -> bool:
+def is_playable(file: BinaryIO) -> bool:
     """Whether the beginning of a file can be decoded."""
     try:
-        next(_decoded(path, OGG_RATE))
+        next(_decoded(file, OGG_RATE))
     except Damaged:
         return False
     return True
 
 
-def join(pieces: Iterable[Piece], target: Path, file_format: RecordingFormat) -> Joined:
-    """Write the pieces into one file, each up to the next one, with no more than a second of it in memory.
+def join(sounds: Iterable[Sound], target: BinaryIO, file_format: RecordingFormat) -> Joined:
+    """Write them into one file, each up to the next one, with no more than a second of it in memory.
 
-    Whoever is heard after another has begun had lost the call by then: it stood still, and has just woken. Where
-    nothing can be decoded no file is left.
+    Whoever is heard after another has begun had lost the call by then: it stood still, and has just woken.
     """
     rate, write = _WRITERS[file_format]
-    damaged: list[Piece] = []
-    written = write(_samples(sorted(pieces), rate, damaged), target)
-    if not written:
-        target.unlink(missing_ok=True)
+    damaged: list[Sound] = []
+    in_order = sorted(sounds, key=lambda sound: sound.starts_at_ms)
+    written = write(_samples(in_order, rate, damaged), target)
     return Joined(written * 1000 // rate, damaged)
 
 
-def _write_wav(chunks: Iterable[Samples], target: Path) -> int:
-    with wave.open(str(target), "wb") as file:
+def _write_wav(chunks: Iterable[Samples], target: BinaryIO) -> int:
+    with wave.open(target, "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(WAV_RATE)
@@ -79,7 +77,7 @@ def _write_wav(chunks: Iterable[Samples], target: Path) -> int:
     return written
 
 
-def _write_ogg(chunks: Iterable[Samples], target: Path) -> int:
+def _write_ogg(chunks: Iterable[Samples], target: BinaryIO) -> int:
     with av.open(target, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=OGG_RATE, layout="stereo", options={"b": str(OGG_BIT_RATE)})
         written = 0
@@ -92,21 +90,21 @@ def _write_ogg(chunks: Iterable[Samples], target: Path) -> int:
     return written
 
 
-_WRITERS: dict[RecordingFormat, tuple[int, Callable[[Iterable[Samples], Path], int]]] = {
+_WRITERS: dict[RecordingFormat, tuple[int, Callable[[Iterable[Samples], BinaryIO], int]]] = {
     "wav": (WAV_RATE, _write_wav),
     "ogg": (OGG_RATE, _write_ogg),
 }
 
 
-def _samples(pieces: Sequence[Piece], rate: int, damaged: list[Piece]) -> Iterator[Samples]:
-    starts = [piece.starts_at_ms * rate // 1000 for piece in pieces]
+def _samples(sounds: Sequence[Sound], rate: int, damaged: list[Sound]) -> Iterator[Samples]:
+    starts = [sound.starts_at_ms * rate // 1000 for sound in sounds]
     ends = [*starts[1:], None]
     written = 0
-    for piece, start, end in zip(pieces, starts, ends, strict=True):
+    for sound, start, end in zip(sounds, starts, ends, strict=True):
         early = max(-start, 0)
         try:
-            for decoded in _decoded(piece.path, rate):
-                chunk = decoded[early:, ::-1] if piece.agent_left else decoded[early:]
+            for decoded in _decoded(sound.file, rate):
+                chunk = decoded[early:, ::-1] if sound.agent_left else decoded[early:]
                 early = max(early - len(decoded), 0)
                 while written < start:
                     silence = np.zeros((min(start - written, rate), 2), np.int16)
@@ -118,14 +116,15 @@ def _samples(pieces: Sequence[Piece], rate: int, damaged: list[Piece]) -> Iterat
                 if written == end:
                     break
         except Damaged:
-            damaged.append(piece)
+            damaged.append(sound)
 
 
-def _decoded(path: Path, rate: int) -> Iterator[Samples]:
+def _decoded(file: BinaryIO, rate: int) -> Iterator[Samples]:
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=rate)
     anything = False
+    file.seek(0)
     try:
-        with av.open(path) as container:
+        with av.open(file, "r") as container:
             for frame in container.decode(audio=0):
                 for part in resampler.resample(frame):
                     anything = True

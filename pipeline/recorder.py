@@ -6,8 +6,10 @@ know is compared with what LiveKit has.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import BinaryIO
 
 from calls import egress
 from calls.clock import moment
@@ -20,7 +22,7 @@ from calls.store import CallStore
 from pipeline.deps import Deps
 from pipeline.egress import NoRoom, Refused
 from pipeline.fate import Done, Fate, Retry, Wait
-from pipeline.joining import Piece
+from pipeline.joining import Sound
 from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)
@@ -153,27 +155,25 @@ async def end(deps: Deps, call: Row) -> bool:
     return given_up or not unfinished
 
 
-async def fetch(deps: Deps, call: Row) -> list[Piece]:
-    """Copy what was recorded of a call from the storage to this machine, under names that begin with the call's id."""
-    folder = deps.settings.recordings_dir
-    folder.mkdir(parents=True, exist_ok=True)
+async def fetch(deps: Deps, call: Row, new_file: Callable[[], BinaryIO]) -> list[Sound]:
+    """What was recorded of a call, copied from the storage into new files."""
     async with deps.db.reading() as conn:
         rows = await egress.read(conn, call.id)
-    pieces = []
+    sounds = []
     for row in rows:
-        path = folder / f"{call.id}.{row.id}"
-        if await deps.storage.get_file(row.key, path):
+        file = new_file()
+        with suppress(FileNotFoundError):
+            await deps.storage.fetch(row.key, file)
             began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later
-            pieces.append(Piece(round((began - call.started_at).total_seconds() * 1000), path, agent_left=True))
-    return sorted(pieces)
+            starts_at_ms = round((began - call.started_at).total_seconds() * 1000)
+            sounds.append(Sound(starts_at_ms, file, agent_left=True))
+    return sounds
 
 
 async def why_nothing(deps: Deps, call: Row) -> str:
     """Why there is no recording."""
     async with deps.db.reading() as conn:
         rows = await egress.read(conn, call.id)
-    if deps.settings.recorder == "worker":
-        return "The worker left no recording on this machine."
     if not rows:
         return "LiveKit Egress was never asked to record this call: is CALLROOM_RECORDER the same for every process?"
     no_file = "LiveKit Egress left no file in the storage: it must write to where CALLROOM_STORAGE_URL points."

@@ -1,66 +1,77 @@
-"""Job `store_recording`: moves what the call's agents wrote to disk to where recordings are kept, as one file."""
+"""Job `store_recording`: makes one file out of what the call's agents recorded, once their workers have brought it."""
 
 import asyncio
-from pathlib import Path
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import webhooks
+from calls import egress, pieces, webhooks
+from calls.clock import moment
+from calls.errors import StorageAway
 from calls.events import EventKind
 from calls.jobs import Job
+from calls.pieces import Piece, PieceState
 from calls.post_call import RecordingFormat
 from calls.store import CallStore
 from calls.tables import recordings
 from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate, Wait
-from pipeline.joining import Piece, is_playable, join
+from pipeline.joining import Sound, is_playable, join
 
+log = logging.getLogger(__name__)
+
+UNHEARD_S = 30.0  # so long after a call a worker may only then tell that its agent has recorded something
+ABSENT_S = 900.0  # so long what is there waits for the rest, which a worker has that is gone
+NOTHING_S = 86_400.0  # and so long a recording is hoped for of which nothing is there
+SHORTEST_S, LONGEST_S = 0.3, 30.0  # between two looks
 OPUS_RATE = 48_000  # an Ogg Opus file counts time in samples of this rate, whatever it was made from
 HEADERS = 300  # bytes; a file that is no longer was hardly begun: there is nothing in it to be looked at
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
-DAMAGED = ".damaged"
 AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
+
+Pieces = dict[Piece, PieceState]
 
 
 async def run(job: Job, deps: Deps) -> Fate:
-    """One attempt; the files are removed last: whoever is killed before leaves them for the next attempt.
-
-    The job is queued when nobody writes to them any more.
-    """
+    """One attempt, which may be repeated after a crash; a piece that comes late is followed by another such job."""
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
-        call = await CallStore(conn).get(None, call_id)
-        columns = sa.select(recordings.c.status, recordings.c.format)
-        row = (await conn.execute(columns.where(recordings.c.call_id == call_id))).one_or_none()
-    folder = deps.settings.recordings_dir
-    if row is not None and row.status == "pending":
-        if not await recorder.end(deps, call):
-            return Wait(recorder.AGAIN_S)
-        pieces = await recorder.fetch(deps, call) or await asyncio.to_thread(_pieces, folder, call_id)
-        if not pieces:
-            return Fail(await recorder.why_nothing(deps, call))
-        joined = folder / f"{call_id}.joined"
-        file, duration_ms, damaged = await asyncio.to_thread(_whole, pieces, joined, row.format)
-        if not duration_ms:
-            return Fail(f"It could not be decoded: {', '.join(file.name for file in damaged)}.")
-        key = f"recordings/{job.tenant_id}/{call_id}.{row.format}"
-        await deps.storage.put_file(key, file)
+        row = (await conn.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one_or_none()
+        found = await pieces.of_call(conn, call_id)
+        asked_for = await egress.read(conn, call_id)
+        age_s = (moment(conn) - job.created_at).total_seconds()
+    if row is None:
+        return Done()
+    soon = Wait(min(max(age_s / 4, SHORTEST_S), LONGEST_S))
+    try:
+        if asked_for or (deps.settings.recorder == "egress" and not found):
+            return await _take_from_egress(job, deps, row)
+        if age_s < _patience_s(found):
+            return soon
+        for piece in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
+            await deps.storage.exists(piece.key)
+        if _in(found, PieceState.STORED) and not await _make(job, deps, row.format, found):
+            return Wait(0)
+        return await _clear_away(deps, call_id)
+    except StorageAway as error:
+        log.warning("a recording waits for the storage", extra={"error": str(error)})
         async with deps.db.writing() as conn:
-            size_bytes = file.stat().st_size
-            await _announce(conn, call_id, damaged, key=key, duration_ms=duration_ms, size_bytes=size_bytes)
-    await recorder.remove(deps, call)
-    for leftover in folder.glob(f"{call_id}.*"):
-        if leftover.suffix != DAMAGED:
-            leftover.unlink(missing_ok=True)
-    return Done()
+            await conn.execute(sa.update(recordings).where(*_pending(call_id)).values(error=str(error)))
+        return soon
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
-    """The recording has failed; files that are there stay in the worker's folder."""
-    pending = (recordings.c.call_id == job.call_id, recordings.c.status == "pending")
-    failed = await conn.execute(sa.update(recordings).where(*pending).values(status="failed", error=reason))
+    """The recording has failed, unless there is one; pieces stay in the storage."""
+    failed = await conn.execute(
+        sa.update(recordings).where(*_pending(str(job.call_id))).values(status="failed", error=reason)
+    )
     if failed.rowcount:
         await CallStore(conn).add_event(
             str(job.call_id),
@@ -72,60 +83,179 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         )
 
 
-async def _announce(conn: AsyncConnection, call_id: str, damaged: list[Path], **values: object) -> None:
-    pending = (recordings.c.call_id == call_id, recordings.c.status == "pending")
-    stored = await conn.execute(sa.update(recordings).where(*pending).values(status="ready", **values))
-    if stored.rowcount:
-        store = CallStore(conn)
-        if damaged:
-            await store.add_event(
-                call_id,
-                EventKind.RECORDING_DAMAGED,
-                "post_call",
-                f"{len(damaged)} part(s) of the recording could not be decoded, or not to the end",
-                level="warning",
-                data={"files": [file.name for file in damaged]},
-            )
-        await store.add_event(call_id, EventKind.RECORDING_STORED, "post_call", "Recording stored")
+def _pending(call_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return recordings.c.call_id == call_id, recordings.c.status == "pending"
+
+
+def _in(found: Pieces, *states: PieceState) -> list[Piece]:
+    return [piece for piece, state in found.items() if state in states]
+
+
+def _patience_s(found: Pieces) -> float:
+    """How old the job must be for it to go on with what is there."""
+    if not found:
+        return UNHEARD_S
+    if not _in(found, PieceState.LOCAL):
+        return 0.0
+    if _in(found, PieceState.STORED):
+        return ABSENT_S
+    return 0.0 if _in(found, PieceState.ADDED) else NOTHING_S
+
+
+async def _make(job: Job, deps: Deps, file_format: RecordingFormat, found: Pieces) -> bool:
+    """Store what is there as one file, and say so; False, and nothing is said, if more has come meanwhile."""
+    call_id = str(job.call_id)
+    made: dict[str, Any] = {}
+    here: list[Piece] = []
+    left_out = _in(found, PieceState.STORED)
+    if not _in(found, PieceState.JOINED, PieceState.REMOVED):  # else there is a recording, and what it was made of gone
+        here = _in(found, PieceState.STORED, PieceState.ADDED, PieceState.KEPT)
+        key = pieces.recording_key(str(job.tenant_id), call_id, file_format)
+        made, left_out = await _join(deps, here, key, file_format)
+    async with deps.db.writing() as conn:
+        await pieces.lock(conn, call_id)
+        if await pieces.of_call(conn, call_id) != found:
+            return False
+        absent = _in(found, PieceState.LOCAL)
+        for piece in left_out:
+            await pieces.set_state(conn, piece, PieceState.KEPT)
+        for piece in here:
+            if piece not in left_out:
+                await pieces.set_state(conn, piece, PieceState.ADDED if absent else PieceState.JOINED)
+        if made:
+            await _announce(conn, call_id, made)
+        too_late = [] if here else [piece.key for piece in left_out]
+        await _warn(conn, call_id, EventKind.RECORDING_INCOMPLETE, [piece.name for piece in absent] + too_late)
+        await _warn(conn, call_id, EventKind.RECORDING_DAMAGED, [piece.key for piece in left_out] if made else [])
+    return True
+
+
+async def _join(
+    deps: Deps, here: Sequence[Piece], key: str, file_format: RecordingFormat
+) -> tuple[dict[str, Any], list[Piece]]:
+    """What there is to say of the file that is now under `key`, nothing if none is; and what is damaged."""
+    with _new_files(deps) as new_file:
+        sounds = [Sound(piece.starts_at_ms, new_file()) for piece in here]
+        for piece, sound in zip(here, sounds, strict=True):
+            try:
+                await deps.storage.fetch(piece.key, sound.file)
+            except FileNotFoundError:
+                log.warning("a piece of a recording is gone from the storage", extra={"key": piece.key})
+        made, broken = await _store(deps, sounds, new_file(), key, file_format)
+        return made, [piece for piece, sound in zip(here, sounds, strict=True) if sound in broken]
+
+
+async def _take_from_egress(job: Job, deps: Deps, row: sa.Row[Any]) -> Fate:
+    """The same for a call that LiveKit Egress recorded, which leaves its files in the storage itself."""
+    call_id = str(job.call_id)
+    async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
+    if row.status == "pending":
+        if not await recorder.end(deps, call):
+            return Wait(recorder.AGAIN_S)
+        key = pieces.recording_key(str(job.tenant_id), call_id, row.format)
+        with _new_files(deps) as new_file:
+            sounds = await recorder.fetch(deps, call, new_file)
+            if not sounds:
+                return Fail(await recorder.why_nothing(deps, call))
+            made, broken = await _store(deps, sounds, new_file(), key, row.format)
+        if not made:
+            return Fail("It could not be decoded.")
+        async with deps.db.writing() as conn:
+            await _announce(conn, call_id, made)
+            files = [f"{sound.starts_at_ms} ms" for sound in broken]
+            await _warn(conn, call_id, EventKind.RECORDING_DAMAGED, files)
+    await recorder.remove(deps, call)
+    return Done()
+
+
+@contextmanager
+def _new_files(deps: Deps) -> Iterator[Callable[[], BinaryIO]]:
+    """What makes files on this disk, without a name: they are gone with this process, however that ends."""
+    folder = deps.settings.state_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files:
+        yield lambda: files.enter_context(TemporaryFile(dir=folder))
+
+
+async def _store(
+    deps: Deps, sounds: Sequence[Sound], target: BinaryIO, key: str, file_format: RecordingFormat
+) -> tuple[dict[str, Any], list[Sound]]:
+    file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, target, file_format)
+    if not duration_ms:
+        return {}, broken
+    size_bytes = _size(file)
+    file.seek(0)
+    await deps.storage.put_file(key, file)
+    return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, broken
+
+
+async def _announce(conn: AsyncConnection, call_id: str, made: dict[str, Any]) -> None:
+    unready = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status != "ready")
+    is_first = await conn.scalar(sa.select(unready))
+    ready = sa.update(recordings).where(recordings.c.call_id == call_id)
+    await conn.execute(ready.values(status="ready", error=None, **made))
+    await CallStore(conn).add_event(call_id, EventKind.RECORDING_STORED, "post_call", "Recording stored")
+    if is_first:
         await webhooks.announce(conn, call_id, "call.recording.ready")
 
 
-def _whole(pieces: list[Piece], target: Path, file_format: RecordingFormat) -> tuple[Path, int, list[Path]]:
-    """The call's recording as one file, its milliseconds, and the damaged files, which stay to be looked at."""
-    first = pieces[0]
-    of_worker = not first.agent_left and 0 <= first.starts_at_ms <= AT_ONCE_MS
-    as_it_is = file_format == "ogg" and len(pieces) == 1 and of_worker
-    if as_it_is and (duration_ms := _duration_ms(first.path)) is not None and is_playable(first.path):
-        return first.path, duration_ms, []
-    joined = join(pieces, target, file_format)
-    return target, joined.duration_ms, [_keep(piece.path) for piece in joined.damaged]
+_WARNINGS = {
+    EventKind.RECORDING_INCOMPLETE: "part(s) are not in the recording: their worker is gone or came back too late",
+    EventKind.RECORDING_DAMAGED: "part(s) of the recording could not be decoded, or not to the end",
+}
 
 
-def _keep(file: Path) -> Path:
-    return file if file.suffix == DAMAGED else file.rename(f"{file}{DAMAGED}")
+async def _warn(conn: AsyncConnection, call_id: str, kind: EventKind, files: list[str]) -> None:
+    if files:
+        message = f"{len(files)} {_WARNINGS[kind]}"
+        await CallStore(conn).add_event(call_id, kind, "post_call", message, level="warning", data={"files": files})
 
 
-def _pieces(folder: Path, call_id: str) -> list[Piece]:
-    """The files of the call's agents, `<call>.<token>.<milliseconds>.ogg`, as `.part` if their writer was killed.
+async def _clear_away(deps: Deps, call_id: str) -> Fate:
+    """Remove what is in the recording now, or say why there is none."""
+    async with deps.db.reading() as conn:
+        found = await pieces.of_call(conn, call_id)
+        is_pending = await conn.scalar(sa.select(sa.exists().where(*_pending(call_id))))
+    joined = _in(found, PieceState.JOINED)
+    for piece in joined:
+        await deps.storage.delete(piece.key)
+    async with deps.db.writing() as conn:
+        for piece in joined:
+            await pieces.set_state(conn, piece, PieceState.REMOVED)
+    if not is_pending:
+        return Done()
+    if damaged := _in(found, PieceState.KEPT):
+        return Fail(f"It could not be decoded: {', '.join(piece.key for piece in damaged)}.")
+    if _in(found, PieceState.LOCAL):
+        return Fail("The workers that recorded it have not come back.")
+    return Fail("Nothing was recorded.")
 
-    One that an attempt before this one found damaged is among them, and so is one of which nothing can be read.
-    """
-    found = []
-    for file in folder.glob(f"{call_id}.*.ogg*"):
-        _call_id, _token, starts_at_ms, *_ending = file.name.split(".")
-        if _duration_ms(file) is not None or file.stat().st_size > HEADERS:
-            found.append(Piece(int(starts_at_ms), file))
-    return sorted(found)
+
+def _whole(
+    sounds: Sequence[Sound], target: BinaryIO, file_format: RecordingFormat
+) -> tuple[BinaryIO, int, list[Sound]]:
+    """The call's recording as one file, its milliseconds, and the sounds that are damaged."""
+    begun = [sound for sound in sounds if _duration_ms(sound.file) is not None or _size(sound.file) > HEADERS]
+    if not begun:
+        return target, 0, []
+    of_worker = not begun[0].agent_left and 0 <= begun[0].starts_at_ms <= AT_ONCE_MS
+    if file_format == "ogg" and len(begun) == 1 and of_worker:
+        duration_ms = _duration_ms(begun[0].file)
+        if duration_ms is not None and is_playable(begun[0].file):
+            return begun[0].file, duration_ms, []
+    joined = join(begun, target, file_format)
+    return target, joined.duration_ms, joined.damaged
 
 
-def _duration_ms(file: Path) -> int | None:
-    """How long an Ogg Opus file plays, by its last whole page; None without sound, or without a file."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(file.stat().st_size - LAST_PAGES, 0))
-            tail = stream.read()
-    except FileNotFoundError:
-        return None
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
+
+
+def _duration_ms(file: BinaryIO) -> int | None:
+    """How long an Ogg Opus file plays, by its last whole page; None without sound."""
+    file.seek(max(_size(file) - LAST_PAGES, 0))
+    tail = file.read()
     start = tail.rfind(b"OggS")
     while start >= 0:
         samples = int.from_bytes(tail[start + 6 : start + 14], "little", signed=True)

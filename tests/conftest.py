@@ -22,7 +22,7 @@ from calls.settings import Settings
 from tests import zygote
 from tests.providers import in_thread
 from tests.scheduling import Scheduling, in_order
-from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, free_port, process
+from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, S3Server, free_port, process
 from tests.telephony import FORMS, PhoneNetwork
 from tests.whole_stack import WholeStack, whole_stack_in
 
@@ -51,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 def _clean_environment() -> None:
     """The developer's own keys and settings change no test, and no test spends their money."""
     for name in list(os.environ):
-        if name.startswith(("CALLROOM_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_")):
+        if name.startswith(("CALLROOM_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "AWS_")):
             del os.environ[name]
 
 
@@ -111,6 +111,25 @@ def breakable_postgres(_cluster_to_break: PostgresCluster) -> Iterator[PostgresC
     _cluster_to_break.thaw()
     if _cluster_to_break.program.returncode is not None:
         _cluster_to_break.start()
+
+
+@pytest.fixture(scope="session")
+def _shared_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    folder = tmp_path_factory.mktemp("s3") / "buckets"
+    folder.mkdir()
+    with S3Server(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_shared_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A server of buckets, to which this process and those of the test have a key; they may stop it."""
+    for name, value in _shared_s3.environment.items():
+        monkeypatch.setenv(name, value)
+    yield _shared_s3
+    if _shared_s3.returncode is not None:
+        _shared_s3.start()
+        _shared_s3.wait_ready()
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def answers(url: str) -> bool:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as environment variables, with what a child needs of our own environment."""
     variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if value is None or value == field.default:
@@ -262,6 +263,50 @@ class Redis(Program):
 
     def _listens(self) -> bool:
         return self._died() or "Ready to accept connections" in self.output
+
+
+class S3Server(Program):
+    """A server that speaks S3 and checks every signature; `folder` has a folder for each bucket.
+
+    It may be stopped and started again: what it keeps is on disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.key, self.secret = "tests", "a-secret-of-the-tests"
+        listens = ["--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{self.key},{self.secret}"]
+        knows_nothing_before = ["--config", os.devnull, "--dir-cache-time", "0s"]
+        super().__init__(
+            [Path(sys.executable).with_name("rclone"), "serve", "s3", folder, *listens, *knows_nothing_before],
+            log=folder.with_name(f"{folder.name}.log"),
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs that keeps something there."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": "eu-west-1",
+        }
+
+    def create(self, name: str) -> Path:
+        """A new bucket; the folder in which its files are found."""
+        bucket = self.folder / name
+        bucket.mkdir(parents=True)
+        return bucket
+
+    @override
+    def wait_ready(self, timeout: float = START_TIMEOUT_S) -> None:
+        wait_until(self._listens, f"{self.command}", timeout)
+        super().wait_ready(timeout)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return self._died() or probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class LiveKitServer(Program):

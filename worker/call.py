@@ -14,6 +14,7 @@ from calls.agent_config import AgentSnapshot
 from calls.database import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
+from calls.pieces import Piece
 from calls.post_call import PostCall
 from calls.redaction import redact
 from calls.rooms import Rooms
@@ -349,8 +350,8 @@ class Call:
         self._journal.put(self._start)
         if self._settings.recorder == "worker" and "recording" in PostCall.stored(self._row.post_call).on:
             starts_at_s = self._clock.now()
-            name = f"{self._row.id}.{self._lease.token}.{round(starts_at_s * 1000)}.ogg"
-            path = self._settings.recordings_dir / name
+            piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
+            path = self._settings.recordings_dir / piece.name
             self._recorder = Recorder(path, self._clock.now, starts_at_s, self._recording_failed)
         self._parts.start("duration", self._watch_duration)
         self._parts.start("credits", self._watch_credits)

@@ -17,6 +17,7 @@ from calls.states import EndReason
 from calls.store import CallStore
 from worker.room.persistence import Persistence
 from worker.seats import Seats
+from worker.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,17 @@ LOOK_AGAIN_S = 0.2
 class DrainingServer(AgentServer):
     """An AgentServer that waits for its calls as long as `settings.worker_drain_s` says; then it ends them."""
 
-    def __init__(self, settings: Settings, seats: Seats, **options: Any) -> None:  # noqa: ANN401 - those of AgentServer
+    def __init__(
+        self,
+        settings: Settings,
+        seats: Seats,
+        uploads: Uploads,
+        **options: Any,  # noqa: ANN401 - those of AgentServer
+    ) -> None:
         super().__init__(**options)
         self._callroom_settings = settings
         self._callroom_seats = seats
+        self._callroom_uploads = uploads
 
     @override
     async def drain(self, *arguments: Any, **options: Any) -> None:
@@ -39,6 +47,7 @@ class DrainingServer(AgentServer):
             await super().drain(*arguments, **options)
         finally:
             ending.cancel()
+            await self._callroom_uploads.stop()
 
     async def _end_calls(self) -> None:
         settings = self._callroom_settings

@@ -16,6 +16,7 @@ from worker.health import Health
 from worker.job import answer, finish, prepare
 from worker.log import configure_log
 from worker.seats import Seats
+from worker.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +82,11 @@ def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
     database = Database(settings.database, pool_size=1)  # for one question at a time: does it answer?
     capacity = Capacity(settings, database)
-    seats = Seats(settings, capacity.taken)
+    seats, uploads = Seats(settings, capacity.taken), Uploads(settings)
     server = DrainingServer(
         settings,
         seats,
+        uploads,
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -108,4 +110,5 @@ def create_server(settings: Settings) -> AgentServer:
     server.on("worker_started", partial(configure_log, settings))
     Health(server, settings, database)
     seats.serve(server)
+    uploads.serve(server)
     return server

@@ -18,6 +18,7 @@ from calls.transcript import PRESSED, Segment, write_segments
 from tests.api.conftest import Api, browser, run_api
 from tests.conftest import MakeSettings, now
 from tests.pipeline.finished import finished_call
+from tests.servers import S3Server
 
 Talk = Callable[..., Awaitable[str]]
 
@@ -244,12 +245,32 @@ async def test_a_link_stands_at_the_public_address_and_holds_for_as_long_as_was_
         assert 0 < left_s <= 60
 
 
+async def test_a_link_to_a_recording_in_a_bucket_leads_there_for_whoever_seeks_too(
+    settings: MakeSettings, s3: S3Server, tmp_path: Path
+):
+    s3.create("calls")
+    (tmp_path / "a.wav").write_bytes(b"what was said")
+    async for api in run_api(settings(storage_url="s3://calls")):
+        await api.storage.put_file("recordings/a.wav", tmp_path / "a.wav")
+        link = api.url + api.storage.signed_url("recordings/a.wav", 60)
+        async with api.session.get(link, headers={"Range": "bytes=5-7"}) as part:
+            assert part.url.port == s3.port
+            assert (await part.read(), part.headers["Content-Range"]) == (b"was", "bytes 5-7/13")
+        async with api.session.head(link, allow_redirects=True) as head:
+            assert (head.status, head.content_length, head.headers["Accept-Ranges"]) == (200, 13, "bytes")
+        async with api.session.get(link, allow_redirects=False) as led:
+            assert (led.status, led.headers["Cache-Control"]) == (307, "no-store")
+            assert 0 < int(parse_qs(urlsplit(led.headers["Location"]).query)["X-Amz-Expires"][0]) <= 60
+        async with api.session.get(f"{link}0", allow_redirects=False) as altered:
+            assert altered.status == 403
+
+
 async def test_a_link_that_was_tampered_with_is_a_403(api: Api, tmp_path: Path):
     (tmp_path / "a.ogg").write_bytes(b"secret")
     await api.storage.put_file("recordings/a.ogg", tmp_path / "a.ogg")
-    link = urlsplit(await api.storage.signed_url("recordings/a.ogg", 60))
-    old = urlsplit(await api.storage.signed_url("recordings/a.ogg", -1))
-    gone = await api.storage.signed_url("recordings/b.ogg", 60)
+    link = urlsplit(api.storage.signed_url("recordings/a.ogg", 60))
+    old = urlsplit(api.storage.signed_url("recordings/a.ogg", -1))
+    gone = api.storage.signed_url("recordings/b.ogg", 60)
     bad = [f"/v1/recordings/recordings/b.ogg?{link.query}", f"{old.path}?{old.query}", f"{link.path}?{link.query}0"]
     bad.append("/v1/recordings/../callroom.db?" + link.query)
     bad.append("/v1/recordings/%2e%2e/callroom.db?" + link.query)

@@ -36,7 +36,7 @@ from tests.api.examples import (
     WEBRTC,
 )
 from tests.conftest import MakeSettings, Until
-from tests.pipeline.finished import GOOD, working
+from tests.pipeline.finished import GOOD, bring, working
 from tests.pipeline.sound import tone, write_ogg
 from tests.providers import Chat, Providers
 
@@ -74,6 +74,7 @@ class Stack:
     async def talk(self, call_id: str) -> None:
         """A worker's part: two sentences and a recording of two seconds, then the caller hangs up."""
         write_ogg(self.deps.settings.recordings_dir / f"{call_id}.1.0.ogg", tone(400, 2))
+        await bring(self.deps.settings)
         async with self.deps.db.writing() as conn:
             store = CallStore(conn)
             token = await leases.take(conn, call_id, "worker", "agent-1")

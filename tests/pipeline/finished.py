@@ -13,6 +13,7 @@ from calls import leases, webhooks
 from calls.creation import NewCall, NewParticipant
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
+from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, deliveries, jobs, results
@@ -20,6 +21,7 @@ from calls.transcript import Segment, write_segments
 from pipeline.__main__ import runner
 from pipeline.admission import admit
 from pipeline.deps import Deps
+from worker.uploads import Uploads
 
 SAID = (("agent", "Hello, this is Aria."), ("user", "I need a table for four."), ("agent", "It is booked."))
 EVERYTHING = {
@@ -79,6 +81,13 @@ async def listen(db: Database, keyring: Keyring) -> None:
     async with db.writing() as conn:
         events = list(webhooks.WebhookEvent)
         await webhooks.create_webhook(conn, keyring, DEFAULT_TENANT, url="http://127.0.0.1:9/", events=events)
+
+
+async def bring(settings: Settings) -> None:
+    """What a worker on this machine does with what its agents have recorded."""
+    uploads = Uploads(settings)
+    uploads.start()
+    await uploads.stop()
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ from sqlalchemy.engine import make_url
 from calls.database import DEFAULT_TENANT
 from calls.erasure import erase_call
 from calls.jobs import Job, JobQueue, enqueue
+from calls.pieces import Piece, tell_of
 from calls.tables import jobs, recordings, results
 from calls.transcript import write_segments
 from pipeline import erasure
 from pipeline.deps import Deps, open_deps
 from pipeline.fate import Done, Wait
 from tests.conftest import MakeSettings
-from tests.pipeline.finished import finished_call, hang_up, running_call, segment, working
+from tests.pipeline.finished import bring, finished_call, hang_up, running_call, segment, working
 
 RECORDED = {"recording": {"enabled": True}}
 SPOKEN = "marzipan and crocodile"
@@ -30,14 +31,17 @@ async def deps(settings: MakeSettings) -> AsyncIterator[Deps]:
 
 
 async def recorded(deps: Deps) -> tuple[str, Path]:
-    """A call with a recording in the storage, and a damaged piece of it in the worker's folder; id and file."""
+    """A call with a recording in the storage, a damaged piece of it too, and another still on its way; id and file."""
     call_id = await finished_call(deps.db, RECORDED, said=[("user", SPOKEN)])
     key = f"recordings/{DEFAULT_TENANT}/{call_id}.ogg"
-    piece = deps.settings.recordings_dir / f"{call_id}.1.0.ogg.damaged"
-    piece.parent.mkdir(parents=True, exist_ok=True)
-    piece.write_bytes(SPOKEN.encode())
-    await deps.storage.put_file(key, piece)
+    on_its_way = deps.settings.recordings_dir / f"{call_id}.2.0.ogg"
+    on_its_way.parent.mkdir(parents=True, exist_ok=True)
+    on_its_way.write_bytes(SPOKEN.encode())
+    damaged = Piece(call_id, 1, 0)
+    for stored in (key, damaged.key):
+        await deps.storage.put_file(stored, on_its_way)
     async with deps.db.writing() as conn:
+        await tell_of(conn, damaged)
         await conn.execute(sa.update(recordings).values(status="ready", key=key))
         await conn.execute(sa.delete(jobs))
     file = deps.storage.file(key)
@@ -88,6 +92,7 @@ async def test_an_erased_call_leaves_no_byte_of_what_was_said_in_the_files(sqlit
         for one in ids:
             await until(lambda one=one: is_done(deps, one))
     assert not file.exists()
+    await bring(deps.settings)
     assert SPOKEN.encode() not in on_disk(deps)
     async with deps.db.reading() as conn:
         assert await conn.scalar(sa.select(sa.func.count()).select_from(recordings)) == 0

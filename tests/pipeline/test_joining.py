@@ -1,36 +1,40 @@
 """One recording out of several files, by what is heard in it."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.joining import Piece, join
+from pipeline.joining import Sound, join
 from tests.pipeline.sound import BLOCK, CALM, RATE, Pcm, cut_off, heard, read_sound, silence, tone, write_ogg
 
 LOW, HIGH = 400, 1100
 
 
 @pytest.fixture
-def piece(tmp_path: Path):
+def piece(tmp_path: Path) -> Iterator[Callable[[int, Pcm], Sound]]:
     """`piece(500, pcm)`: a file that begins at so many milliseconds of the call."""
     numbers = iter(range(99))
 
-    def write(starts_at_ms: int, pcm: Pcm) -> Piece:
+    def write(starts_at_ms: int, pcm: Pcm) -> Sound:
         path = tmp_path / f"{next(numbers)}.ogg"
         write_ogg(path, pcm)
-        return Piece(starts_at_ms, path)
+        return Sound(starts_at_ms, files.enter_context(path.open("rb")))
 
-    return write
+    with ExitStack() as files:
+        yield write
 
 
 @pytest.fixture(params=["wav", "ogg"])
 def joined(tmp_path: Path, request: pytest.FixtureRequest):
     """`joined(piece, …)`: what the file made of them plays."""
 
-    def decode(*pieces: Piece) -> Pcm:
-        join(pieces, tmp_path / "joined", request.param)
+    def decode(*pieces: Sound) -> Pcm:
+        with (tmp_path / "joined").open("wb") as target:
+            join(pieces, target, request.param)
         return read_sound(tmp_path / "joined")
 
     return decode
@@ -93,7 +97,7 @@ def test_a_piece_is_not_heard_any_more_once_another_has_begun(piece, joined):
 @pytest.mark.parametrize("missing", [1, 60, 1500, 3000])
 def test_a_piece_cut_off_in_mid_page_is_heard_as_far_as_it_goes(piece, joined, missing):
     first = piece(0, tone(LOW, 1.5))
-    cut_off(first.path, missing)
+    cut_off(Path(first.file.name), missing)
     pcm = joined(first, piece(2000, tone(HIGH, 0.5)))
     assert seconds(pcm) == pytest.approx(2.5, abs=0.02)
     (start, end), second = sounding(pcm)

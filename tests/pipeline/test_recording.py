@@ -1,7 +1,11 @@
 """Recordings on their way from the worker's disk to where they are kept."""
 
+import fcntl
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +13,23 @@ import pytest
 import sqlalchemy as sa
 
 from calls import leases
+from calls.clock import moment
+from calls.database import DEFAULT_TENANT
+from calls.erasure import erase_call
+from calls.storage import Storage
 from calls.tables import jobs, recordings
 from pipeline.deps import Deps, open_deps
-from tests.pipeline.finished import announced, events, finished_call, hang_up, listen, queued, running_call, working
+from tests.pipeline.finished import (
+    announced,
+    bring,
+    events,
+    finished_call,
+    hang_up,
+    listen,
+    queued,
+    running_call,
+    working,
+)
 from tests.pipeline.sound import Pcm, cut_off, heard, read_sound, tone, write_ogg
 
 pytestmark = pytest.mark.restless
@@ -19,6 +37,7 @@ pytestmark = pytest.mark.restless
 RECORDED = {"recording": {"enabled": True}}
 RECORDED_AS_OGG = {"recording": {"enabled": True, "format": "ogg"}}
 LOW, HIGH = 400, 1100
+MISSING = "1 part(s) are not in the recording: their worker is gone or came back too late"
 
 
 @pytest.fixture
@@ -33,7 +52,17 @@ def local(deps: Deps, call_id: str, token: int = 1, starts_at_ms: int = 0, endin
 
 
 def left_behind(deps: Deps, call_id: str) -> list[str]:
-    return [file.name for file in deps.settings.recordings_dir.glob(f"{call_id}*")]
+    """What there is of the call on disks and in the storage besides the recording itself."""
+    made = [f"{call_id}.wav", f"{call_id}.ogg"]
+    found = deps.settings.state_dir.rglob(f"{call_id}*")
+    return sorted(str(file.relative_to(deps.settings.state_dir)) for file in found if file.name not in made)
+
+
+async def long_ago(deps: Deps, call_id: str, hours: float = 1) -> None:
+    """Let the call have been over for so long."""
+    async with deps.db.writing() as conn:
+        before = moment(conn) - timedelta(hours=hours)
+        await conn.execute(sa.update(jobs).where(jobs.c.call_id == call_id).values(created_at=before, run_at=before))
 
 
 async def recording(deps: Deps, call_id: str) -> sa.Row[Any]:
@@ -71,6 +100,7 @@ async def test_a_recording_is_stored_and_told_once_and_leaves_the_workers_disk(d
     await listen(deps.db, deps.keyring)
     call_id, token = await running_call(deps.db, RECORDED)
     write_ogg(local(deps, call_id), tone(LOW, 3))
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -86,6 +116,7 @@ async def test_a_recording_is_a_wav_file_of_two_channels_and_as_ogg_it_is_what_t
         call_id, token = await running_call(deps.db, post_call)
         write_ogg(local(deps, call_id), tone(LOW, 2))
         written = local(deps, call_id).read_bytes()
+        await bring(deps.settings)
         await hang_up(deps.db, call_id, token)
         async with working(deps):
             await until(lambda call_id=call_id: job_ended(deps, call_id))
@@ -100,20 +131,13 @@ async def test_a_recording_is_a_wav_file_of_two_channels_and_as_ogg_it_is_what_t
         assert heard(read_sound(kept), 0.1, 1.9) == LOW
 
 
-async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_call(deps, until):
+async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_call(deps):
     call_id, token = await running_call(deps.db, RECORDED)
-    part = local(deps, call_id, ending=".part")
-    write_ogg(part, tone(LOW, 1))
     await hang_up(deps.db, call_id, token=None)
-    async with working(deps):
-        async with deps.db.writing() as conn:
-            assert await queued(conn, call_id) == []
-            write_ogg(part, tone(LOW, 2))
-            part.rename(local(deps, call_id))
-            await leases.release(conn, call_id, token)
-            assert await queued(conn, call_id) == ["post_call", "store_recording"]
-        await until(lambda: job_ended(deps, call_id))
-    assert (await stored(deps, call_id)).duration_ms == pytest.approx(2000, abs=50)
+    async with deps.db.writing() as conn:
+        assert await queued(conn, call_id) == []
+        await leases.release(conn, call_id, token)
+        assert await queued(conn, call_id) == ["post_call", "store_recording"]
 
 
 async def test_what_a_killed_worker_had_recorded_is_stored(deps, until):
@@ -121,6 +145,7 @@ async def test_what_a_killed_worker_had_recorded_is_stored(deps, until):
     part = local(deps, call_id, ending=".part")
     write_ogg(part, tone(LOW, 3))
     cut_off(part, 1500)
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -137,6 +162,7 @@ async def test_what_several_agents_recorded_becomes_one_file_in_which_each_is_he
     cut_off(killed, 1500)
     local(deps, call_id, 2, 2000, ".part").write_bytes(b"OggS")  # it was killed before it had heard anything
     write_ogg(local(deps, call_id, 3, 3500), tone(HIGH, 1))
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -150,6 +176,7 @@ async def test_what_several_agents_recorded_becomes_one_file_in_which_each_is_he
 async def test_a_recording_that_begins_later_than_the_call_is_silent_until_then(deps, until):
     call_id, token = await running_call(deps.db, RECORDED)
     write_ogg(local(deps, call_id, starts_at_ms=800), tone(LOW, 1))
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -164,11 +191,13 @@ async def test_a_recording_that_is_not_there_or_empty_has_failed_and_the_call_sa
     if content is not None:
         local(deps, call_id).parent.mkdir(parents=True, exist_ok=True)
         local(deps, call_id).write_bytes(content)
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
+    await long_ago(deps, call_id)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
     assert (await recording(deps, call_id)).status == "failed"
-    assert await events(deps.db, call_id) == ["Recording failed: The worker left no recording on this machine."]
+    assert await events(deps.db, call_id) == ["Recording failed: Nothing was recorded."]
 
 
 @pytest.mark.parametrize("lost", [b"OpusHead", b"OpusTags", b"OggS"])
@@ -179,6 +208,7 @@ async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so
     broken = local(deps, call_id, 2, 2000)
     damage(broken, lost)
     content = broken.read_bytes()
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -186,9 +216,10 @@ async def test_what_cannot_be_decoded_is_left_out_and_stays_and_the_call_says_so
     assert len(pcm) / 48 == pytest.approx(5000, abs=30)
     assert [heard(pcm, *stretch) for stretch in [(0.1, 0.9), (1.1, 3.9), (4.1, 4.9)]] == [LOW, None, LOW]
     [kept] = left_behind(deps, call_id)
-    assert (deps.settings.recordings_dir / kept).read_bytes() == content
+    assert kept == f"storage/pieces/{broken.name}"
+    assert (deps.settings.state_dir / kept).read_bytes() == content
     said = "1 part(s) of the recording could not be decoded, or not to the end"
-    assert await events(deps.db, call_id) == [said, "Recording stored"]
+    assert await events(deps.db, call_id) == ["Recording stored", said]
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
@@ -199,6 +230,7 @@ async def test_what_can_be_decoded_before_a_long_end_of_nothing_is_kept(deps, un
         write_ogg(local(deps, call_id, number, number * 2000), tone(LOW, 1))
     with local(deps, call_id, 0, 0).open("ab") as cut_off:
         cut_off.write(bytes(200_000))
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
@@ -216,12 +248,13 @@ async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays_
     for number in range(pieces):
         write_ogg(local(deps, call_id, number, number * 2000), tone(LOW, 1))
         damage(local(deps, call_id, number, number * 2000), lost)
+    await bring(deps.settings)
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: job_ended(deps, call_id))
     assert (await recording(deps, call_id)).status == "failed"
-    kept = [f"{local(deps, call_id, number, number * 2000).name}.damaged" for number in range(pieces)]
-    assert sorted(left_behind(deps, call_id)) == kept
+    kept = [f"pieces/{local(deps, call_id, number, number * 2000).name}" for number in range(pieces)]
+    assert left_behind(deps, call_id) == [f"storage/{key}" for key in kept]
     said = f"Recording failed: It could not be decoded: {', '.join(kept)}."
     assert await events(deps.db, call_id) == [said]
 
@@ -229,6 +262,107 @@ async def test_a_recording_of_which_nothing_can_be_decoded_has_failed_and_stays_
 def damage(file: Path, lost: bytes) -> None:
     """Write over what says how its sound is to be decoded, or where it is."""
     file.write_bytes(file.read_bytes().replace(lost, b"nonsense"))
+
+
+@contextmanager
+def written(file: Path) -> Iterator[None]:
+    """As long as the block lasts, the file is that of an agent that still records."""
+    with file.open("rb") as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        yield
+
+
+async def test_what_a_worker_has_that_is_gone_is_waited_for_and_comes_into_the_recording_when_it_is_back(deps, until):
+    await listen(deps.db, deps.keyring)
+    call_id, token = await running_call(deps.db, RECORDED)
+    write_ogg(local(deps, call_id, 1, 0), tone(LOW, 1))
+    write_ogg(local(deps, call_id, 2, 2000), tone(HIGH, 1))
+    with written(local(deps, call_id, 2, 2000)):
+        await bring(deps.settings)
+    async with working(deps):
+        await hang_up(deps.db, call_id, token)
+        await until(lambda: is_waiting(deps, call_id))
+        assert (await recording(deps, call_id)).status == "pending"
+        await long_ago(deps, call_id)
+        await until(lambda: job_ended(deps, call_id))
+        assert (await stored(deps, call_id)).duration_ms == pytest.approx(1000, abs=50)
+        assert await events(deps.db, call_id) == ["Recording stored", MISSING]
+
+        await bring(deps.settings)
+        await until(lambda: job_ended(deps, call_id))
+    pcm = await sound_of(deps, call_id)
+    assert [heard(pcm, *stretch) for stretch in [(0.1, 0.9), (1.1, 1.9), (2.1, 2.9)]] == [LOW, None, HIGH]
+    assert left_behind(deps, call_id) == []
+    assert (await announced(deps.db, call_id)).count("call.recording.ready") == 1
+
+
+async def is_waiting(deps: Deps, call_id: str) -> bool:
+    """Whether the job has looked, and is to look again."""
+    looked = (jobs.c.call_id == call_id, jobs.c.kind == "store_recording", jobs.c.token.is_not(None))
+    async with deps.db.reading() as conn:
+        return bool(await conn.scalar(sa.select(sa.exists().where(*looked, jobs.c.state == "waiting"))))
+
+
+async def test_what_comes_when_all_else_is_joined_changes_nothing_and_stays_to_be_looked_at(deps, until):
+    call_id, token = await running_call(deps.db, RECORDED)
+    write_ogg(local(deps, call_id), tone(LOW, 1))
+    content = local(deps, call_id).read_bytes()
+    await bring(deps.settings)
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        await until(lambda: job_ended(deps, call_id))
+        whole = await stored(deps, call_id)
+        local(deps, call_id).write_bytes(content)  # its worker was killed before it had removed what it had brought
+        write_ogg(local(deps, call_id, 2, 0), tone(HIGH, 1))  # and of another nobody knew
+        await bring(deps.settings)
+        await until(lambda: job_ended(deps, call_id))
+    assert await stored(deps, call_id) == whole
+    assert left_behind(deps, call_id) == [f"storage/pieces/{call_id}.2.0.ogg"]
+    assert await events(deps.db, call_id) == ["Recording stored", MISSING]
+    assert heard(await sound_of(deps, call_id), 0.1, 0.9) == LOW
+
+
+async def test_while_a_bucket_is_away_nothing_is_lost_and_it_is_told_why_a_recording_is_late(
+    settings, s3, monkeypatch, until
+):
+    chosen = settings(lease_s=2, storage_url=f"s3://{s3.create('recordings').name}")
+    async with open_deps(chosen) as deps:
+        call_id, token = await running_call(deps.db, RECORDED)
+        write_ogg(local(deps, call_id), tone(LOW, 1))
+        s3.stop()
+        await bring(chosen)
+        assert left_behind(deps, call_id) == [f"recordings/{call_id}.1.0.ogg"]
+        s3.start()
+        s3.wait_ready()
+        await bring(chosen)
+        assert left_behind(deps, call_id) == []
+        await hang_up(deps.db, call_id, token)
+
+        with monkeypatch.context() as wrong:
+            wrong.setenv("AWS_SECRET_ACCESS_KEY", "another")
+            refused = replace(deps, storage=Storage(chosen))
+        async with working(refused):
+            await until(lambda: is_late_because(deps, call_id, "The storage refuses the credentials that it is given."))
+        s3.stop()
+        async with working(deps):
+            await until(lambda: is_late_because(deps, call_id, "The storage does not answer."))
+            s3.start()
+            await until(lambda: job_ended(deps, call_id))
+        row = await recording(deps, call_id)
+        assert (row.status, row.error) == ("ready", None)
+        kept = [file for file in (s3.folder / "recordings").rglob("*") if file.is_file()]
+        assert kept == [s3.folder / "recordings" / row.key]
+        assert heard(read_sound(kept[0]), 0.1, 0.9) == LOW
+
+        async with working(deps):
+            async with deps.db.writing() as conn:
+                await erase_call(conn, DEFAULT_TENANT, call_id)
+            await until(lambda: not kept[0].exists())
+
+
+async def is_late_because(deps: Deps, call_id: str, error: str) -> bool:
+    row = await recording(deps, call_id)
+    return (row.status, row.error) == ("pending", error)
 
 
 async def test_a_call_without_recording_has_none(deps):

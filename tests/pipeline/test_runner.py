@@ -5,7 +5,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tests.pipeline.finished import (
     GOOD,
     analysed,
     announced,
+    bring,
     call_row,
     events,
     finished_call,
@@ -291,7 +291,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
         await listen(database, keyring)
         async with mortal("mortal_runner", chosen, first, "post_call", "recording") as live:
             for fatal in count(1):
-                call_id = await recorded_call(database, chosen.recordings_dir)
+                call_id = await recorded_call(database, chosen)
                 ended = await live(call_id, fatal)
                 if ended == "killed":
                     assert await live(call_id, 0) == "finished"
@@ -306,10 +306,11 @@ def well(chat: Chat) -> dict[str, Any]:
     return GOOD[chat.body["response_format"]["json_schema"]["name"]]
 
 
-async def recorded_call(database: Database, folder: Path) -> str:
+async def recorded_call(database: Database, settings: Settings) -> str:
     call_id, token = await running_call(database, ANALYSED_AND_RECORDED)
     for name in (f"{call_id}.1.0.ogg", f"{call_id}.2.1500.ogg.part"):  # to be joined
-        write_ogg(folder / name, tone(400, 0.5))
+        write_ogg(settings.recordings_dir / name, tone(400, 0.5))
+    await bring(settings)
     await hang_up(database, call_id, token)
     return call_id
 

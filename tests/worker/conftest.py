@@ -99,6 +99,10 @@ class Talk:
         async with self.database.reading() as connection:
             return (await connection.execute(sa.select(recordings).where(*ready))).one_or_none()
 
+    def pieces(self) -> list[Path]:
+        """What its agents have recorded, as far as it is where recordings are kept."""
+        return sorted((self.settings.state_dir / "storage" / "pieces").glob(f"{self.id}.*"))
+
     async def messages(self) -> list[str]:
         return [event.message for event in await self.events()]
 

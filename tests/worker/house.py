@@ -42,13 +42,14 @@ class House:
         return worker
 
     async def add_pipeline(self, **changes: Any) -> Program:
-        pipeline = await self._start("pipeline", pipeline_port=free_port(), **changes)
+        elsewhere = {"state_dir": self.settings.state_dir / "pipeline"} if self.settings.storage_url else {}
+        pipeline = await self._start("pipeline", pipeline_port=free_port(), **elsewhere, **changes)
         self.pipelines.append(pipeline)
         return pipeline
 
     async def _start(self, name: str, **changes: Any) -> Program:
         settings = self.settings.model_copy(update=changes)
-        log = settings.state_dir / f"{name}-{getattr(settings, f'{name}_port')}.log"
+        log = self.settings.state_dir / f"{name}-{getattr(settings, f'{name}_port')}.log"
         return await self.programs.enter_async_context(process(name, settings, log))
 
     async def job_of(self, call: Talk) -> psutil.Process:

@@ -35,9 +35,10 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
             await until(lambda: not caller.room.isconnected())
         assert (row.status, row.end_reason) == ("completed", "shut_down")
         assert [line.text for line in await call.transcript()] == [HELLO]
-        assert len(list(settings.recordings_dir.glob(f"{call.id}.*.ogg"))) == 1
         await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
+        assert len(call.pieces()) == 1
+        assert list(settings.recordings_dir.iterdir()) == [], "it has brought what it had"
         assert await has_told(database, []), "it has no seats any more"
     await database.close()
 

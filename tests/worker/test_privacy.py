@@ -127,7 +127,7 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
         assert word not in "".join(nothing.got)
         assert word not in kept
         assert word not in worker.output[log:]
-    [recording] = private.settings.recordings_dir.glob(f"{private.id}.*.ogg")
+    [recording] = await until(private.pieces)
     assert recording.stat().st_size > 1000
 
     public = await stage.call(features={"transcription_enabled": True}, **wanted)

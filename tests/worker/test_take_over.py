@@ -20,7 +20,7 @@ from calls.tables import recordings
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Chat, Providers
-from tests.servers import LiveKitServer
+from tests.servers import LiveKitServer, S3Server
 from tests.standstill import stand_still
 from tests.worker.caller import Caller
 from tests.worker.conftest import Talk, make_settings
@@ -51,10 +51,17 @@ PAUSE_S = 0.3  # what follows sooner is the same stretch of sound
 async def house(
     livekit: LiveKitServer, scripted: Providers, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[House]:
+    """The workers share a machine, the pipeline has another: a recording finds its way through a bucket."""
     folder = tmp_path_factory.mktemp("house")
-    settings = make_settings(livekit, scripted, migrated_sqlite, folder, agent_return_timeout_s=150)
-    async with open_house(settings) as opened:
-        yield opened
+    where = {"database_url": f"sqlite:///{folder / 'callroom.db'}", "storage_url": "s3://recordings"}
+    settings = make_settings(livekit, scripted, migrated_sqlite, folder, agent_return_timeout_s=150, **where)
+    (folder / "buckets").mkdir()
+    with pytest.MonkeyPatch.context() as environment, S3Server(folder / "buckets") as s3:
+        s3.create("recordings")
+        for name, value in s3.environment.items():
+            environment.setenv(name, value)
+        async with open_house(settings) as opened:
+            yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +128,7 @@ async def stored_recording(call: Talk) -> Path | None:
     query = sa.select(recordings.c.key).where(recordings.c.call_id == call.id, recordings.c.status == "ready")
     async with call.database.reading() as connection:
         key = await connection.scalar(query)
-    return call.settings.state_dir / "storage" / key if key else None
+    return call.settings.state_dir / "buckets" / "recordings" / key if key else None
 
 
 def stretches(sound: Pcm, side: int) -> list[list[float]]:
@@ -278,6 +285,8 @@ async def test_a_call_goes_on_as_long_as_some_worker_comes(house: House, until: 
         impatient = await house.add_pipeline(agent_return_timeout_s=1)
         row = await until(call.ended)
     impatient.stop()
+    assert list(house.settings.recordings_dir.glob(f"{call.id}.*")) != [], "the last agent's is still on the machine"
+    await house.add_worker()
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
     assert killed_at - timedelta(seconds=house.settings.lease_s) < row.ended_at < killed_at + timedelta(seconds=0.5)
     assert row.bill_duration == -(-(row.ended_at - row.started_at) // timedelta(seconds=1))

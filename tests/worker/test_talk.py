@@ -1,12 +1,13 @@
 """A call as a caller hears it."""
 
 from itertools import pairwise
+from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from tests.conftest import Until
+from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Providers
 from tests.worker.conftest import Stage
 
@@ -15,12 +16,16 @@ pytestmark = pytest.mark.restless
 LONG = "This is a sentence that the agent goes on with for a while, so that you can speak."
 
 
-def left_onset_ms(file: str) -> float:
-    """When the recording's left channel first has a sound."""
-    with av.open(file) as container:
-        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    samples = np.concatenate([frame.reshape(-1, 2) if frame.shape[0] == 1 else frame.T for frame in frames])
-    return float(np.argmax(np.abs(samples[:, 0]) > 0.02) / 48)
+BLOCK_S = 0.02
+CLOSE = round(0.3 / BLOCK_S)
+LOUD = 600
+
+
+def loudness(file: Path) -> list[Pcm]:
+    """The highest sample of each block: the people's, then the agent's."""
+    sound, size = read_sound(file), round(RATE * BLOCK_S)
+    blocks: Pcm = np.abs(sound[: len(sound) // size * size]).reshape(-1, size, 2)
+    return [blocks[:, :, side].max(axis=1) for side in (0, 1)]
 
 
 async def test_the_agent_greets_and_answers_and_both_are_written_down_and_recorded(
@@ -44,8 +49,14 @@ async def test_the_agent_greets_and_answers_and_both_are_written_down_and_record
     ]
     assert rows[1].participant_identity == "alice"
     assert all(earlier.ended_at_ms <= later.started_at_ms for earlier, later in pairwise(rows))
-    [recording] = call.settings.recordings_dir.glob(f"{call.id}.*.ogg")
-    assert abs(left_onset_ms(str(recording)) - rows[1].started_at_ms) < 300
+    [recording] = await until(call.pieces)
+    sound = loudness(recording)
+    for row in rows:
+        own, other = sound[row.speaker == "agent"], sound[row.speaker != "agent"]
+        begin, end = (round(at_ms / 1000 / BLOCK_S) for at_ms in (row.started_at_ms, row.ended_at_ms))
+        [onset, *_] = np.flatnonzero(own[max(begin - CLOSE, 0) :] > LOUD) + max(begin - CLOSE, 0)
+        assert abs(onset - begin) < CLOSE, "heard when the transcript says, in its own channel"
+        assert other[begin + CLOSE : end - CLOSE].max() < LOUD, "and not in the other"
 
 
 async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller(

@@ -1,19 +1,23 @@
 """The call's recording: OGG/Opus, people on the left and the agent on the right, on disk as it goes."""
 
 import asyncio
+import fcntl
 import logging
 import queue
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import av
 import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
+
+from calls.pieces import WRITING
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +47,7 @@ class _Arrived:
 
 
 class Recorder:
-    """Writes `<path>.part` from a thread of its own, and renames it to `path` when closed.
+    """Writes `<path>.part` from a thread of its own, and renames it to `path` when closed: until then it has a lock.
 
     A frame belongs to the moment at which it was handed over; frames of one source that follow each other closely are
     joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the worker is
@@ -76,7 +80,7 @@ class Recorder:
     @property
     def part(self) -> Path:
         """The file while the call runs."""
-        return self._path.with_name(f"{self._path.name}.part")
+        return self._path.with_name(f"{self._path.name}{WRITING}")
 
     def people(self, frame: rtc.AudioFrame, identity: str) -> None:
         """A frame of a participant's microphone, just heard."""
@@ -100,9 +104,10 @@ class Recorder:
     def _run(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _OggOpus(self.part) as file:
-                self._record(file)
-            self.part.rename(self._path)
+            with _locked(self.part) as raw:
+                with _OggOpus(raw) as file:
+                    self._record(file)
+                self.part.rename(self._path)
             self._complete = True
         except Exception:  # whatever it was, nobody else sees the end of this thread
             logger.exception("the recording could not be written")
@@ -213,10 +218,9 @@ class _Mix:
 class _OggOpus:
     """A file that is playable at any moment while it is being written."""
 
-    def __init__(self, path: Path) -> None:
-        self._raw = path.open("wb", buffering=0)
+    def __init__(self, raw: BinaryIO) -> None:
         paging = {"page_duration": str(PAGE_US), "flush_packets": "1"}
-        self._container = av.open(self._raw, "w", format="ogg", options=paging)
+        self._container = av.open(raw, "w", format="ogg", options=paging)
         self._stream = self._container.add_stream(
             "libopus", rate=RATE, layout="stereo", options={"b": str(BIT_RATE), "compression_level": "5"}
         )
@@ -238,7 +242,16 @@ class _OggOpus:
     def __exit__(self, *exc: object) -> None:
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        self._raw.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """A new file, unbuffered. As long as it has its lock, nobody takes it away; it has it from the first moment on."""
+    unknown = path.with_name(f"{path.name}.new")
+    with unknown.open("wb", buffering=0) as raw:
+        fcntl.flock(raw, fcntl.LOCK_EX)
+        unknown.rename(path)
+        yield raw
 
 
 def _resampled(resampler: av.AudioResampler, frame: rtc.AudioFrame) -> NDArray[np.int16]:
