@@ -24,6 +24,9 @@ Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgr
 Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Uuid = sa.String(36)
 
+# A call that waits for its turn.
+WAITS = "admitted_at IS NULL AND status NOT IN ('completed', 'failed')"
+
 # A phone that takes one of its tenant's lines.
 ON_LINE = "transport = 'pstn' AND status IN ('dialing', 'ringing', 'joined')"
 
@@ -170,7 +173,7 @@ calls = sa.Table(
     sa.Index(
         "ix_calls_waiting",
         *("tenant_id", "batch_id", "created_at", "id"),
-        **_where("admitted_at IS NULL AND status NOT IN ('completed', 'failed')"),
+        **_where(WAITS),
     ),
     sa.Index(
         "ix_calls_admitted",
