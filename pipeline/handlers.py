@@ -23,6 +23,7 @@ class Handler:
 
 HANDLERS: dict[str, Handler] = {
     "post_call": Handler(post_call.run, post_call.give_up),
+    "reprocess": Handler(post_call.run_again, post_call.give_up_again),
     "store_recording": Handler(recording.run, recording.give_up),
     "open_room": Handler(opening.run, opening.give_up),
     "dial": Handler(dial.run, dial.give_up),
@@ -36,7 +37,7 @@ QUEUES: dict[str, int] = {
     "rooms": 20,
     "dial": 50,
     "batches": 2,
-    "post_call": 8,
+    "post_call": 32,  # nearly all of their time they wait for a model
     "recording": 4,
     "webhooks": 100,
     "erasure": 4,

@@ -111,7 +111,7 @@ async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_ca
             write_ogg(part, tone(LOW, 2))
             part.rename(local(deps, call_id))
             await leases.release(conn, call_id, token)
-            assert await queued(conn, call_id) == ["post_call", "store_recording"]
+            assert await queued(conn, call_id) == ["store_recording"]
         await until(lambda: job_ended(deps, call_id))
     assert (await stored(deps, call_id)).duration_ms == pytest.approx(2000, abs=50)
 
