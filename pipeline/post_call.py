@@ -6,7 +6,7 @@ transaction is open while a model thinks.
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -81,10 +81,10 @@ async def _read(conn: AsyncConnection, job: Job) -> sa.Row[Any] | None:
     """When the call took place, and the sections of the generation, unless the part has ended."""
     generation, stage = _part(job)
     told = sa.select(calls.c.started_at, calls.c.created_at, generations.c.post_call)
-    query: sa.Select[Any] = told.select_from(results).join(generations).join(calls)
+    query = told.select_from(results).join(generations).join(calls)
     this = (calls.c.id == job.call_id, results.c.generation == generation, results.c.stage == stage)
     pending = results.c.status == IntelligenceStatus.PENDING
-    return (await conn.execute(query.where(*this, pending))).one_or_none()
+    return cast("sa.Row[Any] | None", (await conn.execute(query.where(*this, pending))).one_or_none())
 
 
 def _again(job: Job, reason: str) -> Retry:

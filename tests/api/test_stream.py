@@ -163,7 +163,7 @@ async def test_whoever_comes_back_goes_on_behind_the_last_message(api: Api, runn
         "id": running.id,
         "status": "completed",
         "end_reason": "caller_hung_up",
-        "intelligence_status": "not_started",
+        "intelligence_status": "completed",
     }
     for index, message in enumerate(everything[:-1]):
         async with follow(api, running.id, message.id) as stream:

@@ -1,6 +1,7 @@
 """Generations: how they are asked for, begun and concluded, and what is shown of them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from calls.jobs import Job, JobQueue
 from calls.reading import Part, read_generations, read_parts
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import agents, call_events, jobs
+from calls.tables import agents, call_events, jobs, results
+from tests.conftest import now
 
 SCHEMA = {"type": "object", "properties": {"booked": {"type": "boolean"}}}
 SUMMARY = {"summary": {"enabled": True}}
@@ -186,6 +188,14 @@ async def test_what_is_late_says_why_and_when_it_is_tried_again(database, over):
     evaluation, summary = await shown(database, call_id)
     assert (summary.status, evaluation.error) == ("pending", None)
     assert summary.error == f"The server answered 503. It is tried again at {due:%Y-%m-%dT%H:%M:%S}Z, 6 of 8."
+    async with database.writing() as connection:
+        await connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(run_at=jobs.c.created_at))
+        await connection.execute(sa.update(results).values(created_at=now() - timedelta(minutes=5)))
+    await queue.claim("post_call", 2)
+    evaluation, summary = await shown(database, call_id)
+    assert summary.error == "The server answered 503. It is being tried again, 6 of 8."
+    assert evaluation.error is not None
+    assert evaluation.error.startswith("It is being made since ")
 
 
 async def test_the_attempts_of_a_part_take_nearly_an_hour(database):

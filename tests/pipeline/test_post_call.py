@@ -221,7 +221,7 @@ async def test_who_asks_again_as_soon_as_it_is_completed_gets_one_more_each_time
 
 
 async def is_completed(db: Database, call_id: str) -> bool:
-    return (await call_row(db, call_id)).intelligence_status == "completed"
+    return bool((await call_row(db, call_id)).intelligence_status == "completed")
 
 
 async def test_many_ended_calls_of_one_tenant_hold_up_no_other_one(deps, model, until):

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.restless
 Run = Callable[[Job], Awaitable[Fate]]
 
 MARK = "marzipan"  # in what the second analysis asks
-AGAIN = {"summary": {"enabled": True, "prompt": f"Mind the {MARK}."}, "evaluation": {"rubric": f"Was there {MARK}?"}}
+AGAIN = {"summary": {"enabled": True, "prompt": f"Mind the {MARK}."}}
 ANALYSED_AND_RECORDED = {
     "summary": {"enabled": True},
     "evaluation": {"rubric": "Was it kind?"},
@@ -308,7 +308,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
                 if ended != "killed":
                     break
     assert ended == "finished"
-    assert fatal > 15, "there are more commits than that"
+    assert fatal > 12, "there are more commits than that"
 
 
 def well(chat: Chat) -> dict[str, Any]:
@@ -340,8 +340,8 @@ async def recorded_call(database: Database, folder: Path) -> str:
 
 
 async def assert_all_is_there_once(database: Database, storage: Storage, call_id: str) -> None:
-    assert await made(database, call_id) == {"summary": GOOD["summary"], "evaluation": GOOD["evaluation"]}
-    assert await finished_parts(database, call_id) == {(n, part) for n in (1, 2) for part in ("summary", "evaluation")}
+    assert await made(database, call_id) == {"summary": GOOD["summary"]}
+    assert await finished_parts(database, call_id) == {(1, "summary"), (1, "evaluation"), (2, "summary")}
     assert sorted(await events(database, call_id)) == [*["Post-call analysis completed."] * 2, "Recording stored"]
     told = [event for event in await announced(database, call_id) if event.endswith(".ready")]
     assert told == [*["call.intelligence.ready"] * 2, "call.recording.ready", "call.transcript.ready"]
@@ -352,7 +352,7 @@ async def assert_all_is_there_once(database: Database, storage: Storage, call_id
         states = list(await connection.scalars(sa.select(jobs.c.state).where(*mine)))
     assert row.status == "ready"
     assert storage.file(row.key) is not None
-    assert states == ["completed"] * 6
+    assert states == ["completed"] * 5
 
 
 async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it_was(settings, start, until):
