@@ -20,8 +20,7 @@ from calls.states import CallStatus, IntelligenceStatus
 from calls.tables import agents, calls, generations, results
 from calls.tables import jobs as job_rows
 
-QUEUE = "post_call"
-PART_JOB, REPROCESS_JOB = "post_call", "reprocess"
+PART_JOB, REPROCESS_JOB = "post_call", "reprocess"  # each on the queue of that name
 # Seconds between the attempts of one part; together with their spread less than an hour.
 RETRY_AFTER_S = (2, 10, 60, 240, 600, 900, 1500)
 ATTEMPTS = len(RETRY_AFTER_S) + 1
@@ -68,7 +67,16 @@ async def begin(
     await conn.execute(sa.insert(generations).values(**row, **times, status=status))
     for stage in wanted:
         part = {"call_id": call.id, "generation": number, "stage": stage}
-        part_job = await _enqueue(conn, PART_JOB, call, {"generation": number, "stage": stage}, max_attempts=ATTEMPTS)
+        part_job = await jobs.enqueue(
+            conn,
+            PART_JOB,
+            {"generation": number, "stage": stage},
+            queue=PART_JOB,
+            tenant_id=call.tenant_id,
+            call_id=call.id,
+            lane=f"{PART_JOB}:{call.tenant_id}",
+            max_attempts=ATTEMPTS,
+        )
         await conn.execute(sa.insert(results).values(**part, status=_PENDING, job_id=part_job, created_at=at))
     if wanted:
         await set_status(conn, call.id, _PENDING)
@@ -95,7 +103,10 @@ async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
         return asked
     running = sa.exists().where(generations.c.call_id == call_id, generations.c.status == _PENDING)
     waits = call.transcript_closed_at is None or await conn.scalar(sa.select(running))
-    job_id = await _enqueue(conn, REPROCESS_JOB, call, {}, run_at=jobs.NEVER if waits else None)
+    at = jobs.NEVER if waits else None
+    job_id = await jobs.enqueue(
+        conn, REPROCESS_JOB, {}, queue=REPROCESS_JOB, tenant_id=tenant_id, call_id=call_id, run_at=at
+    )
     if stages(call, await _resolved(conn, call)):
         await set_status(conn, call_id, _PENDING)
     return job_id
@@ -148,14 +159,3 @@ async def _resolved(conn: AsyncConnection, call: sa.Row[Any]) -> PostCall:
     config = (await conn.execute(sa.select(agents.c.config).where(agents.c.id == call.agent_id))).scalar_one()
     own = call.own_post_call and PostCall.stored(call.own_post_call)
     return merge(AgentConfig.stored(config).post_call, own)
-
-
-async def _enqueue(
-    conn: AsyncConnection,
-    kind: str,
-    call: sa.Row[Any],
-    payload: dict[str, Any],
-    **options: Any,  # noqa: ANN401
-) -> int:
-    tenant = {"tenant_id": call.tenant_id, "lane": f"{QUEUE}:{call.tenant_id}"}
-    return await jobs.enqueue(conn, kind, payload, queue=QUEUE, call_id=call.id, **tenant, **options)

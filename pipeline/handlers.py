@@ -37,6 +37,7 @@ QUEUES: dict[str, int] = {
     "rooms": 20,
     "dial": 50,
     "batches": 2,
+    "reprocess": 4,
     "post_call": 32,  # nearly all of their time they wait for a model
     "recording": 4,
     "webhooks": 100,

@@ -23,10 +23,9 @@ async def end(api: Api, call_id: str, generation: int, stage: str, **outcome: An
 
 async def ask_again(api: Api, call_id: str) -> None:
     assert (await api.post(f"/v1/calls/{call_id}/reprocess")).status == 202
-    for job in await JobQueue(api.database, "pipeline", 60).claim("post_call", 10):
-        if job.kind == "reprocess":
-            async with api.database.writing() as conn:
-                await begin_again(conn, job)
+    [job] = await JobQueue(api.database, "pipeline", 60).claim("reprocess", 10)
+    async with api.database.writing() as conn:
+        await begin_again(conn, job)
 
 
 def summary(text: str) -> dict[str, str]:

@@ -55,7 +55,7 @@ async def ask(database: Database, call_id: str) -> int:
 async def work(database: Database) -> list[Job]:
     """Begin what was asked for and may begin; the jobs that did so, and are not settled yet."""
     at_work = JobQueue(database, "here", 60)
-    begun = [job for job in await at_work.claim("post_call", 100) if job.kind == "reprocess"]
+    begun = await at_work.claim("reprocess", 100)
     for job in begun:
         async with database.writing() as connection:
             await begin_again(connection, job)
@@ -152,7 +152,7 @@ async def test_a_generation_that_cannot_begin_has_failed_and_leaves_what_was_fou
     call_id = await over(SUMMARY)
     await end(database, call_id, 1)
     await ask(database, call_id)
-    *_, job = await JobQueue(database, "here", 60).claim("post_call", 10)
+    [job] = await JobQueue(database, "here", 60).claim("reprocess", 10)
     async with database.writing() as connection:
         await fail_all(connection, job, "The process that ran the job died.")
     latest, before = await shown(database, call_id)

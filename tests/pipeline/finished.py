@@ -106,7 +106,7 @@ async def call_row(db: Database, call_id: str) -> sa.Row[Any]:
 
 async def analysed(db: Database, call_id: str) -> bool:
     """Whether every post-call job of the call has ended."""
-    unfinished = (jobs.c.call_id == call_id, jobs.c.queue == "post_call", jobs.c.finished_at.is_(None))
+    unfinished = (jobs.c.call_id == call_id, jobs.c.queue.in_(["post_call", "reprocess"]), jobs.c.finished_at.is_(None))
     async with db.reading() as conn:
         return not await conn.scalar(sa.select(sa.exists().where(*unfinished)))
 

@@ -45,6 +45,7 @@ pytestmark = pytest.mark.restless
 
 Run = Callable[[Job], Awaitable[Fate]]
 
+QUEUES = ("post_call", "reprocess", "recording")
 MARK = "marzipan"  # in what the second analysis asks
 AGAIN = {"summary": {"enabled": True, "prompt": f"Mind the {MARK}."}}
 ANALYSED_AND_RECORDED = {
@@ -296,7 +297,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
         chosen = settings(llm_url=model.url, lease_s=0.5)
         first = await finished_call(database, {"summary": {"enabled": True}})
         await listen(database, keyring)
-        async with mortal("mortal_runner", chosen, first, "post_call", "recording") as live:
+        async with mortal("mortal_runner", chosen, first, *QUEUES) as live:
             for fatal in count(1):
                 call_id = await recorded_call(database, chosen.recordings_dir)
                 ended = await live(call_id, fatal)
@@ -348,7 +349,7 @@ async def assert_all_is_there_once(database: Database, storage: Storage, call_id
     assert (await call_row(database, call_id)).intelligence_status == "completed"
     async with database.reading() as connection:
         row = (await connection.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one()
-        mine = (jobs.c.call_id == call_id, jobs.c.queue.in_(["post_call", "recording"]))
+        mine = (jobs.c.call_id == call_id, jobs.c.queue.in_(QUEUES))
         states = list(await connection.scalars(sa.select(jobs.c.state).where(*mine)))
     assert row.status == "ready"
     assert storage.file(row.key) is not None

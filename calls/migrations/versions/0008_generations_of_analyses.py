@@ -48,7 +48,9 @@ def upgrade() -> None:
     op.execute("UPDATE results SET status = 'failed' WHERE error IS NOT NULL")
     # What is still to be analysed is so once more from the beginning, as it was resolved.
     op.execute("UPDATE calls SET own_post_call = post_call WHERE intelligence_status = 'pending'")
-    op.execute("UPDATE jobs SET kind = 'reprocess', dedup = NULL WHERE kind = 'post_call' AND finished_at IS NULL")
+    op.execute(
+        "UPDATE jobs SET kind = 'reprocess', queue = 'reprocess', dedup = NULL WHERE kind = 'post_call' AND finished_at IS NULL"
+    )
 
 
 def downgrade() -> None:
