@@ -14,14 +14,24 @@ from api.schema.calls import (
     CallPageQuery,
     EventPage,
     EventPageQuery,
+    GenerationPage,
     Recording,
     RecordingAnswer,
     SummaryAnswer,
     TranscriptAnswer,
 )
+from api.schema.common import Page
 from calls.errors import NotFound
 from calls.listing import list_calls
-from calls.reading import count_events, read_events, read_participants, read_recording, read_results
+from calls.reading import (
+    count_events,
+    count_generations,
+    read_events,
+    read_generations,
+    read_participants,
+    read_parts,
+    read_recording,
+)
 from calls.states import CallStatus
 from calls.store import CallStore
 from calls.transcript import as_text, read_transcript, spoken
@@ -50,7 +60,7 @@ async def get(request: web.Request) -> web.Response:
             people=await read_participants(conn, call.id),
             segments=await read_transcript(conn, call.id),
             recording=await _recording(request, conn, call),
-            results=await read_results(conn, call.id),
+            parts=await read_parts(conn, call.id),
             events=await read_events(conn, call.id, MOST_EVENTS),
         )
     return reply(detail)
@@ -59,11 +69,21 @@ async def get(request: web.Request) -> web.Response:
 async def get_summary(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         call = await CallStore(conn).get(*named(request))
-        found = rendering.intelligence(call.intelligence_status, await read_results(conn, call.id))
+        found = rendering.intelligence(call.intelligence_status, await read_parts(conn, call.id))
     if found.summary is None:
         _check_kept(call.transcript_erased_at, "summary")
         raise NotFound("This call has no summary, or not yet.", code="summary_not_available")
     return reply(SummaryAnswer(status=found.status, sentiment=found.sentiment, summary=found.summary))
+
+
+async def list_generations(request: web.Request, page: Page) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        _check_kept(call.transcript_erased_at, "intelligence")
+        rows = await read_generations(conn, call.id, page.limit, page.offset)
+        total = await count_generations(conn, call.id)
+    generations = [rendering.generation(row, parts) for row, parts in rows]
+    return reply(GenerationPage(generations=generations, total=total, limit=page.limit, offset=page.offset))
 
 
 async def get_transcript(request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from api.rendering import job_id
 from api.routing import DATABASE, ROOMS, named, reply
 from api.schema.calls import EndedCall, Reprocessing
 from api.schema.common import Nothing
-from calls import analysis
+from calls import generations
 from calls.errors import Conflict, Unavailable
 from calls.states import EndReason
 from calls.store import CallStore
@@ -34,5 +34,5 @@ async def end_call(request: web.Request, _body: Nothing) -> web.Response:
 
 async def reprocess(request: web.Request, _body: Nothing) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
-        number = await analysis.reprocess(conn, *named(request))
+        number = await generations.reprocess(conn, *named(request))
     return reply(Reprocessing(job_id=job_id(number)), 202)

@@ -33,7 +33,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
     revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
     work = sa.exists().where(
-        jobs.c.dedup.in_([sa.literal(f"{kind}:") + calls.c.id for kind in ("post_call", "store_recording")]),
+        jobs.c.dedup == sa.literal("store_recording:") + calls.c.id,
         sa.text("jobs.state IN ('waiting', 'active')"),
     )
     recording = sa.exists().where(recordings.c.call_id == calls.c.id, recordings.c.status == "pending")

@@ -14,6 +14,7 @@ from calls.creation import NewParticipant
 from calls.errors import FieldError, Forbidden, Invalid
 from calls.keys import Key
 from calls.phones import normalise
+from calls.post_call import PostCall
 
 
 def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:
@@ -52,14 +53,20 @@ def number(text: str, path: str, wrong: list[FieldError]) -> str:
         return text
 
 
-def check_publishable(key: Key, agent_id: str, given: Sequence[schema.NewParticipant]) -> None:
+def check_publishable(
+    key: Key, agent_id: str, given: Sequence[schema.NewParticipant], post_call: PostCall | None = None
+) -> None:
     """A browser's key calls its own agent, over its channels, one phone alone, and shows no caller ID of its choice.
+
+    What is made of the call when it is over is not its choice either.
 
     Raises:
         Forbidden: naming the rule.
     """
     if not key.publishable:
         return
+    if post_call is not None:
+        raise Forbidden("A publishable key cannot choose post_call.", code="post_call_not_allowed")
     phones = [one for one in given if one.transport == "pstn"]
     if agent_id != key.agent_id:
         raise Forbidden("This publishable key is for another agent.", code="agent_not_allowed")

@@ -41,7 +41,7 @@ CALLS = web.AppKey("calls", Together[Wanted, Outcome])
 
 async def create(request: web.Request, body: CreateCall) -> web.Response:
     key = request[KEY]
-    people.check_publishable(key, body.agent_id, body.participants)
+    people.check_publishable(key, body.agent_id, body.participants, body.post_call)
     rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     if not key.publishable and HEADER not in request.headers:
@@ -155,6 +155,7 @@ async def _check(
         metadata=metadata,
         variables=variables or {},
         post_call=merge(AgentSnapshot.stored(agent).post_call, post_call).given(),
+        own_post_call=None if post_call is None else post_call.given(),
         reserved_micros=await rules.reserve_credits(conn, key, invited),
     )
 

@@ -108,6 +108,7 @@ async def _batch(
             metadata=body.metadata | target.recipient.metadata | {"batch_id": batch_id},
             variables=body.variables | target.recipient.variables,
             post_call=post_call,
+            own_post_call=None if body.post_call is None else body.post_call.given(),
             reserved_micros=phone.price_micros_per_minute if key.metered else 0,
             batch_id=batch_id,
         )

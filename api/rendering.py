@@ -11,6 +11,7 @@ from api.schema.calls import (
     CallPage,
     Evaluation,
     Event,
+    Generation,
     Intelligence,
     Recording,
     Segment,
@@ -22,6 +23,7 @@ from api.schema.participants import Access, BrowserPlace, Participant, PhonePlac
 from calls.listing import SHOWN, Page
 from calls.post_call import PostCall
 from calls.prices import MICROS_PER_DOLLAR
+from calls.reading import Part
 from calls.transcript import AGENT, PRESSED, as_text, spoken
 
 Row = sa.Row[Any]
@@ -59,7 +61,7 @@ def call_detail(
     people: Sequence[Row],
     segments: Sequence[Row],
     recording: Recording,
-    results: dict[str, Row],
+    parts: Sequence[Part],
     events: Sequence[Row],
 ) -> CallDetail:
     """Everything about a call."""
@@ -76,7 +78,7 @@ def call_detail(
             erased_at=row.transcript_erased_at,
         ),
         recording=recording,
-        intelligence=intelligence(row.intelligence_status, results),
+        intelligence=intelligence(row.intelligence_status, parts),
         events=[event(one) for one in events],
     )
 
@@ -152,18 +154,31 @@ def is_recording_erased(call: Row) -> bool:
     return call.recording_erased_at is not None and had_one
 
 
-def intelligence(status: str, results: dict[str, Row]) -> Intelligence:
-    """What the stages found; an error names its stage."""
-    found = {stage: row.value for stage, row in results.items() if row.error is None and row.value is not None}
-    summary = found.get("summary", {})
-    evaluation = found.get("evaluation")
+def intelligence(status: str, parts: Sequence[Part]) -> Intelligence:
+    """What the parts of the latest generation found, or found before; they come the newest first."""
+    latest = [part for part in parts if part.generation == parts[0].generation]
+    stages = {part.stage for part in latest}
+    found = {part.stage: part.value for part in reversed(parts) if part.value is not None and part.stage in stages}
+    summary, evaluation = found.get("summary") or {}, found.get("evaluation")
     return Intelligence(
         status=status,
         summary=summary.get("summary"),
         sentiment=summary.get("sentiment"),
         structured_data=found.get("extraction"),
         evaluation=None if evaluation is None else Evaluation(**evaluation),
-        errors=[f"{stage}: {row.error}" for stage, row in sorted(results.items()) if row.error is not None],
+        errors=[f"{part.stage}: {part.error}" for part in latest if part.error is not None],
+    )
+
+
+def generation(row: Row, parts: Sequence[Part]) -> Generation:
+    """One generation, with what its own parts found."""
+    return Generation(
+        **dict(intelligence(row.status, parts)),
+        generation=row.number,
+        asked_at=row.asked_at,
+        concluded_at=row.concluded_at,
+        post_call=row.post_call,
+        parts={part.stage: part.status for part in parts},
     )
 
 

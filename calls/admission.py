@@ -17,7 +17,7 @@ from calls.changes import TURNS, mark
 from calls.clock import moment
 from calls.lines import Limits
 from calls.states import ParticipantStatus
-from calls.tables import batches, calls, participants, tenants
+from calls.tables import WAITS, batches, calls, participants, tenants
 from calls.tables import jobs as job_rows
 from calls.tables import leases as lease_rows
 from calls.telephony import outbound_trunk
@@ -27,7 +27,7 @@ MOST = 50  # at a time
 OPEN_ATTEMPTS = 10  # with the queue's backoff, LiveKit may be away for a quarter of an hour
 
 # Written out, not bound: only then do both databases use the partial indexes.
-_WAITS = sa.text("calls.admitted_at IS NULL AND calls.status NOT IN ('completed', 'failed')")
+_WAITS = sa.text(WAITS)
 _ADMITTED = sa.text("calls.admitted_at IS NOT NULL AND calls.status NOT IN ('completed', 'failed')")
 _HELD = sa.text("leases.held")
 _QUEUED = participants.c.status == ParticipantStatus.QUEUED

@@ -1,53 +1,75 @@
-"""Asking for the post-call work of a call, and asking for it again."""
+"""How the parts of an analysis end, and with the last of them its generation."""
 
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs
-from calls.agent_config import AgentConfig, AgentSnapshot
-from calls.errors import Invalid, NotFound
-from calls.post_call import ANALYSES, PostCall, merge, overrides
-from calls.states import CallStatus, IntelligenceStatus
-from calls.tables import agents, calls
+from calls import jobs, webhooks
+from calls.changes import CALLS, mark
+from calls.clock import moment
+from calls.events import EventKind
+from calls.generations import begin_again, lock_call, set_status, start_asked
+from calls.states import IntelligenceStatus
+from calls.store import CallStore
+from calls.tables import generations, results
 
-ATTEMPTS = 8  # with the queue's backoff, a model's server may be away for four minutes
-
-
-async def queue_analysis(conn: AsyncConnection, tenant_id: str, call_id: str, *, dedup: str) -> int:
-    """Queue the job that closes a call's transcript and makes what is on; jobs of one call run one after the other."""
-    return await jobs.enqueue(
-        conn,
-        "post_call",
-        {"call_id": call_id},
-        queue="post_call",
-        tenant_id=tenant_id,
-        call_id=call_id,
-        ordering_key=f"post_call:{call_id}",
-        dedup=dedup,
-        max_attempts=ATTEMPTS,
-    )
+_PENDING, _FAILED = IntelligenceStatus.PENDING, IntelligenceStatus.FAILED
 
 
-async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
-    """Queue the post-call work of a completed call again, with the agent's sections of today; returns the job's id.
+async def end_part(
+    conn: AsyncConnection,
+    call_id: str,
+    generation: int,
+    stage: str,
+    *,
+    value: dict[str, Any] | None = None,
+    error: str | None = None,
+    condensed: bool = False,
+) -> None:
+    """Write what a part found, or why it found nothing, unless it has ended; the last one concludes its generation.
 
-    What the call itself had overridden stays overridden. Raises NotFound, or Invalid if the call is not completed
-    or its transcript was erased.
+    `condensed` says that the model has read notes of the call, not its transcript.
     """
-    call = (await conn.execute(sa.select(calls).where(calls.c.id == call_id, calls.c.tenant_id == tenant_id))).first()
-    if call is None:
-        raise NotFound("no such call")
-    if call.status != CallStatus.COMPLETED:
-        raise Invalid(f"only a completed call can be reprocessed; this one is {call.status}")
-    if call.transcript_erased_at is not None:
-        raise Invalid("the transcript of this call was erased: there is nothing to be processed")
-    config = (await conn.execute(sa.select(agents.c.config).where(agents.c.id == call.agent_id))).scalar_one()
-    then, today = AgentSnapshot.stored(call.agent), AgentConfig.stored(config)
-    resolved = merge(today.post_call, overrides(then.post_call, PostCall.stored(call.post_call)))
-    values: dict[str, Any] = {"post_call": resolved.given()}
-    if then.features.transcription_enabled and resolved.on & ANALYSES:
-        values["intelligence_status"] = IntelligenceStatus.PENDING
-    await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(values))
-    return await queue_analysis(conn, tenant_id, call_id, dedup=f"reprocess:{call_id}")
+    await lock_call(conn, call_id)
+    part = (results.c.call_id == call_id, results.c.generation == generation, results.c.stage == stage)
+    outcome = {"status": IntelligenceStatus.COMPLETED if error is None else _FAILED, "value": value, "error": error}
+    end = sa.update(results).where(*part, results.c.status == _PENDING).values(**outcome, ended_at=moment(conn))
+    if not (await conn.execute(end)).rowcount:
+        return
+    mark(conn, CALLS)
+    told = {"generation": generation, "stage": stage}
+    if condensed:
+        note = f"The transcript is too long for the model, which has read its own notes of it instead ({stage})."
+        await CallStore(conn).add_event(call_id, EventKind.TRANSCRIPT_CONDENSED, "post_call", note, data=told)
+    if error is not None:
+        kind, note = EventKind.ANALYSIS_PART_FAILED, f"{stage}: {error}"
+        await CallStore(conn).add_event(
+            call_id, kind, "post_call", note, level="warning", data={**told, "error": error}
+        )
+    parts = sa.select(results.c.status).where(results.c.call_id == call_id, results.c.generation == generation)
+    statuses = set(await conn.scalars(parts))
+    if _PENDING not in statuses:
+        await _conclude(conn, call_id, generation, _FAILED if statuses == {_FAILED} else IntelligenceStatus.COMPLETED)
+
+
+async def fail_all(conn: AsyncConnection, job: jobs.Job, reason: str) -> None:
+    """The job that was to begin a generation is dead: the generation has failed in each of its parts."""
+    number = await begin_again(conn, job)
+    parts = sa.select(results.c.stage).where(results.c.call_id == job.call_id, results.c.generation == number)
+    for stage in list(await conn.scalars(parts)):
+        await end_part(conn, str(job.call_id), number or 0, stage, error=reason)
+
+
+async def _conclude(conn: AsyncConnection, call_id: str, number: int, status: IntelligenceStatus) -> None:
+    this = (generations.c.call_id == call_id, generations.c.number == number)
+    await conn.execute(sa.update(generations).where(*this).values(status=status, concluded_at=moment(conn)))
+    await set_status(conn, call_id, status)
+    failed = status is _FAILED
+    kind = EventKind.ANALYSIS_FAILED if failed else EventKind.ANALYSIS_COMPLETED
+    level = "error" if failed else "info"
+    told = {"generation": number}
+    await CallStore(conn).add_event(call_id, kind, "post_call", f"Post-call analysis {status}.", level=level, data=told)
+    await webhooks.announce(conn, call_id, webhooks.WebhookEvent.INTELLIGENCE_READY)
+    if await start_asked(conn, call_id):
+        await set_status(conn, call_id, _PENDING)

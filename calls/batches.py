@@ -13,7 +13,7 @@ from calls.clock import moment
 from calls.database import upsert
 from calls.errors import Conflict, NotFound
 from calls.states import CallStatus, ParticipantStatus
-from calls.tables import batches, calls, participants
+from calls.tables import WAITS, batches, calls, participants
 
 Row = sa.Row[Any]
 
@@ -23,8 +23,7 @@ _FIELDS = ("batch_id", "agent_id", "status", "calls", "rejected", "created_at", 
 _SHOWN = [batches.c[name] for name in _FIELDS]
 # The states that a call of phones can be in.
 COUNTED = tuple(status for status in CallStatus if status is not CallStatus.CONNECTING)
-# Written out, not bound: only then do both databases use the partial index.
-_WAITS = sa.text("calls.admitted_at IS NULL AND calls.status NOT IN ('completed', 'failed')")
+_WAITS = sa.text(WAITS)
 
 
 class BatchStatus(StrEnum):

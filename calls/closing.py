@@ -3,17 +3,17 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import webhooks
-from calls.analysis import queue_analysis
+from calls import generations, webhooks
 from calls.changes import CALLS, mark
 from calls.clock import moment
 from calls.pieces import queue_joining
+from calls.post_call import PostCall
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recordings, segments
 
 
 async def close(conn: AsyncConnection, call_id: str) -> None:
-    """Close the call's transcript and queue its post-call work, unless that is done, or an agent may still write.
+    """Close the call's transcript and begin its post-call work, unless that is done, or an agent may still write.
 
     To be called in the transaction that ends a call, and in the one that frees its lease: the later one does it.
     """
@@ -22,15 +22,17 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
     free = ~sa.exists().where(leases.c.call_id == call_id, leases.c.held)
     over = (calls.c.id == call_id, calls.c.status.in_(TERMINAL), calls.c.transcript_closed_at.is_(None), free)
     closing = sa.update(calls).where(*over).values(transcript_closed_at=moment(conn))
-    row = (await conn.execute(closing.returning(calls.c.tenant_id, calls.c.started_at))).one_or_none()
+    row = (await conn.execute(closing.returning(calls))).one_or_none()
     if row is None:
         return
     mark(conn, CALLS)
     if row.started_at is None:
+        await generations.start_asked(conn, call_id)
         return
     if await conn.scalar(sa.select(sa.exists().where(segments.c.call_id == call_id))):
         await webhooks.announce(conn, call_id, "call.transcript.ready")
-    await queue_analysis(conn, row.tenant_id, call_id, dedup=f"post_call:{call_id}")
+    if not await generations.begin(conn, row, PostCall.stored(row.post_call)):
+        await generations.start_asked(conn, call_id)
     waiting = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "pending")
     if await conn.scalar(sa.select(waiting)):
         await queue_joining(conn, row.tenant_id, call_id, dedup=f"store_recording:{call_id}")

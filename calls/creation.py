@@ -64,6 +64,7 @@ class NewParticipant:
 class NewCall:
     """A call to be: `agent` is the agent's snapshot {"id", "name", ...}, `post_call` the resolved sections.
 
+    `own_post_call` is what it overrides of those of its agent, as it was given.
     `reserved_micros` is what was reserved for it of its tenant's credits.
     """
 
@@ -73,6 +74,7 @@ class NewCall:
     metadata: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     post_call: dict[str, Any] = field(default_factory=dict)
+    own_post_call: dict[str, Any] | None = None
     reserved_micros: int = 0
     batch_id: str | None = None
     inbound_room: str | None = None
@@ -184,6 +186,7 @@ def _row(call: NewCall, at: datetime) -> dict[str, Any]:
         "metadata": call.metadata,
         "variables": call.variables,
         "post_call": call.post_call,
+        "own_post_call": call.own_post_call,
         "intelligence_status": IntelligenceStatus.NOT_STARTED,
         "participant_count": len(call.participants),
         "primary_identity": call.participants[0].identity,

@@ -17,12 +17,14 @@ from calls.clock import moment
 from calls.errors import Conflict, NotFound
 from calls.events import EventKind
 from calls.jobs import JobState, enqueue
+from calls.states import IntelligenceStatus
 from calls.store import CallStore
 from calls.tables import (
     batches,
     call_events,
     calls,
     deliveries,
+    generations,
     idempotency_keys,
     jobs,
     participants,
@@ -141,8 +143,10 @@ async def _lock(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
 
 
 async def _forget_transcript(conn: AsyncConnection, call_id: str) -> None:
-    for table in (segments, results, deliveries):
+    for table in (segments, results, generations, deliveries):
         await conn.execute(sa.delete(table).where(table.c.call_id == call_id))
+    analysed = (calls.c.id == call_id, calls.c.intelligence_status == IntelligenceStatus.PENDING)
+    await conn.execute(sa.update(calls).where(*analysed).values(intelligence_status=IntelligenceStatus.FAILED))
     # Why a part of the post-call work failed may quote what was said, and digits were a kind of saying.
     told = sa.or_(call_events.c.source == "post_call", call_events.c.kind.in_(_OF_DIGITS))
     await _forget_events(conn, call_events.c.call_id == call_id, told)
@@ -166,6 +170,7 @@ async def _forget_participants(conn: AsyncConnection, call: sa.Row[Any]) -> None
             metadata={},
             variables={},
             post_call={},
+            own_post_call=None,
             primary_identity=ERASED,
         ),
     )

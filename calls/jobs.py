@@ -28,6 +28,8 @@ from calls.tables import jobs
 log = logging.getLogger(__name__)
 
 LANE_WIDTH = 4
+# Queues whose lanes are wider and share the places: the one with the fewest jobs at work is served first.
+SHARED_LANE_WIDTHS = {"post_call": 24}
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `start`
@@ -95,7 +97,8 @@ async def enqueue(
 
     dedup         while an unfinished job has this value, no second is added and the id of the first is returned.
     ordering_key  jobs of one key run one after the other in the order of their ids, retries included.
-    lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places.
+    lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places;
+                  on some queues more of them do, and each lane has its share of the places.
     """
     at = moment(conn)
     values = {
@@ -193,19 +196,34 @@ _BLOCKED = sa.exists().where(
     _EARLIER.c.state.in_([_WAITING, _ACTIVE]),
 )
 _MOMENT: sa.BindParameter[datetime] = sa.bindparam("moment", type_=jobs.c.run_at.type)
-_CLAIMABLE = sa.and_(
-    jobs.c.state == _WAITING,
-    jobs.c.run_at <= _MOMENT,
-    sa.or_(jobs.c.ordering_key.is_(None), ~_BLOCKED),
-    sa.or_(jobs.c.lane.is_(None), _LANE_LOAD < LANE_WIDTH),
-)
-_CANDIDATES = (
-    sa.select(jobs.c.id, jobs.c.lane, _LANE_LOAD.label("load"))
-    .where(jobs.c.queue == sa.bindparam("queue"), _CLAIMABLE)
-    .order_by(jobs.c.run_at, jobs.c.id)
-    .limit(sa.bindparam("places", type_=sa.Integer))
-    .with_for_update(skip_locked=True, of=jobs)
-)
+
+
+def _width(queue: str) -> int:
+    return SHARED_LANE_WIDTHS.get(queue, LANE_WIDTH)
+
+
+def _claimable(queue: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        jobs.c.queue == queue,
+        jobs.c.state == _WAITING,
+        jobs.c.run_at <= _MOMENT,
+        sa.or_(jobs.c.ordering_key.is_(None), ~_BLOCKED),
+        sa.or_(jobs.c.lane.is_(None), _width(queue) > _LANE_LOAD),
+    )
+
+
+@cache
+def _candidates(queue: str) -> sa.Select[*tuple[Any, ...]]:
+    load = _LANE_LOAD.label("load")
+    # Only where it matters: the oldest alone are found without a look at all that wait.
+    first = [load] if queue in SHARED_LANE_WIDTHS else []
+    return (
+        sa.select(jobs.c.id, jobs.c.lane, load)
+        .where(_claimable(queue))
+        .order_by(*first, jobs.c.run_at, jobs.c.id)
+        .limit(sa.bindparam("places", type_=sa.Integer))
+        .with_for_update(skip_locked=True, of=jobs)
+    )
 
 
 @cache  # asked at every wake-up, and slower to build than to run
@@ -213,7 +231,7 @@ def _ready_queues(names: tuple[str, ...]) -> sa.Select[*tuple[Any, ...]]:
     """One row: for each queue whether it has a job to claim at `moment`, then when the next one of any is due."""
     later = (jobs.c.queue.in_(names), jobs.c.state == _WAITING, jobs.c.run_at > _MOMENT)
     next_due = sa.select(sa.func.min(jobs.c.run_at)).where(*later).scalar_subquery()
-    has_job = [sa.exists().where(jobs.c.queue == name, _CLAIMABLE).label(f"queue_{i}") for i, name in enumerate(names)]
+    has_job = [sa.exists().where(_claimable(name)).label(f"queue_{i}") for i, name in enumerate(names)]
     return sa.select(*has_job, next_due.label("next_due"))
 
 
@@ -241,11 +259,11 @@ class JobQueue:
         """Take up to `limit` due jobs; of several processes that ask at once, each job goes to one."""
         async with self._db.writing() as conn:
             at = moment(conn)
-            asked = {"queue": queue, "moment": at, "places": limit}
+            asked = {"moment": at, "places": limit}
             chosen: list[int] = []
             taken: Counter[str] = Counter()
-            for job_id, lane, load in await conn.execute(_CANDIDATES, asked):
-                if lane is not None and load + taken[lane] >= LANE_WIDTH:
+            for job_id, lane, load in await conn.execute(_candidates(queue), asked):
+                if lane is not None and load + taken[lane] >= _width(queue):
                     continue
                 taken[lane] += 1
                 chosen.append(job_id)

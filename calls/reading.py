@@ -1,20 +1,61 @@
 """Reading one call's parts: who was in it, what it left behind, and its event log."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.tables import call_events, participants, recordings, results
+from calls.clock import moment
+from calls.jobs import JobState
+from calls.states import IntelligenceStatus
+from calls.tables import call_events, generations, jobs, participants, recordings, results
 
 Row = sa.Row[Any]
+
+LATE = timedelta(seconds=60)  # after which a part of an analysis that is not there yet is explained
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a generation: what it found, or why there is nothing, or nothing yet."""
+
+    generation: int
+    stage: str
+    status: str
+    value: dict[str, Any] | None
+    error: str | None
 
 
 # Built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _CALL: sa.BindParameter[str] = sa.bindparam("call_id")
 _PARTICIPANTS = sa.select(participants).where(participants.c.call_id == _CALL).order_by(participants.c.position)
 _RECORDING = sa.select(recordings).where(recordings.c.call_id == _CALL)
-_RESULTS = sa.select(results).where(results.c.call_id == _CALL)
+_PARTS = (
+    sa.select(results, *(jobs.c[name].label(f"job_{name}") for name in ("state", "run_at", "attempt", "max_attempts")))
+    .add_columns(jobs.c.error.label("job_error"))
+    .outerjoin(jobs, jobs.c.id == results.c.job_id)
+    .where(results.c.call_id == _CALL)
+    .order_by(results.c.generation.desc(), results.c.stage)
+)
+_GOOD = results.alias()
+_LATEST = sa.select(sa.func.max(_GOOD.c.generation)).where(_GOOD.c.call_id == _CALL).scalar_subquery()
+_LAST_GOOD = (
+    sa.select(sa.func.max(_GOOD.c.generation))
+    .where(_GOOD.c.call_id == _CALL, _GOOD.c.stage == results.c.stage)
+    .where(_GOOD.c.status == IntelligenceStatus.COMPLETED)
+    .correlate(results)
+    .scalar_subquery()
+)
+_SHOWN_PARTS = _PARTS.where(sa.or_(results.c.generation == _LATEST, results.c.generation == _LAST_GOOD))
+_GENERATIONS = (
+    sa.select(generations)
+    .where(generations.c.call_id == _CALL)
+    .order_by(generations.c.number.desc())
+    .limit(sa.bindparam("limit"))
+    .offset(sa.bindparam("offset"))
+)
 _EVENTS = (
     sa.select(call_events)
     .where(call_events.c.call_id == _CALL)
@@ -34,10 +75,29 @@ async def read_recording(conn: AsyncConnection, call_id: str) -> Row | None:
     return (await conn.execute(_RECORDING, {"call_id": call_id})).one_or_none()
 
 
-async def read_results(conn: AsyncConnection, call_id: str) -> dict[str, Row]:
-    """Give what each stage of the post-call work found, by the stage's name."""
-    rows = await conn.execute(_RESULTS, {"call_id": call_id})
-    return {row.stage: row for row in rows}
+async def read_parts(conn: AsyncConnection, call_id: str) -> list[Part]:
+    """Give the parts of the call's latest generation, and of each part what was found last, the newest first."""
+    at = moment(conn)
+    return [_part(row, at) for row in await conn.execute(_SHOWN_PARTS, {"call_id": call_id})]
+
+
+async def read_generations(
+    conn: AsyncConnection, call_id: str, limit: int, offset: int
+) -> list[tuple[Row, list[Part]]]:
+    """Give a page of the call's generations with their parts, the newest first."""
+    rows = (await conn.execute(_GENERATIONS, {"call_id": call_id, "limit": limit, "offset": offset})).all()
+    if not rows:
+        return []
+    at = moment(conn)
+    numbers = _PARTS.where(results.c.generation.between(rows[-1].number, rows[0].number))
+    parts = [_part(row, at) for row in await conn.execute(numbers, {"call_id": call_id})]
+    return [(row, [part for part in parts if part.generation == row.number]) for row in rows]
+
+
+async def count_generations(conn: AsyncConnection, call_id: str) -> int:
+    """Give how often the call was analysed."""
+    query = sa.select(sa.func.count()).select_from(generations).where(generations.c.call_id == call_id)
+    return int((await conn.execute(query)).scalar_one())
 
 
 async def read_events(conn: AsyncConnection, call_id: str, limit: int, offset: int = 0) -> list[Row]:
@@ -49,3 +109,25 @@ async def count_events(conn: AsyncConnection, call_id: str) -> int:
     """Give how many entries the call's event log has."""
     query = sa.select(sa.func.count()).select_from(call_events).where(call_events.c.call_id == call_id)
     return int((await conn.execute(query)).scalar_one())
+
+
+def _part(row: Row, at: datetime) -> Part:
+    error = _delay(row, at) if row.status == IntelligenceStatus.PENDING else row.error
+    return Part(row.generation, row.stage, row.status, row.value, error)
+
+
+def _delay(row: Row, at: datetime) -> str | None:
+    """Why a part is not there yet, if there is something to be said of that."""
+    again = f"{row.job_error} " if row.job_error else ""
+    if row.job_state == JobState.WAITING and row.job_attempt:
+        return f"{again}It is tried again at {_iso(row.job_run_at)}, {row.job_attempt + 1} of {row.job_max_attempts}."
+    if row.job_state == JobState.ACTIVE and row.job_attempt > 1:
+        return f"{again}It is being tried again, {row.job_attempt} of {row.job_max_attempts}."
+    if at - row.created_at < LATE:
+        return None
+    doing = "waits for its turn" if row.job_state == JobState.WAITING else "is being made"
+    return f"It {doing} since {_iso(row.created_at)}."
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import admission, batches, jobs, leases, legs, webhooks
-from calls.agent_config import AgentSnapshot
 from calls.changes import CALLS, TURNS, mark
 from calls.clock import moment
 from calls.closing import close
@@ -19,7 +18,8 @@ from calls.creation import NewCall, NewParticipant, create_calls, insert_partici
 from calls.credits import charge, keep_ahead, reserve
 from calls.errors import NotFound
 from calls.events import EventKind
-from calls.post_call import ANALYSES, PostCall, RecordingFormat
+from calls.generations import stages
+from calls.post_call import PostCall, RecordingFormat
 from calls.states import (
     PARTICIPANT_PRESENT,
     RINGS,
@@ -468,9 +468,8 @@ def _account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, e
     """What a call that is over comes to: its status, how long it lasted, and whether it is to be analysed."""
     status = outcome(reason, started=started_at is not None)
     seconds = math.ceil((ended_at - started_at).total_seconds()) if started_at else 0
-    transcribed = AgentSnapshot.stored(row.agent).features.transcription_enabled
     talked = status is CallStatus.COMPLETED and started_at is not None
-    pending = talked and transcribed and bool(PostCall.stored(row.post_call).on & ANALYSES)
+    pending = talked and bool(stages(row, PostCall.stored(row.post_call)))
     return {
         "status": status,
         "bill_duration": seconds,

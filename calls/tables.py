@@ -24,6 +24,9 @@ Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgr
 Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Uuid = sa.String(36)
 
+# A call that waits for its turn.
+WAITS = "admitted_at IS NULL AND status NOT IN ('completed', 'failed')"
+
 # A phone that takes one of its tenant's lines.
 ON_LINE = "transport = 'pstn' AND status IN ('dialing', 'ringing', 'joined')"
 
@@ -142,7 +145,9 @@ calls = sa.Table(
     sa.Column("end_reason", sa.String(32)),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("variables", Json, nullable=False),
+    # As it was resolved when the call was created, and what the call itself had said of it.
     sa.Column("post_call", Json, nullable=False),
+    sa.Column("own_post_call", Json),
     sa.Column("intelligence_status", sa.String(12), nullable=False),
     sa.Column("participant_count", sa.Integer, nullable=False),
     sa.Column("primary_identity", sa.Text, nullable=False),
@@ -170,7 +175,7 @@ calls = sa.Table(
     sa.Index(
         "ix_calls_waiting",
         *("tenant_id", "batch_id", "created_at", "id"),
-        **_where("admitted_at IS NULL AND status NOT IN ('completed', 'failed')"),
+        **_where(WAITS),
     ),
     sa.Index(
         "ix_calls_admitted",
@@ -317,16 +322,34 @@ call_events = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Each time that a call is analysed: with the sections as they were resolved then.
+generations = sa.Table(
+    "generations",
+    metadata,
+    _call(primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # from 1
+    sa.Column("status", sa.String(12), nullable=False),  # pending | completed | failed, not_started if nothing is on
+    sa.Column("post_call", Json, nullable=False),
+    sa.Column("job_id", Number),  # that of whoever asked for it; the first comes by itself
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    _created_at(),
+    sa.Column("concluded_at", UtcDateTime),
+)
+
+# What a generation is to find, part by part.
 results = sa.Table(
     "results",
     metadata,
-    _call(primary_key=True),
+    sa.Column("call_id", Uuid, primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("stage", sa.String(24), primary_key=True),  # summary | extraction | evaluation
+    sa.Column("status", sa.String(12), nullable=False),  # pending | completed | failed
     sa.Column("value", Json),
     sa.Column("error", sa.Text),
-    # The job that made it: a repeated job keeps its own results, a reprocessing replaces those of others.
-    sa.Column("job_id", Number),
+    sa.Column("job_id", Number),  # that makes it
     _created_at(),
+    sa.Column("ended_at", UtcDateTime),
+    sa.ForeignKeyConstraint(["call_id", "generation"], ["generations.call_id", "generations.number"]),
 )
 
 recordings = sa.Table(

@@ -24,6 +24,7 @@ class Handler:
 HANDLERS: dict[str, Handler] = {
     "post_call": Handler(post_call.run, post_call.give_up),
     "record": Handler(recorder.run),
+    "reprocess": Handler(post_call.run_again, post_call.give_up_again),
     "store_recording": Handler(recording.run, recording.give_up),
     "open_room": Handler(opening.run, opening.give_up),
     "dial": Handler(dial.run, dial.give_up),
@@ -37,7 +38,8 @@ QUEUES: dict[str, int] = {
     "rooms": 20,
     "dial": 50,
     "batches": 2,
-    "post_call": 8,
+    "reprocess": 4,
+    "post_call": 32,  # nearly all of their time they wait for a model
     "egress": 20,
     "recording": 4,
     "webhooks": 100,

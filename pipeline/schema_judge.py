@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import jsonschema_rs
 from jsonschema_rs import ValidationError, ValidationErrorKind
+
+from calls import json_schema
 
 MOST_PROBLEMS = 10  # that are told
 ROUNDS = 5  # a mended part can show what is wrong inside of it
@@ -25,10 +26,7 @@ class Verdict(NamedTuple):
 
 def judge(value: dict[str, Any], schema: Mapping[str, Any]) -> Verdict:
     """Judge `value`, which may be changed. Raises ValueError if the schema cannot be used."""
-    # Its regular expressions take linear time, and it fetches nothing that a "$ref" points to.
-    validator = jsonschema_rs.validator_for(
-        dict(schema), validate_formats=True, pattern_options=jsonschema_rs.RegexOptions(), offline=True
-    )
+    validator = json_schema.validator(schema)
     first = problems = list(validator.iter_errors(value))
     for _ in range(ROUNDS):
         for problem in problems:

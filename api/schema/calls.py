@@ -357,7 +357,29 @@ class Intelligence(Answer):
     sentiment: str | None
     structured_data: JsonObject | None
     evaluation: Evaluation | None
-    errors: list[str]
+    errors: list[str] = Field(description="Which part failed or is late, why, and when it is tried again.")
+
+
+class Generation(Intelligence):
+    """One of the times that a call was analysed."""
+
+    generation: int = Field(description="Counts from 1.")
+    asked_at: datetime
+    concluded_at: datetime | None
+    post_call: JsonObject = Field(description="The sections as they were resolved for it.")
+    parts: dict[str, Literal["pending", "completed", "failed"]] = Field(
+        description="How far each part is: `summary` (with the sentiment), `extraction`, `evaluation`.",
+        examples=[{"summary": "completed", "evaluation": "pending"}],
+    )
+
+
+class GenerationPage(Answer):
+    """A page of a call's generations, the newest first."""
+
+    generations: list[Generation]
+    total: int
+    limit: int
+    offset: int
 
 
 class Event(Answer):

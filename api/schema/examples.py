@@ -85,6 +85,14 @@ _CALL: Example = {
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
     "erased_at": None,
 }
+_INTELLIGENCE = {
+    "status": "completed",
+    "summary": "Caller asked for support and the agent resolved the issue.",
+    "sentiment": "neutral",
+    "structured_data": {"booked_appointment": True},
+    "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
+    "errors": [],
+}
 _CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
 _SEGMENT: Example = {
     "speaker": "user",
@@ -223,20 +231,26 @@ EXAMPLES: dict[str, Example] = {
         "post_call": _POST_CALL,
         "transcript": {"text": "Caller: Hello?", "segments": [_SEGMENT], "raw": [_UTTERANCE], "erased_at": None},
         "recording": _RECORDING,
-        "intelligence": {
-            "status": "completed",
-            "summary": "Caller asked for support and the agent resolved the issue.",
-            "sentiment": "neutral",
-            "structured_data": {"booked_appointment": True},
-            "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
-            "errors": [],
-        },
+        "intelligence": _INTELLIGENCE,
         "events": [_EVENT],
     },
     "SummaryAnswer": {
         "status": "completed",
         "sentiment": "positive",
         "summary": "The caller confirmed the appointment and no follow-up was needed.",
+    },
+    "GenerationPage": {
+        "generations": [
+            {
+                **_INTELLIGENCE,
+                "generation": 1,
+                "asked_at": "2026-03-01T10:05:00Z",
+                "concluded_at": "2026-03-01T10:05:04Z",
+                "post_call": _POST_CALL,
+                "parts": {"summary": "completed", "extraction": "completed", "evaluation": "completed"},
+            },
+        ],
+        **_PAGE,
     },
     "TranscriptAnswer": {
         "transcript": [{**_UTTERANCE, **_TIMED}],

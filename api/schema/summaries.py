@@ -33,6 +33,7 @@ SUMMARIES = {
     "GET /v1/calls/{id}/stream": "Follow a call's events and transcript live",
     "POST /v1/calls/{id}/participants": "Add participants to a call",
     "POST /v1/calls/{id}/end": "End a call",
+    "GET /v1/calls/{id}/intelligence": "Every analysis of a call, the newest first",
     "POST /v1/calls/{id}/reprocess": "Do the post-call work again",
     "GET /v1/keys/self": "Kind and scopes of the key in use",
     "POST /v1/keys/publishable": "Create a key for browsers",

@@ -68,7 +68,7 @@ async def test_a_completed_call_is_analysed_again(api: Api, agent: str):
     assert answer.body == {"status": "queued", "message": "Post-call intelligence reprocessing has been queued."}
     async with api.database.reading() as conn:
         kind = await conn.scalar(sa.select(jobs.c.kind).where(jobs.c.id == int(number), jobs.c.call_id == call_id))
-    assert kind == "post_call"
+    assert kind == "reprocess"
     assert (await api.get(f"/v1/calls/{call_id}")).body["intelligence_status"] == "pending"
 
 

@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from calls import leases
+from calls.analysis import end_part
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import calls, recordings, results
+from calls.tables import recordings
 from calls.transcript import PRESSED, Segment, write_segments
 from tests.api.conftest import Api, browser, run_api
 from tests.conftest import MakeSettings, now
@@ -22,6 +23,11 @@ from tests.servers import S3Server
 
 Talk = Callable[..., Awaitable[str]]
 
+POST_CALL = {
+    "summary": {"enabled": True},
+    "structured_extraction": {"json_schema": {"properties": {"intent": {"type": "string"}}}},
+    "evaluation": {"rubric": "Was it kind?"},
+}
 SUMMARY = {"summary": "Caller asked for support.", "sentiment": "neutral"}
 EVALUATION = {"passed": True, "score": 1.0, "reasoning": "The issue was resolved."}
 
@@ -74,12 +80,11 @@ async def test_digits_stand_in_the_raw_transcript_only(api: Api, talk: Talk):
 
 
 async def test_the_detail_has_everything_about_a_call(database_url: str, api: Api, agent: str, talk: Talk):
-    call_id = await talk(metadata={"a": 1}, variables={"b": 2}, post_call={"summary": {"enabled": True}})
+    call_id = await talk(metadata={"a": 1}, variables={"b": 2}, post_call=POST_CALL)
     async with api.database.writing() as conn:
-        rows = [("summary", SUMMARY, None), ("extraction", {"intent": "support"}, None), ("evaluation", None, "no")]
-        for stage, value, error in rows:
-            await conn.execute(sa.insert(results).values(call_id=call_id, stage=stage, value=value, error=error))
-        await conn.execute(sa.update(calls).values(intelligence_status="completed"))
+        await end_part(conn, call_id, 1, "summary", value=SUMMARY)
+        await end_part(conn, call_id, 1, "extraction", value={"intent": "support"})
+        await end_part(conn, call_id, 1, "evaluation", error="no")
     answer = await api.get(f"/v1/calls/{call_id}")
     assert answer.status == 200
     detail = answer.body
@@ -87,7 +92,7 @@ async def test_the_detail_has_everything_about_a_call(database_url: str, api: Ap
     assert {name: detail[name] for name in row} == row
     assert (detail["status"], detail["end_reason"], detail["bill_duration"]) == ("completed", "caller_hung_up", 145)
     assert (detail["metadata"], detail["variables"]) == ({"a": 1}, {"b": 2})
-    assert detail["post_call"] == {"summary": {"enabled": True}}
+    assert detail["post_call"] == POST_CALL
     assert detail["agent"] == {"id": agent, "name": "Aria"}
     [person] = detail["participants"]
     assert (person["identity"], person["status"], person["metadata"]) == ("Ann", "left", {})
@@ -135,8 +140,7 @@ async def test_the_summary_is_a_404_until_there_is_one(api: Api, talk: Talk):
     call_id = await talk(post_call={"summary": {"enabled": True}})
     before = await api.get(f"/v1/calls/{call_id}/summary")
     async with api.database.writing() as conn:
-        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value=SUMMARY))
-        await conn.execute(sa.update(calls).values(intelligence_status="completed"))
+        await end_part(conn, call_id, 1, "summary", value=SUMMARY)
     after = await api.get(f"/v1/calls/{call_id}/summary")
     assert (before.status, after.status) == (404, 200)
     assert after.body == {"status": "completed", **SUMMARY}

@@ -54,7 +54,11 @@ async def test_the_web_channel_lets_browsers_in(api: Api, agent: str, publishabl
     assert token.status == 201
     assert set(token.body) == {"client_token", "room_name", "server_url"}
     two = [browser("one"), browser("two")]
-    assert (await api.post("/v1/calls", {"agent_id": agent, "participants": two}, key=key)).status == 201
+    body = {"agent_id": agent, "participants": two}
+    assert (await api.post("/v1/calls", body, key=key)).status == 201
+    for post_call in ({}, {"summary": {"enabled": True}}):
+        refused = await api.post("/v1/calls", {**body, "post_call": post_call}, key=key)
+        assert (refused.status, refused.body["code"]) == (403, "post_call_not_allowed")
     refused = await api.post("/v1/calls", {"agent_id": agent, "participants": [phone()]}, key=key)
     assert (refused.status, refused.body["code"]) == (403, "channel_not_allowed")
 

@@ -23,6 +23,7 @@ from calls.tables import (
     calls,
     deliveries,
     egresses,
+    generations,
     idempotency_keys,
     jobs,
     metadata,
@@ -46,15 +47,7 @@ NOT_OF_A_CALL = {
     "batches",  # but for its answer, which has a test of its own
 }
 OF_A_CALL = (
-    calls,
-    participants,
-    segments,
-    call_events,
-    results,
-    recordings,
-    egresses,
-    jobs,
-    deliveries,
+    *(calls, participants, segments, call_events, generations, results, recordings, egresses, jobs, deliveries),
     idempotency_keys,
 )
 # Columns of these that say nothing of what was said or who was there: ids, and words of ours.
@@ -62,7 +55,8 @@ KEPT = {
     "calls": {"room_name", "status", "end_reason", "intelligence_status", "primary_transport", "batch_id"},
     "participants": {"transport", "status", "end_reason", "from_number"},
     "segments": {"speaker"},
-    "results": {"stage"},
+    "generations": {"status"},
+    "results": {"stage", "status"},
     "recordings": {"status", "format"},
     "egresses": {"status"},
     "deliveries": {"event", "status"},
@@ -89,7 +83,10 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         await write_segments(connection, call.id, token, [said])
         await CallStore(connection).finish(call.id, EndReason.CALLER_HUNG_UP)
         await leases.release(connection, call.id, token)
-        await connection.execute(sa.insert(results).values(call_id=call.id, stage="summary"))
+        completed = {"call_id": call.id, "status": "completed"}
+        at = (await CallStore(connection).get(None, call.id)).created_at
+        await connection.execute(sa.insert(generations).values(**completed, number=1, post_call={}, asked_at=at))
+        await connection.execute(sa.insert(results).values(**completed, generation=1, stage="summary"))
         await connection.execute(
             sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
         )

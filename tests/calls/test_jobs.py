@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.database import Database
-from calls.jobs import LANE_WIDTH, NEVER, Job, JobQueue, JobState, count_jobs, enqueue, hurry
+from calls.jobs import LANE_WIDTH, NEVER, SHARED_LANE_WIDTHS, Job, JobQueue, JobState, count_jobs, enqueue, hurry
 from calls.tables import jobs
 from tests.conftest import PATIENCE_S, now
 
@@ -131,6 +131,19 @@ async def test_a_lane_takes_only_a_few_places_and_the_others_go_on(database, que
     assert (await queue.ready(["work"]))[0] == []
     await queue.complete(first[0])
     assert numbers(await queue.claim("work", 10)) == [LANE_WIDTH]
+
+
+async def test_where_lanes_share_the_places_the_one_with_the_fewest_at_work_is_served_first(database, queue):
+    width = SHARED_LANE_WIDTHS["post_call"]
+    for number in range(width + 3):
+        await add(database, number, queue="post_call", lane="many")
+    await add(database, 100, queue="post_call", lane="few")
+    await add(database, 101, queue="post_call", lane="few")
+    assert numbers(await queue.claim("post_call", 2)) == [0, 1]
+    assert numbers(await queue.claim("post_call", 1)) == [100]
+    assert numbers(await queue.claim("post_call", 3)) == [2, 3, 101]
+    assert len(await queue.claim("post_call", width * 2)) == width - 4
+    assert await queue.claim("post_call", 10) == []
 
 
 async def test_the_job_of_a_lost_process_runs_again_and_the_lost_process_can_no_longer_settle_it(database, queue):

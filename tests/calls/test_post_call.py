@@ -17,6 +17,18 @@ def nested(levels: int) -> dict[str, Any]:
     return schema
 
 
+def fan(levels: int) -> dict[str, Any]:
+    """A few lines by which one value is looked at again and again, ten times as often with each level."""
+    above = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n - 1}"}] * 10} for n in range(1, levels)}
+    return {"$ref": f"#/$defs/a{levels - 1}", "$defs": {"a0": {"type": "object"}, **above}}
+
+
+def twice_below() -> dict[str, Any]:
+    """What is in a value is looked at twice by the same schema, and what is in that twice again."""
+    below = {"properties": {"in": {"$ref": "#/$defs/a"}}}
+    return {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [below] * 8}}}
+
+
 @pytest.mark.parametrize(
     ("given", "path"),
     [
@@ -24,6 +36,8 @@ def nested(levels: int) -> dict[str, Any]:
         ({"summary": {"enabled": "yes"}}, ("summary", "enabled")),
         ({"summary": {"length": 3}}, ("summary", "length")),
         ({"evaluation": {"rubric": 5}}, ("evaluation", "rubric")),
+        ({"evaluation": {"rubric": ""}}, ("evaluation", "rubric")),
+        ({"evaluation": {"criteria": " \n"}}, ("evaluation", "criteria")),
         ({"recording": True}, ("recording",)),
         ({"recording": {"enabled": True, "format": "mp3"}}, ("recording", "format")),
         *(
@@ -35,7 +49,16 @@ def nested(levels: int) -> dict[str, Any]:
                 {"properties": {"a": {"pattern": "("}}},
                 {"properties": {"a": {"minimum": "one"}}},
                 {"properties": {"a": {"$ref": "http://example.com/schema.json"}}},
+                {"properties": {"a": {"$ref": "#/nowhere"}}},
                 {"properties": {"a": {"enum": list(range(6000))}}},
+                {"properties": {"a": {"description": "x" * 60_000}}},
+                {"properties": {"a": {"pattern": "(a{100}){1000}"}}},
+                {"properties": {"a": {"pattern": "(?=a)"}}},
+                {"$ref": "#"},
+                {"allOf": [{"anyOf": [{"$ref": "#"}]}]},
+                fan(8),
+                fan(40),
+                twice_below(),
                 nested(40),
                 nested(3000),
             ]
@@ -63,7 +86,34 @@ def test_the_examples_of_the_specification_are_valid():
         },
     )
     PostCall.model_validate({"summary": None, "evaluation": {}})
-    PostCall.model_validate({"structured_extraction": {"json_schema": {"$ref": "#/$defs/a", "$defs": {"a": SCHEMA}}}})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/a", "$defs": {"a": SCHEMA}},
+        {"properties": {"name": {"type": "string"}, "left": {"$ref": "#"}, "right": {"$ref": "#"}}},
+        {"properties": {"mail": {"pattern": r"^[a-z.]{1,64}@[a-z.]{1,255}$"}, "$ref": {"type": "string"}}},
+        {
+            "$defs": {"a~/b": {"$anchor": "named"}},
+            "properties": {"x": {"$ref": "#/$defs/a~0~1b"}, "y": {"$ref": "#named"}},
+        },
+        {
+            "$defs": {
+                "term": {
+                    "anyOf": [
+                        {"properties": {"kind": {"const": kind}, "of": {"items": {"$ref": "#/$defs/term"}}}}
+                        for kind in ("sum", "product", "power", "root", "minus", "number")
+                    ]
+                }
+            },
+            "properties": {"term": {"$ref": "#/$defs/term"}},
+        },
+    ],
+)
+def test_schemas_as_people_write_them_are_accepted(schema):
+    given = {"structured_extraction": {"json_schema": schema}}
+    assert PostCall.model_validate(given).given() == given
 
 
 @pytest.mark.parametrize(
@@ -103,7 +153,7 @@ def test_sections_merge_key_by_key_and_a_schema_as_a_whole(default, override, me
         ({"structured_extraction": {"prompt": "p"}}, set()),
         ({"evaluation": {"rubric": "r"}}, {"evaluation"}),
         ({"evaluation": {"criteria": "c"}}, {"evaluation"}),
-        ({"evaluation": {"rubric": " "}}, set()),
+        ({"evaluation": {"rubric": None}}, set()),
     ],
 )
 def test_a_section_is_on_when_it_has_what_it_needs(post_call, on):

@@ -47,13 +47,18 @@ def segment(sequence: int, speaker: str, text: str) -> Segment:
 
 
 async def running_call(
-    db: Database, post_call: dict[str, Any], *, said: Any = SAID, features: dict[str, Any] | None = None
+    db: Database,
+    post_call: dict[str, Any],
+    *,
+    said: Any = SAID,
+    features: dict[str, Any] | None = None,
+    tenant_id: str = DEFAULT_TENANT,
 ) -> tuple[str, int]:
     """A call in progress: its id and the token of its agent's lease."""
     agent = {"id": str(uuid.uuid4()), "name": "Aria", "features": features or {}, "post_call": post_call}
-    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")], post_call=post_call)
+    call = NewCall(tenant_id, agent, [NewParticipant("webrtc", "ada")], post_call=post_call)
     async with db.writing() as conn:
-        row = {"id": agent["id"], "tenant_id": DEFAULT_TENANT, "name": "Aria", "config": agent}
+        row = {"id": agent["id"], "tenant_id": tenant_id, "name": "Aria", "config": agent}
         await conn.execute(sa.insert(agents).values(row))
         store = CallStore(conn)
         await store.create(call)
@@ -129,7 +134,7 @@ async def call_row(db: Database, call_id: str) -> sa.Row[Any]:
 
 async def analysed(db: Database, call_id: str) -> bool:
     """Whether every post-call job of the call has ended."""
-    unfinished = (jobs.c.call_id == call_id, jobs.c.kind == "post_call", jobs.c.finished_at.is_(None))
+    unfinished = (jobs.c.call_id == call_id, jobs.c.queue.in_(["post_call", "reprocess"]), jobs.c.finished_at.is_(None))
     async with db.reading() as conn:
         return not await conn.scalar(sa.select(sa.exists().where(*unfinished)))
 
@@ -141,10 +146,11 @@ async def queued(conn: AsyncConnection, call_id: str) -> list[str]:
 
 
 async def made(db: Database, call_id: str) -> dict[str, Any]:
-    """Stage -> its value, or its error."""
+    """Stage -> its value, or its error, in the latest generation."""
+    latest = sa.select(sa.func.max(results.c.generation)).where(results.c.call_id == call_id).scalar_subquery()
+    query = sa.select(results).where(results.c.call_id == call_id, results.c.generation == latest)
     async with db.reading() as conn:
-        rows = await conn.execute(sa.select(results).where(results.c.call_id == call_id))
-        return {row.stage: row.error or row.value for row in rows}
+        return {row.stage: row.error or row.value for row in await conn.execute(query)}
 
 
 async def events(db: Database, call_id: str, source: str = "post_call") -> list[str]:

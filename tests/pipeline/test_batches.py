@@ -118,7 +118,7 @@ async def test_500_are_each_called_once_within_the_limits_though_the_pipeline_is
         await stack.enter_async_context(at_work(agents))
         began = time.monotonic()
         await place_batch(db, people)
-        await until(lambda: carrier.rings.total() >= 150)
+        await until(lambda: carrier.rings.total() >= 150, timeout=300)
         killed.kill_group()
         rang = carrier.rings.total()
         await start("pipeline", chosen)

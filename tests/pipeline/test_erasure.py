@@ -9,15 +9,17 @@ from sqlalchemy.engine import make_url
 
 from calls.database import DEFAULT_TENANT
 from calls.erasure import erase_call
+from calls.events import EventKind
 from calls.jobs import Job, JobQueue, enqueue
 from calls.pieces import Piece, tell_of
-from calls.tables import jobs, recordings, results
+from calls.store import CallStore
+from calls.tables import jobs, recordings
 from calls.transcript import write_segments
 from pipeline import erasure
 from pipeline.deps import Deps, open_deps
 from pipeline.fate import Done, Wait
 from tests.conftest import MakeSettings
-from tests.pipeline.finished import bring, finished_call, hang_up, running_call, segment, working
+from tests.pipeline.finished import bring, events, finished_call, hang_up, running_call, segment, working
 
 RECORDED = {"recording": {"enabled": True}}
 SPOKEN = "marzipan and crocodile"
@@ -115,20 +117,23 @@ async def test_while_the_storage_is_away_the_file_is_not_forgotten(sqlite_url, d
 async def test_what_is_written_by_work_that_was_under_way_is_cleared_away_after_it(database_url, deps):
     call_id, _file = await recorded(deps)
     async with deps.db.writing() as conn:
-        await enqueue(conn, "post_call", {}, queue="post_call", tenant_id=DEFAULT_TENANT, call_id=call_id)
+        await enqueue(conn, "store_recording", {}, queue="recording", tenant_id=DEFAULT_TENANT, call_id=call_id)
     at_work = JobQueue(deps.db, "another", 60)
-    [analysis] = await at_work.claim("post_call", 1)
+    [storing] = await at_work.claim("recording", 1)
     await erase(deps, call_id)
-    async with deps.db.writing() as conn:
-        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value={"summary": SPOKEN}))
+
+    async def write() -> None:
+        async with deps.db.writing() as conn:
+            await CallStore(conn).add_event(call_id, EventKind.RECORDING_FAILED, "post_call", SPOKEN)
+
+    await write()
     claimed = await job(deps)
     assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
-    async with deps.db.writing() as conn:
-        await conn.execute(sa.insert(results).values(call_id=call_id, stage="summary", value={"summary": SPOKEN}))
-    assert await at_work.retry(analysis, SPOKEN)
+    await write()
+    assert await at_work.retry(storing, SPOKEN)
     assert await erasure.run(claimed, deps) == Done()
+    assert SPOKEN not in str(await events(deps.db, call_id))
     async with deps.db.reading() as conn:
-        assert (await conn.execute(sa.select(results))).all() == []
         assert SPOKEN not in str((await conn.execute(sa.select(jobs))).all())
 
 

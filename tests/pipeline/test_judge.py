@@ -253,8 +253,6 @@ async def test_an_agent_that_died_after_the_call_keeps_nobody_from_the_work_afte
     await court.look()
     await agent.die()
     await court.look_for(1)
-    async with deps.db.reading() as conn:
-        assert await queued(conn, agent.call.id) == ["post_call"]
     assert (await row_of(deps.db, agent.call)).transcript_closed_at is not None
     assert await faults(deps, agent.call) == []
 

@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from calls import leases
-from calls.analysis import reprocess
-from calls.database import DEFAULT_TENANT
+from calls.database import DEFAULT_TENANT, Database
+from calls.generations import ATTEMPTS, reprocess
+from calls.jobs import LOST, SHARED_LANE_WIDTHS, JobQueue
+from calls.keys import create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import jobs
 from calls.transcript import write_segments
+from pipeline import post_call
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import (
     EVERYTHING,
@@ -32,7 +33,7 @@ from tests.pipeline.finished import (
     segment,
     working,
 )
-from tests.providers import Chat, Providers
+from tests.providers import Chat, Never, Providers
 
 SUMMARY = {"summary": {"enabled": True}}
 
@@ -110,21 +111,14 @@ async def test_what_is_asked_for_while_the_agent_still_writes_waits_until_it_has
     await hang_up(deps.db, call_id, token=None)
     async with deps.db.writing() as conn:
         await reprocess(conn, DEFAULT_TENANT, call_id)
+        assert await queued(conn, call_id) == ["reprocess"]
     async with working(deps):
-        await until(lambda: looked_at(deps))
-        assert model.chats == []
         async with deps.db.writing() as conn:
             assert await write_segments(conn, call_id, token, [segment(3, "user", "One last word.")])
             await leases.release(conn, call_id, token)
         await until(lambda: analysed(deps.db, call_id))
     assert all(chat.last_user.endswith("Caller: One last word.\n</transcript>") for chat in model.chats)
     assert await made(deps.db, call_id) == {"summary": GOOD["summary"]}
-
-
-async def looked_at(deps: Deps) -> bool:
-    """Whether the job was taken and put off."""
-    async with deps.db.reading() as conn:
-        return await conn.scalar(sa.select(jobs.c.token).where(jobs.c.kind == "post_call")) is not None
 
 
 async def test_an_answer_that_does_not_fit_is_sent_back(deps, model, until):
@@ -191,6 +185,57 @@ async def test_nothing_starts_where_nothing_is_on_or_nothing_is_transcribed(deps
         await until(lambda: analysed(deps.db, call_id))
     assert (await call_row(deps.db, call_id)).intelligence_status == "not_started"
     assert (model.chats, await made(deps.db, call_id), await events(deps.db, call_id)) == ([], {}, [])
+
+
+async def test_a_part_whose_job_dies_fails_alone(deps, model, until):
+    model.answer_with(well)
+    call_id = await finished_call(deps.db, EVERYTHING)
+    doomed = JobQueue(deps.db, "doomed", -1, {"post_call": post_call.give_up})
+    for _ in range(ATTEMPTS):  # every process that takes it
+        for job in await doomed.claim("post_call", 10):
+            if job.payload["stage"] != "evaluation":
+                await doomed.postpone(job, 0)
+        assert await doomed.rescue() == 1
+    assert (await call_row(deps.db, call_id)).intelligence_status == "pending"
+    async with working(deps):
+        await until(lambda: analysed(deps.db, call_id))
+    assert await made(deps.db, call_id) == {**GOOD, "evaluation": LOST}
+    assert (await call_row(deps.db, call_id)).intelligence_status == "completed"
+    assert await events(deps.db, call_id) == [f"evaluation: {LOST}", "Post-call analysis completed."]
+
+
+async def test_who_asks_again_as_soon_as_it_is_completed_gets_one_more_each_time(database_url, deps, model, until):
+    model.answer_with(well)
+    await listen(deps.db, deps.keyring)
+    call_id = await finished_call(deps.db, SUMMARY)
+    async with working(deps):
+        for _ in range(20):
+            await until(lambda: is_completed(deps.db, call_id))
+            async with deps.db.writing() as conn:
+                await reprocess(conn, DEFAULT_TENANT, call_id)
+        await until(lambda: is_completed(deps.db, call_id))
+        await until(lambda: analysed(deps.db, call_id))
+    assert (await events(deps.db, call_id)) == ["Post-call analysis completed."] * 21
+    assert (await announced(deps.db, call_id)).count("call.intelligence.ready") == 21
+    assert len(model.chats) == 21
+
+
+async def is_completed(db: Database, call_id: str) -> bool:
+    return bool((await call_row(db, call_id)).intelligence_status == "completed")
+
+
+async def test_many_ended_calls_of_one_tenant_hold_up_no_other_one(deps, model, until):
+    at_once = SHARED_LANE_WIDTHS["post_call"]
+    model.answer_with(lambda chat: Never() if "flood" in chat.last_user else well(chat))
+    async with deps.db.writing() as conn:
+        other = (await create_tenant(conn, "another")).id
+    for _ in range(at_once // len(GOOD) + 2):
+        await finished_call(deps.db, EVERYTHING, said=[("user", "flood")])
+    async with working(deps):
+        await until(lambda: len(model.chats) == at_once)
+        call_id = await finished_call(deps.db, EVERYTHING, tenant_id=other)
+        await until(lambda: is_completed(deps.db, call_id))
+    assert await made(deps.db, call_id) == GOOD
 
 
 async def test_reprocessing_replaces_what_was_made(database_url, deps, model, until):

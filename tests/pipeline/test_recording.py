@@ -128,7 +128,7 @@ async def test_a_recording_is_not_touched_before_the_worker_has_let_go_of_the_ca
     async with deps.db.writing() as conn:
         assert await queued(conn, call_id) == []
         await leases.release(conn, call_id, token)
-        assert await queued(conn, call_id) == ["post_call", "store_recording"]
+        assert await queued(conn, call_id) == ["store_recording"]
 
 
 async def test_what_a_killed_worker_had_recorded_is_stored(deps, until):

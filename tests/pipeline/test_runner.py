@@ -11,13 +11,15 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import ClientSession
 
-from calls.database import Database
+from calls.database import DEFAULT_TENANT, Database
 from calls.errors import DatabaseAway
+from calls.generations import reprocess
 from calls.jobs import Job, JobQueue, enqueue
 from calls.migrations import migrate
 from calls.settings import Settings
 from calls.storage import Storage
-from calls.tables import jobs, recordings
+from calls.store import CallStore
+from calls.tables import agents, jobs, recordings, results
 from pipeline.fate import Done, Fail, Fate, Retry, Wait
 from pipeline.runner import Runner
 from tests.pipeline.finished import (
@@ -43,6 +45,9 @@ pytestmark = pytest.mark.restless
 
 Run = Callable[[Job], Awaitable[Fate]]
 
+QUEUES = ("post_call", "reprocess", "recording")
+MARK = "marzipan"  # in what the second analysis asks
+AGAIN = {"summary": {"enabled": True, "prompt": f"Mind the {MARK}."}}
 ANALYSED_AND_RECORDED = {
     "summary": {"enabled": True},
     "evaluation": {"rubric": "Was it kind?"},
@@ -283,27 +288,44 @@ async def test_an_outage_in_the_middle_of_a_job_costs_no_attempt(database, until
 async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(
     database, settings, keyring
 ):
-    """What is killed after a commit finds the same database as what is killed before the next one."""
+    """What is killed after a commit finds the same database as what is killed before the next one.
+
+    Somebody asks for a second analysis while the first one waits.
+    """
     async with Providers() as model:
         model.answer_with(well)
         chosen = settings(llm_url=model.url, lease_s=0.5)
         first = await finished_call(database, {"summary": {"enabled": True}})
         await listen(database, keyring)
-        async with mortal("mortal_runner", chosen, first, "post_call", "recording") as live:
+        async with mortal("mortal_runner", chosen, first, *QUEUES) as live:
             for fatal in count(1):
                 call_id = await recorded_call(database, chosen)
                 ended = await live(call_id, fatal)
                 if ended == "killed":
+                    done, asked_before = await finished_parts(database, call_id), len(model.chats)
                     assert await live(call_id, 0) == "finished"
+                    assert not done & {question(chat) for chat in model.chats[asked_before:]}
                 await assert_all_is_there_once(database, Storage(chosen), call_id)
                 if ended != "killed":
                     break
     assert ended == "finished"
-    assert fatal > 8, "there are more commits than that"
+    assert fatal > 12, "there are more commits than that"
 
 
 def well(chat: Chat) -> dict[str, Any]:
     return GOOD[chat.body["response_format"]["json_schema"]["name"]]
+
+
+def question(chat: Chat) -> tuple[int, str]:
+    """Which part of which generation it is about."""
+    return 1 + (MARK in chat.system), chat.body["response_format"]["json_schema"]["name"]
+
+
+async def finished_parts(database: Database, call_id: str) -> set[tuple[int, str]]:
+    mine = (results.c.call_id == call_id, results.c.status == "completed")
+    async with database.reading() as connection:
+        rows = await connection.execute(sa.select(results.c.generation, results.c.stage).where(*mine))
+        return {(row.generation, row.stage) for row in rows}
 
 
 async def recorded_call(database: Database, settings: Settings) -> str:
@@ -312,22 +334,27 @@ async def recorded_call(database: Database, settings: Settings) -> str:
         write_ogg(settings.recordings_dir / name, tone(400, 0.5))
     await bring(settings)
     await hang_up(database, call_id, token)
+    async with database.writing() as connection:
+        agent_id = (await CallStore(connection).get(None, call_id)).agent_id
+        await connection.execute(sa.update(agents).where(agents.c.id == agent_id).values(config={"post_call": AGAIN}))
+        await reprocess(connection, DEFAULT_TENANT, call_id)
     return call_id
 
 
 async def assert_all_is_there_once(database: Database, storage: Storage, call_id: str) -> None:
-    assert await made(database, call_id) == {"summary": GOOD["summary"], "evaluation": GOOD["evaluation"]}
-    assert sorted(await events(database, call_id)) == ["Post-call analysis completed.", "Recording stored"]
+    assert await made(database, call_id) == {"summary": GOOD["summary"]}
+    assert await finished_parts(database, call_id) == {(1, "summary"), (1, "evaluation"), (2, "summary")}
+    assert sorted(await events(database, call_id)) == [*["Post-call analysis completed."] * 2, "Recording stored"]
     told = [event for event in await announced(database, call_id) if event.endswith(".ready")]
-    assert told == ["call.intelligence.ready", "call.recording.ready", "call.transcript.ready"]
+    assert told == [*["call.intelligence.ready"] * 2, "call.recording.ready", "call.transcript.ready"]
     assert (await call_row(database, call_id)).intelligence_status == "completed"
     async with database.reading() as connection:
         row = (await connection.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one()
-        mine = (jobs.c.call_id == call_id, jobs.c.queue.in_(["post_call", "recording"]))
+        mine = (jobs.c.call_id == call_id, jobs.c.queue.in_(QUEUES))
         states = list(await connection.scalars(sa.select(jobs.c.state).where(*mine)))
     assert row.status == "ready"
     assert storage.file(row.key) is not None
-    assert states == ["completed", "completed"]
+    assert states == ["completed"] * 5
 
 
 async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it_was(settings, start, until):

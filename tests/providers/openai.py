@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from tests.providers.script import Answer, Chat, Part, Raw, ToolCall
+from tests.providers.script import Chat, Part, Raw, ToolCall
 
 SPEECH_RATE = 24_000
 CHARACTERS_PER_S = 15
 
 
-async def complete(request: web.Request, chat: Chat, answer: Answer) -> web.StreamResponse:
+async def complete(request: web.Request, chat: Chat, answer: Raw | Part | list[Part]) -> web.StreamResponse:
     if isinstance(answer, Raw):
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         kind = "application/json" if text.lstrip().startswith("{") else "text/html"

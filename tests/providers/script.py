@@ -26,8 +26,13 @@ class Raw:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Never:
+    """The request is taken and not answered."""
+
+
 Part: TypeAlias = str | ToolCall | dict[str, Any]
-Answer: TypeAlias = Part | list[Part] | Raw
+Answer: TypeAlias = Part | list[Part] | Raw | Never
 
 
 @dataclass(frozen=True)

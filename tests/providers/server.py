@@ -10,7 +10,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.providers import deepgram, openai
-from tests.providers.script import Chat, Script, Service
+from tests.providers.script import Chat, Never, Script, Service
 
 
 class Providers(Script):
@@ -91,6 +91,9 @@ class Providers(Script):
         await asyncio.sleep(self.llm_s)
         if answer is None:
             return _refusal(500, "no answer is scripted for this request")
+        if isinstance(answer, Never):
+            await self._stopped.wait()
+            return web.Response(status=503)
         return await openai.complete(request, chat, answer)
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:

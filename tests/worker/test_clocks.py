@@ -215,7 +215,7 @@ async def check_what_came_after(there: Hosts, story: Story, ended_at: datetime) 
     assert {job.kind: job.state for job in done} == {"post_call": "completed", "store_recording": "completed"}
     assert all(ended_at <= job.created_at < job.finished_at < now() for job in done)
     summary = await there.one(results, story.call)
-    assert ended_at < summary.created_at < now()
+    assert ended_at <= summary.created_at < summary.ended_at < now()
 
 
 async def check_recording(there: Hosts, story: Story, row: sa.Row[Any]) -> None:

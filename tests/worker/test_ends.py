@@ -24,6 +24,7 @@ from worker.words import phrase
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
+ANALYSED = {"summary": {"enabled": True}}
 PATIENT: dict[str, Any] = {"silence_reminder_s": 600, "silence_timeout_s": 900}
 
 
@@ -53,7 +54,7 @@ async def by_the_agent(stage: Stage, until: Until) -> None:
 
 
 async def by_the_api_or_the_caller(stage: Stage, until: Until) -> None:
-    call = await stage.call(first_message=HELLO)
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED)
     async with call.caller() as caller:
         await until(lambda: call.said("agent"))
         won, _ = await asyncio.gather(_end_over_the_api(call), caller.hang_up())
@@ -63,7 +64,7 @@ async def by_the_api_or_the_caller(stage: Stage, until: Until) -> None:
 
 
 async def by_deletion_of_the_room(stage: Stage, until: Until) -> None:
-    call = await stage.call(first_message=HELLO)
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED)
     async with call.caller():
         await until(lambda: call.said("agent"))
         await call.rooms.delete_room(call.room)
@@ -92,7 +93,7 @@ async def by_silence(stage: Stage, until: Until) -> None:
 
 
 async def by_a_lost_connection(stage: Stage, until: Until) -> None:
-    call = await stage.call(first_message=HELLO)
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED)
     caller = call.caller()
     command = [sys.executable, "-m", "tests.worker.caller", caller.url, caller.token]
     process = await asyncio.create_subprocess_exec(*command)
@@ -137,7 +138,7 @@ def phone_that_rings(call: Talk) -> Caller:
 
 
 async def by_the_last_person_when_a_phone_is_not_picked_up(stage: Stage, until: Until) -> None:
-    call = await stage.call(first_message=HELLO)
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED)
     async with phone_that_rings(call):
         async with call.caller():
             await until(lambda: call.said("agent"))

@@ -1,0 +1,102 @@
+"""What was found of a call, analysis by analysis, and what is refused when it is configured."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from calls.analysis import end_part
+from calls.generations import begin_again
+from calls.jobs import JobQueue
+from calls.tables import generations
+from tests.api.conftest import Api, browser
+from tests.pipeline.finished import finished_call
+
+BOTH = {"summary": {"enabled": True}, "evaluation": {"rubric": "Was it kind?"}}
+KIND = {"passed": True, "score": 1.0, "reasoning": "It was."}
+
+
+async def end(api: Api, call_id: str, generation: int, stage: str, **outcome: Any) -> None:
+    async with api.database.writing() as conn:
+        await end_part(conn, call_id, generation, stage, **outcome)
+
+
+async def ask_again(api: Api, call_id: str) -> None:
+    assert (await api.post(f"/v1/calls/{call_id}/reprocess")).status == 202
+    [job] = await JobQueue(api.database, "pipeline", 60).claim("reprocess", 10)
+    async with api.database.writing() as conn:
+        await begin_again(conn, job)
+
+
+def summary(text: str) -> dict[str, str]:
+    return {"summary": text, "sentiment": "neutral"}
+
+
+async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(database_url: str, api: Api):
+    call_id = await finished_call(api.database, BOTH)
+    path = f"/v1/calls/{call_id}"
+    await end(api, call_id, 1, "summary", value=summary("First."))
+    half = (await api.get(path)).body["intelligence"]
+    assert (half["status"], half["summary"], half["evaluation"], half["errors"]) == ("pending", "First.", None, [])
+    assert (await api.get(f"{path}/summary")).body == {"status": "pending", **summary("First.")}
+    await end(api, call_id, 1, "evaluation", value=KIND)
+
+    await ask_again(api, call_id)
+    assert (await api.get(path)).body["intelligence"] == {**half, "evaluation": KIND}
+    await end(api, call_id, 2, "summary", error="no answer")
+    await end(api, call_id, 2, "evaluation", error="no verdict")
+    failed = (await api.get(path)).body["intelligence"]
+    assert failed["errors"] == ["evaluation: no verdict", "summary: no answer"]
+    assert failed == {**half, "status": "failed", "evaluation": KIND, "errors": failed["errors"]}
+
+    await ask_again(api, call_id)
+    await end(api, call_id, 3, "summary", value=summary("Third."))
+    page = (await api.get(f"{path}/intelligence")).body
+    assert (page["total"], page["limit"], page["offset"]) == (3, 50, 0)
+    third, second, first = page["generations"]
+    assert [one["generation"] for one in page["generations"]] == [3, 2, 1]
+    assert (third["status"], third["concluded_at"]) == ("pending", None)
+    assert third["parts"] == {"summary": "completed", "evaluation": "pending"}
+    assert (third["summary"], third["evaluation"]) == ("Third.", None)
+    assert (second["status"], second["summary"], second["errors"]) == ("failed", None, failed["errors"])
+    assert (first["status"], first["summary"], first["evaluation"]) == ("completed", "First.", KIND)
+    assert first["post_call"] == BOTH
+    assert first["asked_at"] <= first["concluded_at"] <= second["asked_at"]
+    assert (await api.get(f"{path}/intelligence?limit=1&offset=2")).body["generations"] == [first]
+
+
+async def test_of_a_call_that_was_not_analysed_there_is_no_generation_and_of_an_erased_one_none_any_more(api: Api):
+    silent = await finished_call(api.database, {})
+    assert (await api.get(f"/v1/calls/{silent}/intelligence")).body["generations"] == []
+    call_id = await finished_call(api.database, BOTH)
+    assert (await api.delete(f"/v1/calls/{call_id}")).status == 204
+    erased = await api.get(f"/v1/calls/{call_id}/intelligence")
+    assert (erased.status, erased.body["code"]) == (404, "erased")
+    assert (await api.get(f"/v1/calls/{call_id}")).body["intelligence_status"] == "failed"
+    async with api.database.reading() as conn:
+        assert await conn.scalar(sa.select(sa.func.count()).select_from(generations)) == 0
+    assert (await api.get("/v1/calls/00000000-0000-4000-8000-000000000000/intelligence")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("post_call", "path"),
+    [
+        ({"evaluation": {"rubric": " "}}, "post_call.evaluation.rubric"),
+        ({"extraction": {}}, "post_call.extraction"),
+        ({"structured_extraction": {"json_schema": {"$ref": "#"}}}, "post_call.structured_extraction.json_schema"),
+    ],
+)
+async def test_what_could_only_fail_after_the_call_is_refused_wherever_it_is_given(
+    api: Api, agent: str, post_call: dict[str, Any], path: str
+):
+    call = {"agent_id": agent, "participants": [browser()]}
+    many = {"agent_id": agent, "to": ["+15551234567"]}
+    for answer in (
+        await api.post("/v1/agents", {"name": "Ben", "post_call": post_call}),
+        await api.put(f"/v1/agents/{agent}", {"post_call": post_call}),
+        await api.post("/v1/calls", {**call, "post_call": post_call}),
+        await api.post("/v1/calls/batch", {**many, "post_call": post_call}),
+        await api.post("/v1/calls/fanout", {**many, "post_call": post_call}),
+    ):
+        assert (answer.status, [one["path"] for one in answer.body["details"]]) == (400, [path])
+    assert (await api.get("/v1/calls")).body["total"] == 0
