@@ -276,7 +276,8 @@ class S3Server(Program):
         self.port = free_port()
         self.key, self.secret = "tests", "a-secret-of-the-tests"
         listens = ["--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{self.key},{self.secret}"]
-        knows_nothing_before = ["--config", os.devnull, "--dir-cache-time", "0s"]
+        # Without any time to remember a folder it never rests.
+        knows_nothing_before = ["--config", os.devnull, "--dir-cache-time", "10ms"]
         super().__init__(
             [Path(sys.executable).with_name("rclone"), "serve", "s3", folder, *listens, *knows_nothing_before],
             log=folder.with_name(f"{folder.name}.log"),
