@@ -92,7 +92,7 @@ async def test_a_change_counts_once(database, place):
 
 async def test_whichever_comes_last_of_end_and_release_closes_the_call_once(database, running, finish):
     for _ in range(10):
-        call, token = await running()
+        call, token = await running(post_call={"summary": {"enabled": True}})
 
         async def release(call_id: str = call.id, token: int = token) -> None:
             async with database.writing() as connection:

@@ -254,7 +254,8 @@ async def take_over(database: Database, call_id: str) -> int | None:
 async def running(database_url: str) -> AsyncIterator[Running]:
     database = Database(database_url)
     agent = {"id": str(uuid.uuid4()), "name": "Aria"}
-    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")])
+    summary = {"summary": {"enabled": True}}
+    call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")], post_call=summary)
     async with database.writing() as connection:
         await connection.execute(sa.insert(agents).values(**agent, tenant_id=DEFAULT_TENANT, config={}))
         store = CallStore(connection)
