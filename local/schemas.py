@@ -1,5 +1,7 @@
 """JSON schemas, made fit for a tiny model: with an end to every text, and told in words."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 Schema = dict[str, Any]
@@ -7,6 +9,7 @@ Schema = dict[str, Any]
 _LONGEST_TEXT = 400
 _MOST_ITEMS = 6
 _DEEPEST = 3
+_MOST_FIELDS = 100  # told in words: a few `$ref`s that lead to one another can stand for millions
 _TENTHS = 10
 _PARTS = ("properties", "$defs", "definitions", "patternProperties")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -54,20 +57,18 @@ def _bounded_part(part: object) -> object:
 
 def in_words(schema: Schema) -> str:
     """The fields as a list that a model reads better than a schema; empty if the schema has none."""
-    lines = list(_lines(schema, schema, "", 0))
+    lines = list(islice(_lines(schema, schema, "", 0), _MOST_FIELDS))
     return "\n".join(["Answer with one JSON object with these fields:", *lines]) if lines else ""
 
 
-def _lines(schema: Schema, root: Schema, indent: str, depth: int) -> list[str]:
-    lines: list[str] = []
+def _lines(schema: Schema, root: Schema, indent: str, depth: int) -> Iterator[str]:
     for name, given in schema.get("properties", {}).items():
         part = _resolved(given, root)
         says = part.get("description") or part.get("title") or ""
-        lines.append(f"{indent}- {name} ({_kind(part)})" + (f": {says}" if says else ""))
+        yield f"{indent}- {name} ({_kind(part)})" + (f": {says}" if says else "")
         inner = _resolved(part.get("items", part), root)
         if depth < _DEEPEST and isinstance(inner, dict):
-            lines += _lines(inner, root, indent + "  ", depth + 1)
-    return lines
+            yield from _lines(inner, root, indent + "  ", depth + 1)
 
 
 def _resolved(part: object, root: Schema) -> Schema:

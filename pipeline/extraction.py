@@ -1,5 +1,6 @@
 """Data out of a call, as the JSON schema of the user says."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import prompts
@@ -7,6 +8,8 @@ from calls.post_call import ExtractionSection
 from pipeline.llm import Answer, Conversation, Form, Llm, Question
 
 DEEPEST = 5  # levels of fields that are told in words; the schema itself tells the rest
+MOST_FIELDS = 200  # the same
+MOST_TEXT = 20_000  # characters of their lines
 
 Schema = dict[str, Any]
 
@@ -25,21 +28,34 @@ async def extract(llm: Llm, section: ExtractionSection, conversation: Conversati
 def task(schema: Schema) -> str:
     """What a schema asks for, in words: its description, and a line for each field."""
     about = schema.get("description") or "Extract this data from the call:"
-    return "\n".join([str(about), "", *_fields(schema, schema, "")])
+    return "\n".join([str(about), "", *_first(_fields(schema, schema, "", frozenset()))])
 
 
-def _fields(part: Schema, root: Schema, indent: str) -> list[str]:
-    lines: list[str] = []
+def _first(lines: Iterable[str]) -> Iterator[str]:
+    """Not all: a few `$ref`s that lead to one another can stand for millions of fields."""
+    text = 0
+    for told, line in enumerate(lines):
+        text += len(line)
+        if told == MOST_FIELDS or text > MOST_TEXT:
+            yield "- and all the other fields of the schema"
+            return
+        yield line
+
+
+def _fields(part: Schema, root: Schema, indent: str, inside: frozenset[str]) -> Iterator[str]:
+    """A line for each field, those of what the `$ref`s `inside` lead to only once."""
     properties = part.get("properties")
     if not isinstance(properties, dict) or len(indent) >= 2 * DEEPEST:
-        return lines
+        return
     for name, given in properties.items():
         field = _resolved(given, root)
         item = _resolved(field.get("items"), root)
         says = field.get("description") or item.get("description") or field.get("title") or str(name).replace("_", " ")
-        lines.append(f"{indent}- {name} ({_kind(field, item)}): {says}")
-        lines += _fields(field, root, indent + "  ") + _fields(item, root, indent + "  ")
-    return lines
+        yield f"{indent}- {name} ({_kind(field, item)}): {says}"
+        references = {one["$ref"] for one in (field, item) if isinstance(one.get("$ref"), str)}
+        if not references & inside:
+            for inner in (field, item):
+                yield from _fields(inner, root, indent + "  ", inside | references)
 
 
 def _resolved(part: object, root: Schema) -> Schema:

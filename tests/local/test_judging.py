@@ -6,6 +6,7 @@ import pytest
 
 from local import judging
 from local.judging import is_valid, problem_of
+from local.schemas import in_words
 
 
 def fan(levels: int) -> dict[str, Any]:
@@ -36,3 +37,10 @@ def test_what_is_no_schema_is_named() -> None:
     assert "pattern" in str(problem_of({"pattern": "(?=a)a"})) or "regex" in str(problem_of({"pattern": "(?=a)a"}))
     assert "levels" in str(problem_of(deep))
     assert "objekt" in str(problem_of({"type": "objekt"}))
+
+
+def test_of_a_schema_that_stands_for_millions_of_fields_the_first_are_told() -> None:
+    node = {"type": "object", "properties": {f"p{n}": {"$ref": "#/$defs/node"} for n in range(100)}}
+    words = in_words({"properties": {"root": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}})
+    assert words.count("\n") <= 100
+    assert "- root (object)\n  - p0 (object)\n" in words

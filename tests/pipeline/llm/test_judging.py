@@ -113,3 +113,19 @@ async def test_what_to_look_for_is_told_in_words_from_the_schema_or_as_given(mod
     await data_of(prompt="Count the guests.")
     assert "Count the guests." in model.chats[-1].system
     assert "- guests" not in model.chats[-1].system
+
+
+async def test_of_a_schema_that_stands_for_millions_of_fields_the_first_are_told(model, data_of):
+    model.answer_with(lambda _: {})
+    below = [{f"p{n}": {"$ref": f"#/$defs/{level}"} for n in range(50)} for level in range(1, 5)]
+    levels = {str(level): {"type": "object", "properties": fields} for level, fields in enumerate([*below, {}])}
+    await data_of(schema={"type": "object", "properties": {"root": {"$ref": "#/$defs/0"}}, "$defs": levels})
+    assert model.chats[-1].system.count("(object)") <= 250
+    assert "- and all the other fields of the schema" in model.chats[-1].system
+
+
+async def test_fields_that_hold_themselves_are_told_once(model, data_of):
+    model.answer_with(lambda _: {})
+    term = {"type": "object", "properties": {"under": {"$ref": "#/$defs/term"}}}
+    await data_of(schema={"type": "object", "properties": {"top": {"$ref": "#/$defs/term"}}, "$defs": {"term": term}})
+    assert model.chats[-1].system.count("under (object)") == 1
