@@ -4,7 +4,7 @@ The check itself takes some hundredths of a second at most, for the api makes it
 counted before an engine reads it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +21,14 @@ MAX_CHAIN = 16  # of schemas that lead from one to the next and look at the same
 
 Schema = Mapping[str, Any]
 
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+# What would let a reference lead elsewhere than to what is counted here.
+_REFUSED = ("$dynamicRef", "$recursiveRef", "$dynamicAnchor")
+_REFUSED_BELOW_THE_ROOT = ("$id", "$schema")
+_OLD_ID = "id"  # of draft 4; in all others a word like any other
+
 # Keywords whose schemas look at the same value again, and those whose schemas look at what is in it.
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _ALL = ("not", "if", "then", "else", "allOf", "dependentSchemas", "dependencies")
 _ANY = ("anyOf", "oneOf")
 _ONE_OF_THEM = ("properties", "prefixItems", "items", "additionalItems", "additionalProperties")
@@ -55,12 +61,16 @@ def check(schema: Schema) -> None:
 def _check_size(schema: Schema) -> None:
     """Refuse what is too deep or too large before anything recurses into it, and what leads elsewhere."""
     text = pattern = 0
+    anchors: set[str] = set()
+    old = "draft-04" in str(schema.get("$schema"))
+    below = (*_REFUSED_BELOW_THE_ROOT, _OLD_ID) if old else _REFUSED_BELOW_THE_ROOT
     todo: list[tuple[Any, int]] = [(schema, 1)]
     for values, (value, level) in enumerate(todo, 1):  # the list grows while it is walked
         _at_most(level, MAX_LEVELS, "levels")
         _at_most(values, MAX_VALUES, "values")
         if isinstance(value, dict):
-            _check_references(value)
+            refused = _REFUSED if value is schema else (*_REFUSED, *below)
+            _check_references(value, refused, anchors)
             text += sum(map(len, value))
             pattern += sum(map(_written_out, _patterns(value)))
             todo += [(inner, level + 1) for inner in value.values()]
@@ -78,10 +88,18 @@ def _at_most(number: int, limit: int, what: str) -> None:
         raise ValueError(f"expected a JSON Schema of at most {limit} {what}")
 
 
-def _check_references(value: Mapping[str, Any]) -> None:
-    for name in _REFERENCES:
-        if isinstance(value.get(name), str) and not value[name].startswith("#"):
-            raise ValueError(f'expected "{name}" to point into this schema ("#/…")')
+def _check_references(value: Mapping[str, Any], refused: Iterable[str], anchors: set[str]) -> None:
+    """Also of data, such as a default: a reference can lead into it."""
+    if isinstance(value.get("$ref"), str) and not value["$ref"].startswith("#"):
+        raise ValueError('expected "$ref" to point into this schema ("#/…")')
+    found = [name for name in refused if isinstance(value.get(name), str)]  # else a property of that name
+    if found:
+        where = "" if found[0] in _REFUSED else " below the top"
+        raise ValueError(f'expected no "{found[0]}"{where}; what "$ref" points to is named by "#/…" or "$anchor"')
+    if isinstance(anchor := value.get("$anchor"), str):
+        if anchor in anchors:
+            raise ValueError('expected each "$anchor" only once')
+        anchors.add(anchor)
 
 
 def _patterns(value: Mapping[str, Any]) -> Iterator[str]:
@@ -179,9 +197,13 @@ class _Checks:
                 yield given
 
     def _referred(self, schema: Any) -> Iterator[object]:  # noqa: ANN401 - the same
-        for keyword in _REFERENCES if isinstance(schema, dict) else ():
-            if isinstance(schema.get(keyword), str):
-                yield self._target(schema[keyword][1:])
+        if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+            target = self._target(schema["$ref"][1:])
+            if not isinstance(target, dict | bool):
+                raise ValueError(  # noqa: TRY004 - what is wrong is what the user wrote
+                    'expected each "$ref" to point to a schema in this one'
+                )
+            yield target
 
     def _target(self, fragment: str) -> object:
         if fragment and not fragment.startswith("/"):
@@ -202,10 +224,8 @@ def _repeated(schema: object) -> int:
 
 
 def _anchors(value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for keyword in ("$anchor", "$dynamicAnchor"):
-            if isinstance(value.get(keyword), str):
-                yield value[keyword], value
+    if isinstance(value, dict) and isinstance(value.get("$anchor"), str):
+        yield value["$anchor"], value
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _anchors(inner)

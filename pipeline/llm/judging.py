@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from calls.json_schema import REFERENCES
 from pipeline.llm.errors import LlmFailed, Unusable
 from pipeline.schema_judge import Verdict, judge
 
@@ -18,7 +19,9 @@ async def judged(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, 
 
     Raises Unusable, or LlmFailed if the schema cannot be used, or takes too long.
     """
-    quick = "$ref" not in json.dumps(schema) and _parts(schema) * _parts(value) <= QUICK
+    written = json.dumps(schema)
+    refers = any(keyword in written for keyword in REFERENCES)
+    quick = not refers and _parts(schema) * _parts(value) <= QUICK
     try:
         verdict = judge(value, schema) if quick else await _judged_apart(value, schema)
     except ValueError as error:

@@ -50,6 +50,13 @@ def twice_below() -> dict[str, Any]:
                 {"properties": {"a": {"minimum": "one"}}},
                 {"properties": {"a": {"$ref": "http://example.com/schema.json"}}},
                 {"properties": {"a": {"$ref": "#/nowhere"}}},
+                {"properties": {"a": {"$dynamicRef": "#here"}}, "$defs": {"a": {"$anchor": "here"}}},
+                {"properties": {"a": {"$ref": "#here"}}, "$defs": {"a": {"$dynamicAnchor": "here"}}},
+                {"$recursiveRef": "#/$defs/a", "$defs": {"a": True}},
+                {"$defs": {"a": {"$anchor": "here"}}, "default": {"$anchor": "here"}},
+                {"properties": {"a": {"$id": "http://example.com/", "$defs": {"b": {}}, "$ref": "#/$defs/b"}}},
+                {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {"$id": "#here"}}},
+                {"$schema": "http://json-schema.org/draft-04/schema#", "definitions": {"a": {"id": "#here"}}},
                 {"properties": {"a": {"enum": list(range(6000))}}},
                 {"properties": {"a": {"description": "x" * 60_000}}},
                 {"properties": {"a": {"pattern": "(a{100}){1000}"}}},
@@ -93,6 +100,7 @@ def test_the_examples_of_the_specification_are_valid():
     [
         {"$ref": "#/$defs/a", "$defs": {"a": SCHEMA}},
         {"properties": {"name": {"type": "string"}, "left": {"$ref": "#"}, "right": {"$ref": "#"}}},
+        {"$id": "http://example.com/", "properties": {"$id": {"type": "string"}}, "default": {"id": "x"}},
         {"properties": {"mail": {"pattern": r"^[a-z.]{1,64}@[a-z.]{1,255}$"}, "$ref": {"type": "string"}}},
         {
             "$defs": {"a~/b": {"$anchor": "named"}},

@@ -1,6 +1,7 @@
 """Answers against the schemas of users: what is mended, what is asked again, and what is not waited for."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -57,7 +58,13 @@ def fan(levels: int) -> dict[str, Any]:
     return {"type": "object", "$ref": f"#/$defs/a{levels - 1}", "$defs": {"a0": {"type": "object"}, **above}}
 
 
-async def test_a_schema_that_takes_for_ever_holds_nobody_up(monkeypatch, model, data_of, summary_of, until):
+def dynamic_fan(levels: int) -> dict[str, Any]:
+    """The same, with the other keyword that refers."""
+    return json.loads(json.dumps(fan(levels)).replace("$ref", "$dynamicRef"))
+
+
+@pytest.mark.parametrize("fan", [fan, dynamic_fan])
+async def test_a_schema_that_takes_for_ever_holds_nobody_up(monkeypatch, model, data_of, summary_of, until, fan):
     monkeypatch.setattr(judging, "DEADLINE_S", 60.0)
     model.answer_with(lambda chat: well(chat) if "sentiment" in chat.system else {})
     asking = asyncio.create_task(data_of(schema=fan(40)))
