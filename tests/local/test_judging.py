@@ -9,10 +9,10 @@ from local.judging import is_valid, problem_of
 from local.schemas import in_words
 
 
-def fan(levels: int) -> dict[str, Any]:
+def fan(levels: int, keyword: str = "$ref") -> dict[str, Any]:
     """A schema that looks at the same value again and again, twice as often with each level."""
-    above = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n - 1}"}] * 2} for n in range(1, levels)}
-    return {"$ref": f"#/$defs/a{levels - 1}", "$defs": {"a0": {"type": "object"}, **above}}
+    above = {f"a{n}": {"allOf": [{keyword: f"#/$defs/a{n - 1}"}] * 2} for n in range(1, levels)}
+    return {keyword: f"#/$defs/a{levels - 1}", "$defs": {"a0": {"type": "object"}, **above}}
 
 
 async def test_answers_are_judged_also_by_schemas_that_refer_to_themselves() -> None:
@@ -23,10 +23,11 @@ async def test_answers_are_judged_also_by_schemas_that_refer_to_themselves() -> 
     assert await is_valid('{"code": "aaaa"}', {"properties": {"code": {"pattern": "^(a+)+$"}}})
 
 
-async def test_a_schema_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
+async def test_a_schema_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch, keyword: str) -> None:
     monkeypatch.setattr(judging, "_DEADLINE_S", 1.0)
     with pytest.raises(TimeoutError):
-        await is_valid("{}", fan(40))
+        await is_valid("{}", fan(40, keyword))
 
 
 def test_what_is_no_schema_is_named() -> None:
