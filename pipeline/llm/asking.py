@@ -76,7 +76,7 @@ class Llm:
                 lasting = lasting and problem.lasting
             else:
                 if lasting:
-                    self._endpoint.room = min(self._endpoint.room, room)
+                    self._endpoint.fitted(room)
                 return answer
 
     async def _ask_within(self, room: float, question: Question, conversation: Conversation) -> Answer:
