@@ -1,5 +1,6 @@
 """One model of one endpoint: a request and its answer, put in the way that this endpoint takes."""
 
+import asyncio
 import json
 import math
 import time
@@ -13,6 +14,7 @@ from openai import AsyncOpenAI
 from pipeline.llm.errors import LlmFailed, LlmUnavailable, TooLong
 from pipeline.llm.refusals import PLAINEST, Form, Refusal, Ways
 
+TIMEOUT_S = 180.0  # of a request, to the last byte of its answer
 ROOM_HOLDS_S = (
     3600.0  # then a long request is tried again: servers change, and what was taken for its length may not be
 )
@@ -95,10 +97,13 @@ class Endpoint:
 
     async def _send(self, body: dict[str, Any], size: int) -> Mapping[str, Any]:
         try:
-            response = await self._client.chat.completions.with_raw_response.create(model=self._model, **body)
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await self._client.chat.completions.with_raw_response.create(model=self._model, **body)
+        except TimeoutError as error:
+            raise LlmUnavailable(f"The language model's server did not answer in {TIMEOUT_S:g} s.") from error
         except openai.APIStatusError as error:
             raise _trouble(error.status_code, error.response.text, error.response.headers, size) from error
-        except openai.OpenAIError as error:  # timeouts too
+        except openai.OpenAIError as error:
             raise LlmUnavailable("The language model's server could not be reached.") from error
         return _answer(response.text, size)
 

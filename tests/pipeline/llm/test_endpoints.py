@@ -1,10 +1,12 @@
 """Servers that refuse parts of a request, or answer something that is no answer."""
 
+import asyncio
+
 import pytest
 
-from pipeline.llm import LlmFailed, LlmUnavailable
+from pipeline.llm import LlmFailed, LlmUnavailable, endpoint
 from tests.pipeline.llm.conftest import SUMMARY, well
-from tests.providers import Raw, field
+from tests.providers import Never, Raw, Trickle, field
 
 EVALUATION = {"passed": True, "score": 0.9, "reasoning": "The agent booked it."}
 
@@ -82,6 +84,15 @@ async def test_trouble_may_pass_also_where_it_calls_itself_a_success(model, summ
     with pytest.raises(LlmUnavailable, match=complaint):
         await summary_of()
     assert (await summary_of()).value == SUMMARY
+
+
+@pytest.mark.parametrize("answer", [Never(), Trickle()])
+async def test_an_answer_that_does_not_come_to_its_end_is_not_waited_for(model, summary_of, monkeypatch, answer):
+    monkeypatch.setattr(endpoint, "TIMEOUT_S", 0.3)
+    model.answer(answer)
+    async with asyncio.timeout(20):
+        with pytest.raises(LlmUnavailable, match=r"did not answer in 0\.3 s"):
+            await summary_of()
 
 
 @pytest.mark.parametrize("status", [401, 403])
