@@ -15,9 +15,7 @@ from pipeline.llm.errors import LlmFailed, LlmUnavailable, TooLong
 from pipeline.llm.refusals import PLAINEST, Form, Refusal, Ways
 
 TIMEOUT_S = 180.0  # of a request, to the last byte of its answer
-ROOM_HOLDS_S = (
-    3600.0  # then a long request is tried again: servers change, and what was taken for its length may not be
-)
+ROOM_HOLDS_S = 3600.0  # then a long request is tried again: servers change, and it may have been something else
 LONG = 8_000  # bytes; every model that is in use takes a request of this size, some 2000 tokens
 BYTES_PER_TOKEN = 6  # hardly ever more, but 9 in languages that a model's tokens are made for, as Hindi
 AS_MANY = 0.95  # of the tokens: what reports as many without a quarter of the text has not read that quarter
@@ -27,6 +25,8 @@ _TOO_LARGE = 413
 _PASSING = frozenset({408, 409, 425, 429})  # and those of the server itself
 _INTERNAL_ERROR = 500
 _UNCLEAR = frozenset({429, 500})  # the length, a limit that passes, or anything else
+
+_NO_ANSWER = "The language model's server sent something that is no answer."
 
 
 class Endpoint:
@@ -90,7 +90,7 @@ class Endpoint:
             read_of_shorter = _read(await self._send(shorter, size))
         except (Refusal, TooLong) as problem:
             raise LlmUnavailable("The language model's server refused less than it had taken.") from problem
-        if read_of_shorter >= AS_MANY * read:
+        if AS_MANY * read <= read_of_shorter < math.inf:
             return True
         self._whole = read
         return False
@@ -119,19 +119,27 @@ def _answer(body: str, size: int) -> Mapping[str, Any]:
     """What a successful answer holds, which may be none for all that."""
     try:
         answer = json.loads(body.lstrip("\ufeff"))
-        choices, error = answer.get("choices"), answer.get("error")
-    except (ValueError, AttributeError, RecursionError) as problem:
-        raise LlmUnavailable("The language model's server sent something that is no answer.") from problem
-    if not choices:
-        inner = error.get("code") if isinstance(error, dict) else None
-        status = inner if isinstance(inner, int) and inner in range(400, 600) else _INTERNAL_ERROR
-        raise _trouble(status, json.dumps(error), {}, size)
-    return dict(answer)
+    except (ValueError, RecursionError) as problem:
+        raise LlmUnavailable(_NO_ANSWER) from problem
+    match answer:
+        case {"choices": [dict() as choice, *_]} if isinstance(choice.get("message") or {}, dict):
+            return dict(answer)
+        case dict() if not answer.get("choices"):
+            error = answer.get("error")
+            inner = error.get("code") if isinstance(error, dict) else None
+            status = inner if isinstance(inner, int) and inner in range(400, 600) else _INTERNAL_ERROR
+            raise _trouble(status, json.dumps(error), {}, size)
+        case _:
+            raise LlmUnavailable(_NO_ANSWER)
 
 
 def _read(answer: Mapping[str, Any]) -> float:
-    """How many tokens of the request the server says that the model has read."""
-    return float((answer.get("usage") or {}).get("prompt_tokens") or math.inf)
+    """How many tokens of the request the server says that the model has read; no end of them if it says nothing."""
+    match answer.get("usage"):
+        case {"prompt_tokens": int(read)} if read > 0:
+            return read
+        case _:
+            return math.inf
 
 
 def _content(answer: Mapping[str, Any], size: int) -> str:
@@ -148,7 +156,7 @@ def _content(answer: Mapping[str, Any], size: int) -> str:
             pass
     content = message.get("content") or ""
     if isinstance(content, list):  # in parts, some of them thoughts
-        content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
     return str(content)
 
 
