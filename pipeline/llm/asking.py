@@ -19,7 +19,6 @@ from pipeline.llm.judging import judged
 from pipeline.llm.reading import read_object
 from pipeline.llm.refusals import Form
 
-TIMEOUT_S = 180.0
 CORRECTIONS = 2
 SHOWN = 4000  # characters of a wrong answer that is sent back
 
@@ -52,7 +51,8 @@ class Llm:
         """A client for the length of the block."""
         key = settings.openai_api_key.get_secret_value() or "none"  # local servers ask for no key, the client does
         # The job queue repeats what fails; a client that does so as well only hides how long it takes.
-        async with AsyncOpenAI(api_key=key, base_url=settings.llm, timeout=TIMEOUT_S, max_retries=0) as client:
+        # Nor does it limit the time here: its limit is for each read, and a server may send a byte now and then.
+        async with AsyncOpenAI(api_key=key, base_url=settings.llm, timeout=None, max_retries=0) as client:
             yield cls(client, settings.llm_model)
 
     async def ask(self, question: Question, conversation: Conversation) -> Answer:
@@ -76,7 +76,7 @@ class Llm:
                 lasting = lasting and problem.lasting
             else:
                 if lasting:
-                    self._endpoint.room = min(self._endpoint.room, room)
+                    self._endpoint.fitted(room)
                 return answer
 
     async def _ask_within(self, room: float, question: Question, conversation: Conversation) -> Answer:

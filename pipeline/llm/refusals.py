@@ -61,6 +61,9 @@ class Way(NamedTuple):
         return {**options, "response_format": {"type": "json_schema", "json_schema": named}}
 
 
+PLAINEST = Way("none", temperature=False)  # a server that refuses this takes the request in no way
+
+
 class Refusal(Exception):
     """The server does not take the request as it is; `failure` is what to say if it takes it in no way."""
 

@@ -14,9 +14,10 @@ production plugins run against them by URL alone. The test says what is heard an
                With nothing scripted, nothing is heard. `hear_with(function)` decides by the finished `Utterance`
                (stream number, start, length) instead.
     Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together, Raw: an
-               HTTP answer as it is, Never: none; `field` has the models that people really have. Speculative
-               requests about one point of a conversation (streamed; same messages before the last words of the user)
-               get one and the same answer. Unscripted: "I see.", but status 500 if the request wanted JSON.
+               HTTP answer as it is, Never: none, Trickle: one that does not end; `field` has the models that people
+               really have. Speculative requests about one point of a conversation (streamed; same messages before the
+               last words of the user) get one and the same answer. Unscripted: "I see.", but status 500 if the
+               request wanted JSON.
     Speaking   24 kHz PCM, a 440 Hz tone of 1 s for every 15 characters.
     Failing    `fail("stt" | "llm" | "tts", 503, times=2)`, `hang("llm")`, `recover()`; `await cut_listeners()` drops
                the open STT sockets.
@@ -26,7 +27,7 @@ production plugins run against them by URL alone. The test says what is heard an
 `python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
 """
 
-from tests.providers.script import Chat, Never, Raw, ToolCall, Utterance
+from tests.providers.script import Chat, Never, Raw, ToolCall, Trickle, Utterance
 from tests.providers.server import Providers, in_thread
 
-__all__ = ["Chat", "Never", "Providers", "Raw", "ToolCall", "Utterance", "in_thread"]
+__all__ = ["Chat", "Never", "Providers", "Raw", "ToolCall", "Trickle", "Utterance", "in_thread"]

@@ -94,6 +94,30 @@ def cutting_off(tokens: int) -> Quirk:
     return quirk
 
 
+def with_tokens_of(length: float) -> Quirk:
+    """Its tokens are of `length` bytes, on average: up to 9 in some languages."""
+
+    def quirk(model: Model) -> Model:
+        def behave(chat: Chat) -> Answer | None:
+            answer = model(chat)
+            content = json.dumps(answer) if isinstance(answer, dict) else answer
+            choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+            return Raw(200, {"choices": [choice], "usage": {"prompt_tokens": int(chat.tokens * 4 / length)}})
+
+        return behave
+
+    return quirk
+
+
+def repeating(field: str) -> Quirk:
+    """Knows no such field, and says so by repeating the whole request."""
+
+    def quirk(model: Model) -> Model:
+        return lambda chat: error(f"Invalid request: {chat.body}") if field in chat.body else model(chat)
+
+    return quirk
+
+
 def saying(form: str) -> Quirk:
     """Puts its JSON into other words: `{}` stands for it."""
 

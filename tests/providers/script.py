@@ -31,8 +31,13 @@ class Never:
     """The request is taken and not answered."""
 
 
+@dataclass(frozen=True)
+class Trickle:
+    """An answer of white space that goes on and on."""
+
+
 Part: TypeAlias = str | ToolCall | dict[str, Any]
-Answer: TypeAlias = Part | list[Part] | Raw | Never
+Answer: TypeAlias = Part | list[Part] | Raw | Never | Trickle
 
 
 @dataclass(frozen=True)

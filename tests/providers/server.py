@@ -10,7 +10,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.providers import deepgram, openai
-from tests.providers.script import Chat, Never, Script, Service
+from tests.providers.script import Chat, Never, Script, Service, Trickle
 
 
 class Providers(Script):
@@ -94,7 +94,17 @@ class Providers(Script):
         if isinstance(answer, Never):
             await self._stopped.wait()
             return web.Response(status=503)
+        if isinstance(answer, Trickle):
+            return await self._trickle(request)
         return await openai.complete(request, chat, answer)
+
+    async def _trickle(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while not self._stopped.is_set():
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+        return response
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()

@@ -1,10 +1,13 @@
 """Servers that refuse parts of a request, or answer something that is no answer."""
 
+import asyncio
+import json
+
 import pytest
 
-from pipeline.llm import LlmFailed, LlmUnavailable
+from pipeline.llm import LlmFailed, LlmUnavailable, endpoint
 from tests.pipeline.llm.conftest import SUMMARY, well
-from tests.providers import Raw, field
+from tests.providers import Never, Raw, Trickle, field
 
 EVALUATION = {"passed": True, "score": 0.9, "reasoning": "The agent booked it."}
 
@@ -70,6 +73,10 @@ async def test_a_server_that_takes_a_request_in_no_way_has_refused_it(model, sum
         (Raw(200, "<html><body>Sign in to the network</body></html>"), "no answer"),
         (Raw(200, ""), "no answer"),
         (Raw(200, "[]"), "no answer"),
+        (Raw(200, {"choices": {"0": {}}}), "no answer"),
+        (Raw(200, {"choices": "Hi"}), "no answer"),
+        (Raw(200, {"choices": ["Hi"]}), "no answer"),
+        (Raw(200, {"choices": [{"message": "Hi"}]}), "no answer"),
         (Raw(200, {"error": {"message": "Provider returned error", "code": 502}}), "answered 502"),
         (Raw(200, {"error": "loading the model"}), "answered 500"),
         (Raw(200, {"choices": []}), "answered 500"),
@@ -82,6 +89,22 @@ async def test_trouble_may_pass_also_where_it_calls_itself_a_success(model, summ
     with pytest.raises(LlmUnavailable, match=complaint):
         await summary_of()
     assert (await summary_of()).value == SUMMARY
+
+
+@pytest.mark.parametrize("usage", [None, [], [7], "7", {}, {"prompt_tokens": None}, {"prompt_tokens": "7"}])
+async def test_an_answer_is_taken_whatever_the_server_says_of_its_tokens(model, summary_of, usage):
+    message = {"role": "assistant", "content": json.dumps(SUMMARY)}
+    model.answer(Raw(200, {"choices": [{"index": 0, "message": message}], "usage": usage}))
+    assert (await summary_of("Caller: I need a table for four.\n" * 300)).value == SUMMARY
+
+
+@pytest.mark.parametrize("answer", [Never(), Trickle()])
+async def test_an_answer_that_does_not_come_to_its_end_is_not_waited_for(model, summary_of, monkeypatch, answer):
+    monkeypatch.setattr(endpoint, "TIMEOUT_S", 0.3)
+    model.answer(answer)
+    async with asyncio.timeout(20):
+        with pytest.raises(LlmUnavailable, match=r"did not answer in 0\.3 s"):
+            await summary_of()
 
 
 @pytest.mark.parametrize("status", [401, 403])

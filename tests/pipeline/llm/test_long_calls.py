@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.llm import LlmFailed, LlmUnavailable
+from pipeline.llm import LlmFailed, LlmUnavailable, endpoint
 from pipeline.llm.condensing import split
 from tests.pipeline.llm.conftest import SUMMARY, well
 from tests.providers import field
@@ -40,6 +40,40 @@ async def test_a_server_that_cuts_off_what_does_not_fit_is_noticed(model, summar
     model.answer_with(field.cutting_off(4000)(well))
     answer = await summary_of(TWO_HOURS)
     assert (answer.value, answer.condensed) == (SUMMARY, True)
+
+
+async def test_a_language_of_long_tokens_is_not_taken_for_cut_off(model, summary_of):
+    hindi = "\n".join("Caller: नमस्ते, मैं अपने बिल के बारे में बात करना चाहता हूँ।" for _ in range(80))
+    model.answer_with(field.with_tokens_of(9)(well))
+    for _ in range(2):
+        answer = await summary_of(hindi)
+        assert (answer.value, answer.condensed) == (SUMMARY, False)
+    assert len(model.chats) == 3  # once it had to be found out
+    assert not (await summary_of(TWO_HOURS)).condensed
+
+
+async def test_a_server_that_repeats_a_caller_does_not_say_that_the_call_is_too_long(model, summary_of, data_of):
+    call = "\n".join(["Caller: It took too long, and the cable is too large."] * 200)
+    model.answer_with(field.repeating("temperature")(well))
+    answer = await summary_of(call)
+    assert (answer.value, answer.condensed) == (SUMMARY, False)
+    assert not (await data_of(call)).condensed
+    assert not (await summary_of(TWO_HOURS)).condensed
+
+
+async def test_a_crash_that_speaks_of_length_says_nothing_about_the_next_call(model, summary_of):
+    crashes = iter([field.error("Request failed: 'Caller: It took too long.'", 500)])
+    model.answer_with(lambda chat: next(crashes, None) or well(chat))
+    assert (await summary_of(TWO_HOURS)).condensed
+    assert not (await summary_of(TWO_HOURS)).condensed
+
+
+async def test_how_much_a_server_takes_is_asked_again_after_a_while(model, summary_of, monkeypatch):
+    monkeypatch.setattr(endpoint, "ROOM_HOLDS_S", 0.0)
+    model.answer_with(field.with_context(8000)(well))
+    assert (await summary_of(TWO_HOURS)).condensed
+    model.answer_with(well)
+    assert not (await summary_of(TWO_HOURS)).condensed
 
 
 @pytest.mark.parametrize(
