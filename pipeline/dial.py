@@ -89,7 +89,7 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | P
     return await _begin(conn, leg, deps)
 
 
-async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitation | Park | None:
+async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitation | Wait | Park | None:
     """Take a line for a phone that is queued, unless it is not to be called after all."""
     store = CallStore(conn)
     call = await store.hold(leg.call_id)
@@ -99,6 +99,8 @@ async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitat
         await store.leg_failed(leg.call_id, leg.room_identity, refusal)
         return None
     assert trunk_id is not None
+    if call.batch_id is not None and not await batches.hold_uncanceled(conn, call.tenant_id, call.batch_id):
+        return Wait(0)  # it was canceled just now: the leg is refused by who does not hold the batch
     await lines.hold(conn, call.tenant_id)
     if not await lines.may_dial(conn, call.tenant_id, Limits.of(deps.settings)):
         return Park()

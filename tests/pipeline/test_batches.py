@@ -6,22 +6,25 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from calls import batches, phones, seats, telephony
+from calls import batches, leases, phones, seats, telephony
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
+from calls.jobs import JobQueue
 from calls.settings import Settings
+from calls.store import CallStore
 from calls.tables import agents as agent_rows
 from calls.tables import batches as batch_rows
 from calls.tables import call_events, calls, deliveries, participants, trunks
 from calls.webhooks import WebhookEvent, create_webhook
+from pipeline import dial
 from pipeline.admission import Desk
 from pipeline.deps import Deps, open_deps
 from pipeline.watch import Watcher
@@ -253,6 +256,32 @@ async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
         await until(lambda: is_over(db))
     assert [(leg.status, leg.end_reason) for leg in await legs(db)] == [("failed", "invalid_caller_id")]
     assert not ground.carrier.rings
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("reason", ["invalid_caller_id", "canceled"])
+async def test_those_who_are_refused_at_the_same_moment_wait_for_nobody_crosswise(database_url, settings, reason):
+    """On SQLite one writes at a time."""
+    async with open_deps(settings()) as opened:
+        db = Database(database_url, patience_s=PATIENCE_S)
+        deps = replace(opened, db=db)
+        await save_trunk(db, deps.settings)
+        ids = await place_batch(db, [number(n) for n in range(8)])
+        async with db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+            for call_id in ids:
+                token = await leases.take(conn, call_id, "worker", f"agent-{call_id}")
+                await CallStore(conn).agent_joined(call_id, token)
+            if reason == "canceled":
+                await batches.cancel(conn, DEFAULT_TENANT, SPRING)
+            else:
+                await phones.delete_number(conn, DEFAULT_TENANT, OURS)
+        jobs = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", len(ids))
+        await asyncio.gather(*(dial.run(job, deps) for job in jobs))
+        over = await batch_of(db)
+        assert (over.counts["failed"], over.row.completed_at is not None) == (8, True)
+        assert {leg.end_reason for leg in await legs(db)} == {reason}
+        await db.close()
 
 
 async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn(settings, livekit_with_sip, until):
