@@ -14,7 +14,7 @@ from typing import Any, TypeVar, assert_never
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import batches, leases, lines, rules
+from calls import batches, jobs, leases, lines, rules
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
 from calls.lines import Limits
@@ -24,7 +24,7 @@ from calls.tables import participants
 from calls.telephony import outbound_trunk
 from pipeline.bridge import AnswerLost, Invitation, Unanswered
 from pipeline.deps import Deps
-from pipeline.fate import Done, Fate, Park, Wait
+from pipeline.fate import Done, Fate, Parked, Wait
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ async def run(job: Job, deps: Deps) -> Fate:
     match decided:
         case None:
             return Done()
-        case Wait() | Park():
+        case Wait() | Parked():
             return decided
         case Placed():
             following = None
@@ -76,7 +76,7 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         await CallStore(conn).leg_failed(leg.call_id, leg.room_identity, EndReason.ERROR)
 
 
-async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Placed | Wait | Park | None:
+async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Placed | Wait | Parked | None:
     """Whom to call now; from the commit on nobody else does."""
     leg = await _leg(conn, job)
     if leg is None or leg.status not in PARTICIPANT_PRESENT:
@@ -86,13 +86,16 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | P
         return Placed((await store.get(None, leg.call_id)).room_name, leg.room_identity)
     if not await leases.has_entered(conn, leg.call_id):
         return Wait(NO_AGENT_YET_S)
-    return await _begin(conn, leg, deps)
+    return await _begin(conn, job, deps)
 
 
-async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitation | Wait | Park | None:
+async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wait | Parked | None:
     """Take a line for a phone that is queued, unless it is not to be called after all."""
     store = CallStore(conn)
-    call = await store.hold(leg.call_id)
+    call = await store.hold(str(job.call_id))
+    leg = await _leg(conn, job)  # once more: the call may have ended until now
+    if leg is None or leg.status != ParticipantStatus.QUEUED:
+        return None
     trunk_id = await outbound_trunk(conn, call.tenant_id)
     refusal = EndReason.TELEPHONY_UNAVAILABLE if trunk_id is None else await _refusal(conn, call, leg)
     if refusal is not None:
@@ -103,7 +106,8 @@ async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitat
         return Wait(0)  # it was canceled just now: the leg is refused by who does not hold the batch
     await lines.hold(conn, call.tenant_id)
     if not await lines.may_dial(conn, call.tenant_id, Limits.of(deps.settings)):
-        return Park()
+        await jobs.park(conn, job)
+        return Parked()
     if not await store.dialing(leg.call_id, leg.id):
         return None
     return Invitation(

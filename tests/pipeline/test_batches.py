@@ -17,16 +17,19 @@ from calls import batches, leases, phones, seats, telephony
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
-from calls.jobs import JobQueue
+from calls.jobs import Job, JobQueue, JobState
 from calls.settings import Settings
+from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents as agent_rows
 from calls.tables import batches as batch_rows
-from calls.tables import call_events, calls, deliveries, participants, trunks
+from calls.tables import call_events, calls, deliveries, jobs, participants, trunks
 from calls.webhooks import WebhookEvent, create_webhook
 from pipeline import dial
 from pipeline.admission import Desk
 from pipeline.deps import Deps, open_deps
+from pipeline.fate import Done, Fate
+from pipeline.runner import Runner
 from pipeline.watch import Watcher
 from tests.conftest import PATIENCE_S
 from tests.pipeline.agents import Agents, at_work
@@ -247,6 +250,73 @@ async def test_a_single_call_waits_for_no_more_than_the_next_free_line(ground, u
     assert ground.carrier.most_at_once == 2
 
 
+@pytest.fixture
+async def short_of_lines(settings) -> AsyncIterator[tuple[Deps, str]]:
+    """The pipeline's outside world with one line, which is taken, and a call whose phone is about to be dialled."""
+    async with AsyncExitStack() as stack:
+        chosen = settings(phone_calls_at_once=1)
+        db = Database(chosen.database, patience_s=PATIENCE_S)
+        stack.push_async_callback(db.close)
+        deps = replace(await stack.enter_async_context(open_deps(chosen)), db=db)
+        await save_trunk(db, chosen)
+        first, second = await place_batch(db, [number(n) for n in range(2)])
+        async with db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+            store = CallStore(conn)
+            [taken] = await conn.scalars(sa.select(participants.c.id).where(participants.c.call_id == first))
+            await store.dialing(first, taken)
+            token = await leases.take(conn, second, "worker", "agent-1")
+            await store.agent_joined(second, token)
+        yield deps, second
+
+
+async def end(db: Database, call_id: str) -> None:
+    async with db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.ENDED_BY_API)
+
+
+async def test_a_phone_whose_call_ends_as_it_begins_to_wait_for_a_line_waits_no_longer(
+    database_url, short_of_lines, until
+):
+    deps, call_id = short_of_lines
+
+    async def run(job: Job) -> Fate:
+        fate = await dial.run(job, deps)
+        await end(deps.db, call_id)
+        return fate
+
+    async def settled() -> bool:
+        async with deps.db.reading() as conn:
+            its = (jobs.c.call_id == call_id, jobs.c.kind == "dial")
+            return await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.COMPLETED
+
+    stop, lease_s = asyncio.Event(), deps.settings.lease_s
+    runner = Runner(deps.db, JobQueue(deps.db, "pipeline", lease_s), {"dial": run}, {"dial": 1}, lease_s)
+    running = asyncio.create_task(runner.run(stop))
+    await until(settled)
+    stop.set()
+    await running
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_phone_whose_call_ends_while_a_line_is_looked_for_does_not_wait_for_one(
+    database_url, short_of_lines, until
+):
+    """On SQLite one writes at a time."""
+    deps, call_id = short_of_lines
+    [job] = await JobQueue(deps.db, "pipeline", deps.settings.lease_s).claim("dial", 1)
+
+    async def waits_for_a_lock() -> bool:
+        async with deps.db.reading() as conn:
+            return bool(await conn.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+    async with deps.db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.ENDED_BY_API)
+        dialling = asyncio.create_task(dial.run(job, deps))
+        await until(waits_for_a_lock)
+    assert await dialling == Done()
+
+
 async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
     db = ground.deps.db
     await place_batch(db, [number(1)])
@@ -276,8 +346,8 @@ async def test_those_who_are_refused_at_the_same_moment_wait_for_nobody_crosswis
                 await batches.cancel(conn, DEFAULT_TENANT, SPRING)
             else:
                 await phones.delete_number(conn, DEFAULT_TENANT, OURS)
-        jobs = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", len(ids))
-        await asyncio.gather(*(dial.run(job, deps) for job in jobs))
+        dials = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", len(ids))
+        await asyncio.gather(*(dial.run(job, deps) for job in dials))
         over = await batch_of(db)
         assert (over.counts["failed"], over.row.completed_at is not None) == (8, True)
         assert {leg.end_reason for leg in await legs(db)} == {reason}
