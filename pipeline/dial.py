@@ -45,27 +45,20 @@ class Placed:
     room_identity: str
 
 
+Decision = Invitation | Placed | Wait | Parked | Done
+
+
 async def run(job: Job, deps: Deps) -> Fate:
     """Call the phone if it is to be called, and return when it is in the room, or was not reached."""
-    began_at = time.monotonic()
-    async with deps.db.writing() as conn:
-        decided = await _decide(conn, job, deps)
+    decided, following = await deps.lines.place(_place(job, deps))
     match decided:
-        case None:
-            return Done()
-        case Wait() | Parked():
+        case Done() | Wait() | Parked():
             return decided
-        case Placed():
-            following = None
-        case Invitation() if time.monotonic() - began_at > STALE_S:
-            await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
+        case Placed() | Invitation():
+            await _note(deps, job, decided, await _sip_call_id(deps, decided, following))
             return Done()
-        case Invitation():
-            following = deps.lines.follow(_follow(deps, job, decided))
         case _:
             assert_never(decided)
-    await _note(deps, job, decided, await _sip_call_id(deps, decided, following))
-    return Done()
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
@@ -76,11 +69,24 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         await CallStore(conn).leg_failed(leg.call_id, leg.room_identity, EndReason.ERROR)
 
 
-async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Placed | Wait | Parked | None:
+async def _place(job: Job, deps: Deps) -> tuple[Decision, "asyncio.Task[None] | None"]:
+    """What was decided, and if that is to call the phone, the call that was begun."""
+    async with deps.db.writing() as conn:
+        decided = await _decide(conn, job, deps)
+        decided_at = time.monotonic()
+    if not isinstance(decided, Invitation):
+        return decided, None
+    if time.monotonic() - decided_at > STALE_S:
+        await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
+        return Done(), None
+    return decided, deps.lines.follow(_follow(deps, job, decided))
+
+
+async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Decision:
     """Whom to call now; from the commit on nobody else does."""
     leg = await _leg(conn, job)
     if leg is None or leg.status not in PARTICIPANT_PRESENT:
-        return None
+        return Done()
     store = CallStore(conn)
     if leg.status != ParticipantStatus.QUEUED:  # what becomes of it, the agent and the watcher see
         return Placed((await store.get(None, leg.call_id)).room_name, leg.room_identity)
@@ -89,18 +95,18 @@ async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | P
     return await _begin(conn, job, deps)
 
 
-async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wait | Parked | None:
+async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Decision:
     """Take a line for a phone that is queued, unless it is not to be called after all."""
     store = CallStore(conn)
     call = await store.hold(str(job.call_id))
     leg = await _leg(conn, job)  # once more: the call may have ended until now
     if leg is None or leg.status != ParticipantStatus.QUEUED:
-        return None
+        return Done()
     trunk_id = await outbound_trunk(conn, call.tenant_id)
     refusal = EndReason.TELEPHONY_UNAVAILABLE if trunk_id is None else await _refusal(conn, call, leg)
     if refusal is not None:
         await store.leg_failed(leg.call_id, leg.room_identity, refusal)
-        return None
+        return Done()
     assert trunk_id is not None
     if call.batch_id is not None and not await batches.hold_uncanceled(conn, call.tenant_id, call.batch_id):
         return Wait(0)  # it was canceled just now: the leg is refused by who does not hold the batch
@@ -109,7 +115,7 @@ async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Wa
         await jobs.park(conn, job)
         return Parked()
     if not await store.dialing(leg.call_id, leg.id):
-        return None
+        return Done()
     return Invitation(
         trunk_id=trunk_id,
         number=leg.identity,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import batches, leases, phones, seats, telephony
 from calls.creation import NewCall, NewParticipant, create_calls
@@ -74,6 +75,12 @@ async def place_batch(db: Database, numbers: Sequence[str], batch_id: str = SPRI
         answer = {"calls": [call.id for call in new], "rejected": []}
         await batches.keep(conn, DEFAULT_TENANT, batch_id, answer)
     return [call.id for call in new]
+
+
+async def agent_joins(conn: AsyncConnection, call_id: str) -> None:
+    token = await leases.take(conn, call_id, "worker", f"agent-{call_id}")
+    assert token is not None
+    await CallStore(conn).agent_joined(call_id, token)
 
 
 async def batch_of(db: Database, batch_id: str = SPRING) -> batches.Batch:
@@ -262,11 +269,9 @@ async def short_of_lines(settings) -> AsyncIterator[tuple[Deps, str]]:
         first, second = await place_batch(db, [number(n) for n in range(2)])
         async with db.writing() as conn:
             await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
-            store = CallStore(conn)
             [taken] = await conn.scalars(sa.select(participants.c.id).where(participants.c.call_id == first))
-            await store.dialing(first, taken)
-            token = await leases.take(conn, second, "worker", "agent-1")
-            await store.agent_joined(second, token)
+            await CallStore(conn).dialing(first, taken)
+            await agent_joins(conn, second)
         yield deps, second
 
 
@@ -288,7 +293,7 @@ async def test_a_phone_whose_call_ends_as_it_begins_to_wait_for_a_line_waits_no_
     async def settled() -> bool:
         async with deps.db.reading() as conn:
             its = (jobs.c.call_id == call_id, jobs.c.kind == "dial")
-            return await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.COMPLETED
+            return bool(await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.COMPLETED)
 
     stop, lease_s = asyncio.Event(), deps.settings.lease_s
     runner = Runner(deps.db, JobQueue(deps.db, "pipeline", lease_s), {"dial": run}, {"dial": 1}, lease_s)
@@ -317,6 +322,48 @@ async def test_a_phone_whose_call_ends_while_a_line_is_looked_for_does_not_wait_
     assert await dialling == Done()
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_phone_that_is_noted_as_called_is_called_though_the_pipeline_has_no_time_left_for_the_commit(
+    database_url, ground, postgres, until
+):
+    db = Database(database_url, patience_s=PATIENCE_S)
+    deps = replace(ground.deps, db=db)
+    [call_id] = await place_batch(db, [number(1)])
+    async with db.writing() as conn:
+        await agent_joins(conn, call_id)
+    [job] = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", 1)
+
+    async def standbys(change: str) -> None:
+        """With one that is not there, what is committed is written, but whoever commits waits."""
+        asked = ("-c", f"ALTER SYSTEM {change}", "-c", "SELECT pg_reload_conf()")
+        await asyncio.to_thread(postgres.run, "psql", "-q", "-o", "/dev/null", *asked)
+
+    async def committing() -> int:
+        async with db.reading() as conn:
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            return int((await conn.execute(sa.text(waits))).scalar_one())
+
+    async def both() -> bool:
+        return await committing() == 2
+
+    await standbys("SET synchronous_standby_names = 'nobody'")
+    try:
+        await until(committing)  # the agents show life
+        dialling = asyncio.create_task(dial.run(job, deps))
+        await until(both)
+        dialling.cancel()
+        await asyncio.wait([dialling])
+        answered = asyncio.create_task(deps.lines.answered(PATIENCE_S))
+    finally:
+        await standbys("RESET synchronous_standby_names")
+    await until(lambda: number(1) in ground.codes)
+    assert not answered.done(), "the process stays for it"
+    ground.answer(number(1), 486)
+    await answered
+    assert [(leg.status, leg.end_reason) for leg in await legs(db)] == [("failed", "busy")]
+    await db.close()
+
+
 async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
     db = ground.deps.db
     await place_batch(db, [number(1)])
@@ -340,8 +387,7 @@ async def test_those_who_are_refused_at_the_same_moment_wait_for_nobody_crosswis
         async with db.writing() as conn:
             await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
             for call_id in ids:
-                token = await leases.take(conn, call_id, "worker", f"agent-{call_id}")
-                await CallStore(conn).agent_joined(call_id, token)
+                await agent_joins(conn, call_id)
             if reason == "canceled":
                 await batches.cancel(conn, DEFAULT_TENANT, SPRING)
             else:
