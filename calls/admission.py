@@ -71,7 +71,8 @@ async def tenants_in_wait(conn: AsyncConnection) -> list[str]:
 async def find_turns(conn: AsyncConnection, tenant_id: str, limits: Limits) -> Turns:
     """Whose turn it is as far as can be seen now."""
     if await outbound_trunk(conn, tenant_id) is None:  # nobody can be called: they need not wait to hear so
-        return Turns([], await _single(conn, tenant_id, MOST) + await _of_batches(conn, tenant_id, MOST))
+        waiting = await _single(conn, tenant_id, MOST) + await _of_batches(conn, tenant_id, MOST)
+        return Turns(await _dials(conn, tenant_id, MOST), waiting)
     free = await lines.free(conn, tenant_id, limits)
     promised = await _promised(conn, tenant_id)
     found = await _single(conn, tenant_id, min(free - promised, MOST))

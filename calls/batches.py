@@ -107,9 +107,17 @@ async def cancel(conn: AsyncConnection, tenant_id: str, batch_id: str) -> Batch:
 
 
 async def is_canceled(conn: AsyncConnection, tenant_id: str, batch_id: str) -> bool:
-    """Whether the batch is canceled; if it is not, it stays so until the commit."""
-    query = sa.select(batches.c.status).where(*_own(tenant_id, batch_id)).with_for_update(read=True)
-    return bool(await conn.scalar(query) == BatchStatus.CANCELED)
+    """Whether the batch is canceled; if it is not, it may be at any moment."""
+    return bool(await conn.scalar(_status(tenant_id, batch_id)) == BatchStatus.CANCELED)
+
+
+async def hold_uncanceled(conn: AsyncConnection, tenant_id: str, batch_id: str) -> bool:
+    """Whether the batch is not canceled, nor will be before the commit.
+
+    Many may hold it at once: whoever does must end no call of it in the same transaction, or two wait crosswise.
+    """
+    query = _status(tenant_id, batch_id).with_for_update(read=True)
+    return bool(await conn.scalar(query) != BatchStatus.CANCELED)
 
 
 async def undialled(conn: AsyncConnection, tenant_id: str, batch_id: str, most: int) -> list[str]:
@@ -159,6 +167,10 @@ async def _counted(conn: AsyncConnection, tenant_id: str, rows: Sequence[Row]) -
     shown = (batches.c.tenant_id == tenant_id, batches.c.batch_id.in_(ids))
     waiting = set(await conn.scalars(sa.select(batches.c.batch_id).where(*shown, waits)))
     return [Batch(row, counts[row.batch_id], row.batch_id in waiting) for row in rows]
+
+
+def _status(tenant_id: str, batch_id: str) -> sa.Select[Any]:
+    return sa.select(batches.c.status).where(*_own(tenant_id, batch_id))
 
 
 def _own(tenant_id: str, batch_id: str) -> tuple[sa.ColumnElement[bool], ...]:

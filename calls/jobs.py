@@ -152,6 +152,15 @@ async def start(conn: AsyncConnection, which: sa.Select[tuple[int]]) -> None:
         mark(conn, JOBS)
 
 
+async def park(conn: AsyncConnection, job: Job) -> bool:
+    """Run the claimed job again when it is told to `start`; no attempt is used up. False if it is no longer ours.
+
+    In the transaction that found that it must wait, so that no `start` comes before it waits.
+    """
+    mark(conn, TURNS)
+    return await _settle(conn, job, state=JobState.WAITING, run_at=NEVER, attempt=job.attempt - 1)
+
+
 async def hurry(conn: AsyncConnection, call_id: str, kinds: Sequence[str]) -> None:
     """Let the call's jobs of these kinds that wait for a later time run now: what they wait for may have come."""
     at = moment(conn)
@@ -294,12 +303,6 @@ class JobQueue:
         async with self._db.writing() as conn:
             run_at = moment(conn) + timedelta(seconds=after_s)
             return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, attempt=job.attempt - 1)
-
-    async def park(self, job: Job) -> bool:
-        """Run the job again when it is told to `start`; no attempt is used up. False if it is no longer ours."""
-        async with self._db.writing() as conn:
-            mark(conn, TURNS)
-            return await _settle(conn, job, state=JobState.WAITING, run_at=NEVER, attempt=job.attempt - 1)
 
     async def retry(self, job: Job, reason: str, after_s: float | None = None) -> bool:
         """The attempt failed: run again after `after_s` or the usual backoff, or be dead if it was the last."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, assert_never
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import batches, leases, lines, rules
+from calls import batches, jobs, leases, lines, rules
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
 from calls.lines import Limits
@@ -24,7 +24,7 @@ from calls.tables import participants
 from calls.telephony import outbound_trunk
 from pipeline.bridge import AnswerLost, Invitation, Unanswered
 from pipeline.deps import Deps
-from pipeline.fate import Done, Fate, Park, Wait
+from pipeline.fate import Done, Fate, Parked, Wait
 
 log = logging.getLogger(__name__)
 
@@ -45,27 +45,20 @@ class Placed:
     room_identity: str
 
 
+Decision = Invitation | Placed | Wait | Parked | Done
+
+
 async def run(job: Job, deps: Deps) -> Fate:
     """Call the phone if it is to be called, and return when it is in the room, or was not reached."""
-    began_at = time.monotonic()
-    async with deps.db.writing() as conn:
-        decided = await _decide(conn, job, deps)
+    decided, following = await deps.lines.place(_place(job, deps))
     match decided:
-        case None:
-            return Done()
-        case Wait() | Park():
+        case Done() | Wait() | Parked():
             return decided
-        case Placed():
-            following = None
-        case Invitation() if time.monotonic() - began_at > STALE_S:
-            await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
+        case Placed() | Invitation():
+            await _note(deps, job, decided, await _sip_call_id(deps, decided, following))
             return Done()
-        case Invitation():
-            following = deps.lines.follow(_follow(deps, job, decided))
         case _:
             assert_never(decided)
-    await _note(deps, job, decided, await _sip_call_id(deps, decided, following))
-    return Done()
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
@@ -76,34 +69,53 @@ async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
         await CallStore(conn).leg_failed(leg.call_id, leg.room_identity, EndReason.ERROR)
 
 
-async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Invitation | Placed | Wait | Park | None:
+async def _place(job: Job, deps: Deps) -> tuple[Decision, "asyncio.Task[None] | None"]:
+    """What was decided, and if that is to call the phone, the call that was begun."""
+    async with deps.db.writing() as conn:
+        decided = await _decide(conn, job, deps)
+        decided_at = time.monotonic()
+    if not isinstance(decided, Invitation):
+        return decided, None
+    if time.monotonic() - decided_at > STALE_S:
+        await _settle(deps, job, decided, Unanswered(EndReason.ERROR))
+        return Done(), None
+    return decided, deps.lines.follow(_follow(deps, job, decided))
+
+
+async def _decide(conn: AsyncConnection, job: Job, deps: Deps) -> Decision:
     """Whom to call now; from the commit on nobody else does."""
     leg = await _leg(conn, job)
     if leg is None or leg.status not in PARTICIPANT_PRESENT:
-        return None
+        return Done()
     store = CallStore(conn)
     if leg.status != ParticipantStatus.QUEUED:  # what becomes of it, the agent and the watcher see
         return Placed((await store.get(None, leg.call_id)).room_name, leg.room_identity)
     if not await leases.has_entered(conn, leg.call_id):
         return Wait(NO_AGENT_YET_S)
-    return await _begin(conn, leg, deps)
+    return await _begin(conn, job, deps)
 
 
-async def _begin(conn: AsyncConnection, leg: sa.Row[Any], deps: Deps) -> Invitation | Park | None:
+async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Decision:
     """Take a line for a phone that is queued, unless it is not to be called after all."""
     store = CallStore(conn)
-    call = await store.hold(leg.call_id)
+    call = await store.hold(str(job.call_id))
+    leg = await _leg(conn, job)  # once more: the call may have ended until now
+    if leg is None or leg.status != ParticipantStatus.QUEUED:
+        return Done()
     trunk_id = await outbound_trunk(conn, call.tenant_id)
     refusal = EndReason.TELEPHONY_UNAVAILABLE if trunk_id is None else await _refusal(conn, call, leg)
     if refusal is not None:
         await store.leg_failed(leg.call_id, leg.room_identity, refusal)
-        return None
+        return Done()
     assert trunk_id is not None
+    if call.batch_id is not None and not await batches.hold_uncanceled(conn, call.tenant_id, call.batch_id):
+        return Wait(0)  # it was canceled just now: the leg is refused by who does not hold the batch
     await lines.hold(conn, call.tenant_id)
     if not await lines.may_dial(conn, call.tenant_id, Limits.of(deps.settings)):
-        return Park()
+        await jobs.park(conn, job)
+        return Parked()
     if not await store.dialing(leg.call_id, leg.id):
-        return None
+        return Done()
     return Invitation(
         trunk_id=trunk_id,
         number=leg.identity,

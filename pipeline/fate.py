@@ -16,8 +16,8 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Park:
-    """It is not its turn; somebody will start it. Uses up no attempt."""
+class Parked:
+    """It is not its turn; the handler has parked it, and somebody will start it. Uses up no attempt."""
 
 
 @dataclass(frozen=True)
@@ -35,4 +35,4 @@ class Fail:
     reason: str
 
 
-Fate = Done | Wait | Park | Retry | Fail
+Fate = Done | Wait | Parked | Retry | Fail

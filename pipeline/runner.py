@@ -19,7 +19,7 @@ from calls.jobs import Job, JobQueue
 from calls.log import current_call
 from calls.pruning import prune
 from calls.retention import erase_expired
-from pipeline.fate import Done, Fail, Fate, Park, Retry, Wait
+from pipeline.fate import Done, Fail, Fate, Parked, Retry, Wait
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +149,8 @@ class Runner:
                 settled = await self._queue.complete(job)
             case Wait(after_s):
                 settled = await self._queue.postpone(job, after_s)
-            case Park():
-                settled = await self._queue.park(job)
+            case Parked():
+                settled = True
             case Retry(reason, after_s):
                 settled = await self._queue.retry(job, reason, after_s)
             case Fail(reason):

@@ -104,6 +104,12 @@ async def dial(database: Database, call_id: str, limits: Limits = PLENTY) -> boo
         return await lines.may_dial(conn, DEFAULT_TENANT, limits) and await store.dialing(call_id, leg.id)
 
 
+async def park_dials(database: Database) -> None:
+    """There was no line when the phones were about to be dialled."""
+    async with database.writing() as conn:
+        await conn.execute(sa.update(job_rows).where(job_rows.c.kind == "dial").values(run_at=jobs.NEVER))
+
+
 async def fail(database: Database, call_id: str) -> None:
     async with database.writing() as conn:
         for leg in await legs_of(database, call_id):
@@ -283,6 +289,18 @@ async def test_without_a_trunk_nobody_waits_to_hear_so(database, agent):
     assert await admit(database, FEW) == waiting
 
 
+async def test_without_a_trunk_a_phone_that_waited_for_a_line_hears_so_too(database, agent):
+    for call_id in await singles(database, agent, 3):
+        await admit(database, PLENTY)
+        await agent_joins(database, call_id)
+    await park_dials(database)
+    async with database.writing() as conn:
+        await telephony.delete_trunk(conn, DEFAULT_TENANT)
+        assert await admission.tenants_in_wait(conn) == [DEFAULT_TENANT]
+        assert len((await admission.admit(conn, DEFAULT_TENANT, Limits(at_once=1, per_second=1))).dials) == 3
+        assert not await admission.admit(conn, DEFAULT_TENANT, FEW), "they are started"
+
+
 async def test_a_phone_that_waited_for_a_line_is_started_when_there_is_one_those_of_a_batch_last(database, agent):
     await worker(database, free=10)
     of_batch = await batch(database, agent, "spring", 2)
@@ -291,9 +309,7 @@ async def test_a_phone_that_waited_for_a_line_is_started_when_there_is_one_those
     await admit(database, PLENTY)
     for call_id in (*of_batch, single):
         await agent_joins(database, call_id)
-    async with database.writing() as conn:  # there was no line when they were about to be dialled
-        parked = sa.update(job_rows).where(job_rows.c.kind == "dial").values(run_at=jobs.NEVER)
-        await conn.execute(parked)
+    await park_dials(database)
     started: list[str] = []
     for _ in range(3):
         async with database.writing() as conn:

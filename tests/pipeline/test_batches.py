@@ -6,24 +6,31 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import batches, phones, seats, telephony
+from calls import batches, leases, phones, seats, telephony
 from calls.creation import NewCall, NewParticipant, create_calls
 from calls.database import DEFAULT_TENANT, Database
 from calls.encryption import Keyring
+from calls.jobs import Job, JobQueue, JobState
 from calls.settings import Settings
+from calls.states import EndReason
+from calls.store import CallStore
 from calls.tables import agents as agent_rows
 from calls.tables import batches as batch_rows
-from calls.tables import call_events, calls, deliveries, participants, trunks
+from calls.tables import call_events, calls, deliveries, jobs, participants, trunks
 from calls.webhooks import WebhookEvent, create_webhook
+from pipeline import dial
 from pipeline.admission import Desk
 from pipeline.deps import Deps, open_deps
+from pipeline.fate import Done, Fate
+from pipeline.runner import Runner
 from pipeline.watch import Watcher
 from tests.conftest import PATIENCE_S
 from tests.pipeline.agents import Agents, at_work
@@ -68,6 +75,12 @@ async def place_batch(db: Database, numbers: Sequence[str], batch_id: str = SPRI
         answer = {"calls": [call.id for call in new], "rejected": []}
         await batches.keep(conn, DEFAULT_TENANT, batch_id, answer)
     return [call.id for call in new]
+
+
+async def agent_joins(conn: AsyncConnection, call_id: str) -> None:
+    token = await leases.take(conn, call_id, "worker", f"agent-{call_id}")
+    assert token is not None
+    await CallStore(conn).agent_joined(call_id, token)
 
 
 async def batch_of(db: Database, batch_id: str = SPRING) -> batches.Batch:
@@ -244,6 +257,113 @@ async def test_a_single_call_waits_for_no_more_than_the_next_free_line(ground, u
     assert ground.carrier.most_at_once == 2
 
 
+@pytest.fixture
+async def short_of_lines(settings) -> AsyncIterator[tuple[Deps, str]]:
+    """The pipeline's outside world with one line, which is taken, and a call whose phone is about to be dialled."""
+    async with AsyncExitStack() as stack:
+        chosen = settings(phone_calls_at_once=1)
+        db = Database(chosen.database, patience_s=PATIENCE_S)
+        stack.push_async_callback(db.close)
+        deps = replace(await stack.enter_async_context(open_deps(chosen)), db=db)
+        await save_trunk(db, chosen)
+        first, second = await place_batch(db, [number(n) for n in range(2)])
+        async with db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+            [taken] = await conn.scalars(sa.select(participants.c.id).where(participants.c.call_id == first))
+            await CallStore(conn).dialing(first, taken)
+            await agent_joins(conn, second)
+        yield deps, second
+
+
+async def end(db: Database, call_id: str) -> None:
+    async with db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.ENDED_BY_API)
+
+
+async def test_a_phone_whose_call_ends_as_it_begins_to_wait_for_a_line_waits_no_longer(
+    database_url, short_of_lines, until
+):
+    deps, call_id = short_of_lines
+
+    async def run(job: Job) -> Fate:
+        fate = await dial.run(job, deps)
+        await end(deps.db, call_id)
+        return fate
+
+    async def settled() -> bool:
+        async with deps.db.reading() as conn:
+            its = (jobs.c.call_id == call_id, jobs.c.kind == "dial")
+            return bool(await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.COMPLETED)
+
+    stop, lease_s = asyncio.Event(), deps.settings.lease_s
+    runner = Runner(deps.db, JobQueue(deps.db, "pipeline", lease_s), {"dial": run}, {"dial": 1}, lease_s)
+    running = asyncio.create_task(runner.run(stop))
+    await until(settled)
+    stop.set()
+    await running
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_phone_whose_call_ends_while_a_line_is_looked_for_does_not_wait_for_one(
+    database_url, short_of_lines, until
+):
+    """On SQLite one writes at a time."""
+    deps, call_id = short_of_lines
+    [job] = await JobQueue(deps.db, "pipeline", deps.settings.lease_s).claim("dial", 1)
+
+    async def waits_for_a_lock() -> bool:
+        async with deps.db.reading() as conn:
+            return bool(await conn.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+    async with deps.db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.ENDED_BY_API)
+        dialling = asyncio.create_task(dial.run(job, deps))
+        await until(waits_for_a_lock)
+    assert await dialling == Done()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_phone_that_is_noted_as_called_is_called_though_the_pipeline_has_no_time_left_for_the_commit(
+    database_url, ground, postgres, until
+):
+    db = Database(database_url, patience_s=PATIENCE_S)
+    deps = replace(ground.deps, db=db)
+    [call_id] = await place_batch(db, [number(1)])
+    async with db.writing() as conn:
+        await agent_joins(conn, call_id)
+    [job] = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", 1)
+
+    async def standbys(change: str) -> None:
+        """With one that is not there, what is committed is written, but whoever commits waits."""
+        asked = ("-c", f"ALTER SYSTEM {change}", "-c", "SELECT pg_reload_conf()")
+        await asyncio.to_thread(postgres.run, "psql", "-q", "-o", "/dev/null", *asked)
+
+    async def committing() -> int:
+        async with db.reading() as conn:
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            return int((await conn.execute(sa.text(waits))).scalar_one())
+
+    async def both() -> bool:
+        return await committing() == 2
+
+    await standbys("SET synchronous_standby_names = 'nobody'")
+    try:
+        await until(committing)  # the agents show life
+        dialling = asyncio.create_task(dial.run(job, deps))
+        await until(both)
+        dialling.cancel()
+        await asyncio.wait([dialling])
+        answered = asyncio.create_task(deps.lines.answered(PATIENCE_S))
+    finally:
+        await standbys("RESET synchronous_standby_names")
+    await until(lambda: number(1) in ground.codes)
+    assert not answered.done(), "the process stays for it"
+    ground.answer(number(1), 486)
+    await answered
+    assert [(leg.status, leg.end_reason) for leg in await legs(db)] == [("failed", "busy")]
+    await db.close()
+
+
 async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
     db = ground.deps.db
     await place_batch(db, [number(1)])
@@ -253,6 +373,31 @@ async def test_a_number_that_was_given_away_since_is_not_shown(ground, until):
         await until(lambda: is_over(db))
     assert [(leg.status, leg.end_reason) for leg in await legs(db)] == [("failed", "invalid_caller_id")]
     assert not ground.carrier.rings
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.parametrize("reason", ["invalid_caller_id", "canceled"])
+async def test_those_who_are_refused_at_the_same_moment_wait_for_nobody_crosswise(database_url, settings, reason):
+    """On SQLite one writes at a time."""
+    async with open_deps(settings()) as opened:
+        db = Database(database_url, patience_s=PATIENCE_S)
+        deps = replace(opened, db=db)
+        await save_trunk(db, deps.settings)
+        ids = await place_batch(db, [number(n) for n in range(8)])
+        async with db.writing() as conn:
+            await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
+            for call_id in ids:
+                await agent_joins(conn, call_id)
+            if reason == "canceled":
+                await batches.cancel(conn, DEFAULT_TENANT, SPRING)
+            else:
+                await phones.delete_number(conn, DEFAULT_TENANT, OURS)
+        dials = await JobQueue(db, "pipeline", deps.settings.lease_s).claim("dial", len(ids))
+        await asyncio.gather(*(dial.run(job, deps) for job in dials))
+        over = await batch_of(db)
+        assert (over.counts["failed"], over.row.completed_at is not None) == (8, True)
+        assert {leg.end_reason for leg in await legs(db)} == {reason}
+        await db.close()
 
 
 async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn(settings, livekit_with_sip, until):
