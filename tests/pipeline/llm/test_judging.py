@@ -60,7 +60,8 @@ def fan(levels: int) -> dict[str, Any]:
 
 def dynamic_fan(levels: int) -> dict[str, Any]:
     """The same, with the other keyword that refers."""
-    return json.loads(json.dumps(fan(levels)).replace("$ref", "$dynamicRef"))
+    made: dict[str, Any] = json.loads(json.dumps(fan(levels)).replace("$ref", "$dynamicRef"))
+    return made
 
 
 @pytest.mark.parametrize("fan", [fan, dynamic_fan])
