@@ -1,6 +1,7 @@
 """Who is in the room: written to the call, and what their coming and going means for it."""
 
 import asyncio
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,12 +75,13 @@ class Presence:
         self._room = room
         self._call_id = call_id
         self._journal = journal
-        self._answered = answered
+        self._answered = set(answered)
         self._on_human = on_human
         self._on_microphone = on_microphone
         self._on_end = on_end
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
+        self._back_at = -math.inf  # when the agent's own connection was last made anew, by the loop's clock
         self._ringing: set[str] = set()
         self._absence: _Absence | None = None
         self._explanations: dict[str, asyncio.Future[EndReason | None]] = {}
@@ -89,6 +91,7 @@ class Presence:
         room.on("participant_disconnected", self._gone)
         room.on("track_subscribed", self._subscribed)
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
+        room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
 
     @property
@@ -135,6 +138,7 @@ class Presence:
             self._note_ringing(participant)
             return
         self._here.add(identity)
+        self._answered.add(identity)
         self._absence = None
         self._journal.put(lambda store: store.participant_joined(self._call_id, identity))
         if isinstance(participant, rtc.RemoteParticipant):
@@ -174,13 +178,25 @@ class Presence:
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
                 self._absence = _Absence(left_at, known or reason, may_return=not on_purpose)
         elif participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.disconnect_reason not in _ROOM_GONE:
-            asyncio.get_running_loop().call_later(TOLD_S, self._note_failed, identity, _why_unanswered(participant))
+            loop, why_not = asyncio.get_running_loop(), _why_unanswered(participant)
+            loop.call_later(TOLD_S, self._note_failed, identity, why_not, loop.time())
         if participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         else:
             self._end_if_deserted(left_at)
 
-    def _note_failed(self, identity: str, reason: EndReason) -> None:
+    def _reconnected(self) -> None:
+        self._back_at = asyncio.get_running_loop().time()
+
+    def _note_failed(self, identity: str, reason: EndReason, gone_at: float) -> None:
+        """A phone that was called is not there any more.
+
+        An agent that has lost its connection sees everybody go, and then come again: phones a while later, if it was
+        LiveKit that was away. Of one that does not come the watcher tells.
+        """
+        if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED or self._back_at > gone_at:
+            return
+
         async def fail(store: CallStore) -> None:
             await store.leg_failed(self._call_id, identity, reason)
             if (await store.get(None, self._call_id)).status in TERMINAL:
