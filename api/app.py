@@ -87,12 +87,12 @@ from api.schema.webhooks import (
     WebhookWithSecret,
 )
 from api.together import Together
-from calls.database import Database
-from calls.encryption import Keyring, tell_of_unreadable
+from calls.database.encryption import Keyring, tell_of_unreadable
+from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.storage import Storage
 
 OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE

@@ -5,11 +5,11 @@ from aiohttp import web
 from api.routing import DATABASE, KEY, SETTINGS, reply
 from api.schema.calls import Batch, BatchCounts, BatchPage
 from api.schema.common import Nothing, Page
-from calls import admission, batches
-from calls.admission import Holdup
-from calls.batches import BatchStatus
 from calls.errors import NotFound
-from calls.lines import Limits
+from calls.phones.lines import Limits
+from calls.placing import admission, batches
+from calls.placing.admission import Holdup
+from calls.placing.batches import BatchStatus
 
 
 async def list_page(request: web.Request, page: Page) -> web.Response:

@@ -12,15 +12,15 @@ from aiohttp import web
 
 from api.app import create_app
 from calls.agent_config import MAX_DAYS
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring, encrypt_again
+from calls.database.encryption import Keyring, encrypt_again
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import CallroomError
-from calls.keys import add_credits, create_secret_key, create_tenant
-from calls.log import configure
+from calls.log.lines import configure
 from calls.migrations import migrate
-from calls.prices import MICROS_PER_DOLLAR
-from calls.retention import FOREVER, set_retention
+from calls.privacy.retention import FOREVER, set_retention
 from calls.settings import Settings
+from calls.tenants.keys import add_credits, create_secret_key, create_tenant
+from calls.tenants.prices import MICROS_PER_DOLLAR
 
 SHUTDOWN_S = 5  # for requests under way; streams end at once
 

@@ -18,7 +18,7 @@ from api.schema.dnc import (
     DncResult,
     DncResults,
 )
-from calls import dnc
+from calls.phones import dnc
 
 
 async def list_page(request: web.Request, page: Page) -> web.Response:

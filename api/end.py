@@ -8,7 +8,7 @@ from api.rendering import job_id
 from api.routing import DATABASE, ROOMS, named, reply
 from api.schema.calls import EndedCall, Reprocessing
 from api.schema.common import Nothing
-from calls import generations
+from calls.analysis import generations
 from calls.errors import Conflict, Unavailable
 from calls.states import EndReason
 from calls.store import CallStore

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from api.routing import DATABASE, named, reply
-from calls.erasure import erase_call
+from calls.privacy.erasure import erase_call
 
 
 async def erase(request: web.Request) -> web.Response:

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from api.routing import DATABASE
-from calls.changes import CALLS, Watch
-from calls.database import Database
+from calls.database.changes import CALLS, Watch
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.states import TERMINAL, IntelligenceStatus
 from calls.tables import call_events, calls, jobs, recordings, segments

@@ -19,7 +19,7 @@ from api.schema.keys import (
     PublishableKey,
     PublishableKeys,
 )
-from calls import keys
+from calls.tenants import keys
 
 MICROS_PER_DOLLAR = 1_000_000
 ALL_SCOPES = ["*"]

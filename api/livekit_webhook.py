@@ -4,12 +4,12 @@ from aiohttp import web
 from livekit import api
 
 from api.routing import DATABASE, ROOMS, SETTINGS
-from calls import egress
 from calls.errors import NotFound, Unauthorized
-from calls.leases import has_agent
 from calls.reading import read_participants
+from calls.recordings import egress
 from calls.states import CallStatus, EndReason
 from calls.store import CallStore
+from calls.workers.leases import has_agent
 
 PREFIX = "call_"
 _PRESENCE = {"participant_joined", "participant_left", "participant_connection_aborted"}

@@ -8,8 +8,8 @@ from aiohttp import web
 from api.routing import DATABASE, KEY, reply
 from api.schema.common import Page
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
-from calls import phones
 from calls.errors import Invalid, NotFound
+from calls.phones import numbers as phones
 
 
 async def list_page(request: web.Request, page: Page) -> web.Response:

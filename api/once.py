@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.routing import DATABASE, KEY, ROOMS, reply
-from calls import idempotency
 from calls.errors import Invalid, Unavailable
-from calls.idempotency import Kept, Once
 from calls.states import LIVE, EndReason, ParticipantStatus
 from calls.store import CallStore
+from calls.tenants import idempotency
+from calls.tenants.idempotency import Kept, Once
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255

@@ -16,7 +16,7 @@ from api.schema.examples import EXAMPLES
 from api.schema.stream import StreamEnd
 from api.schema.summaries import SUMMARIES
 from api.schema.webhooks import WebhookMessage
-from calls.webhooks import WebhookEvent
+from calls.tenants.webhooks import WebhookEvent
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]

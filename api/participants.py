@@ -10,12 +10,12 @@ from api import people
 from api.once import Outcome, answer_once
 from api.routing import KEY, SETTINGS, named
 from api.schema.participants import AddedParticipants, AddParticipants
-from calls import rules
 from calls.errors import Conflict
-from calls.prices import priced
+from calls.placing import rules
 from calls.reading import read_participants
 from calls.states import PARTICIPANT_PRESENT, TERMINAL
 from calls.store import CallStore
+from calls.tenants.prices import priced
 
 
 async def add(request: web.Request, body: AddParticipants) -> web.Response:

@@ -10,11 +10,11 @@ from aiohttp import web
 from api import rendering
 from api.routing import ROOMS, SETTINGS
 from api.schema import participants as schema
-from calls.creation import NewParticipant
+from calls.analysis.post_call import PostCall
 from calls.errors import FieldError, Forbidden, Invalid
-from calls.keys import Key
-from calls.phones import normalise
-from calls.post_call import PostCall
+from calls.phones.numbers import normalise
+from calls.placing.creation import NewParticipant
+from calls.tenants.keys import Key
 
 
 def parse(given: Sequence[schema.NewParticipant]) -> list[NewParticipant]:

@@ -15,16 +15,16 @@ from api.rate_limit import admit_new_call
 from api.routing import KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
-from calls import rules
 from calls.agent_config import AgentSnapshot, MachineDetection
 from calls.agents import adapted, get_agent, snapshot
-from calls.creation import NewCall, NewParticipant, create_calls
-from calls.database import Database
+from calls.analysis.post_call import PostCall, merge
+from calls.database.engine import Database
 from calls.errors import CallroomError
-from calls.post_call import PostCall, merge
-from calls.prices import priced
+from calls.placing import rules
+from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.states import CallStatus
 from calls.store import CallStore
+from calls.tenants.prices import priced
 
 
 @dataclass(frozen=True)

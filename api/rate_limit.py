@@ -10,8 +10,8 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.routing import KEY, SETTINGS
-from calls.clock import moment
-from calls.database import upsert
+from calls.database.clock import moment
+from calls.database.engine import upsert
 from calls.errors import RateLimited
 from calls.tables import rate_windows
 

@@ -11,14 +11,15 @@ from api.once import Outcome, answer_once, fingerprint
 from api.placing import place
 from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
-from calls import batches, dnc, rules
 from calls.agent_config import AgentSnapshot
 from calls.agents import adapted, get_agent, snapshot
-from calls.creation import NewCall, NewParticipant, create_calls
+from calls.analysis.post_call import merge
 from calls.errors import FieldError, Invalid
-from calls.phones import normalise
-from calls.post_call import merge
-from calls.prices import priced
+from calls.phones import dnc
+from calls.phones.numbers import normalise
+from calls.placing import batches, rules
+from calls.placing.creation import NewCall, NewParticipant, create_calls
+from calls.tenants.prices import priced
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from api.schema.calls import (
     Utterance,
 )
 from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
+from calls.analysis.post_call import PostCall
 from calls.listing import SHOWN, Page
-from calls.post_call import PostCall
-from calls.prices import MICROS_PER_DOLLAR
 from calls.reading import Part
+from calls.tenants.prices import MICROS_PER_DOLLAR
 from calls.transcript import AGENT, PRESSED, as_text, spoken
 
 Row = sa.Row[Any]

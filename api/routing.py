@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
-from calls.database import Database
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
+from calls.database.engine import Database
 from calls.errors import Forbidden, Unauthorized
-from calls.keys import Key, find_keys
+from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.storage import Storage
+from calls.tenants.keys import Key, find_keys
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)

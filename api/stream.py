@@ -21,7 +21,7 @@ from api import rendering
 from api.feed import FEED, progress
 from api.routing import DATABASE, KEY, named
 from api.schema.stream import StreamEnd
-from calls.changes import Watch
+from calls.database.changes import Watch
 from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
 from calls.tables import api_keys, call_events, segments

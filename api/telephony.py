@@ -7,7 +7,7 @@ from aiohttp import web
 
 from api.routing import DATABASE, KEY, KEYRING, reply
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
-from calls import telephony
+from calls.phones import trunk as telephony
 
 
 async def get_status(request: web.Request) -> web.Response:

@@ -16,8 +16,8 @@ from api.schema.webhooks import (
     WebhookPage,
     WebhookWithSecret,
 )
-from calls import webhooks
 from calls.addresses import check_url
+from calls.tenants import webhooks
 
 
 async def list_page(request: web.Request, page: Page) -> web.Response:

@@ -15,11 +15,11 @@ from typing import Any
 
 import aiohttp
 
-from calls.database import DEFAULT_TENANT, Database
-from calls.keys import create_secret_key
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tenants.keys import create_secret_key
 from tests.servers import LiveKitServer, free_port, process
 
 SPOKEN_S = 4  # seconds of a call per segment

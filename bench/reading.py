@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bench.ground import Ground, ground
 from bench.table import Line, percentile, show
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.store import CallStore
+from calls.workers import leases
 
 CALLS = 100_000
 WRITERS = 4

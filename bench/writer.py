@@ -4,7 +4,7 @@ import asyncio
 import sys
 from itertools import count
 
-from calls.database import Database
+from calls.database.engine import Database
 from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
 

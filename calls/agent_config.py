@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from calls.analysis.post_call import PostCall
 from calls.config import Config
-from calls.phones import normalise_destination
-from calls.post_call import PostCall
-from calls.redaction import Redaction
+from calls.phones.numbers import normalise_destination
+from calls.privacy.redaction import Redaction
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]

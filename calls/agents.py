@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.agent_config import MachineDetection
-from calls.clock import moment
+from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.tables import agents
 

@@ -3,13 +3,14 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import generations, webhooks
-from calls.changes import CALLS, mark
-from calls.clock import moment
-from calls.pieces import queue_joining
-from calls.post_call import PostCall
+from calls.analysis import generations
+from calls.analysis.post_call import PostCall
+from calls.database.changes import CALLS, mark
+from calls.database.clock import moment
+from calls.recordings.pieces import queue_joining
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recordings, segments
+from calls.tenants import webhooks
 
 
 async def close(conn: AsyncConnection, call_id: str) -> None:

@@ -5,7 +5,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.database import upsert
+from calls.database.engine import upsert
 from calls.tables import call_counts
 
 

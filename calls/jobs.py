@@ -20,9 +20,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.changes import CALLS, JOBS, TURNS, mark
-from calls.clock import moment
-from calls.database import Database, upsert
+from calls.database.changes import CALLS, JOBS, TURNS, mark
+from calls.database.clock import moment
+from calls.database.engine import Database, upsert
 from calls.tables import jobs
 
 log = logging.getLogger(__name__)

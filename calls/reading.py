@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.clock import moment
+from calls.database.clock import moment
 from calls.jobs import JobState
 from calls.states import IntelligenceStatus
 from calls.tables import call_events, generations, jobs, participants, recordings, results

@@ -9,17 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import admission, batches, jobs, leases, legs, webhooks
-from calls.changes import CALLS, TURNS, mark
-from calls.clock import moment
+from calls import jobs, legs
+from calls.analysis.generations import stages
+from calls.analysis.post_call import PostCall, RecordingFormat
 from calls.closing import close
 from calls.counts import count
-from calls.creation import NewCall, NewParticipant, create_calls, insert_participants
-from calls.credits import charge, keep_ahead, reserve
+from calls.database.changes import CALLS, TURNS, mark
+from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.events import EventKind
-from calls.generations import stages
-from calls.post_call import PostCall, RecordingFormat
+from calls.placing import admission, batches
+from calls.placing.creation import NewCall, NewParticipant, create_calls, insert_participants
 from calls.states import (
     PARTICIPANT_PRESENT,
     RINGS,
@@ -32,6 +32,9 @@ from calls.states import (
     outcome,
 )
 from calls.tables import call_events, calls, participants, recordings
+from calls.tenants import webhooks
+from calls.tenants.credits import charge, keep_ahead, reserve
+from calls.workers import leases
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _INSERT_EVENT = sa.insert(call_events)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.types import TypeDecorator
 
-from calls.clock import moment
+from calls.database.clock import moment
 
 metadata = sa.MetaData(
     naming_convention={

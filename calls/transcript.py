@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import leases
-from calls.changes import CALLS, mark
-from calls.database import upsert
+from calls.database.changes import CALLS, mark
+from calls.database.engine import upsert
 from calls.tables import segments
+from calls.workers import leases
 
 CALLER = "user"
 AGENT = "agent"

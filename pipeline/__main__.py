@@ -9,9 +9,9 @@ import logging
 import signal
 from collections.abc import Mapping
 
-from calls import log
 from calls.health import serve_health
 from calls.jobs import JobQueue
+from calls.log import lines as log
 from calls.settings import Settings
 from pipeline.admission import admit
 from pipeline.deps import Deps, open_deps

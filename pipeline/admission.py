@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from calls import admission
-from calls.admission import Holdup
-from calls.changes import TURNS
-from calls.database import Database
+from calls.database.changes import TURNS
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.events import EventKind
-from calls.lines import Limits
+from calls.phones.lines import Limits
+from calls.placing import admission
+from calls.placing.admission import Holdup
 from calls.settings import Settings
 from calls.store import CallStore
 from calls.tables import call_events, calls

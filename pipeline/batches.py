@@ -2,9 +2,9 @@
 
 from contextlib import suppress
 
-from calls import batches
 from calls.errors import Unavailable
 from calls.jobs import Job
+from calls.placing import batches
 from calls.states import EndReason
 from calls.store import CallStore
 from pipeline.deps import Deps

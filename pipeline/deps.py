@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from calls.database import Database
-from calls.encryption import Keyring, tell_of_unreadable
+from calls.database.encryption import Keyring, tell_of_unreadable
+from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.storage import Storage
 from pipeline.bridge import Bridge
 from pipeline.egress import Egress
 from pipeline.lines import Lines

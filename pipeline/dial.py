@@ -14,14 +14,17 @@ from typing import Any, TypeVar, assert_never
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import batches, jobs, leases, lines, rules
+from calls import jobs
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
-from calls.lines import Limits
+from calls.phones import lines
+from calls.phones.lines import Limits
+from calls.phones.trunk import outbound_trunk
+from calls.placing import batches, rules
 from calls.states import PARTICIPANT_PRESENT, TERMINAL, EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import participants
-from calls.telephony import outbound_trunk
+from calls.workers import leases
 from pipeline.bridge import AnswerLost, Invitation, Unanswered
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Parked, Wait

@@ -2,9 +2,9 @@
 
 import logging
 
-from calls import erasure
 from calls.errors import StorageAway
 from calls.jobs import Job
+from calls.privacy import erasure
 from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import prompts
-from calls.post_call import EvaluationSection
+from calls.analysis.post_call import EvaluationSection
 from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 
 SCORE = {"type": "number", "minimum": 0, "maximum": 1, "description": "0: met nothing of it, 1: met all of it"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import prompts
-from calls.post_call import ExtractionSection
+from calls.analysis.post_call import ExtractionSection
 from pipeline.llm import Answer, Conversation, Form, Llm, Question
 
 DEEPEST = 5  # levels of fields that are told in words; the schema itself tells the rest

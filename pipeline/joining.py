@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from calls.post_call import RecordingFormat
+from calls.analysis.post_call import RecordingFormat
 
 # What speech recognisers read and wideband telephones carry: 230 MB an hour. Full band takes 690 MB, for no word more.
 WAV_RATE = 16_000

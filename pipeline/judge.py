@@ -9,17 +9,17 @@ from enum import Enum
 
 import sqlalchemy as sa
 
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
-from calls.leases import HeldLease
-from calls.life import bury, living
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import LIVE
 from calls.store import CallStore
 from calls.tables import calls
+from calls.workers import leases
+from calls.workers.leases import HeldLease
+from calls.workers.life import bury, living
 from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)

@@ -5,14 +5,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import egress
 from calls.jobs import Job
+from calls.phones.trunk import outbound_trunk
 from calls.reading import read_participants
+from calls.recordings import egress
 from calls.rooms import EMPTY_TIMEOUT_S
 from calls.states import LIVE, TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import calls, leases
-from calls.telephony import outbound_trunk
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate
 

@@ -11,10 +11,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import analysis
-from calls.generations import RETRY_AFTER_S, STAGES, begin_again
+from calls.analysis import parts as analysis
+from calls.analysis.generations import RETRY_AFTER_S, STAGES, begin_again
+from calls.analysis.post_call import PostCall
 from calls.jobs import Job
-from calls.post_call import PostCall
 from calls.states import IntelligenceStatus
 from calls.tables import calls, generations, results
 from calls.transcript import as_text, read_transcript

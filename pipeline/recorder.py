@@ -9,12 +9,12 @@ import logging
 from contextlib import suppress
 from datetime import timedelta
 
-from calls import egress
-from calls.clock import moment
-from calls.egress import EgressStatus, Row
+from calls.database.clock import moment
 from calls.errors import DatabaseAway, StorageAway, Unavailable
 from calls.events import EventKind
 from calls.jobs import Job
+from calls.recordings import egress
+from calls.recordings.egress import EgressStatus, Row
 from calls.states import LIVE
 from calls.store import CallStore
 from pipeline.deps import Deps

@@ -14,16 +14,17 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import egress, pieces, webhooks
-from calls.clock import moment
-from calls.egress import EgressFile, Row
+from calls.analysis.post_call import RecordingFormat
+from calls.database.clock import moment
 from calls.errors import StorageAway
 from calls.events import EventKind
 from calls.jobs import Job
-from calls.pieces import Piece, PieceState
-from calls.post_call import RecordingFormat
+from calls.recordings import egress, pieces
+from calls.recordings.egress import EgressFile, Row
+from calls.recordings.pieces import Piece, PieceState
 from calls.store import CallStore
 from calls.tables import recordings
+from calls.tenants import webhooks
 from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate, Wait

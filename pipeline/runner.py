@@ -12,13 +12,13 @@ from contextlib import suppress
 from functools import partial
 from typing import assert_never
 
-from calls.changes import JOBS, Watch
-from calls.database import Database
+from calls.database.changes import JOBS, Watch
+from calls.database.engine import Database
+from calls.database.pruning import prune
 from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue
-from calls.log import current_call
-from calls.pruning import prune
-from calls.retention import erase_expired
+from calls.log.lines import current_call
+from calls.privacy.retention import erase_expired
 from pipeline.fate import Done, Fail, Fate, Parked, Retry, Wait
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
 
-from calls import json_schema
+from calls.analysis import json_schema
 
 MOST_PROBLEMS = 10  # that are told
 ROUNDS = 5  # a mended part can show what is wrong inside of it

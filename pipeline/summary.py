@@ -1,7 +1,7 @@
 """The summary of a call, with the caller's sentiment."""
 
 import prompts
-from calls.post_call import SummarySection
+from calls.analysis.post_call import SummarySection
 from pipeline.llm import Answer, Conversation, Form, Llm, LlmFailed, Question
 
 SCHEMA = {

@@ -17,14 +17,14 @@ from typing import Any
 import sqlalchemy as sa
 from livekit import api
 
-from calls import phones
-from calls.changes import TRUNKS, Watch
-from calls.database import Database
-from calls.encryption import Keyring
+from calls.database.changes import TRUNKS, Watch
+from calls.database.encryption import Keyring
+from calls.database.engine import Database
 from calls.errors import DatabaseAway, SecretUnreadable
+from calls.phones import numbers as phones
+from calls.phones.trunk import Look, Outcome, begin_look, end_look, hold_look, is_look_due
 from calls.settings import Settings
 from calls.tables import numbers, trunks
-from calls.telephony import Look, Outcome, begin_look, end_look, hold_look, is_look_due
 from pipeline.deps import Deps
 from pipeline.sip import Part, Parts, Sip, SipProblem
 from pipeline.trunk import (

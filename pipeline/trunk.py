@@ -11,10 +11,10 @@ from ipaddress import ip_network
 
 from livekit import api
 
-from calls.inbound import PREFIX, TENANT_ATTRIBUTE
-from calls.phones import bare
+from calls.phones.inbound import PREFIX, TENANT_ATTRIBUTE
+from calls.phones.numbers import bare
+from calls.phones.trunk import Transport
 from calls.rooms import DEPARTURE_TIMEOUT_S, EMPTY_TIMEOUT_S
-from calls.telephony import Transport
 
 _TRANSPORTS = {
     "udp": api.SIPTransport.SIP_TRANSPORT_UDP,

@@ -13,18 +13,20 @@ import sqlalchemy as sa
 from livekit.protocol.models import ParticipantInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import admission, egress, inbound
-from calls.clock import moment
-from calls.database import Database
+from calls.database.clock import moment
+from calls.database.engine import Database
 from calls.errors import CallroomError, DatabaseAway, Unavailable
 from calls.events import EventKind
-from calls.leases import has_agent
-from calls.prices import price_micros
+from calls.phones import inbound
+from calls.placing import admission
+from calls.recordings import egress
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import LIVE, RINGS, TERMINAL, CallStatus, EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import call_events, calls, leases, participants
+from calls.tenants.prices import price_micros
+from calls.workers.leases import has_agent
 from pipeline.deps import Deps
 from pipeline.judge import Judge
 from pipeline.patience import Patience

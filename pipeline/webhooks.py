@@ -12,13 +12,13 @@ import aiohttp
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.clock import moment
-from calls.encryption import Keyring
+from calls.database.clock import moment
+from calls.database.encryption import Keyring
 from calls.errors import SecretUnreadable
 from calls.jobs import Job
 from calls.tables import deliveries
 from calls.tables import webhooks as endpoints
-from calls.webhooks import (
+from calls.tenants.webhooks import (
     PREVIOUS_SECRET_SIGNS_FOR,
     RETRY_AFTER_S,
     DeliveryStatus,

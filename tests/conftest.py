@@ -15,8 +15,8 @@ import psutil
 import pytest
 from xdist.remote import Producer
 
-from calls.database import Database
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
+from calls.database.engine import Database
 from calls.migrations import migrate
 from calls.settings import Settings
 from tests import zygote

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from calls.database import Database
+from calls.database.engine import Database
 
 
 async def stand_still(database: Database, stop: Callable[[], None]) -> None:

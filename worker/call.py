@@ -11,12 +11,12 @@ from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, utils
 
 from calls.agent_config import AgentSnapshot
-from calls.database import Database
+from calls.analysis.post_call import PostCall
+from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
-from calls.pieces import Piece
-from calls.post_call import PostCall
-from calls.redaction import redact
+from calls.privacy.redaction import redact
+from calls.recordings.pieces import Piece
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 
-from calls.credits import keep_ahead
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
+from calls.tenants.credits import keep_ahead
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from typing import Any
 from livekit.agents import AgentServer
 from typing_extensions import override
 
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.workers import leases
 from worker.room.persistence import Persistence
 from worker.seats import Seats
 from worker.uploads import Uploads

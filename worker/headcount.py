@@ -8,8 +8,8 @@ import fcntl
 from pathlib import Path
 from typing import TextIO
 
-from calls.life import is_locked
 from calls.settings import Settings
+from calls.workers.life import is_locked
 
 
 class EarCount:

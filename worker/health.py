@@ -4,7 +4,7 @@ import asyncio
 
 from livekit.agents import AgentServer
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.health import serve_health
 from calls.rooms import Rooms

@@ -4,13 +4,13 @@ import asyncio
 
 from livekit.agents import JobContext
 
-from calls import egress
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import Unavailable
-from calls.inbound import Incoming, find_incoming, receive
-from calls.prices import price_micros
+from calls.phones.inbound import Incoming, find_incoming, receive
+from calls.recordings import egress
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tenants.prices import price_micros
 from worker.room.persistence import Persistence
 
 LOOK_EVERY_S = 0.05

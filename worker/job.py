@@ -8,9 +8,9 @@ import aiohttp
 from livekit import rtc
 from livekit.agents import JobContext, JobProcess
 
-from calls import log
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
+from calls.log import lines as log
 from calls.settings import Settings
 from worker.call import Call
 from worker.inbound import take_in

@@ -2,7 +2,7 @@
 
 import logging
 
-from calls import log
+from calls.log import lines as log
 from calls.settings import Settings
 
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 from livekit.agents import AgentServer
 
-from calls import seats
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
+from calls.workers import seats
 
 LOOK_S = 0.25  # so soon others know of a change
 SIGN_S = 2.0  # so often they hear from a worker of which nothing changes

@@ -7,7 +7,7 @@ from functools import partial
 
 from livekit.agents import AgentServer, JobRequest, cli
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.drain import DrainingServer

@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 from livekit.agents import AgentServer
 
-from calls import pieces
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import NotFound, Unavailable
-from calls.pieces import Piece, PieceState
+from calls.recordings import pieces
+from calls.recordings.pieces import Piece, PieceState
+from calls.recordings.storage import Storage
 from calls.settings import Settings
-from calls.storage import Storage
 
 logger = logging.getLogger(__name__)
 

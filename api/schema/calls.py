@@ -8,11 +8,11 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from api.schema.agents import AgentName
 from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
 from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
-from calls.admission import Holdup
 from calls.agent_config import MachineDetection
-from calls.batches import BatchStatus
+from calls.analysis.post_call import PostCall
 from calls.events import EventKind
-from calls.post_call import PostCall
+from calls.placing.admission import Holdup
+from calls.placing.batches import BatchStatus
 from calls.states import CallStatus
 
 

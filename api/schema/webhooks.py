@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from api.schema.common import Answer, JsonObject, Request
-from calls.webhooks import DeliveryStatus, WebhookEvent
+from calls.tenants.webhooks import DeliveryStatus, WebhookEvent
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from calls.database import DEFAULT_TENANT, Database, upsert
+from calls.database.engine import DEFAULT_TENANT, Database, upsert
 from calls.errors import DatabaseAway
 from calls.tables import tenants
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.migrations import alembic_config, upgrade_schema
 
 

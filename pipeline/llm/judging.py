@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from calls.json_schema import REFERENCES
+from calls.analysis.json_schema import REFERENCES
 from pipeline.llm.errors import LlmFailed, Unusable
 from pipeline.schema_judge import Verdict, judge
 

@@ -16,10 +16,10 @@ from sqlalchemy.engine import make_url
 from api.app import create_app
 from api.cli import main
 from api.routing import DATABASE, STORAGE
-from calls.database import DEFAULT_TENANT, Database
-from calls.keys import add_credits, create_secret_key, create_tenant
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.recordings.storage import Storage
 from calls.settings import Settings
-from calls.storage import Storage
+from calls.tenants.keys import add_credits, create_secret_key, create_tenant
 from tests.conftest import MakeSettings
 from tests.servers import environment
 

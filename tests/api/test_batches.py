@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import seats
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import deliveries
+from calls.workers import seats
 from tests.api.conftest import Answer, Api, MakeTenant
 
 Make = Callable[..., Awaitable[str]]

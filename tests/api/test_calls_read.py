@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.analysis import end_part
+from calls.analysis.parts import end_part
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import recordings
 from calls.transcript import PRESSED, Segment, write_segments
+from calls.workers import leases
 from tests.api.conftest import Api, browser, run_api
 from tests.conftest import MakeSettings, now
 from tests.pipeline.finished import finished_call

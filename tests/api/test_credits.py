@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from calls.keys import add_credits, create_secret_key, create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.tenants.keys import add_credits, create_secret_key, create_tenant
 from tests.api.conftest import Answer, Api, Command, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings, now
 

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from livekit.protocol.egress import EgressInfo, EgressStatus
 
-from calls import egress
 from calls.jobs import JobQueue
+from calls.recordings import egress
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import egresses, jobs

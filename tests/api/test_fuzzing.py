@@ -28,9 +28,9 @@ from schemathesis.specs.openapi.checks import (
 from api import openapi
 from api.app import ROUTES
 from api.routing import Route
-from calls.database import DEFAULT_TENANT, Database
-from calls.keys import create_secret_key
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.settings import Settings
+from calls.tenants.keys import create_secret_key
 from tests.servers import LiveKitServer, PostgresCluster, free_port, process
 
 CHECKS = [

@@ -12,12 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from calls.agents import create_agent
-from calls.database import DEFAULT_TENANT, Database
-from calls.idempotency import KEPT
-from calls.keys import create_secret_key
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tables import calls, idempotency_keys
+from calls.tenants.idempotency import KEPT
+from calls.tenants.keys import create_secret_key
 from tests.api.conftest import Answer, Api, browser, phone, run_api
 from tests.conftest import MakeSettings, Until, now
 from tests.servers import process

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls.analysis import end_part
-from calls.generations import begin_again
+from calls.analysis.generations import begin_again
+from calls.analysis.parts import end_part
 from calls.jobs import JobQueue
 from calls.tables import generations
 from tests.api.conftest import Api, browser

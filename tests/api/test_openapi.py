@@ -16,7 +16,7 @@ from api.schema.summaries import SUMMARIES
 from api.schema.webhooks import WebhookMessage
 from calls.events import EventKind
 from calls.settings import Settings
-from calls.webhooks import WebhookEvent
+from calls.tenants.webhooks import WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
 PAGES = {"/", "/docs", "/web/{path}"}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rymi import Rymi, RymiError
 
-from calls import leases
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 from tests.api.conftest import Api
 
 OWN, CALLEE = "+15559876543", "+15551234567"

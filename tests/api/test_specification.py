@@ -14,10 +14,10 @@ import pytest
 from aiohttp import web
 from rymi.resources.webhooks import WebhooksResource
 
-from calls import leases
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from tests.api.conftest import Api, run_api
 from tests.api.examples import (

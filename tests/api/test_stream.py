@@ -13,13 +13,13 @@ import pytest
 
 from api import stream as stream_module
 from api.feed import progress
-from calls import leases
-from calls.analysis import end_part
-from calls.database import Database
+from calls.analysis.parts import end_part
+from calls.database.engine import Database
 from calls.events import EventKind
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 from tests.api.conftest import Api, MakeTenant, browser, run_api
 from tests.conftest import MakeSettings
 

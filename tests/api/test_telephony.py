@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from calls import telephony
-from calls.database import DEFAULT_TENANT
+from calls.database.engine import DEFAULT_TENANT
+from calls.phones import trunk as telephony
 from tests.api.conftest import Api, MakeTenant, stored_bytes
 
 STATUS, TRUNK = "/v1/telephony/status", "/v1/telephony/trunk"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.placing.creation import NewCall, NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents
+from calls.workers import leases
 
 NewCallInRow = Callable[..., Awaitable[NewCall]]
 

@@ -9,18 +9,22 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import admission, batches, jobs, leases, lines, seats, telephony
-from calls.admission import Holdup
-from calls.clock import moment
-from calls.creation import NewCall, NewParticipant, create_calls
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
-from calls.keys import create_tenant
-from calls.lines import Limits
+from calls import jobs
+from calls.database.clock import moment
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.phones import lines
+from calls.phones import trunk as telephony
+from calls.phones.lines import Limits
+from calls.placing import admission, batches
+from calls.placing.admission import Holdup
+from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.states import EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import calls, participants, trunks
 from calls.tables import jobs as job_rows
+from calls.tenants.keys import create_tenant
+from calls.workers import leases, seats
 
 FEW = Limits(at_once=3, per_second=2)
 PLENTY = Limits(at_once=1000, per_second=1000)

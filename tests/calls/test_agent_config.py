@@ -20,7 +20,7 @@ NOT_KEPT_YET = {
     "llm_provider": "there is one provider of language models",
     "stt_provider": "there is one provider of speech recognition",
 }
-# These the database reads itself, of many agents at once: `calls/retention.py`.
+# These the database reads itself, of many agents at once: `calls/privacy/retention.py`.
 READ_IN_SQL = {"retention_days.recordings", "retention_days.transcripts"}
 
 

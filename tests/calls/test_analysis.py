@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.analysis import end_part, fail_all
-from calls.creation import NewCall
-from calls.database import DEFAULT_TENANT, Database
+from calls.analysis.generations import RETRY_AFTER_S, begin_again, reprocess
+from calls.analysis.parts import end_part, fail_all
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Invalid, NotFound
-from calls.generations import RETRY_AFTER_S, begin_again, reprocess
 from calls.jobs import Job, JobQueue
+from calls.placing.creation import NewCall
 from calls.reading import Part, read_generations, read_parts
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, jobs, results
+from calls.workers import leases
 from tests.conftest import now
 
 SCHEMA = {"type": "object", "properties": {"booked": {"type": "boolean"}}}

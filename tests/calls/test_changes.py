@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from calls.changes import CALLS, CHANNEL, JOBS, Watch
-from calls.database import Database
+from calls.database.changes import CALLS, CHANNEL, JOBS, Watch
+from calls.database.engine import Database
 from calls.jobs import enqueue
 from calls.migrations import migrate
 from calls.tables import tenants
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.restless
 # Another process, which ends as soon as it has committed.
 ENQUEUE = """
 import asyncio, sys
-from calls.database import Database
+from calls.database.engine import Database
 from calls.jobs import enqueue
 
 async def main():

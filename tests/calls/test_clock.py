@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from calls.clock import moment
-from calls.database import Database
+from calls.database.clock import moment
+from calls.database.engine import Database
 from calls.jobs import JobQueue, enqueue
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +28,8 @@ class Ahead(datetime.datetime):
 
 time.time, time.monotonic, datetime.datetime = wrong(time.time), wrong(time.monotonic), Ahead
 
-from calls.clock import moment
-from calls.database import Database
+from calls.database.clock import moment
+from calls.database.engine import Database
 from calls.jobs import JobQueue
 
 async def main():

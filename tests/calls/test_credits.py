@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from calls.creation import NewCall, NewParticipant
-from calls.credits import keep_ahead, reserve
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import PaymentRequired
-from calls.inbound import Incoming, receive
-from calls.phones import add_number
+from calls.phones.inbound import Incoming, receive
+from calls.phones.numbers import add_number
+from calls.placing.creation import NewCall, NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import participants, tenants
+from calls.tenants.credits import keep_ahead, reserve
 from tests.calls.conftest import NewCallInRow
 
 pytestmark = pytest.mark.restless

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import Invalid
 from calls.migrations import alembic_config, migrate, upgrade_schema
 from calls.tables import Json, UtcDateTime, metadata, tenants
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import asyncio, sys
 import sqlalchemy as sa
-from calls.database import Database
+from calls.database.engine import Database
 from calls.tables import tenants
 
 async def main():

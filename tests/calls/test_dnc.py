@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from calls import dnc
-from calls.database import DEFAULT_TENANT
+from calls.database.engine import DEFAULT_TENANT
 from calls.errors import NotFound
+from calls.phones import dnc
 
 NUMBER = "+15551234567"
 

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
-from calls import egress
-from calls.creation import NewCall
-from calls.database import Database
+from calls.database.engine import Database
+from calls.placing.creation import NewCall
+from calls.recordings import egress
 from calls.store import CallStore
 from calls.tables import egresses
 

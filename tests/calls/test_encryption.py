@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from calls import telephony, webhooks
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring, count_unreadable, encrypt_again, tell_of_unreadable
+from calls.database.encryption import Keyring, count_unreadable, encrypt_again, tell_of_unreadable
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Invalid, SecretUnreadable
-from calls.webhooks import WebhookEvent
+from calls.phones import trunk as telephony
+from calls.tenants import webhooks
+from calls.tenants.webhooks import WebhookEvent
 from tests.servers import ROOT
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -78,7 +79,7 @@ def test_without_the_setting_a_key_is_made_for_its_owner_alone_when_it_is_first_
 ENCRYPT = """
 import sys
 from pathlib import Path
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
 
 keyring = Keyring("", Path(sys.argv[1]))
 print("ready", flush=True)

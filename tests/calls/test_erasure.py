@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import batches, leases, webhooks
-from calls.creation import NewCall
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
-from calls.erasure import Part, erase, erase_call
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, NotFound
 from calls.events import EventKind
 from calls.jobs import enqueue
+from calls.placing import batches
+from calls.placing.creation import NewCall
+from calls.privacy.erasure import Part, erase, erase_call
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import (
@@ -34,7 +34,9 @@ from calls.tables import (
     tenants,
 )
 from calls.tables import batches as batch_rows
+from calls.tenants import webhooks
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 
 Running = Callable[..., Awaitable[tuple[NewCall, int]]]
 

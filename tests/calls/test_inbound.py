@@ -2,9 +2,9 @@
 
 import pytest
 
-from calls.database import DEFAULT_TENANT
-from calls.inbound import Incoming, receive
-from calls.phones import add_number
+from calls.database.engine import DEFAULT_TENANT
+from calls.phones.inbound import Incoming, receive
+from calls.phones.numbers import add_number
 from calls.store import CallStore
 
 OURS = "+4930555"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.jobs import LANE_WIDTH, NEVER, SHARED_LANE_WIDTHS, Job, JobQueue, JobState, count_jobs, enqueue, hurry
 from calls.tables import jobs
 from tests.conftest import PATIENCE_S, now

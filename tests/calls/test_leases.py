@@ -7,14 +7,14 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.database import Database
-from calls.leases import HeldLease, Standing
-from calls.life import Life, living
+from calls.database.engine import Database
 from calls.states import CallStatus, EndReason
 from calls.store import CallStore
 from calls.tables import calls, jobs
 from calls.tables import leases as leases_table
+from calls.workers import leases
+from calls.workers.leases import HeldLease, Standing
+from calls.workers.life import Life, living
 
 pytestmark = pytest.mark.restless
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from calls.database import DEFAULT_TENANT
+from calls.database.engine import DEFAULT_TENANT
 from calls.errors import Invalid
 from calls.listing import list_calls
 from calls.states import EndReason

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from calls.database import PATIENCE_S, Database
+from calls.database.engine import PATIENCE_S, Database
 from calls.errors import DatabaseAway
 from calls.migrations import migrate
 from calls.tables import tenants

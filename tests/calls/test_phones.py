@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calls import phones
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, Invalid, NotFound
+from calls.phones import numbers as phones
 from calls.tables import tenants
 
 OURS, THEIRS = "+15551234567", "+442079460958"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from calls.post_call import PostCall, merge
+from calls.analysis.post_call import PostCall, merge
 
 SCHEMA = {"type": "object", "properties": {"booked": {"type": "boolean"}}}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from calls import pruning
-from calls.database import DEFAULT_TENANT, Database
+from calls.database import pruning
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.database.pruning import prune
 from calls.jobs import enqueue
-from calls.pruning import prune
 from calls.tables import deliveries, idempotency_keys, jobs, webhooks
 from tests.conftest import now
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from calls.redaction import Redaction, affected, redact
+from calls.privacy.redaction import Redaction, affected, redact
 
 ALL: tuple[Redaction, ...] = ("card", "email", "phone")
 

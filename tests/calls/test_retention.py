@@ -6,15 +6,16 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from calls import leases, retention
-from calls.creation import NewCall
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import NotFound
-from calls.retention import FOREVER, erase_expired, set_retention
+from calls.placing.creation import NewCall
+from calls.privacy import retention
+from calls.privacy.retention import FOREVER, erase_expired, set_retention
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, calls, jobs, recordings, segments
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 from tests.conftest import now
 
 Running = Callable[..., Awaitable[tuple[NewCall, int]]]

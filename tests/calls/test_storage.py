@@ -13,8 +13,8 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from calls.errors import Invalid, StorageAway
+from calls.recordings.storage import Storage
 from calls.settings import Settings
-from calls.storage import Storage
 from tests.servers import S3Server
 
 KEY = "recordings/tenant/call.ogg"

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
 from calls.counts import total
-from calls.creation import NewParticipant
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import NotFound
+from calls.placing.creation import NewParticipant
 from calls.states import CallStatus, EndReason, outcome
 from calls.store import CallStore
 from calls.tables import call_events, deliveries, jobs, participants, recordings
-from calls.webhooks import WebhookEvent, create_webhook
+from calls.tenants.webhooks import WebhookEvent, create_webhook
+from calls.workers import leases
 
 pytestmark = pytest.mark.restless
 

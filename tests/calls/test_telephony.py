@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import phones, tables, telephony
-from calls.changes import TRUNKS
-from calls.clock import moment
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
+from calls import tables
+from calls.database.changes import TRUNKS
+from calls.database.clock import moment
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Invalid, NotFound
-from calls.telephony import Look, Outcome, begin_look, end_look, hold_look, is_look_due
+from calls.phones import numbers as phones
+from calls.phones import trunk as telephony
+from calls.phones.trunk import Look, Outcome, begin_look, end_look, hold_look, is_look_due
 
 TRUNK: dict[str, Any] = {"address": "sip.example.com", "transport": "udp", "username": "ada", "password": "secret"}
 

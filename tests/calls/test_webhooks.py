@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import webhooks
 from calls.addresses import check_url, is_public
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, Invalid, NotFound
 from calls.states import EndReason
 from calls.tables import deliveries, jobs
-from calls.webhooks import DeliveryStatus, WebhookEvent
+from calls.tenants import webhooks
+from calls.tenants.webhooks import DeliveryStatus, WebhookEvent
 
 pytestmark = pytest.mark.restless
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager, suppress
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import leases, seats
-from calls.database import Database
+from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import calls
 from calls.tables import leases as lease_rows
+from calls.workers import leases, seats
 
 WORKER = "worker-1"
 EVERY_S = 0.1

@@ -12,16 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import leases, webhooks
-from calls.clock import moment
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
+from calls.database.clock import moment
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.placing.creation import NewCall, NewParticipant
 from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, deliveries, jobs, results
+from calls.tenants import webhooks
 from calls.transcript import Segment, write_segments
+from calls.workers import leases
 from pipeline.__main__ import runner
 from pipeline.admission import admit
 from pipeline.deps import Deps

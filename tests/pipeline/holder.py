@@ -7,7 +7,7 @@ is another's, or ended.
 import asyncio
 import sys
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.store import CallStore
 from worker.room.lease import take
 from worker.room.persistence import Persistence

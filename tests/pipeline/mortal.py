@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.settings import Settings
 from tests.servers import ROOT, environment
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.settings import Settings
 from calls.states import EndReason, ParticipantStatus
 from calls.tables import participants

@@ -4,7 +4,7 @@ import asyncio
 
 from typing_extensions import override
 
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
 from calls.settings import Settings
 from pipeline.sip import Part, Sip
 from pipeline.telephony import TrunkKeeper

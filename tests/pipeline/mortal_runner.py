@@ -10,9 +10,9 @@ from dataclasses import replace
 import sqlalchemy as sa
 from typing_extensions import override
 
-from calls.changes import JOBS
-from calls.database import Database
-from calls.encryption import Keyring
+from calls.database.changes import JOBS
+from calls.database.encryption import Keyring
+from calls.database.engine import Database
 from calls.settings import Settings
 from calls.tables import jobs
 from pipeline.__main__ import runner

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.placing.creation import NewCall, NewParticipant
 from calls.store import CallStore
 from calls.tables import agents, call_events, participants
 

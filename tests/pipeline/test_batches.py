@@ -14,18 +14,21 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import batches, leases, phones, seats, telephony
-from calls.creation import NewCall, NewParticipant, create_calls
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import Job, JobQueue, JobState
+from calls.phones import numbers as phones
+from calls.phones import trunk as telephony
+from calls.placing import batches
+from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents as agent_rows
 from calls.tables import batches as batch_rows
 from calls.tables import call_events, calls, deliveries, jobs, participants, trunks
-from calls.webhooks import WebhookEvent, create_webhook
+from calls.tenants.webhooks import WebhookEvent, create_webhook
+from calls.workers import leases, seats
 from pipeline import dial
 from pipeline.admission import Desk
 from pipeline.deps import Deps, open_deps

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.creation import NewCall, NewParticipant
-from calls.database import Database
+from calls.database.engine import Database
+from calls.placing.creation import NewCall, NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import working
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from calls.database import DEFAULT_TENANT
-from calls.erasure import erase_call
+from calls.database.engine import DEFAULT_TENANT
 from calls.events import EventKind
 from calls.jobs import Job, JobQueue, enqueue
-from calls.pieces import Piece, tell_of
+from calls.privacy.erasure import erase_call
+from calls.recordings.pieces import Piece, tell_of
 from calls.store import CallStore
 from calls.tables import jobs, recordings
 from calls.transcript import write_segments

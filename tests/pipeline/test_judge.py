@@ -10,15 +10,15 @@ import pytest
 import sqlalchemy as sa
 from livekit import rtc
 
-from calls import leases
-from calls.creation import NewCall
-from calls.database import Database
-from calls.life import Life
+from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import call_events
 from calls.tables import leases as lease_table
+from calls.workers import leases
+from calls.workers.life import Life
 from pipeline.deps import Deps, open_deps
 from pipeline.judge import DEAD_S, ENTER_S, EVERY_S, GAP_S, Judge
 from tests.conftest import now

@@ -16,14 +16,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from calls import leases, phones, telephony
 from calls.agents import create_agent
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, PATIENCE_S, Database
-from calls.encryption import Keyring
-from calls.keys import create_secret_key
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, PATIENCE_S, Database
+from calls.phones import numbers as phones
+from calls.phones import trunk as telephony
+from calls.placing.creation import NewCall, NewParticipant
 from calls.store import CallStore
 from calls.tables import calls, participants, trunks
+from calls.tenants.keys import create_secret_key
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from pipeline.watch import watch
 from tests.pipeline.agents import Agents, at_work

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from calls import leases
-from calls.database import DEFAULT_TENANT, Database
-from calls.generations import ATTEMPTS, reprocess
+from calls.analysis.generations import ATTEMPTS, reprocess
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LOST, SHARED_LANE_WIDTHS, JobQueue
-from calls.keys import create_tenant
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.tenants.keys import create_tenant
 from calls.transcript import write_segments
+from calls.workers import leases
 from pipeline import post_call
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import (

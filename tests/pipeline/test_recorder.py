@@ -15,13 +15,14 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
-from calls import egress, leases
-from calls.database import DEFAULT_TENANT
-from calls.erasure import erase_call
+from calls.database.engine import DEFAULT_TENANT
 from calls.events import EventKind
+from calls.privacy.erasure import erase_call
+from calls.recordings import egress
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import call_events, calls, egresses, jobs, recordings
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from pipeline.egress import output
 from pipeline.recorder import keep_recording

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.database import DEFAULT_TENANT
-from calls.erasure import erase_call
-from calls.storage import Storage
+from calls.database.engine import DEFAULT_TENANT
+from calls.privacy.erasure import erase_call
+from calls.recordings.storage import Storage
 from calls.tables import jobs, recordings
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from tests.pipeline.finished import (
     announced,

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import ClientSession
 
-from calls.database import DEFAULT_TENANT, Database
+from calls.analysis.generations import reprocess
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import DatabaseAway
-from calls.generations import reprocess
 from calls.jobs import Job, JobQueue, enqueue
 from calls.migrations import migrate
+from calls.recordings.storage import Storage
 from calls.settings import Settings
-from calls.storage import Storage
 from calls.store import CallStore
 from calls.tables import agents, jobs, recordings, results
 from pipeline.fate import Done, Fail, Fate, Retry, Wait

@@ -19,10 +19,12 @@ from cryptography.fernet import Fernet
 from livekit import api
 from typing_extensions import override
 
-from calls import phones, tables, telephony
-from calls.database import DEFAULT_TENANT, Database
-from calls.encryption import Keyring
+from calls import tables
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import NotFound
+from calls.phones import numbers as phones
+from calls.phones import trunk as telephony
 from pipeline.deps import Deps, open_deps
 from pipeline.sip import NO_BRIDGE, NO_LIVEKIT, NO_REDIS, NO_SIP, Part, Parts, Sip
 from pipeline.telephony import TrunkKeeper, keep_trunks

@@ -15,14 +15,15 @@ import pytest
 import sqlalchemy as sa
 from livekit import api, rtc
 
-from calls import inbound, leases
-from calls.creation import NewCall
-from calls.database import DEFAULT_TENANT
-from calls.phones import add_number
+from calls.database.engine import DEFAULT_TENANT
+from calls.phones import inbound
+from calls.phones.numbers import add_number
+from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, calls
 from calls.tables import leases as lease_table
+from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from pipeline.verdict import MOST_AGENTS
 from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch

@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
-from calls import webhooks
-from calls.creation import NewCall
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
+from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import deliveries, jobs
 from calls.tables import webhooks as endpoints
-from calls.webhooks import PREVIOUS_SECRET_SIGNS_FOR, RETRY_AFTER_S, WebhookEvent
+from calls.tenants import webhooks
+from calls.tenants.webhooks import PREVIOUS_SECRET_SIGNS_FOR, RETRY_AFTER_S, WebhookEvent
 from pipeline.deps import Deps, open_deps
 from tests.conftest import now
 from tests.pipeline.finished import working

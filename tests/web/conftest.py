@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from calls.database import Database
-from calls.keys import create_secret_key, create_tenant
+from calls.database.engine import Database
 from calls.settings import Settings
+from calls.tenants.keys import create_secret_key, create_tenant
 from tests.servers import LiveKitServer, Program, free_port, process
 
 _FLAGS = [

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.creation import NewCall, NewParticipant
-from calls.database import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.placing.creation import NewCall, NewParticipant
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.store import CallStore
 from calls.tables import agents, call_events, recordings
 from calls.transcript import read_transcript
+from calls.workers import leases
 from tests.conftest import PATIENCE_S
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process

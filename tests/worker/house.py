@@ -8,10 +8,10 @@ from typing import Any
 
 import psutil
 
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.workers import leases
 from tests.conftest import PATIENCE_S
 from tests.servers import Program, free_port, process
 from tests.worker.conftest import Stage, Talk

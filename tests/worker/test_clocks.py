@@ -16,11 +16,11 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from calls.database import DEFAULT_TENANT, Database
-from calls.keys import create_secret_key
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tables import calls, jobs, leases, participants, recordings, results
+from calls.tenants.keys import create_secret_key
 from demo.client import Client
 from tests.conftest import Until, now
 from tests.pipeline.sound import CALM, RATE, Pcm, read_sound

@@ -5,7 +5,7 @@ import signal
 import pytest
 import sqlalchemy as sa
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.tables import workers
 from tests.conftest import Until

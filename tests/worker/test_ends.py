@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
-from calls.keys import add_credits, create_tenant, get_tenant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
+from calls.tenants.keys import add_credits, create_tenant, get_tenant
 from tests.conftest import Until, now
 from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer

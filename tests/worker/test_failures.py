@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from tests.conftest import Until
 from tests.providers import Providers

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 import sqlalchemy as sa
 
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_rows
+from calls.workers import leases
 from tests.worker.conftest import Running
 from worker.room.lease import Lease
 

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from calls import leases
-from calls.database import Database
+from calls.database.engine import Database
 from calls.events import EventKind
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import call_events, jobs
+from calls.workers import leases
 from tests.conftest import Until
 from tests.servers import PostgresCluster
 from tests.worker.conftest import Running

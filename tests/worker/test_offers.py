@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
 from tests.conftest import Until

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.migrations import migrate
 from calls.states import EndReason
 from calls.store import CallStore

@@ -8,7 +8,7 @@ import pytest
 from livekit import api, rtc
 from livekit.agents.testing import fake_job_context
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from tests.conftest import Until
 from tests.providers import Providers

@@ -12,11 +12,14 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from calls import batches, dnc, phones, telephony
 from calls.agents import create_agent, snapshot
-from calls.creation import NewCall, NewParticipant, create_calls
-from calls.database import DEFAULT_TENANT
-from calls.encryption import Keyring
+from calls.database.encryption import Keyring
+from calls.database.engine import DEFAULT_TENANT
+from calls.phones import dnc
+from calls.phones import numbers as phones
+from calls.phones import trunk as telephony
+from calls.placing import batches
+from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from livekit import api, rtc
 from livekit.rtc import SimulateScenarioKind
 
-from calls import leases
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tables import participants
+from calls.workers import leases
 from tests.conftest import Until
 from tests.worker.conftest import Running
 from worker.room.journal import Journal

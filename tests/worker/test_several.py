@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calls.database import Database
+from calls.database.engine import Database
 from calls.rooms import Rooms
 from tests.conftest import Until
 from tests.providers import Providers

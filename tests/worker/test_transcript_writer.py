@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from calls.database import Database
+from calls.database.engine import Database
 from worker.room.transcript import Caption
 
 pytestmark = pytest.mark.restless

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from calls import leases
-from calls.database import Database
-from calls.leases import Standing
+from calls.database.engine import Database
 from calls.store import CallStore
+from calls.workers import leases
+from calls.workers.leases import Standing
 from worker.room.clock import Clock
 from worker.room.persistence import Persistence
 

@@ -10,14 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from livekit.agents import utils
 
-from calls import leases
-from calls.clock import moment
-from calls.database import Database
-from calls.life import Life
+from calls.database.clock import moment
+from calls.database.engine import Database
 from calls.reading import read_participants
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
 from calls.transcript import read_transcript, settle_segments
+from calls.workers import leases
+from calls.workers.life import Life
 from worker.room.clock import Clock
 from worker.room.persistence import Persistence
 

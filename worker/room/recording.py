@@ -17,7 +17,7 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from calls.pieces import WRITING
+from calls.recordings.pieces import WRITING
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.database import Database
-from calls.redaction import Redaction, affected, redact
+from calls.database.engine import Database
+from calls.privacy.redaction import Redaction, affected, redact
 from calls.tables import participants
 from calls.transcript import PRESSED, SPOKEN, Segment, write_segments
 from worker.room.persistence import Persistence

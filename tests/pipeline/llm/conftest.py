@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from calls.post_call import EvaluationSection, ExtractionSection, SummarySection
+from calls.analysis.post_call import EvaluationSection, ExtractionSection, SummarySection
 from calls.settings import Settings
 from pipeline.evaluation import evaluate
 from pipeline.extraction import extract

@@ -1,0 +1,195 @@
+"""The one file that knows which database this is: engine, transactions, upserts."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pydantic_core
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from calls.database import postgres
+from calls.database.changes import CHANNEL, Changes, begin_marking, marked
+from calls.database.sqlite import Connection, Driver, WriteAheadLog, wipe
+from calls.errors import DatabaseAway, Invalid
+from calls.line import Line
+
+DEFAULT_TENANT = "default"
+PATIENCE_S = 2.0
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+class Database:
+    """One database, SQLite file or Postgres.
+
+    A transaction raises DatabaseAway if the database cannot be reached, does not answer, or is locked by somebody else:
+    about `patience_s` seconds after the transaction, or any statement in it, was begun. Who waits for a connection or,
+    on SQLite, for his turn to write waits longer only while others are served.
+
+    Args:
+        url: `sqlite:///path/of/file.db` or `postgresql://user:password@host/name`.
+        pool_size: how many connections may be open at once.
+        patience_s: how long the database may take to let somebody in, and then for each statement.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, patience_s: float = PATIENCE_S) -> None:
+        parsed = _parse(url)
+        self.url = url
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._file = parsed.database or ""
+        self._patience_s = patience_s
+        if self.is_sqlite:
+            Path(self._file).parent.mkdir(parents=True, exist_ok=True)
+        # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
+        limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
+        options = _sqlite_options(patience_s) if self.is_sqlite else postgres.engine_options(patience_s)
+        self._engine = create_async_engine(parsed, json_deserializer=_from_json, **limits, **options)
+        self._line = Line(pool_size)
+        self._writer = self._engine.execution_options(callroom_writes=True)
+        if self.is_sqlite:
+            self._reader = self._engine
+            # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
+            self._writers = [Line(1)]
+            self._log: WriteAheadLog | None = WriteAheadLog(f"{parsed.database}-wal")
+            self.changes = Changes(sqlite_file=parsed.database)
+            sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._writers = []
+            self._log = None
+            postgres.guard(self._engine)
+            dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+            self.changes = Changes(postgres_dsn=dsn, notify=self._notify, patience_s=patience_s)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in one read transaction: what it reads is of one moment."""
+        async with self._connected(self._reader, self._line) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in one write transaction: committed at the end of the block, or rolled back by an error.
+
+        If the database goes away while it commits, DatabaseAway is raised, and the transaction may be there or not.
+        On SQLite its first statement, whatever it is, waits until no other process writes.
+        """
+        async with self._connected(self._writer, *self._writers, self._line) as connection:
+            begin_marking(connection)
+            yield connection
+            await connection.commit()
+            topics = marked(connection)
+        if self._log is not None:
+            await self._log.sync()
+        self.changes.committed(topics)
+
+    @asynccontextmanager
+    async def _connected(
+        self,
+        engine: AsyncEngine,
+        *lines: Line,
+    ) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with AsyncExitStack() as places:
+                for line in lines:
+                    await places.enter_async_context(line.place())
+                async with asyncio.timeout(self._patience_s) as wait, engine.connect() as connection:
+                    wait.reschedule(None)
+                    yield connection
+        except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
+            if not _is_away(error):
+                raise
+            if not postgres.was_cut_short(error):
+                lines[0].dissolve()
+            raise DatabaseAway from error
+
+    async def _notify(self, topics: Collection[str]) -> None:
+        # Outside any transaction: the lock that Postgres takes for all who notify is held for nothing else.
+        alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with self._connected(alone, self._line) as connection:
+            await connection.execute(sa.select(sa.func.pg_notify(CHANNEL, " ".join(topics))))
+
+    async def ping(self) -> None:
+        """Raise DatabaseAway if the database does not answer."""
+        async with self.reading() as connection:
+            await connection.execute(sa.select(1))
+
+    async def wipe(self) -> bool:
+        """Remove what was deleted from SQLite's files; False if somebody was in the way: ask again.
+
+        Postgres does so with its VACUUM, and when the space is used again.
+        """
+        return not self.is_sqlite or await asyncio.to_thread(wipe, self._file)
+
+    async def close(self) -> None:
+        """Tell others what was committed last, and close every connection."""
+        await self.changes.close()
+        await self._engine.dispose()
+
+
+def upsert(connection: AsyncConnection | str, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+    """An INSERT for `table` that has `on_conflict_do_update` and `on_conflict_do_nothing`.
+
+    `connection` may be the name of its dialect, for a statement that is built once and kept.
+    """
+    dialect = connection if isinstance(connection, str) else connection.dialect.name
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS[parsed.drivername.partition("+")[0]]
+    except (sa.exc.ArgumentError, KeyError) as error:
+        expected = "CALLROOM_DATABASE_URL: expected sqlite:///path or postgresql://user:password@host/name"
+        raise Invalid(expected) from error
+    return parsed.set(drivername=driver)
+
+
+def _from_json(text: str) -> object:
+    try:
+        parsed: object = pydantic_core.from_json(text)
+    except ValueError:  # half a character, as a language model may give: the quicker parser refuses it
+        parsed = json.loads(text)
+    return parsed
+
+
+def _is_away(error: sa.exc.SQLAlchemyError | OSError) -> bool:
+    """Whether it may be asked the same again, later: nothing is wrong with what was asked."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, (OSError, sa.exc.TimeoutError))
+    if isinstance(error.orig, sqlite3.OperationalError):
+        # Locked, full, not readable: all but the code for a wrong statement.
+        return error.orig.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
+    return postgres.is_away(error)
+
+
+def _sqlite_options(patience_s: float) -> dict[str, Any]:
+    connect = {"timeout": patience_s, "isolation_level": None, "cached_statements": 512}
+    return {"module": Driver(), "connect_args": connect}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    # NORMAL does not wait for the disk: `writing` does, after it has let the next writer in.
+    # Deleted rows are overwritten: what was erased is not to be read in the file either.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    file = cast("Connection", connection.connection.dbapi_connection)
+    # A writer takes the lock at once: one that reads first and writes later can be refused half-way.
+    if connection.get_execution_options().get("callroom_writes"):
+        file.begin_writing()
+    else:
+        file.begin_reading()

@@ -1,0 +1,88 @@
+"""asyncpg under SQLAlchemy: nothing waits without an end, and no connection is used that is known to be dead."""
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from calls.database.clock import SET_AGAIN_S, ServerClock, is_set
+
+# The server ends a statement itself so much earlier than we give the connection up: it then stays good.
+GRACE_S = 0.3
+# A process that stops in the middle of a transaction holds its locks no longer than this. Its connection is lost with
+# them, which is taken for its death: a busy machine is to have let it go on by then.
+IDLE_IN_TRANSACTION_S = 8
+# How soon a server notices that a client's machine is gone, and lets its locks go.
+CLIENT_GONE_S = 10
+# SQLSTATE: connection exceptions, a transaction that gave way to another, too few resources, and a server that shuts
+# down, starts, or cut a statement short; then a lock that was not to be had, a transaction that stood still for too
+# long, and a server that takes no writes, as one to which a name points too early when another has failed.
+_AWAY_CLASSES = ("08", "40", "53", "57")
+_AWAY_STATES = ("55P03", "25P03", "25006")
+_CUT_SHORT = ("57014", "55P03", "40001", "40P01")
+_MADE = "connection_made"
+
+
+def engine_options(patience_s: float) -> dict[str, Any]:
+    """What `create_async_engine` is told, for statements that may take `patience_s` seconds."""
+    limits = {
+        "statement_timeout": patience_s,
+        "idle_in_transaction_session_timeout": max(patience_s, IDLE_IN_TRANSACTION_S),
+        "tcp_user_timeout": CLIENT_GONE_S,
+    }
+    keepalives = {"idle": CLIENT_GONE_S - 5, "interval": 1, "count": 5}
+    settings = {name: str(round(seconds * 1000)) for name, seconds in limits.items()}
+    settings |= {f"tcp_keepalives_{name}": str(value) for name, value in keepalives.items()}
+    connect = {"command_timeout": patience_s + GRACE_S, "server_settings": settings}
+    return {"connect_args": connect, "pool_recycle": SET_AGAIN_S}
+
+
+def is_away(error: sa.exc.DBAPIError) -> bool:
+    """Whether the server could not answer, rather than that it was asked for what cannot be."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
+
+
+def guard(engine: AsyncEngine) -> None:
+    """Give out none of the pool's connections that is known to be dead. Asking each before its use would take time."""
+    connections = _Connections()
+    sa.event.listen(engine.sync_engine, "connect", connections.set_up)
+    sa.event.listen(engine.sync_engine, "checkout", connections.check)
+    sa.event.listen(engine.sync_engine, "invalidate", connections.drop)
+
+
+def was_cut_short(error: BaseException) -> bool:
+    """Whether the server ended one statement, which took too long or was in another's way, and is there for others."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _CUT_SHORT
+
+
+class _Connections:
+    """What is known of the connections of one pool."""
+
+    def __init__(self) -> None:
+        self._clock = ServerClock()
+        self._doubtful = 0.0  # those made before this moment, by `time.monotonic()`
+
+    def set_up(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        try:
+            self._clock.ask(connection, record)
+        except BaseException:
+            connection.driver_connection.terminate()
+            raise
+        record.info[_MADE] = time.monotonic()
+
+    def check(self, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        driver = connection.driver_connection
+        if driver.is_closed() or record.info[_MADE] < self._doubtful or not is_set(record):
+            driver.terminate()
+            raise sa.exc.DisconnectionError
+
+    def drop(self, connection: DBAPIConnection, _record: object, error: BaseException | None) -> None:
+        if isinstance(error, TimeoutError):
+            # Without a farewell, which would not be answered either. The connections that were made before now lead to
+            # the same server, or to one that is no more.
+            connection.driver_connection.terminate()
+            self._doubtful = time.monotonic()

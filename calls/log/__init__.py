@@ -1,0 +1,1 @@
+"""Log lines, and never what was said in them."""

@@ -1,0 +1,1 @@
+"""New calls: the rules, how they are written, whose turn it is, and many at once."""

@@ -1,0 +1,1 @@
+"""What must not be kept: erasure, retention and redaction."""

@@ -1,0 +1,298 @@
+"""Numbers of cards and phones and e-mail addresses in what people say, written or spoken, and what stands for them.
+
+Spoken are digits and the numbers up to 99, in English, German, Spanish and French at once, for callers change languages
+and recognisers do not always say which they heard. A card number is told by its check digit, a phone number by its
+length: rather one number too many is taken out than one too few.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import phonenumbers
+
+from calls.privacy.number_words import NUMBERS
+
+Redaction = Literal["card", "email", "phone"]
+
+PLAIN = 4  # so many digits of a number that may still go on are no secret, more are
+UNDECIDED = "[number]"
+# Whose numbers are known by their first digits, where their length alone says nothing.
+REGIONS = ("US", "GB", "DE", "AT", "CH", "ES", "MX", "FR", "BE")
+
+
+def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) -> list[str]:
+    """What one speaker said, line by line, with `[card]`, `[email]` or `[phone]` for what is of these kinds.
+
+    A number that goes on in the next line is one number. With `more` the last line may go on, too: digits at its
+    end stand as `[number]` until it is known what they are.
+    """
+    redacted: list[str] = []
+    for first, last in _units(lines):
+        text = "\n".join(line.replace("\n", " ") for line in lines[first : last + 1])
+        is_open = more and last == len(lines) - 1
+        redacted += _replace(text, _found(text, kinds, is_open=is_open)).split("\n")
+    return redacted
+
+
+def affected(lines: Sequence[str], index: int) -> int:
+    """The first line whose redaction depends on what is in the line at `index`, or on that it is there."""
+    first = _first_of_unit(lines, index)
+    return _first_of_unit(lines, first - 1) if first else 0
+
+
+def _first_of_unit(lines: Sequence[str], index: int) -> int:
+    while index and _goes_on(lines[index - 1], lines[index]):
+        index -= 1
+    return index
+
+
+def _units(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last line of what belongs together: all the others hold nothing that begins in another line."""
+    units: list[tuple[int, int]] = []
+    for index in range(len(lines)):
+        if index and _goes_on(lines[index - 1], lines[index]):
+            units[-1] = (units[-1][0], index)
+        else:
+            units.append((index, index))
+    return units
+
+
+def _replace(text: str, found: Sequence["_Span"]) -> str:
+    pieces, at = [], 0
+    for span in found:
+        lines = text.count("\n", span.start, span.end) + 1
+        pieces += [text[at : span.start], "\n".join([span.label] * lines)]
+        at = span.end
+    return "".join([*pieces, text[at:]])
+
+
+@dataclass(frozen=True, order=True)
+class _Span:
+    start: int
+    end: int
+    label: str
+
+
+def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_Span]:
+    spans = list(_addresses(text, is_open=is_open)) if "email" in kinds else []
+    for run in _runs(text):
+        label = run.label(kinds, is_open=is_open and not _WORD.search(text, run.end))
+        if label is not None:
+            bracketed = text[: run.start].endswith("(") and ")" in text[run.start : run.end]
+            spans.append(_Span(run.start - bracketed, run.end, label))
+    apart: list[_Span] = []
+    for span in sorted(spans):
+        if not apart or apart[-1].end <= span.start:
+            apart.append(span)
+        elif span.end > apart[-1].end:
+            apart[-1] = _Span(apart[-1].start, span.end, apart[-1].label)
+    return apart
+
+
+# --- numbers
+
+_FIRST_WORDS = {words[0] for words in NUMBERS}
+_MOST_WORDS = max(map(len, NUMBERS))
+_TIMES = {"double": 2, "doppel": 2, "doble": 2, "triple": 3, "dreifach": 3}
+_PAUSES = {
+    *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
+    *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
+}
+
+_TOKEN = re.compile(
+    r"""
+      (?P<date>   (?<![\d./-]) (?: \d{4}-\d{2}-\d{2} | \d{1,2}([./])\d{1,2}\2\d{2,4} ) (?![./-]?\d) )
+    | (?P<digits> (?<![^\W\d_]) \d+ (?![^\W\d_]) )
+    | (?P<word>   [^\W_]+ )
+    | (?P<plus>   \+ )
+    | (?P<pause>  [\s.,()/·\u2010-\u2015-]+ )
+    | (?P<other>  . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"\w")
+_GAP = re.compile(r"[\s-]+")
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A piece of what was said: `number`, `times`, `plus`, `pause` or `other`."""
+
+    kind: str
+    start: int
+    end: int
+    digits: str = ""
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    matches = list(_TOKEN.finditer(text))
+    at = 0
+    while at < len(matches):
+        match = matches[at]
+        kind, said = str(match.lastgroup), match.group()
+        length, digits = 1, ""
+        if kind == "digits":
+            kind, digits = "number", "".join(str(int(digit)) for digit in said)
+        elif kind == "word":
+            kind, digits, length = _spoken(matches, at)
+        elif kind == "date":
+            kind = "other"
+        yield _Token(kind, match.start(), matches[at + length - 1].end(), digits)
+        at += length
+
+
+def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
+    """What the word at that place is, its digits, and of how many matches: the longest number that begins with it."""
+    word = matches[at].group().lower()
+    if word in _FIRST_WORDS:
+        words, longest = [word], ("other", "", 1)
+        for length in range(1, 2 * _MOST_WORDS, 2):  # between two words stands a gap
+            if tuple(words) in NUMBERS:
+                longest = ("number", NUMBERS[tuple(words)], length)
+            following = matches[at + length : at + length + 2]
+            if [one.lastgroup for one in following] != ["pause", "word"] or not _GAP.fullmatch(following[0].group()):
+                break
+            words.append(following[1].group().lower())
+        return longest
+    kinds = ((word in _TIMES, "times"), (word == "plus", "plus"), (word in _PAUSES, "pause"))
+    return next((kind for is_it, kind in kinds if is_it), "other"), "", 1
+
+
+@dataclass
+class _Run:
+    """Digits in a row, however they were said; `stops` says after how many of them a word or a group ended."""
+
+    start: int
+    end: int
+    digits: str = ""
+    stops: list[int] = field(default_factory=lambda: [0])
+    is_international: bool = False
+
+    def add(self, digits: str, end: int) -> None:
+        self.digits += digits
+        self.stops.append(len(self.digits))
+        self.end = end
+
+    def label(self, kinds: Collection[Redaction], *, is_open: bool) -> str | None:
+        if "card" in kinds and self._holds_card():
+            return "[card]"
+        if "phone" in kinds and self._is_phone():
+            return UNDECIDED if is_open and "card" in kinds else "[phone]"
+        undecided = is_open and len(self.digits) > PLAIN and not {"card", "phone"}.isdisjoint(kinds)
+        return UNDECIDED if undecided else None
+
+    def _holds_card(self) -> bool:
+        """Whether it is the number of a card, or one with what else stands on a card before or behind it."""
+        if SHORTEST_CARD <= len(self.digits) <= LONGEST_CARD and _has_check_digit(self.digits):
+            return True
+        stops = set(self.stops)
+        parts = (
+            self.digits[stop : stop + length] for stop in stops for length in (14, 15, 16) if stop + length in stops
+        )
+        return any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts)
+
+    def _is_phone(self) -> bool:
+        count = len(self.digits)
+        if self.is_international or self.digits.startswith("00"):
+            return SHORTEST_PHONE <= count <= LONGEST_PHONE + 2
+        if count >= SURE_PHONE:
+            return count <= LONGEST_PHONE
+        national = self.digits.startswith("0") or count == SURE_PHONE - 1
+        return count >= SHORTEST_PHONE and national and any(_is_valid(self.digits, region) for region in REGIONS)
+
+
+SHORTEST_CARD, LONGEST_CARD = 13, 19
+SHORTEST_PHONE, SURE_PHONE, LONGEST_PHONE = 7, 10, 15
+# Numbers of the large issuers, by their first digits and length.
+_ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
+
+
+def _has_check_digit(digits: str) -> bool:
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0  # noqa: PLR2004 - the digits of a sum: Luhn's rule
+
+
+def _is_valid(digits: str, region: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(digits, region))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _runs(text: str) -> Iterator[_Run]:
+    run: _Run | None = None
+    before: _Token | None = None  # "plus" or "double", as part of the number that follows
+    for token in _tokens(text):
+        match token.kind:
+            case "pause":
+                continue
+            case "number":
+                start = token.start if before is None else before.start
+                run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
+                times = _TIMES[text[before.start : before.end].lower()] if before and before.kind == "times" else 1
+                run.add(token.digits * times, token.end)
+            case "times":
+                pass
+            case _:
+                if run is not None:
+                    yield run
+                run = None
+        before = token if token.kind in {"plus", "times"} else None
+    if run is not None:
+        yield run
+
+
+# --- e-mail addresses
+
+_DOTS, _AND_JOINTS = (
+    "dot|punkt|punto|point",
+    "underscore|unterstrich|dash|hyphen|minus|bindestrich|plus|tiret|guion|guión",
+)
+_ATS = "at|ät|arroba|arobase|arobas|klammeraffe"
+_DOT = rf"(?:\.|\s+(?:{_DOTS})\s+)"
+_JOINT = rf"(?:[._+-]|\s+(?:{_DOTS}|{_AND_JOINTS})\s+)"
+# Letter by letter, or as a word.
+_PIECE = r"(?:\b[^\W_](?:[\s-]+[^\W_]\b)+|[^\W_]+)"
+_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})\s+", re.IGNORECASE)
+_NAME = re.compile(rf"{_PIECE}(?:{_JOINT}{_PIECE})*$", re.IGNORECASE)
+# The provider's name may come in two: "g mail", "t online".
+_DOMAIN = re.compile(
+    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*", re.IGNORECASE
+)
+_LONGEST = 200  # characters of either side of an address that are looked at
+
+
+def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
+    """Every address, and with `is_open` also one with an @ that is not yet said to its end."""
+    for at in _AT.finditer(text):
+        name = _NAME.search(text[max(at.start() - _LONGEST, 0) : at.start()])
+        if name is None:
+            continue
+        start = at.start() - len(name.group())
+        domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST)
+        if domain is not None:
+            yield _Span(start, domain.end(), "[email]")
+        elif is_open and "@" in at.group() and len(text[at.end() :].split()) <= 1:
+            yield _Span(start, len(text), "[email]")
+
+
+# --- where a line begins and ends
+
+_BEGINS_IN_ADDRESS = re.compile(rf"\s*(?:@|(?:{_ATS}|{_DOTS})\s)", re.IGNORECASE)
+_ENDS_IN_ADDRESS = re.compile(rf"(?:@|\b(?:{_ATS}|{_DOTS}))[\s.,]*$", re.IGNORECASE)
+_IN_NUMBER = {"number", "times", "plus"}
+
+
+def _goes_on(line: str, later: str) -> bool:
+    """Whether the speaker may have been in the middle of a number, or of an address, when the line ended."""
+    if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
+        return True
+    ended, began = _said(line), _said(later)
+    return (not ended or ended[-1] in _IN_NUMBER) and (not began or began[0] in _IN_NUMBER)
+
+
+def _said(line: str) -> list[str]:
+    """The kinds of its pieces; a line that is but a pause has none."""
+    return [token.kind for token in _tokens(line) if token.kind != "pause"]

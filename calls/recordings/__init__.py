@@ -1,0 +1,1 @@
+"""A call's recording: what was recorded, by whom, and where it is kept."""

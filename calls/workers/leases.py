@@ -1,0 +1,176 @@
+"""Who may speak and write in a call: one holder at a time, whose token is worth nothing once there is a next one.
+
+A lease is taken by an agent, renewed as long as it lives, and released when all that was said and recorded is written.
+Nobody compares clocks: whoever suspects a holder watches whether `renewals` goes on counting, and revokes the lease if
+it does not. Locks are taken in one order everywhere: a call's lease, its row, its participants.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calls.closing import close
+from calls.database.clock import moment
+from calls.database.engine import upsert
+from calls.states import LIVE, CallStatus
+from calls.tables import calls, leases
+
+_THIS = leases.c.call_id == sa.bindparam("of_call")
+_STATUS = sa.select(calls.c.status).where(calls.c.id == sa.bindparam("of_call"))
+# Written out, not bound: only then do both databases use the partial index.
+_IS_HELD = sa.text("leases.held")
+
+
+class Standing(Enum):
+    """What a holder's change is to the call."""
+
+    CURRENT = auto()
+    WRITTEN = auto()  # this very change is there already: the answer that said so was lost
+    LOST = auto()  # the lease is another's
+
+
+@dataclass(frozen=True)
+class HeldLease:
+    """A lease as a judge sees it: whose it is, how often it was renewed, and whether its agent is in the room."""
+
+    call_id: str
+    token: int
+    worker: str
+    identity: str
+    renewals: int
+    entered: bool
+
+    @property
+    def life(self) -> int:
+        """The key of the lock that the holder's process has while it lives."""
+        return life_key(self.call_id, self.token)
+
+
+def life_key(call_id: str, token: int) -> int:
+    """A positive 63-bit number for one holder of one call."""
+    digest = hashlib.blake2b(f"{call_id}:{token}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
+
+
+async def take(conn: AsyncConnection, call_id: str, worker: str, identity: str) -> int | None:
+    """Become the one agent that may speak, under a name that is this agent's alone; the token.
+
+    None if another holds the lease or the call is over. Whoever asks again because the answer was lost gets it again.
+    """
+    status = await conn.scalar(_STATUS, {"of_call": call_id})
+    if status not in LIVE:
+        return None
+    first = {"call_id": call_id, "token": 1, "worker": worker, "identity": identity, "held": True}
+    values = {**first, "entered": False, "renewals": 0, "changes": 0, "renewed_at": moment(conn)}
+    statement = upsert(conn, leases).values(values)
+    again = {**values, "token": leases.c.token + 1}
+    del again["call_id"], again["renewed_at"]
+    taken = statement.on_conflict_do_update(index_elements=["call_id"], set_=again, where=~leases.c.held)
+    token: int | None = await conn.scalar(taken.returning(leases.c.token))
+    if token is None:
+        mine = sa.select(leases.c.token).where(_THIS, leases.c.identity == identity, leases.c.held)
+        return await conn.scalar(mine, {"of_call": call_id})
+    # An end that is being written was not to be seen above; one that comes later finds the lease.
+    if await conn.scalar(_STATUS.with_for_update(), {"of_call": call_id}) not in LIVE:
+        await release(conn, call_id, token)
+        return None
+    return token
+
+
+async def renew(conn: AsyncConnection, call_id: str, token: int) -> CallStatus | None:
+    """Give a sign of life; the call's status, or None if the lease is another's by now."""
+    now = sa.literal(moment(conn), leases.c.renewed_at.type)
+    # A conversation lasts as long as there is an agent in the room, not as long as others try to get in.
+    sign = {
+        "renewals": leases.c.renewals + 1,
+        "renewed_at": sa.case((leases.c.entered, now), else_=leases.c.renewed_at),
+    }
+    renewed = await conn.execute(_mine(call_id, token).values(sign))
+    if not renewed.rowcount:
+        return None
+    return CallStatus((await conn.execute(_STATUS, {"of_call": call_id})).scalar_one())
+
+
+async def enter(conn: AsyncConnection, call_id: str, token: int) -> None:
+    """Note that the holder's agent is in the room, which is a sign of life."""
+    await conn.execute(_mine(call_id, token).values(entered=True, renewed_at=moment(conn)))
+
+
+async def stand(conn: AsyncConnection, call_id: str, token: int, change: int) -> Standing:
+    """Whether the holder's change of that number (1, 2, …) may be written now, in this transaction.
+
+    It holds the lease until the commit, so that nobody takes it meanwhile.
+    """
+    counted = await conn.execute(_mine(call_id, token).where(leases.c.changes < change).values(changes=change))
+    if counted.rowcount:
+        return Standing.CURRENT
+    return Standing.WRITTEN if await is_held(conn, call_id, token) else Standing.LOST
+
+
+async def is_held(conn: AsyncConnection, call_id: str, token: int) -> bool:
+    """Whether the lease is still of this token; it stays so until the commit."""
+    held = sa.select(leases.c.token).where(_THIS, leases.c.token == token, leases.c.held).with_for_update()
+    return await conn.scalar(held, {"of_call": call_id}) is not None
+
+
+async def held_by(conn: AsyncConnection, worker: str) -> list[str]:
+    """The calls whose leases agents of this worker hold; that stays so until the commit."""
+    held = sa.select(leases.c.call_id).where(leases.c.worker == worker, leases.c.held).order_by(leases.c.call_id)
+    return list(await conn.scalars(held.with_for_update()))
+
+
+async def has_agent(conn: AsyncConnection, call_id: str) -> bool:
+    """Whether some agent holds the call's lease."""
+    return bool(await conn.scalar(sa.select(leases.c.held).where(_THIS), {"of_call": call_id}))
+
+
+async def has_entered(conn: AsyncConnection, call_id: str) -> bool:
+    """Whether some agent holds the call's lease and is in the room."""
+    there = sa.select(sa.exists().where(_THIS, leases.c.held, leases.c.entered))
+    return bool(await conn.scalar(there, {"of_call": call_id}))
+
+
+async def last_sign(conn: AsyncConnection, call_id: str) -> datetime:
+    """When the last agent that was in the room gave its last sign of life; one that only tries to get in gives none."""
+    renewed = sa.select(leases.c.renewed_at).where(_THIS)
+    moment: datetime = (await conn.execute(renewed, {"of_call": call_id})).scalar_one()
+    return moment
+
+
+async def release(conn: AsyncConnection, call_id: str, token: int) -> bool:
+    """Give the lease back: all that this agent had to write is written. False if it was another's."""
+    return await _free(conn, call_id, _mine(call_id, token))
+
+
+async def revoke(conn: AsyncConnection, lease: HeldLease) -> bool:
+    """Take the lease from a holder that shows no life; False if it did show some since `lease` was read."""
+    as_seen = _mine(lease.call_id, lease.token).where(leases.c.renewals == lease.renewals)
+    return await _free(conn, lease.call_id, as_seen)
+
+
+async def lock(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
+    """Hold the leases of these calls until the commit, as whoever renews one does."""
+    query = sa.select(leases.c.call_id).where(leases.c.call_id.in_(call_ids)).order_by(leases.c.call_id)
+    await conn.execute(query.with_for_update())
+
+
+async def held_leases(conn: AsyncConnection) -> list[HeldLease]:
+    """Every lease that somebody holds, of calls that are over too: their holders may still be writing."""
+    columns = [leases.c[name] for name in HeldLease.__dataclass_fields__]
+    return [HeldLease(**row) for row in (await conn.execute(sa.select(*columns).where(_IS_HELD))).mappings()]
+
+
+def _mine(call_id: str, token: int) -> sa.Update:
+    return sa.update(leases).where(leases.c.call_id == call_id, leases.c.token == token, leases.c.held)
+
+
+async def _free(conn: AsyncConnection, call_id: str, whose: sa.Update) -> bool:
+    freed = await conn.execute(whose.values(held=False))
+    if freed.rowcount:
+        await close(conn, call_id)
+    return bool(freed.rowcount)
