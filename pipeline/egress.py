@@ -23,8 +23,14 @@ class NoRoom(Refused):
     """There is nothing to record."""
 
 
+class EgressAway(Unavailable):
+    """LiveKit does not answer, or not for Egress: the same may be asked again later. The message says why."""
+
+    code = "livekit_unavailable"
+
+
 class Egress:
-    """The Egress service of one LiveKit server; who asks it for something gets Unavailable if it does not answer."""
+    """The Egress service of one LiveKit server; who asks it for something gets EgressAway if it does not answer."""
 
     def __init__(self, livekit: api.LiveKitAPI, settings: Settings) -> None:
         self._livekit = livekit
@@ -42,7 +48,7 @@ class Egress:
     async def start(self, room_name: str, key: str) -> api.EgressInfo:
         """Record the room's sound into the storage's `key`: Ogg/Opus, the agent on the left, all others on the right.
 
-        Egress knows no other way round. Raises Refused; after Unavailable it may be recording all the same.
+        Egress knows no other way round. Raises Refused; after EgressAway it may be recording all the same.
         """
         request = api.RoomCompositeEgressRequest(
             room_name=room_name,
@@ -58,7 +64,7 @@ class Egress:
         except aiohttp.ClientConnectorError as error:  # it was never asked for
             raise Refused("LiveKit does not answer") from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable() from error
+            raise EgressAway("LiveKit does not answer") from error
 
     async def in_room(self, room_name: str) -> list[api.EgressInfo]:
         """Every egress of that room that LiveKit knows: it forgets one a day after its end."""
@@ -76,8 +82,10 @@ class Egress:
     async def _list(self, which: api.ListEgressRequest) -> list[api.EgressInfo]:
         try:
             return list((await self._livekit.egress.list_egress(which)).items)
-        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable() from error
+        except api.TwirpError as error:  # one without Redis has no Egress, and says so
+            raise EgressAway(f"LiveKit does not say what Egress does: {error.message}") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise EgressAway("LiveKit does not answer") from error
 
 
 def output(settings: Settings, key: str) -> api.EncodedFileOutput:
@@ -107,7 +115,3 @@ def output(settings: Settings, key: str) -> api.EncodedFileOutput:
         )
     )
     return file
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable("LiveKit does not answer as it should; try again", code="livekit_unavailable")

@@ -7,11 +7,13 @@ from calls.jobs import Job
 from calls.privacy import erasure
 from pipeline import recorder
 from pipeline.deps import Deps
+from pipeline.egress import EgressAway
 from pipeline.fate import Done, Fate, Wait
 
 log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
+LIVEKIT_AWAY_S = 10.0
 STORAGE_AWAY_S = 60.0
 
 
@@ -23,8 +25,12 @@ async def run(job: Job, deps: Deps) -> Fate:
         if await erasure.is_worked_on(conn, call_id):
             return Wait(AGAIN_S)
     if call.recording_erased_at is not None:
-        if not await recorder.end(deps, call):
-            return Wait(AGAIN_S)
+        try:
+            if not await recorder.end(deps, call):
+                return Wait(AGAIN_S)
+        except EgressAway as error:
+            log.warning("an erasure waits for LiveKit Egress", extra={"error": str(error)})
+            return Wait(LIVEKIT_AWAY_S)
         async with deps.db.reading() as conn:
             keys = await erasure.files_to_remove(conn, call)
         try:

@@ -18,7 +18,7 @@ from calls.recordings.egress import EgressStatus, Row
 from calls.states import LIVE
 from calls.store import CallStore
 from pipeline.deps import Deps
-from pipeline.egress import NoRoom, Refused
+from pipeline.egress import EgressAway, NoRoom, Refused
 from pipeline.fate import Done, Fate, Retry, Wait
 from pipeline.patience import Patience
 
@@ -34,11 +34,14 @@ PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file
 DIED = "The process of this egress has left the room without an end"
 NEVER_CAME = "LiveKit knows nothing of this egress"
 NO_END = "This egress did not end with its call; the process that ran it may have died"
+_LOST = {DIED, NEVER_CAME, NO_END}
 
 
 async def keep_recording(deps: Deps, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
     """Compare what is recorded with what is to be, every so often until `stop` is set, if Egress is the recorder."""
     patience = Patience(GAP_S)
+    if deps.settings.recorder == "egress":
+        await _warn_if_away(deps)
     while deps.settings.recorder == "egress" and not stop.is_set():
         try:
             await _compare(deps, patience, DEAD_LOOKS * every_s)
@@ -48,6 +51,14 @@ async def keep_recording(deps: Deps, stop: asyncio.Event, every_s: float = EVERY
             log.exception("the watcher of recordings stumbled")
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), every_s)
+
+
+async def _warn_if_away(deps: Deps) -> None:
+    """Whoever chose Egress, and has none, is told before the first call."""
+    try:
+        await deps.egress.running()
+    except EgressAway as error:
+        log.warning("CALLROOM_RECORDER is egress, but no call can be recorded now", extra={"error": str(error)})
 
 
 async def _compare(deps: Deps, patience: Patience, dead_s: float) -> None:
@@ -79,13 +90,24 @@ async def _find_dead(deps: Deps, patience: Patience, running: list[Row], dead_s:
 
 async def run(job: Job, deps: Deps) -> Fate:
     """Have the call recorded, unless it is; one that is over without ever having begun leaves no file."""
+    try:
+        return await _record(job, deps)
+    except EgressAway as error:
+        log.warning("LiveKit Egress cannot be asked", extra={"error": str(error)})
+        return Wait(AGAIN_S)
+
+
+async def _record(job: Job, deps: Deps) -> Fate:
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
         call = await CallStore(conn).get(None, call_id)
     if call.status not in LIVE:
         never_began = call.started_at is None and call.transcript_closed_at is not None
         return await _discard(deps, call) if never_began else Done()
-    await look(deps, call)
+    async with deps.db.reading() as conn:
+        may_run = _may_run(await egress.read(conn, call_id))
+    if may_run:
+        await look(deps, call)
     async with deps.db.writing() as conn:
         asked = await egress.begin(conn, call)
         rows = await egress.read(conn, call_id)
@@ -132,24 +154,32 @@ async def look(deps: Deps, call: Row) -> bool:
 
 
 async def end(deps: Deps, call: Row) -> bool:
-    """Have whatever records a call that is over end; False as long as something may still come."""
+    """Have whatever records a call that is over end; False as long as something may still come.
+
+    Raises:
+        EgressAway: LiveKit does not say; it is asked again until the patience with the call is at its end.
+    """
     async with deps.db.reading() as conn:
-        if not await egress.read(conn, call.id):
-            return True
+        may_run = _may_run(await egress.read(conn, call.id))
+        given_up = call.ended_at < moment(conn) - PATIENCE
+    if not may_run:
+        return True
+    reason = NO_END
     try:
         unfinished = await look(deps, call)
-    except Unavailable:
-        return False
+    except EgressAway as error:
+        if not given_up:
+            raise
+        unfinished, reason = True, str(error)
     async with deps.db.reading() as conn:
         open_rows = [row for row in await egress.read(conn, call.id) if _is_open(row)]
-        given_up = call.ended_at < moment(conn) - PATIENCE
     for row in open_rows:
         if row.egress_id is not None:
             await deps.egress.stop(row.egress_id)
     if given_up and open_rows:
         async with deps.db.writing() as conn:
             for row in open_rows:
-                await egress.lose(conn, row, NO_END)
+                await egress.lose(conn, row, reason)
     return given_up or not unfinished
 
 
@@ -180,6 +210,11 @@ async def _discard(deps: Deps, call: Row) -> Fate:
     async with deps.db.writing() as conn:
         await egress.forget(conn, call.id)
     return Done()
+
+
+def _may_run(known: list[Row]) -> bool:
+    """Whether one of them may be at work, which LiveKit must be asked; what was given up may be, all the same."""
+    return any(_is_open(row) or row.error in _LOST for row in known)
 
 
 def _is_open(row: Row) -> bool:

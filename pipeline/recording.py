@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
@@ -27,6 +28,7 @@ from calls.tables import recordings
 from calls.tenants import webhooks
 from pipeline import recorder
 from pipeline.deps import Deps
+from pipeline.egress import EgressAway
 from pipeline.fate import Done, Fail, Fate, Wait
 from pipeline.joining import Sound, is_playable, join
 
@@ -47,6 +49,17 @@ Parts = dict[Part, PieceState]
 
 async def run(job: Job, deps: Deps) -> Fate:
     """One attempt, which may be repeated after a crash; a piece that comes late is followed by another such job."""
+    try:
+        return await _store(job, deps)
+    except (EgressAway, StorageAway) as error:
+        log.warning("a recording is late", extra={"error": str(error)})
+        async with deps.db.writing() as conn:
+            late = sa.update(recordings).where(*_pending(str(job.call_id)))
+            await conn.execute(late.values(error=str(error)))
+            return _soon(moment(conn), job)
+
+
+async def _store(job: Job, deps: Deps) -> Fate:
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
         call = await CallStore(conn).get(None, call_id)
@@ -55,23 +68,24 @@ async def run(job: Job, deps: Deps) -> Fate:
     async with deps.db.reading() as conn:
         row = (await conn.execute(sa.select(recordings).where(recordings.c.call_id == call_id))).one_or_none()
         found = await _parts(conn, call)
-        age_s = (moment(conn) - job.created_at).total_seconds()
+        now = moment(conn)
     if row is None:
         return Done()
-    soon = Wait(min(max(age_s / 4, SHORTEST_S), LONGEST_S))
-    try:
-        if age_s < _patience_s(found, deps.settings.recorder):
-            return soon
-        for part in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
-            await deps.storage.exists(part.key)
-        if _in(found, PieceState.STORED) and not await _make(deps, call, row, found):
-            return Wait(0)
-        return await _clear_away(deps, call)
-    except StorageAway as error:
-        log.warning("a recording waits for the storage", extra={"error": str(error)})
-        async with deps.db.writing() as conn:
-            await conn.execute(sa.update(recordings).where(*_pending(call_id)).values(error=str(error)))
-        return soon
+    if _age_s(now, job) < _patience_s(found, deps.settings.recorder):
+        return _soon(now, job)
+    for part in _in(found, PieceState.LOCAL):  # while the storage is away, nothing is given up for lost
+        await deps.storage.exists(part.key)
+    if _in(found, PieceState.STORED) and not await _make(deps, call, row, found):
+        return Wait(0)
+    return await _clear_away(deps, call)
+
+
+def _age_s(now: datetime, job: Job) -> float:
+    return (now - job.created_at).total_seconds()
+
+
+def _soon(now: datetime, job: Job) -> Wait:
+    return Wait(min(max(_age_s(now, job) / 4, SHORTEST_S), LONGEST_S))
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:

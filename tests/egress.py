@@ -28,14 +28,16 @@ def may_record(token: Claims) -> bool:
 class EgressStandIn:
     """Egresses by their ids in `known`, the requests for them in `asked_for`; `url` is the address of this LiveKit.
 
-    `refuses_with` is the error with which the next requests are refused; with `answers_get_lost` nobody is told of what
-    is done. Those in `killed` are in no room any more, and LiveKit does not know.
+    `refuses_with` is the error with which the next requests are refused, `knows_nothing` the one with which questions
+    for egresses are; with `answers_get_lost` nobody is told of what is done. Those in `killed` are in no room any more,
+    and LiveKit does not know.
     """
 
     def __init__(self, livekit: LiveKitServer) -> None:
         self.known: dict[str, api.EgressInfo] = {}
         self.asked_for: list[api.RoomCompositeEgressRequest] = []
         self.refuses_with: Fault | None = None
+        self.knows_nothing: Fault | None = None
         self.answers_get_lost = False
         self.killed: set[str] = set()
         self._numbers = itertools.count(1)
@@ -93,6 +95,8 @@ class EgressStandIn:
         return info
 
     async def _list(self, asked: api.ListEgressRequest) -> api.ListEgressResponse:
+        if self.knows_nothing is not None:
+            raise self.knows_nothing
         found: Iterable[api.EgressInfo] = self.known.values()
         if asked.room_name:
             found = self.of(asked.room_name)

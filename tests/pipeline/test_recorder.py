@@ -15,8 +15,10 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
+from calls.database.clock import moment
 from calls.database.engine import DEFAULT_TENANT
 from calls.events import EventKind
+from calls.jobs import hurry
 from calls.privacy.erasure import erase_call
 from calls.recordings import egress
 from calls.states import EndReason
@@ -320,6 +322,42 @@ async def test_a_call_of_which_no_egress_left_a_file_has_no_recording_and_says_w
     assert infos[died].status == Status.EGRESS_ENDING  # it was told to stop
     [row] = await rows(deps, egresses, ids[damaged][0])
     assert deps.storage.file(row.key) is not None  # it stays to be looked at
+
+
+async def test_where_livekit_has_no_egress_recordings_fail_with_its_reason_and_erasures_end(
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_id, token = await talking(deps)
+    async with recording(deps):
+        await until(lambda: is_recorded(stand_in, call_id))
+        await until(lambda: all_known(deps, 1))
+    stand_in.refuses_with = stand_in.knows_nothing = Fault("internal", "egress not connected (redis required)")
+    never_recorded, its_token = await talking(deps)
+    await hang_up(deps.db, call_id, token)
+    async with recording(deps):
+        await until(lambda: interrupted(deps, never_recorded))
+        await hang_up(deps.db, never_recorded, its_token)
+        await until(lambda: is_over(deps, never_recorded))
+        row = await until(lambda: said_why(deps, call_id))
+        assert row.status == "pending"
+        async with deps.db.writing() as conn:
+            an_hour_ago = sa.update(calls).where(calls.c.id == call_id)
+            await conn.execute(an_hour_ago.values(ended_at=moment(conn) - timedelta(hours=1)))
+            await erase_call(conn, DEFAULT_TENANT, never_recorded)
+            await hurry(conn, call_id, ["store_recording"])
+        for one in (call_id, never_recorded):
+            await until(lambda one=one: is_over(deps, one))
+    [row] = await rows(deps, recordings, call_id)
+    assert row.status == "failed"
+    assert "redis required" in row.error
+    assert await rows(deps, egresses, never_recorded) == []
+    warned = [one for one in caplog.records if "CALLROOM_RECORDER" in one.message]
+    assert ["redis required" in one.error for one in warned] == [True]
+
+
+async def said_why(deps: Deps, call_id: str) -> sa.Row[Any] | None:
+    [row] = await rows(deps, recordings, call_id)
+    return row if row.error else None
 
 
 async def all_known(deps: Deps, count: int) -> bool:
