@@ -4,9 +4,11 @@ import time
 
 from aiohttp import hdrs, web
 
-from api.routing import STORAGE
+from api.routing import DATABASE, STORAGE
 from api.schema.calls import RecordingQuery
 from calls.errors import Forbidden, NotFound
+from calls.privacy.erasure import is_recording_erased
+from calls.recordings.pieces import call_of
 
 _TYPES = {".ogg": "audio/ogg", ".wav": "audio/wav"}
 
@@ -16,6 +18,9 @@ async def download(request: web.Request, query: RecordingQuery) -> web.StreamRes
     storage, key = request.app[STORAGE], request.match_info["key"]
     if not storage.verify(key, query.expires, query.signature):
         raise Forbidden("This link is not genuine, or no longer valid.", code="bad_link")
+    async with request.app[DATABASE].reading() as conn:
+        if await is_recording_erased(conn, call_of(key)):
+            raise NotFound("The recording of this call was erased.", code="erased")
     left_s = max(int(query.expires) - int(time.time()), 1)
     address = await storage.bucket_url("HEAD" if request.method == hdrs.METH_HEAD else "GET", key, left_s)
     if address is not None:

@@ -5,6 +5,7 @@ import logging
 from calls.errors import StorageAway
 from calls.jobs import Job
 from calls.privacy import erasure
+from calls.recordings.egress import Row
 from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.egress import EgressAway
@@ -22,27 +23,36 @@ async def run(job: Job, deps: Deps) -> Fate:
     call_id = str(job.call_id)
     async with deps.db.writing() as conn:
         call = await erasure.sweep(conn, call_id)
-        if await erasure.is_worked_on(conn, call_id):
-            return Wait(AGAIN_S)
-    if call.recording_erased_at is not None:
-        try:
-            if not await recorder.end(deps, call):
-                return Wait(AGAIN_S)
-        except EgressAway as error:
-            log.warning("an erasure waits for LiveKit Egress", extra={"error": str(error)})
-            return Wait(LIVEKIT_AWAY_S)
-        async with deps.db.reading() as conn:
-            keys = await erasure.files_to_remove(conn, call)
-        try:
-            for key in keys:
-                await deps.storage.delete(key)
-        except StorageAway as error:
-            log.warning("the storage did not remove a recording", extra={"error": str(error)})
-            return Wait(STORAGE_AWAY_S)
-        async with deps.db.writing() as conn:
-            await erasure.forget_recording(conn, call_id)
+        at_work = await erasure.kinds_at_work(conn, call_id)
+    # The files wait only for what may still store some: other work may take an hour.
+    if call.recording_erased_at is not None and not at_work & erasure.RECORDING_JOBS:
+        late = await _remove_files(deps, call)
+        if late is not None:
+            return late
+    if at_work:
+        return Wait(AGAIN_S)
     async with deps.db.reading() as conn:
         wipes = await erasure.is_last(conn, job.id)
     if wipes and not await deps.db.wipe():
         return Wait(AGAIN_S)
     return Done()
+
+
+async def _remove_files(deps: Deps, call: Row) -> Wait | None:
+    """Remove all that was recorded of a call; how long it must wait for that, if it must."""
+    try:
+        if not await recorder.end(deps, call):
+            return Wait(AGAIN_S)
+        async with deps.db.reading() as conn:
+            keys = await erasure.files_to_remove(conn, call)
+        for key in keys:
+            await deps.storage.delete(key)
+    except EgressAway as error:
+        log.warning("an erasure waits for LiveKit Egress", extra={"error": str(error)})
+        return Wait(LIVEKIT_AWAY_S)
+    except StorageAway as error:
+        log.warning("the storage did not remove a recording", extra={"error": str(error)})
+        return Wait(STORAGE_AWAY_S)
+    async with deps.db.writing() as conn:
+        await erasure.forget_recording(conn, call.id)
+    return None

@@ -36,6 +36,7 @@ from calls.tenants import idempotency
 
 QUEUE, JOB = "erasure", "erase"
 RECORDING_QUEUE = "recording"
+RECORDING_JOBS = {"store_recording", egress.JOB}  # what puts a recording's files into the storage
 ERASED = "erased"  # stands where a name or a number was
 _OF_DIGITS = (EventKind.DTMF_RECEIVED, EventKind.DTMF_SENT)
 
@@ -111,10 +112,16 @@ async def sweep(conn: AsyncConnection, call_id: str) -> sa.Row[Any]:
     return call
 
 
-async def is_worked_on(conn: AsyncConnection, call_id: str) -> bool:
-    """Whether some process is at work on a job of the call, other than its erasure, and may still write."""
+async def kinds_at_work(conn: AsyncConnection, call_id: str) -> set[str]:
+    """The kinds of the call's jobs, other than its erasure, at which some process is at work, and may still write."""
     at_work = (jobs.c.call_id == call_id, jobs.c.state == JobState.ACTIVE, jobs.c.kind != JOB)
-    return bool(await conn.scalar(sa.select(sa.exists().where(*at_work))))
+    return set(await conn.scalars(sa.select(jobs.c.kind).where(*at_work)))
+
+
+async def is_recording_erased(conn: AsyncConnection, call_id: str) -> bool:
+    """Whether nobody may hear the call's recording any more, though its file may still be there."""
+    erased = (calls.c.id == call_id, calls.c.recording_erased_at.is_not(None))
+    return bool(await conn.scalar(sa.select(sa.exists().where(*erased))))
 
 
 async def is_last(conn: AsyncConnection, job_id: int) -> bool:

@@ -7,6 +7,7 @@ each call, by locking its row: what comes late is either seen by the one who joi
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -60,6 +61,11 @@ class Piece:
 def recording_key(tenant_id: str, call_id: str, file_format: str) -> str:
     """Where the storage has what is made of a call's pieces."""
     return f"recordings/{tenant_id}/{call_id}.{file_format}"
+
+
+def call_of(key: str) -> str:
+    """The id of the call whose recording, or part of one, the storage has under that key."""
+    return PurePosixPath(key).name.partition(".")[0]
 
 
 async def queue_joining(conn: AsyncConnection, tenant_id: str, call_id: str, *, dedup: str | None = None) -> None:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.analysis.parts import end_part
+from calls.privacy.erasure import Part, erase
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import recordings
@@ -232,6 +233,10 @@ async def test_a_recording_is_pending_from_the_start_then_ready_with_a_link(
         assert (part.status, await part.read()) == (206, audio[10:20])
     async with api.session.get(url, headers={"Range": f"bytes={len(audio)}-"}) as beyond:
         assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(audio)}")
+    async with api.database.writing() as conn:
+        await erase(conn, call_id, [Part.RECORDING])
+    async with api.session.get(url) as erased:  # though nobody has removed the file yet
+        assert (erased.status, (await erased.json())["code"]) == (404, "erased")
 
 
 async def test_a_link_stands_at_the_public_address_and_holds_for_as_long_as_was_set(settings: MakeSettings):

@@ -137,6 +137,20 @@ async def test_what_is_written_by_work_that_was_under_way_is_cleared_away_after_
         assert SPOKEN not in str((await conn.execute(sa.select(jobs))).all())
 
 
+async def test_a_recording_is_removed_while_a_model_still_works_on_the_call(sqlite_url, deps):
+    call_id, file = await recorded(deps)
+    async with deps.db.writing() as conn:
+        await enqueue(conn, "post_call", {}, queue="post_call", tenant_id=DEFAULT_TENANT, call_id=call_id)
+    at_work = JobQueue(deps.db, "another", 60)
+    [asking] = await at_work.claim("post_call", 1)
+    await erase(deps, call_id)
+    claimed = await job(deps)
+    assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+    assert not file.exists()
+    assert await at_work.complete(asking)
+    assert await erasure.run(claimed, deps) == Done()
+
+
 async def test_who_reads_the_database_is_not_disturbed_and_the_erasure_comes_back(sqlite_url, deps):
     call_id, _file = await recorded(deps)
     async with deps.db.reading() as reader:
