@@ -6,8 +6,9 @@ import hmac
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -85,12 +86,18 @@ class Storage:
             return True
 
     async def delete(self, key: str) -> None:
-        """Remove what is under `key`; nothing there is fine. StorageAway if it may still be there."""
+        """Remove what is under `key`, and what whoever was killed had written of it; nothing there is fine.
+
+        A bucket keeps the parts of an upload that was broken off, which nobody sees: it is to remove them by itself.
+
+        Raises:
+            StorageAway: it may still be there.
+        """
         with _understood():
-            try:
+            with suppress(FileNotFoundError):
                 await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                return
+            if self._folder is not None:
+                await asyncio.to_thread(_remove_unfinished, self._folder / key)
 
     def signed_url(self, key: str, expires_s: int) -> str:
         """A link that anybody may download with for `expires_s` seconds: a path of our own API."""
@@ -125,6 +132,12 @@ class Storage:
 
     def _signature(self, key: str, expires: int) -> str:
         return hmac.new(self._link_key, f"{expires}\n{key}".encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove files like `call.ogg#1`: a folder's are written so until they are whole."""
+    for unfinished in path.parent.glob(f"{escape(path.name)}#*"):
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

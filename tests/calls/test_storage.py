@@ -1,5 +1,8 @@
 """Files by key: in a folder, and in a bucket of a server that speaks S3."""
 
+import asyncio
+import signal
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +58,31 @@ async def test_a_file_is_kept_replaced_and_deleted_in_a_folder(folder, recording
     await folder.delete(KEY)
     await folder.delete(KEY)
     assert folder.file(KEY) is None
+
+
+async def test_what_a_killed_process_had_written_of_a_file_goes_with_it(folder, recording):
+    """Also where the file itself was never there."""
+    for key in (KEY, "recordings/tenant/another.ogg"):
+        await folder.put_file(key, recording)
+    kept = folder.file(KEY).parent
+    broken_off = f"""
+import obstore, os, signal
+from obstore.store import LocalStore
+
+def half():
+    yield b"what was said"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+obstore.put(LocalStore({str(kept)!r}), "call.ogg", half(), chunk_size=1, max_concurrency=1)
+"""
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", broken_off)
+    assert await killed.wait() == -signal.SIGKILL
+    assert len(list(kept.iterdir())) == 3
+    await folder.delete(KEY)
+    assert [file.name for file in kept.iterdir()] == ["another.ogg"]
+    (kept / "call.ogg#2").write_bytes(b"what was said")
+    await folder.delete(KEY)
+    assert [file.name for file in kept.iterdir()] == ["another.ogg"]
 
 
 async def test_a_link_holds_for_its_key_and_time_and_nobody_else_can_make_one(folder, tmp_path):
