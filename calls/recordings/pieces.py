@@ -71,8 +71,8 @@ def call_of(key: str) -> str:
 async def queue_joining(conn: AsyncConnection, tenant_id: str, call_id: str, *, dedup: str | None = None) -> None:
     """Have the call's recording made of its pieces, in the caller's transaction."""
     queued: dict[str, Any] = {"queue": "recording", "call_id": call_id, "max_attempts": ATTEMPTS, "dedup": dedup}
-    order = f"store_recording:{call_id}"
-    await enqueue(conn, "store_recording", {"call_id": call_id}, tenant_id=tenant_id, ordering_key=order, **queued)
+    turn = {"ordering_key": f"store_recording:{call_id}", "lane": f"recording:{tenant_id}"}
+    await enqueue(conn, "store_recording", {"call_id": call_id}, tenant_id=tenant_id, **turn, **queued)
 
 
 async def tell_of(conn: AsyncConnection, piece: Piece) -> PieceState | None:
