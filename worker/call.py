@@ -39,6 +39,7 @@ from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
 from worker.speaker.history import as_pressed
+from worker.speaker.phrases import OwnPhrases
 from worker.speaker.speaker import Speaker, Surroundings
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Call:
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
+        self._phrases = OwnPhrases(self._agent)
         self._said = [
             Said(one.speaker, one.text, one.participant_identity, one.is_final, pressed=one.source == PRESSED)
             for one in taken.said
@@ -234,6 +236,9 @@ class Call:
         if self._transcript is not None:
             self._parts.start("transcript", self._transcript.run)
             self._parts.start("captions", self._captions.run)
+        if not self._phrases.is_complete:
+            fetch = self._phrases.fetch
+            self._parts.start("phrases", lambda: fetch(self._settings, self._database, self._persistence))
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
@@ -288,6 +293,7 @@ class Call:
             phones=self._phones,
             journal=self._journal,
             clock=self._clock,
+            phrases=self._phrases,
             call_id=self._row.id,
             may_speak=lambda: self._lease.certain,
             is_deserted=lambda: self._presence.is_deserted,

@@ -14,7 +14,8 @@ import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
 from worker.speaker.hang_up import HangUp
-from worker.words import is_parting, phrase
+from worker.speaker.phrases import OwnPhrases
+from worker.words import is_parting
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
 _FAILURES = {486: "the line is busy", 600: "the line is busy", 404: "there is no such number"}
@@ -26,7 +27,7 @@ class CallAgent(Agent):
 
     Args:
         instructions: the rendered system prompt.
-        language: in which it says what the model does not say itself.
+        phrases: what it says that the model does not say itself.
         hearing: where the words of the people come from.
         said: the conversation before this agent came to it.
         phones: the phones of the call.
@@ -38,7 +39,7 @@ class CallAgent(Agent):
     def __init__(
         self,
         instructions: str,
-        language: str | None,
+        phrases: OwnPhrases,
         hearing: Attachment,
         said: llm.ChatContext,
         phones: Phones,
@@ -47,7 +48,7 @@ class CallAgent(Agent):
         on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, chat_ctx=said)
-        self._language = language
+        self._phrases = phrases
         self._hearing = hearing
         self._phones = phones
         self._transfer_to = transfer_to
@@ -172,8 +173,8 @@ class CallAgent(Agent):
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
-        if not said_something and not speech.interrupted:
-            text = phrase(key, self._language)
+        text = self._phrases.of(key)
+        if text and not said_something and not speech.interrupted:
             speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
             await speech.wait_for_playout()
         return not speech.interrupted

@@ -10,7 +10,6 @@ from typing import Any, assert_never
 
 from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
-from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
@@ -25,11 +24,11 @@ from worker.speaker.agent import CallAgent
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.history import Open, as_chat, left_open
+from worker.speaker.phrases import OwnPhrases
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
 from worker.speaker.voice import Voice
-from worker.words import phrase
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Surroundings:
     phones: Phones
     journal: Journal
     clock: Clock
+    phrases: OwnPhrases
     call_id: str
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
@@ -82,14 +82,13 @@ class Speaker:
         said: Sequence[Said],
     ) -> None:
         self._around = around
-        self._language = agent.language
         self._said = said
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
         self._agent = CallAgent(
             instructions,
-            self._language,
+            around.phrases,
             self._heard,
             as_chat(said),
             around.phones,
@@ -99,7 +98,7 @@ class Speaker:
         )
         self._silence = Silence(
             self._session,
-            self._language,
+            around.phrases,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
             is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
@@ -164,12 +163,13 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        apology = phrase("back", self._language)
-        what = left_open(self._said, apology) if self._around.transcript is not None else Open.NOTHING
+        apology = self._around.phrases.of("back")
+        what = left_open(self._said, apology or "") if self._around.transcript is not None else Open.NOTHING
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
-        _ = self._session.say(apology)
+        if apology:
+            _ = self._session.say(apology)
         match what:
             case Open.ANSWER:
                 _ = self._session.generate_reply()
@@ -180,14 +180,15 @@ class Speaker:
             case _:
                 assert_never(what)
 
-    def say(self, key: str) -> SpeechHandle:
-        """Say one of its own phrases, whatever the people say meanwhile."""
-        return self._session.say(phrase(key, self._language), allow_interruptions=False)
-
     async def break_off(self, key: str) -> None:
-        """Say one of its own phrases instead of what it was saying; return when that was heard."""
+        """Say one of its own phrases instead of what it was saying, whatever the people say meanwhile.
+
+        Returns when that was heard.
+        """
         await self._session.interrupt(force=True)
-        await self.say(key).wait_for_playout()
+        text = self._around.phrases.of(key)
+        if text:
+            await self._session.say(text, allow_interruptions=False).wait_for_playout()
 
     def give_way(self) -> None:
         """Stop talking, if it may be interrupted: somebody begins to press keys."""
@@ -212,7 +213,7 @@ class Speaker:
         around = self._around
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
-        Failures(self._session, self._voice, around.journal, around.call_id, self._language, around.on_hopeless)
+        Failures(self._session, self._voice, around.journal, around.call_id, around.phrases, around.on_hopeless)
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
         paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
         self._session.input.audio = self._heard.audio
