@@ -26,6 +26,7 @@ class Phrases(Config):
     back: Phrase | None = Field(None, description="When it comes back to a call that it was lost from.")
     goodbye: Phrase | None = Field(None, description="When it hangs up without having said a word to that.")
     transfer: Phrase | None = Field(None, description="Before it sends a phone on.")
+    moment: Phrase | None = Field(None, description="When its model takes long to answer.")
     silence: Phrase | None = Field(None, description="After `silence_timeout_s` of silence, before it hangs up.")
     sorry: Phrase | None = Field(None, description="When its model had no answer.")
     failed: Phrase | None = Field(None, description="When a provider has failed for good, before the call ends.")
@@ -37,6 +38,7 @@ ENGLISH = Phrases(
     back="Sorry, I was away for a moment.",
     goodbye="Goodbye.",
     transfer="One moment please, I'll connect you.",
+    moment="One moment, please.",
     silence="I can't hear you any more, so I'll hang up now. Goodbye.",
     sorry="I'm sorry, I didn't get that. Could you say it again?",
     failed="I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
@@ -49,6 +51,7 @@ _WRITTEN = {
         back="Entschuldigung, ich war einen Moment weg.",
         goodbye="Auf Wiederhören.",
         transfer="Einen Moment bitte, ich verbinde Sie.",
+        moment="Einen Moment, bitte.",
         silence="Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
         sorry="Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
         failed="Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
@@ -59,6 +62,7 @@ _WRITTEN = {
         back="Perdone, me he ausentado un momento.",
         goodbye="Adiós.",
         transfer="Un momento, por favor, le paso.",
+        moment="Un momento, por favor.",
         silence="Ya no le oigo, así que voy a colgar. Adiós.",
         sorry="Perdone, no le he entendido. ¿Puede repetirlo?",
         failed="Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
@@ -69,6 +73,7 @@ _WRITTEN = {
         back="Pardon, j'ai été absent un instant.",
         goodbye="Au revoir.",
         transfer="Un instant, s'il vous plaît, je vous mets en relation.",
+        moment="Un instant, s'il vous plaît.",
         silence="Je ne vous entends plus, je raccroche. Au revoir.",
         sorry="Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
         failed="Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",

@@ -13,6 +13,7 @@ from typing_extensions import override
 import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
+from worker.speaker.answers import Answers
 from worker.speaker.hang_up import HangUp
 from worker.speaker.phrases import OwnPhrases
 from worker.words import is_parting
@@ -28,6 +29,7 @@ class CallAgent(Agent):
     Args:
         instructions: the rendered system prompt.
         phrases: what it says that the model does not say itself.
+        answers: what the model says, or what is said instead.
         hearing: where the words of the people come from.
         said: the conversation before this agent came to it.
         phones: the phones of the call.
@@ -40,8 +42,10 @@ class CallAgent(Agent):
         self,
         instructions: str,
         phrases: OwnPhrases,
+        answers: Answers,
         hearing: Attachment,
         said: llm.ChatContext,
+        *,
         phones: Phones,
         transfer_to: str | None,
         on_hang_up: Callable[[], None],
@@ -49,6 +53,7 @@ class CallAgent(Agent):
     ) -> None:
         super().__init__(instructions=instructions, chat_ctx=said)
         self._phrases = phrases
+        self._answers = answers
         self._hearing = hearing
         self._phones = phones
         self._transfer_to = transfer_to
@@ -112,8 +117,10 @@ class CallAgent(Agent):
         model_settings: ModelSettings,
     ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
         possible = [tool for tool in tools if tool.id not in self._impossible()]
-        async for chunk in Agent.default.llm_node(self, chat_ctx, possible, model_settings):
-            yield chunk
+        async for piece in self._answers.answer(
+            chat_ctx, lambda sent: Agent.default.llm_node(self, sent, possible, model_settings)
+        ):
+            yield piece
 
     def _impossible(self) -> set[str]:
         """The tools that are of no use now."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
+from livekit.agents import AgentStateChangedEvent, CloseEvent, llm, stt, utils
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
@@ -21,9 +21,11 @@ from worker.room.journal import Journal
 from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
+from worker.speaker.answers import Answers
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.history import Open, as_chat, left_open
+from worker.speaker.memory import Memory
 from worker.speaker.phrases import OwnPhrases
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
@@ -86,15 +88,34 @@ class Speaker:
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
+        failures = Failures(
+            self._session,
+            self._voice,
+            around.journal,
+            around.call_id,
+            left_out=providers.left_out,
+            on_hopeless=around.on_hopeless,
+        )
+        model = self._session.llm
+        assert isinstance(model, llm.LLM)
+        self._memory = Memory(model, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
             around.phrases,
+            Answers(
+                self._memory,
+                around.phrases,
+                providers.settings.llm_first_word_s,
+                on_answered=failures.answered,
+                on_failed=lambda error: failures.failed("llm", error),
+                on_empty=failures.empty,
+            ),
             self._heard,
             as_chat(said),
-            around.phones,
-            agent.features.transfer_to,
-            around.on_hang_up,
-            around.on_hang_up_taken_back,
+            phones=around.phones,
+            transfer_to=agent.features.transfer_to,
+            on_hang_up=around.on_hang_up,
+            on_hang_up_taken_back=around.on_hang_up_taken_back,
         )
         self._silence = Silence(
             self._session,
@@ -131,6 +152,7 @@ class Speaker:
         self._ended.cancel()
         self._voice.mute()
         await self._session.aclose()
+        await self._memory.aclose()
         self._heard.close()
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._voice.aclose(self._around.room)
@@ -213,7 +235,6 @@ class Speaker:
         around = self._around
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
-        Failures(self._session, self._voice, around.journal, around.call_id, around.phrases, around.on_hopeless)
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
         paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
         self._session.input.audio = self._heard.audio
