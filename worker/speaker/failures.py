@@ -9,7 +9,7 @@ from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
 from worker.room.journal import Journal
-from worker.speaker.phrases import OwnPhrases
+from worker.speaker.language import Language
 
 # So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
 # recognition one failure of many ears says nothing: `Hearing` judges that.
@@ -31,13 +31,13 @@ class Failures:
         voice: AudioOutput,
         journal: Journal,
         call_id: str,
-        phrases: OwnPhrases,
+        language: Language,
         on_hopeless: Callable[[], None],
     ) -> None:
         self._session = session
         self._journal = journal
         self._call_id = call_id
-        self._phrases = phrases
+        self._language = language
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
         self._hopeless = False
@@ -71,7 +71,7 @@ class Failures:
         if self._in_a_row[provider] >= LIMITS[provider]:
             self._hopeless = True
             self._on_hopeless()
-        elif provider == "llm" and (sorry := self._phrases.of("sorry")):
+        elif provider == "llm" and (sorry := self._language.phrase("sorry")):
             # The turn whose answer failed may not even be over: its end must not cut the apology.
             _ = self._session.say(sorry, allow_interruptions=False, add_to_chat_ctx=False)
 
