@@ -16,6 +16,7 @@ from calls import jobs
 from calls.config import Config
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+Sign = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 QUEUE, JOB = "phrases", "translate_phrases"
 
 
@@ -31,6 +32,13 @@ class Phrases(Config):
     sorry: Phrase | None = Field(None, description="When its model had no answer.")
     failed: Phrase | None = Field(None, description="When a provider has failed for good, before the call ends.")
     credits_used_up: Phrase | None = Field(None, description="When the credits are used up, before the call ends.")
+
+
+class Translation(Config):
+    """What is known of another language: the phrases in it, and words by which people show that they listen."""
+
+    phrases: Phrases
+    listening: list[Sign] = Field([], max_length=100)
 
 
 ENGLISH = Phrases(
@@ -92,11 +100,6 @@ def written(language: str | None) -> Phrases | None:
 def merged(own: Phrases, others: Phrases) -> Phrases:
     """The agent's own phrases, and for each that it has not those of `others`."""
     return others.model_copy(update=own.model_dump(exclude_none=True))
-
-
-def wants_translation(language: str | None, own: Phrases) -> bool:
-    """Whether an agent says something in its language that neither it nor we have words for."""
-    return written(language) is None and None in own.model_dump().values()
 
 
 def translation_key(language: str, model: str) -> str:

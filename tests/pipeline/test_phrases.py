@@ -9,7 +9,7 @@ import pytest
 from calls.agents import create_agent, update_agent
 from calls.database.engine import DEFAULT_TENANT
 from calls.jobs import Job, JobQueue
-from calls.phrases import ENGLISH, QUEUE, Phrases, translation_key
+from calls.phrases import ENGLISH, QUEUE, Translation, translation_key
 from pipeline import phrases
 from pipeline.deps import Deps, open_deps
 from pipeline.fate import Done, Retry
@@ -17,6 +17,7 @@ from tests.conftest import MakeSettings
 from tests.providers import Providers
 
 JAPANESE = {key: f"日本語で{number}" for number, key in enumerate(ENGLISH.model_dump())}
+LISTENING = ["はい", "そうですね"]
 
 
 @pytest.fixture
@@ -40,28 +41,27 @@ async def asked(deps: Deps) -> list[Job]:
     return await JobQueue(deps.db, "here", 60).claim(QUEUE, 10)
 
 
-async def kept(deps: Deps, language: str) -> Phrases:
+async def kept(deps: Deps, language: str) -> Translation:
     file = io.BytesIO()
     await deps.storage.fetch(translation_key(language, deps.settings.llm_model), file)
-    return Phrases.model_validate_json(file.getvalue())
+    return Translation.model_validate_json(file.getvalue())
 
 
 async def test_the_phrases_of_an_agent_are_translated_when_it_is_saved_and_once_for_all_agents(
     sqlite_url: str, deps: Deps, model: Providers
 ) -> None:
-    model.answer(JAPANESE)
+    model.answer({"phrases": JAPANESE, "listening": [*LISTENING, " "]})
     await save(deps, language="ja")
     agent_id = await save(deps, language="de-AT")
     async with deps.db.writing() as conn:
         await update_agent(conn, DEFAULT_TENANT, agent_id, {"language": "JA"})
-    await save(deps, language="it", phrases=dict.fromkeys(JAPANESE, "Un momento."))
     await save(deps)
     [job] = await asked(deps)
     assert await phrases.run(job, deps) == Done()
-    assert (await kept(deps, "ja")).model_dump() == JAPANESE
+    assert (await kept(deps, "ja")).model_dump() == {"phrases": JAPANESE, "listening": LISTENING}
     [chat] = model.chats
     assert "ja" in chat.system
-    assert ENGLISH.silence in chat.last_user
+    assert str(ENGLISH.silence) in chat.last_user
     assert await phrases.run(job, deps) == Done()
     assert model.chats == [chat], "it is there"
 
@@ -77,7 +77,7 @@ async def test_the_phrases_of_an_agent_are_translated_when_it_is_saved_and_once_
 async def test_what_the_model_left_in_english_or_empty_is_not_kept(
     sqlite_url: str, deps: Deps, model: Providers, answer: dict[str, Any]
 ) -> None:
-    model.answer(answer)
+    model.answer({"phrases": answer, "listening": LISTENING})
     await save(deps, language="ja")
     [job] = await asked(deps)
     assert isinstance(await phrases.run(job, deps), Retry)

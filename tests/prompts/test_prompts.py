@@ -8,12 +8,19 @@ import prompts
 
 
 @pytest.mark.parametrize(
-    "name", ["summary", "extraction", "evaluation", "evaluation_points", "condensing", "notes", "repair"]
+    "name", ["summary", "extraction", "evaluation", "evaluation_points", "condensing", "notes", "repair", "phrases"]
 )
 def test_every_prompt_is_there_and_none_has_a_place_left_open(name):
     of_all = {"when": "Saturday", "focus": "", "answer": "{}", "problems": "- It is not JSON."}
-    of_one = {"task": "Count.", "schema": {"type": "object"}, "rubric": "Was it kind?", "points": "", "number": 1}
-    places = {**of_all, **of_one, "pieces": 2}
+    of_one = {
+        "language": "ja",
+        "task": "Count.",
+        "schema": {"type": "object"},
+        "rubric": "Was it kind?",
+        "points": "",
+        "number": 1,
+    }
+    places = {**of_all, **of_one, "pieces": 2, "language": "ja"}
     text, unknown = prompts.render(prompts.load(name), places)
     assert unknown == []
     assert "{{" not in text

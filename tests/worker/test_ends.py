@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
-from calls.phrases import ENGLISH, translation_key
+from calls.phrases import ENGLISH, Phrases, Translation, translation_key
 from calls.recordings.storage import Storage
 from calls.states import EndReason
 from calls.store import CallStore
@@ -139,8 +139,8 @@ async def by_silence_in_a_language_whose_words_come_only_now(stage: Stage, until
         await until(lambda: call.has_status("in_progress"))
         await asyncio.sleep(2)
         assert caller.seconds_heard() == 0
-        texts = ENGLISH.model_copy(update={"silence": "お電話を切ります。"})
-        await Storage(call.settings).put_file(key, io.BytesIO(texts.model_dump_json().encode()))
+        japanese = Translation(phrases=Phrases(silence="お電話を切ります。"))
+        await Storage(call.settings).put_file(key, io.BytesIO(japanese.model_dump_json().encode()))
         row = await until(call.ended)
     assert row.end_reason == "silence"
     assert [line.text for line in await call.transcript()] == ["お電話を切ります。"]

@@ -15,7 +15,7 @@ from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers
 from worker.speaker.hang_up import HangUp
-from worker.speaker.phrases import OwnPhrases
+from worker.speaker.language import Language
 from worker.words import is_parting
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
@@ -28,12 +28,13 @@ class CallAgent(Agent):
 
     Args:
         instructions: the rendered system prompt.
-        phrases: what it says that the model does not say itself.
+        language: in which it says what the model does not say itself.
         answers: what the model says, or what is said instead.
         hearing: where the words of the people come from.
         said: the conversation before this agent came to it.
         phones: the phones of the call.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
+        take_held: gives what was said before and is still to be answered, which is done with that.
         on_hang_up: called when the agent has ended the call and its last word was heard.
         on_hang_up_taken_back: called when a caller goes on talking instead.
     """
@@ -41,20 +42,22 @@ class CallAgent(Agent):
     def __init__(
         self,
         instructions: str,
-        phrases: OwnPhrases,
+        language: Language,
         answers: Answers,
         hearing: Attachment,
         said: llm.ChatContext,
         *,
         phones: Phones,
         transfer_to: str | None,
+        take_held: Callable[[], list[str]],
         on_hang_up: Callable[[], None],
         on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, chat_ctx=said)
-        self._phrases = phrases
+        self._language = language
         self._answers = answers
         self._hearing = hearing
+        self._take_held = take_held
         self._phones = phones
         self._transfer_to = transfer_to
         self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
@@ -86,6 +89,8 @@ class CallAgent(Agent):
 
     @override
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        if held := self._take_held():
+            new_message.content = [" ".join([*held, new_message.text_content or ""]).strip()]
         if self._hang_up.is_going_on and not self._hang_up.hear(parting=is_parting(new_message.text_content or "")):
             raise StopResponse
         if self._spoken_to is None:
@@ -180,7 +185,7 @@ class CallAgent(Agent):
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
-        text = self._phrases.of(key)
+        text = self._language.phrase(key)
         if text and not said_something and not speech.interrupted:
             speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
             await speech.wait_for_playout()

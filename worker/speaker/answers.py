@@ -10,8 +10,8 @@ from livekit.agents import APIError, APITimeoutError, FlushSentinel, llm, utils
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
+from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.phrases import OwnPhrases
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 
@@ -32,7 +32,7 @@ class Answers:
 
     Args:
         memory: what of the conversation is sent.
-        phrases: what is said where the model says nothing in time, or at all.
+        language: what is said where the model says nothing in time, or at all.
         first_word_s: how long the model may take for its first word, and after that for each next one.
         on_answered: the model has begun to answer.
         on_failed: it has not, though it was asked twice.
@@ -42,14 +42,14 @@ class Answers:
     def __init__(
         self,
         memory: Memory,
-        phrases: OwnPhrases,
+        language: Language,
         first_word_s: float,
         on_answered: Callable[[], None],
         on_failed: Callable[[Exception], None],
         on_empty: Callable[[], None],
     ) -> None:
         self._memory = memory
-        self._phrases = phrases
+        self._language = language
         self._first_word_s = first_word_s
         self._on_answered = on_answered
         self._on_failed = on_failed
@@ -59,7 +59,7 @@ class Answers:
         self, chat: llm.ChatContext, ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]]
     ) -> AsyncIterator[Piece]:
         """The pieces of one answer, of the model's or else of our own; `ask` makes a request of what is sent."""
-        answer = _Answer(_SpeechHandleContextVar.get(), self._phrases, self._first_word_s)
+        answer = _Answer(_SpeechHandleContextVar.get(), self._language, self._first_word_s)
         pieces = utils.aio.Chan[Piece]()
         asking = asyncio.create_task(self._ask(answer, chat, ask, pieces))
         asking.add_done_callback(lambda _: pieces.close())
@@ -119,7 +119,7 @@ class Answers:
             return
         answer.failed = True
         self._on_failed(problem)
-        if sorry := self._phrases.of("sorry"):
+        if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
             pieces.send_nowait(sorry)
 
@@ -127,9 +127,9 @@ class Answers:
 class _Answer:
     """One answer as it comes."""
 
-    def __init__(self, speech: SpeechHandle, phrases: OwnPhrases, first_word_s: float) -> None:
+    def __init__(self, speech: SpeechHandle, language: Language, first_word_s: float) -> None:
         self._speech = speech
-        self._phrases = phrases
+        self._language = language
         self._first_word_s = first_word_s
         self.begun = self.failed = self.patience_asked = False
 
@@ -148,7 +148,7 @@ class _Answer:
         if self.begun or self.failed:
             return
         self.patience_asked = True
-        if moment := self._phrases.of("moment"):
+        if moment := self._language.phrase("moment"):
             pieces.send_nowait(moment)
             pieces.send_nowait(FlushSentinel())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
-from worker.speaker.phrases import OwnPhrases
+from worker.speaker.language import Language
 
 LOOK_EVERY_S = 0.1
 
@@ -16,7 +16,7 @@ class Silence:
 
     Args:
         session: the running session.
-        phrases: what the agent asks and says.
+        language: in which the agent asks.
         reminder_s: seconds of quiet until it asks.
         timeout_s: seconds of quiet, the question not counted, until it says goodbye.
         is_expected: whether the people are quiet because they wait for the agent, or are yet to come.
@@ -25,13 +25,13 @@ class Silence:
     def __init__(
         self,
         session: AgentSession[None],
-        phrases: OwnPhrases,
+        language: Language,
         reminder_s: float,
         timeout_s: float,
         is_expected: Callable[[], bool],
     ) -> None:
         self._session = session
-        self._phrases = phrases
+        self._language = language
         self._reminder_s = reminder_s
         self._timeout_s = timeout_s
         self._is_expected = is_expected
@@ -68,5 +68,5 @@ class Silence:
                 self._reminded, self._reminder = True, self._say("reminder")
 
     def _say(self, key: str) -> SpeechHandle | None:
-        text = self._phrases.of(key)
+        text = self._language.phrase(key)
         return self._session.say(text) if text else None

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, CloseEvent, llm, stt, utils
+from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
@@ -24,9 +25,10 @@ from worker.speaker.agent import CallAgent
 from worker.speaker.answers import Answers
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
+from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.phrases import OwnPhrases
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
@@ -34,6 +36,7 @@ from worker.speaker.voice import Voice
 
 logger = logging.getLogger(__name__)
 
+ANSWER_S = 0.8  # "okay" so shortly before the agent's last word is an answer to it, not a sign of listening
 STATE_ATTRIBUTE = "lk.agent.state"  # where LiveKit's own clients look for what the agent is doing
 
 
@@ -56,7 +59,7 @@ class Surroundings:
     phones: Phones
     journal: Journal
     clock: Clock
-    phrases: OwnPhrases
+    language: Language
     call_id: str
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
@@ -88,6 +91,7 @@ class Speaker:
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
+        self._held = Held(self._session, self._answer)
         failures = Failures(
             self._session,
             self._voice,
@@ -101,10 +105,10 @@ class Speaker:
         self._memory = Memory(model, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
-            around.phrases,
+            around.language,
             Answers(
                 self._memory,
-                around.phrases,
+                around.language,
                 providers.settings.llm_first_word_s,
                 on_answered=failures.answered,
                 on_failed=lambda error: failures.failed("llm", error),
@@ -114,23 +118,20 @@ class Speaker:
             as_chat(said),
             phones=around.phones,
             transfer_to=agent.features.transfer_to,
+            take_held=self._held.take,
             on_hang_up=around.on_hang_up,
             on_hang_up_taken_back=around.on_hang_up_taken_back,
         )
         self._silence = Silence(
             self._session,
-            around.phrases,
+            around.language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
             is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
         )
+        self._greeting: SpeechHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def remaining_s(self) -> float:
-        """How much of what it is saying is still to be heard; infinite while that is still being made."""
-        return self._voice.remaining_s
 
     async def attach(self) -> None:
         """Publish its voice and start its session; it says nothing yet."""
@@ -150,6 +151,7 @@ class Speaker:
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
         self._ended.cancel()
+        self._held.close()
         self._voice.mute()
         await self._session.aclose()
         await self._memory.aclose()
@@ -167,7 +169,7 @@ class Speaker:
         if not first_message:
             return
         began_at = time.time()
-        speech = self._session.say(first_message)
+        self._greeting = speech = self._session.say(first_message)
         await speech.wait_for_playout()
         if not speech.chat_items:  # a caller's first word came before its own: it was to be said all the same
             chat = self._agent.chat_ctx.copy()
@@ -185,8 +187,12 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        apology = self._around.phrases.of("back")
-        what = left_open(self._said, apology or "") if self._around.transcript is not None else Open.NOTHING
+        apology = self._around.language.phrase("back")
+        what = (
+            left_open(self._said, apology or "", self._around.language.only_listens)
+            if self._around.transcript is not None
+            else Open.NOTHING
+        )
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
@@ -208,9 +214,26 @@ class Speaker:
         Returns when that was heard.
         """
         await self._session.interrupt(force=True)
-        text = self._around.phrases.of(key)
+        text = self._around.language.phrase(key)
         if text:
             await self._session.say(text, allow_interruptions=False).wait_for_playout()
+
+    def holds(self, text: str, line: Callable[[], str]) -> bool:
+        """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
+
+        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet.
+        """
+        speech = self._session.current_speech
+        if speech is None or speech.interrupted:
+            return False
+        only_listens = self._around.language.only_listens(text)
+        if speech is self._greeting:
+            holds = only_listens or not self._held.has_words
+        else:
+            holds = only_listens and self._voice.remaining_s > ANSWER_S
+        if holds:
+            self._held.keep(speech, line, only_listens=only_listens)
+        return holds
 
     def give_way(self) -> None:
         """Stop talking, if it may be interrupted: somebody begins to press keys."""
