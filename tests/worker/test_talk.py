@@ -97,6 +97,32 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
     await until(call.ended)
 
 
+async def test_voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    """A reply in a script without spaces or end marks, with marks that nobody says, is cut and then interrupted."""
+    said = "เรามีโต๊ะริมหน้าต่างว่างตอนสองทุ่มค่ะ ต้องการจองสำหรับกี่ท่านคะ " * 100
+    providers.hear("สวัสดีค่ะ", "หยุดก่อน")
+    providers.answer(f"*ยิ้ม* **{said[:20]}**{said[20:]}😀", "ค่ะ")
+    call = await stage.call(language="th")
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: caller.seconds_heard() > 2)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", "ค่ะ"))
+        cut = next(row.text for row in await call.transcript() if row.speaker == "agent")
+        assert len(cut) > 20
+        assert said.startswith(cut)
+        assert abs(len(cut) / 15 - caller.seconds_heard()) < 2.5
+        pieces = [text for text in providers.spoken if text != "ค่ะ"]
+        assert said.startswith(" ".join(pieces))
+        assert max(map(len, pieces)) < 100
+        assert cut[:20] in str(providers.chats[-1].messages)
+        assert said not in str(providers.chats[-1].messages)
+    await until(call.ended)
+
+
 async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it(
     stage: Stage, providers: Providers, until: Until
 ) -> None:

@@ -6,7 +6,19 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from livekit import rtc
-from livekit.agents import Agent, FlushSentinel, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
+from livekit.agents import (
+    Agent,
+    FlushSentinel,
+    ModelSettings,
+    RunContext,
+    StopResponse,
+    function_tool,
+    llm,
+    stt,
+    tts,
+    utils,
+)
+from livekit.agents.types import TimedString
 from livekit.agents.voice import SpeechHandle
 from typing_extensions import override
 
@@ -16,6 +28,8 @@ from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers
 from worker.speaker.hang_up import HangUp
 from worker.speaker.language import Language
+from worker.speaker.pieces import Pieces
+from worker.speaker.plain import plain
 from worker.words import is_parting
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
@@ -127,6 +141,38 @@ class CallAgent(Agent):
         ):
             yield piece
 
+    @override
+    async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[rtc.AudioFrame]:
+        voice = self.session.tts
+        if voice is None or voice.capabilities.streaming:
+            async for frame in Agent.default.tts_node(self, plain(text), model_settings):
+                yield frame
+            return
+        adapter = tts.StreamAdapter(tts=voice, sentence_tokenizer=Pieces())
+        try:
+            async with adapter.stream(conn_options=self.session.conn_options.tts_conn_options) as stream:
+                feeding = asyncio.create_task(_feed(stream, plain(text)))
+                try:
+                    async for event in stream:
+                        yield event.frame
+                finally:
+                    await utils.aio.cancel_and_wait(feeding)
+        finally:
+            await adapter.aclose()
+
+    @override
+    async def transcription_node(
+        self,
+        text: AsyncIterable[str],
+        model_settings: ModelSettings,
+    ) -> AsyncIterator[str]:
+        pieces = aiter(text)
+        async for first in pieces:
+            # What comes with times is what the voice got, so it is plain already.
+            spoken = _chained(first, pieces)
+            async for piece in spoken if isinstance(first, TimedString) else plain(spoken):
+                yield piece
+
     def _impossible(self) -> set[str]:
         """The tools that are of no use now."""
         if not self._phones.any:
@@ -196,6 +242,18 @@ def _why(sip_status: int | None) -> str:
     if sip_status in _NO_ANSWER:
         return "nobody answers"
     return _FAILURES.get(sip_status or 0, "the call was not accepted")
+
+
+async def _chained(first: str, more: AsyncIterable[str]) -> AsyncIterator[str]:
+    yield first
+    async for piece in more:
+        yield piece
+
+
+async def _feed(stream: tts.SynthesizeStream, text: AsyncIterable[str]) -> None:
+    async for piece in text:
+        stream.push_text(piece)
+    stream.end_input()
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:

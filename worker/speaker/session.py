@@ -48,6 +48,8 @@ def make_session(
             },
             "preemptive_generation": {"enabled": True},
         },
+        use_tts_aligned_transcript=True,  # the pace of each piece is known where its sound has come
+        tts_text_transforms=None,  # the agent leaves out what is not said, for voice and transcript alike
         conn_options=CONNECT,
         aec_warmup_duration=None,
         user_away_timeout=None,
