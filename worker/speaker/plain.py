@@ -22,7 +22,8 @@ _MAY_BECOME_ASIDE = re.compile(
     rf"(?:(?<!\*)\*(?!\s)[^*\n]{{0,{LONGEST}}}|[(（][^()（）\n]{{0,{LONGEST}}}|\[[^\[\]\n]{{0,{LONGEST}}}\]?|"
     rf"【[^【】\n]{{0,{LONGEST}}})\Z",
 )
-_SENTENCE_ENDS = frozenset(".!?…:。！？：")
+_GO_ON = frozenset(",;.!?、，。！？")
+_BEFORE = frozenset(".!?…:。！？：\n") | {""}
 _FEW_WORDS = re.compile(r"[^\s\d.!?,;:…。！？、]+(?: [^\s\d.!?,;:…。！？、]+){0,3}")
 
 
@@ -118,7 +119,6 @@ def _is_direction(aside: re.Match[str], before: str, after: str) -> bool:
     inner = aside["starred"] or aside["bracketed"]
     if inner is None:
         return True  # nothing in square brackets is ever meant to be said
-    if before not in _SENTENCE_ENDS | {"", "\n"} or not _FEW_WORDS.fullmatch(inner):
+    if before not in _BEFORE or not _FEW_WORDS.fullmatch(inner):
         return False
-    goes_on = after.islower() or after in set(",;.!?、，。")
-    return not goes_on if aside["bracketed"] else not (goes_on and inner[:1].isupper())
+    return after not in _GO_ON and not (after.islower() and inner[:1].isupper())
