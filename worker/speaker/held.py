@@ -1,7 +1,7 @@
 """What is said while the agent speaks and does not stop it: it is not lost, and is answered when its time has come."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from livekit.agents import AgentSession, SpeechCreatedEvent, UserStateChangedEvent
@@ -29,7 +29,7 @@ class Held:
         answer: has the agent answer a line.
     """
 
-    def __init__(self, session: AgentSession[None], answer: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, session: AgentSession[None], answer: Callable[[str], None]) -> None:
         self._session = session
         self._answer = answer
         self._said: list[_Said] = []
@@ -62,15 +62,16 @@ class Held:
 
     async def _hand_over(self, speech: SpeechHandle) -> None:
         await speech.wait_for_playout()
-        if speech.interrupted:
-            return  # by a turn, which takes the words
+        if speech.interrupted:  # by a turn, which takes the words
+            self._said = [one for one in self._said if not one.only_listens]
+            return
         if self.has_words:
             await self._wait_for_turn()
         elif not _asks(speech) or not await self._is_quiet(LISTENING_S):
             self._said.clear()
         said, self._said = self._said, []
         if said:
-            await self._answer(" ".join(one.line() for one in said).strip())
+            self._answer(" ".join(one.line() for one in said).strip())
 
     async def _wait_for_turn(self) -> None:
         """Whoever is speaking just now goes on with what he has said before."""

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterable, AsyncIterator
 from livekit.agents.voice.transcription.filters import filter_emoji, filter_markdown
 
 LONGEST = 80  # characters of a stage direction; what opens like one and goes on for longer is none
+HELD = 200  # characters that wait for the end of an emphasis, before its mark is taken for a mere star
 
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>(?:.*?</\1>|(?P<goes_on>.*)\Z)", re.DOTALL)
-_MAY_BECOME_A_TAG = re.compile(r"</?[a-z]{0,9}\Z")
+_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>")
+_MAY_BECOME_A_TAG = re.compile(r"<[a-z]{0,9}\Z")
 _ASIDE = re.compile(
     rf"(?<!\*)\*(?![*\s])(?P<starred>[^*\n]{{1,{LONGEST}}})(?<!\s)\*(?!\*)"
     rf"|[(（](?P<bracketed>[^()（）\n]{{1,{LONGEST}}})[)）]"
@@ -21,25 +22,66 @@ _MAY_BECOME_ASIDE = re.compile(
     rf"(?:(?<!\*)\*(?!\s)[^*\n]{{0,{LONGEST}}}|[(（][^()（）\n]{{0,{LONGEST}}}|\[[^\[\]\n]{{0,{LONGEST}}}\]?|"
     rf"【[^【】\n]{{0,{LONGEST}}})\Z",
 )
-_SENTENCE_ENDS = frozenset(".!?…:。！？：")
+_GO_ON = frozenset(",;.!?、，。！？")
+_BEFORE = frozenset(".!?…:。！？：\n") | {""}
 _FEW_WORDS = re.compile(r"[^\s\d.!?,;:…。！？、]+(?: [^\s\d.!?,;:…。！？、]+){0,3}")
 
 
 async def plain(text: AsyncIterable[str]) -> AsyncIterator[str]:
     """What is said of `text`, whose pieces may end anywhere. Numbers and all that may be words stay as they are."""
-    async for piece in filter_emoji(filter_markdown(_without_asides(_without_thoughts(text)))):
+    async for piece in filter_emoji(_without_marks(_without_asides(_without_thoughts(text)))):
         if piece:
             yield piece
 
 
 async def _without_thoughts(text: AsyncIterable[str]) -> AsyncIterator[str]:
-    waiting = ""
+    waiting, end = "", ""  # in a thought, `end` is its closing tag
     async for piece in text:
-        waiting = _THOUGHT.sub(lambda thought: thought[0] if thought["goes_on"] is not None else "", waiting + piece)
-        held = _THOUGHT.search(waiting) or _MAY_BECOME_A_TAG.search(waiting)
-        said, waiting = (waiting, "") if held is None else (waiting[: held.start()], waiting[held.start() :])
-        yield said
-    yield _THOUGHT.sub("", waiting)
+        waiting += piece
+        while True:
+            if end:
+                _, closed, after = waiting.partition(end)
+                if not closed:
+                    waiting = waiting[-len(end) :]
+                    break
+                waiting, end = after, ""
+            opened = _THOUGHT.search(waiting)
+            if opened is None:
+                break
+            yield waiting[: opened.start()]
+            waiting, end = waiting[opened.end() :], f"</{opened[1]}>"
+        held = len(waiting) if end else _tag_length(waiting)
+        yield waiting[: len(waiting) - held]
+        waiting = waiting[len(waiting) - held :]
+    if not end:
+        yield waiting
+
+
+def _tag_length(text: str) -> int:
+    """How much at the end of `text` may become a tag."""
+    tag = _MAY_BECOME_A_TAG.search(text)
+    return 0 if tag is None else len(tag[0])
+
+
+async def _without_marks(text: AsyncIterable[str]) -> AsyncIterator[str]:
+    """LiveKit's filter waits for the end of the line where an emphasis may end: here it gives that up in time."""
+    pieces = aiter(text)
+    waiting, is_over = 0, False
+
+    async def stretch() -> AsyncIterator[str]:
+        nonlocal waiting, is_over
+        async for piece in pieces:
+            waiting = 0 if "\n" in piece else waiting + len(piece)
+            yield piece
+            if waiting > HELD:
+                return
+        is_over = True
+
+    while not is_over:
+        waiting = 0
+        async for said in filter_markdown(stretch()):
+            waiting -= len(said)
+            yield said
 
 
 async def _without_asides(text: AsyncIterable[str]) -> AsyncIterator[str]:
@@ -77,7 +119,6 @@ def _is_direction(aside: re.Match[str], before: str, after: str) -> bool:
     inner = aside["starred"] or aside["bracketed"]
     if inner is None:
         return True  # nothing in square brackets is ever meant to be said
-    if before not in _SENTENCE_ENDS | {"", "\n"} or not _FEW_WORDS.fullmatch(inner):
+    if before not in _BEFORE or not _FEW_WORDS.fullmatch(inner):
         return False
-    goes_on = after.islower() or after in set(",;.!?、，。")
-    return not goes_on if aside["bracketed"] else not (goes_on and inner[:1].isupper())
+    return after not in _GO_ON and not (after.islower() and inner[:1].isupper())

@@ -91,7 +91,7 @@ class Speaker:
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
-        self._held = Held(self._session, self._answer)
+        self._held = Held(self._session, self.answer)
         failures = Failures(
             self._session,
             self._voice,
