@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from calls.analysis.post_call import PostCall
 from calls.config import Config
 from calls.phones.numbers import normalise_destination
+from calls.phrases import Phrases
 from calls.privacy.redaction import Redaction
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
@@ -59,6 +60,7 @@ class AgentConfig(Config):
     tts_provider: TtsProvider | None = Field(None, description="Whose voice it is; null: OpenAI's.")
     tts_model: Short | None = None
     first_message: Text = Field("", description="What the agent says when the call starts; empty: it waits.")
+    phrases: Phrases = Field(Phrases(), description="What the agent says of itself, beside what its model says.")
     max_duration_s: Seconds = 3600
     silence_reminder_s: Seconds = Field(12, description="After this silence the agent asks once.")
     silence_timeout_s: Seconds = Field(30, description="After this silence the agent ends the call.")

@@ -6,9 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.agent_config import MachineDetection
+from calls.agent_config import AgentConfig, MachineDetection
 from calls.database.clock import moment
 from calls.errors import NotFound
+from calls.phrases import ask_for_translation, written
 from calls.tables import agents
 
 Row = sa.Row[Any]
@@ -18,6 +19,7 @@ async def create_agent(conn: AsyncConnection, tenant_id: str, name: str, config:
     """Make an agent; `config` holds every field but the name."""
     at = moment(conn)
     values = {"id": str(uuid.uuid4()), "tenant_id": tenant_id, "created_at": at, "updated_at": at}
+    await _prepare_language(conn, config)
     insert = sa.insert(agents).values(name=name, config=config, **values)
     row: Row = (await conn.execute(insert.returning(agents))).one()
     return row
@@ -40,6 +42,8 @@ async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, cha
     """Change the given fields and no other; of two changes at once neither loses a field of the other."""
     row = await _get(conn, tenant_id, agent_id, lock=True)
     config = row.config | {field: value for field, value in changes.items() if field != "name"}
+    if "language" in changes:
+        await _prepare_language(conn, config)
     values = {"name": changes.get("name", row.name), "config": config, "updated_at": moment(conn)}
     update = sa.update(agents).where(agents.c.id == agent_id).values(**values)
     changed: Row = (await conn.execute(update.returning(agents))).one()
@@ -67,6 +71,13 @@ def snapshot(row: Row) -> dict[str, Any]:
 def adapted(agent: dict[str, Any], machine_detection: MachineDetection | None) -> dict[str, Any]:
     """The snapshot with what a call has settled for itself."""
     return agent if machine_detection is None else {**agent, "machine_detection": machine_detection}
+
+
+async def _prepare_language(conn: AsyncConnection, config: dict[str, Any]) -> None:
+    """Have what agents say of themselves translated into the agent's language before its first call."""
+    language = AgentConfig.stored(config).language
+    if language is not None and written(language) is None:
+        await ask_for_translation(conn, language)
 
 
 async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:

@@ -40,6 +40,9 @@ class EventKind(StrEnum):
 
     TEMPLATE_UNKNOWN_VARIABLES = "template.unknown_variables"
     PROVIDER_FAILED = "provider.failed"
+    ANSWER_EMPTY = "answer.empty"
+    TOOLS_REFUSED = "tools.refused"
+    CONTEXT_CUT = "context.cut"
     PART_RESTARTED = "part.restarted"
     PART_FAILED = "part.failed"
     DATABASE_BACK = "database.back"

@@ -130,7 +130,7 @@ class Rooms:
                 self._settings.livekit_api_secret.get_secret_value(),
             )
             .with_identity(identity)
-            .with_metadata(json.dumps(metadata))
+            .with_metadata(json.dumps(metadata, ensure_ascii=False))
             .with_ttl(timedelta(hours=TOKEN_HOURS))
             .with_grants(
                 api.VideoGrants(

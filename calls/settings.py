@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     tts_model: str = "gpt-4o-mini-tts"
     tts_voice: str = "ash"
     llm_model: str = "gpt-4.1-mini"
+    llm_first_word_s: float = Field(4, gt=0)  # then it is asked again, and after as long again the agent is sorry
 
     state_dir: Path = Path(".callroom")
     database_url: str = ""

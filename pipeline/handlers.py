@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import batches, dial, erasure, opening, post_call, recorder, recording, webhooks
+from pipeline import batches, dial, erasure, opening, phrases, post_call, recorder, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -32,6 +32,7 @@ HANDLERS: dict[str, Handler] = {
     "cancel_batch": Handler(batches.run),
     "deliver": Handler(webhooks.run, webhooks.give_up),
     "erase": Handler(erasure.run),
+    "translate_phrases": Handler(phrases.run),
 }
 
 # How many jobs of each queue one process runs at a time.
@@ -45,4 +46,5 @@ QUEUES: dict[str, int] = {
     "recording": 4,
     "webhooks": 100,
     "erasure": 4,
+    "phrases": 2,
 }

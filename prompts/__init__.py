@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+MAX_FILLED = 1_000_000  # so many characters of values go into one text
 _FOLDER = Path(__file__).parent
-_PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
+_PLACE = re.compile(
+    r"""
+    \{\{ \s*
+    (?P<name> [^\W\d][\w-]* (?: \. [\w-]+ )* ) \s*
+    (?: \| \s* default \s* : \s* (?: "(?P<double>[^"{}]*)" | '(?P<single>[^'{}]*)' ) \s* )?
+    \}\}
+    """,
+    re.VERBOSE,
+)
+_NOTHING = object()
 
 
 @cache
@@ -17,21 +27,56 @@ def load(name: str) -> str:
 
 
 def render(template: str, values: Mapping[str, object]) -> tuple[str, list[str]]:
-    """Fill the `{{name}}` places of a template, in one pass: what is filled in is never read as a template itself.
+    """Fill the places of a template, in one pass: what is filled in is never read as a template itself.
 
-    Text goes in as it is, None as nothing, anything else as JSON. Returns the text and the names that have no value,
-    each once, in order; they are rendered as nothing.
+    A place is `{{name}}`, `{{customer.name}}` or `{{orders.0.price}}`, which reach into objects and lists, or
+    `{{ guest | default: "there" }}`, whose default stands for what is missing, null or empty. Whatever else stands in
+    braces (`{{"intent": "book"}}`) is text, and stays as it is.
+
+    Text goes in as it is, None as nothing, anything else as JSON. Returns the text and the names that have no value and
+    no default, each once, in order; they are rendered as nothing, and so is a value that would make the text longer by
+    more than `MAX_FILLED` characters.
     """
+    texts: dict[str, str | None] = {}
     unknown: dict[str, None] = {}
+    room = MAX_FILLED
 
     def fill(place: re.Match[str]) -> str:
-        name = place[1].strip()
-        if name not in values:
+        nonlocal room
+        name = place["name"]
+        if name not in texts:
+            texts[name] = _text(_find(name, values))
+        default = place["single"] if place["double"] is None else place["double"]
+        text = texts[name] or default or ""
+        if texts[name] is None and default is None:
+            unknown[name] = None
+        if len(text) > room:
             unknown[name] = None
             return ""
-        value = values[name]
-        if value is None:
-            return ""
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        room -= len(text)
+        return text
 
-    return _PLACEHOLDER.sub(fill, template), list(unknown)
+    return _PLACE.sub(fill, template), list(unknown)
+
+
+def _find(name: str, values: Mapping[str, object]) -> object:
+    """The value of that very name, else what the steps of the name lead to."""
+    if name in values:
+        return values[name]
+    found: object = values
+    for step in name.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(step, _NOTHING)
+        elif isinstance(found, list) and step.isdecimal() and len(step) < len(str(MAX_FILLED)):
+            found = found[int(step)] if int(step) < len(found) else _NOTHING
+        else:
+            return _NOTHING
+    return found
+
+
+def _text(value: object) -> str | None:
+    if value is _NOTHING:
+        return None
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -39,6 +39,7 @@ from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
 from worker.speaker.history import as_pressed
+from worker.speaker.language import Language
 from worker.speaker.speaker import Speaker, Surroundings
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Call:
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
+        self._language = Language(self._agent)
         self._said = [
             Said(one.speaker, one.text, one.participant_identity, one.is_final, pressed=one.source == PRESSED)
             for one in taken.said
@@ -120,7 +122,7 @@ class Call:
                 on_ears=EarCount(self._settings, context.job.id).write,
                 on_deaf=self._give_up,
                 on_failed=lambda: self._note_failure("ear"),
-                still_speaking_s=self._still_speaking_s,
+                holds=self._holds,
             ),
         )
         self._presence = Presence(
@@ -234,6 +236,9 @@ class Call:
         if self._transcript is not None:
             self._parts.start("transcript", self._transcript.run)
             self._parts.start("captions", self._captions.run)
+        if not self._language.is_known:
+            learn = self._language.learn
+            self._parts.start("language", lambda: learn(self._settings, self._database, self._persistence))
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
@@ -288,6 +293,7 @@ class Call:
             phones=self._phones,
             journal=self._journal,
             clock=self._clock,
+            language=self._language,
             call_id=self._row.id,
             may_speak=lambda: self._lease.certain,
             is_deserted=lambda: self._presence.is_deserted,
@@ -400,8 +406,8 @@ class Call:
         finally:  # a session that is closing cannot even say that
             self.end(reason)
 
-    def _still_speaking_s(self) -> float:
-        return self._speaker.remaining_s if self._speaker is not None else 0.0
+    def _holds(self, text: str, line: Callable[[], str]) -> bool:
+        return self._speaker is not None and self._speaker.holds(text, line)
 
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:

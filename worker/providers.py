@@ -1,5 +1,6 @@
 """The speech and language providers of one call, reached by URL; their clients are made before the call needs them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from livekit.plugins import openai as openai_plugin
 
 from calls.agent_config import AgentConfig
 from calls.settings import Settings
+from worker.refusals import Refusals
 from worker.speaker.voice import SAMPLE_RATE
 
 NO_KEY = "none"  # the plugins insist on a key, local servers need none
@@ -22,13 +24,16 @@ class Clients:
 
     llm: openai.AsyncClient
     tts: openai.AsyncClient
+    refusals: Refusals
 
     @classmethod
     def prepare(cls, settings: Settings) -> "Clients":
         """To be called before there is an event loop."""
         key = settings.openai_api_key.get_secret_value() or NO_KEY
-        first = openai.AsyncClient(base_url=settings.llm, api_key=key, max_retries=0)
-        return cls(first, first.with_options(base_url=settings.tts))
+        refusals = Refusals()
+        http = openai.DefaultAsyncHttpxClient(transport=refusals)
+        first = openai.AsyncClient(base_url=settings.llm, api_key=key, max_retries=0, http_client=http)
+        return cls(first, first.with_options(base_url=settings.tts), refusals)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class Providers:
     def model(self, agent: AgentConfig) -> llm.LLM[Any]:
         """The language model of an agent."""
         return openai_plugin.LLM(client=self.clients.llm, model=agent.llm_model or self.settings.llm_model)
+
+    def left_out(self) -> Collection[str]:
+        """What the language model's server was found not to take, of the parts of a request."""
+        return self.clients.refusals.left_out
 
     def speech(self, agent: AgentConfig) -> tts.TTS[Any]:
         """The voice of an agent."""

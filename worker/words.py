@@ -1,12 +1,24 @@
-"""The few words that the worker itself knows: what only shows that one listens, and what the agent says in need."""
+"""The few words that the worker itself knows: what only shows that one listens, and what ends a goodbye."""
 
 import re
+from collections.abc import Collection, Iterable
 
-# Said while another speaks, these mean "go on", not "let me speak".
-_BACKCHANNELS = frozenset(
-    {"mm", "mmm", "mhm", "mmhm", "mmhmm", "hm", "hmm", "hmmm", "uhhuh", "uh", "um", "ah", "aha", "oh"}
-    | {"ok", "okay", "yeah", "yep", "right", "sure", "isee", "gotit"},
-)
+# Sounds that mean "go on" wherever they are made; recognisers write them in many ways: "mm-hm", "hmmm", "uh-huh".
+_SOUNDS = r"(?:m+(?:h+m+)*|h+m+|a+h+(?:a+h*)*|o+h+|u+h+(?: ?h+u+h+)?|u+m+|[eäö]+h+m*)\b"
+# Said while another speaks, these mean the same, and not "let me speak"; in other languages the model has named some.
+_EVERYWHERE = ("ok", "okay", "o k")
+_SIGNS = {
+    "en": """yeah, yes, yep, yup, right, alright, all right, sure, i see, got it, gotcha, exactly, of course,
+        absolutely, great, good, understood, makes sense""",
+    "de": """ja, jaja, jo, jep, genau, klar, na klar, alles klar, gut, verstehe, ich verstehe, ach, ach so, achso,
+        stimmt, richtig, natürlich, sicher, in ordnung, schön, super, prima, passt""",
+    "es": """sí, si, claro, vale, ajá, aja, ya, ya veo, de acuerdo, está bien, bien, bueno, exacto, eso, entiendo,
+        perfecto, por supuesto, correcto, cierto""",
+    "fr": """oui, ouais, d'accord, bien, très bien, bien sûr, voilà, je vois, bon, ah bon, entendu, exactement,
+        tout à fait, parfait, c'est ça, je comprends, compris""",
+}
+_LONGEST = 60  # characters: who says more wants to say something
+_UNSPACED = "\u0e00"  # from Thai on, Unicode's scripts set no space between words
 # To a goodbye, these are the answer and no objection.
 _PARTINGS = frozenset(
     re.findall(
@@ -21,62 +33,40 @@ _PARTINGS = frozenset(
         """,
     ),
 )
-_PHRASES = {
-    "en": {
-        "reminder": "Are you still there?",
-        "back": "Sorry, I was away for a moment.",
-        "goodbye": "Goodbye.",
-        "transfer": "One moment please, I'll connect you.",
-        "silence": "I can't hear you any more, so I'll hang up now. Goodbye.",
-        "sorry": "I'm sorry, I didn't get that. Could you say it again?",
-        "failed": "I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
-        "credits_used_up": "I'm sorry, the credit for this call is used up, so it ends now. Goodbye.",
-    },
-    "de": {
-        "reminder": "Sind Sie noch da?",
-        "back": "Entschuldigung, ich war einen Moment weg.",
-        "goodbye": "Auf Wiederhören.",
-        "transfer": "Einen Moment bitte, ich verbinde Sie.",
-        "silence": "Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
-        "sorry": "Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
-        "failed": "Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
-        "credits_used_up": "Das Guthaben für dieses Gespräch ist leider aufgebraucht, es endet jetzt. Auf Wiederhören.",
-    },
-    "es": {
-        "reminder": "¿Sigue ahí?",
-        "back": "Perdone, me he ausentado un momento.",
-        "goodbye": "Adiós.",
-        "transfer": "Un momento, por favor, le paso.",
-        "silence": "Ya no le oigo, así que voy a colgar. Adiós.",
-        "sorry": "Perdone, no le he entendido. ¿Puede repetirlo?",
-        "failed": "Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
-        "credits_used_up": "Lo siento, el saldo de esta llamada se ha agotado y termina ahora. Adiós.",
-    },
-    "fr": {
-        "reminder": "Êtes-vous toujours là ?",
-        "back": "Pardon, j'ai été absent un instant.",
-        "goodbye": "Au revoir.",
-        "transfer": "Un instant, s'il vous plaît, je vous mets en relation.",
-        "silence": "Je ne vous entends plus, je raccroche. Au revoir.",
-        "sorry": "Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
-        "failed": "Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",
-        "credits_used_up": "Désolé, le crédit de cet appel est épuisé et il se termine maintenant. Au revoir.",
-    },
-}
 
 
-def is_backchannel(text: str) -> bool:
-    """Whether `text` only shows that its speaker listens: "mm-hm", "okay, right"."""
-    words = re.sub(r"[-'’]|(?<=\bi) (?=see\b)|(?<=\bgot) (?=it\b)", "", text.lower())
-    found = re.findall(r"\w+", words)
-    return bool(found) and all(word in _BACKCHANNELS for word in found)
+class Signs:
+    """The signs of listening in a language: what only shows that its speaker listens ("mm-hm", "ja, genau").
+
+    Args:
+        language: a tag as `de-AT`; without one, and where we know no words of it, those of all languages that we know.
+        named: more of them, in that language.
+    """
+
+    def __init__(self, language: str | None, named: Iterable[str] = ()) -> None:
+        known = _SIGNS.get(re.split("[-_]", (language or "").lower())[0]) or ",".join(_SIGNS.values())
+        self._form = _form({*_EVERYWHERE, *map(_plain, known.split(",")), *map(_plain, named)} - {""})
+
+    def are_all_of(self, text: str) -> bool:
+        """Whether there is nothing else in `text`."""
+        plain = _plain(text)
+        return len(plain) <= _LONGEST and self._form.fullmatch(plain) is not None
 
 
 def is_parting(text: str) -> bool:
     """Whether `text`, said to a goodbye, leaves it at that: "okay, bye", "danke, tschüss", or a sign of listening."""
-    return all(word in _PARTINGS or is_backchannel(word) for word in re.findall(r"\w+", text.lower()))
+    return all(word in _PARTINGS or _OF_ALL.are_all_of(word) for word in re.findall(r"\w+", text.lower()))
 
 
-def phrase(key: str, language: str | None) -> str:
-    """What the agent says in its own `language` (a tag like `en-US`), English where it has no words of its own."""
-    return _PHRASES.get((language or "en").split("-")[0].lower(), _PHRASES["en"])[key]
+def _plain(text: str) -> str:
+    """In small letters, with single spaces and no marks: "D'accord." is `daccord`, "Mm-hm" is `mm hm`."""
+    return re.sub(r"[\W_]+", " ", re.sub(r"['’]", "", text.casefold())).strip()
+
+
+def _form(signs: Collection[str]) -> re.Pattern[str]:
+    longest_first = sorted(signs, key=len, reverse=True)
+    alternatives = "|".join(re.escape(sign) + (r"\b" if sign[-1] < _UNSPACED else "") for sign in longest_first)
+    return re.compile(rf"(?:(?>{_SOUNDS}|{alternatives}) ?)+")
+
+
+_OF_ALL = Signs(None)

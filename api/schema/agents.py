@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.schema.common import Answer, JsonObject, Name
 from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays, TtsProvider
+from calls.phrases import Phrases
 
 
 class CreateAgent(AgentConfig):
@@ -35,6 +36,7 @@ class Agent(Answer):
     tts_provider: TtsProvider | None
     tts_model: str | None
     first_message: str
+    phrases: Phrases
     max_duration_s: int
     silence_reminder_s: int
     silence_timeout_s: int

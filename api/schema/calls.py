@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from api.schema.agents import AgentName
-from api.schema.common import Answer, Id, JsonObject, Page, Phone, Query, Request
+from api.schema.common import Answer, CustomData, Id, JsonObject, Page, Phone, Query, Request
 from api.schema.participants import NewParticipant, Participant, Place, PrimaryParticipant
 from calls.agent_config import MachineDetection
 from calls.analysis.post_call import PostCall
@@ -33,8 +33,11 @@ class CreateCall(Request):
 
     agent_id: Id
     participants: list[NewParticipant] = Field(min_length=1, max_length=MAX_RECIPIENTS)
-    metadata: JsonObject = Field({}, examples=[{"source": "sdk", "session_id": "sess_123"}])
-    variables: JsonObject = Field({}, description="Values for the templates of prompt and first message.")
+    metadata: CustomData = Field({}, examples=[{"source": "sdk", "session_id": "sess_123"}])
+    variables: CustomData = Field(
+        {},
+        description="Values for the templates of prompt and first message; `{{customer.name}}` reaches into objects.",
+    )
     post_call: PostCall | None = Field(None, description="Merged with the agent's, section by section.")
     machine_detection: MachineDetection | None = Field(None, description="Instead of the agent's.")
 
@@ -47,8 +50,8 @@ class Recipient(Request):
     phone: Phone | None = None
     phone_number: Phone | None = None
     from_number: Phone | None = None
-    metadata: JsonObject = Field(default_factory=dict)
-    variables: JsonObject = Field(default_factory=dict)
+    metadata: CustomData = Field(default_factory=dict)
+    variables: CustomData = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_number(self) -> Self:
@@ -75,8 +78,8 @@ class CreateBatch(Request):
     recipients: list[Recipient] | None = Field(None, min_length=1, max_length=MAX_RECIPIENTS)
     from_number: Phone | None = None
     batch_id: BatchId | None = None
-    metadata: JsonObject = Field(default_factory=dict)
-    variables: JsonObject = Field(default_factory=dict)
+    metadata: CustomData = Field(default_factory=dict)
+    variables: CustomData = Field(default_factory=dict)
     post_call: PostCall | None = None
     machine_detection: MachineDetection | None = Field(None, description="Instead of the agent's.")
 
@@ -98,7 +101,7 @@ class CreateToken(Request):
     """Body of `POST /v1/realtime/token`."""
 
     agent_id: Id
-    metadata: JsonObject = Field(default_factory=dict)
+    metadata: CustomData = Field(default_factory=dict)
 
 
 class CallPageQuery(Page):

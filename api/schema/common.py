@@ -1,5 +1,6 @@
 """What several resources share: strict requests, plain answers, pages, errors."""
 
+import json
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,12 +18,23 @@ def parse_id(text: str) -> str:
     return known
 
 
+MAX_DATA_BYTES = 65_536  # of JSON: it travels in tokens, stands on each call of a batch, and fills templates
+
+
+def _check_size(value: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(value, ensure_ascii=False).encode())
+    if size > MAX_DATA_BYTES:
+        raise ValueError(f"expected at most {MAX_DATA_BYTES} bytes of JSON, not {size}")
+    return value
+
+
 Id = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 # Longer than any phone number in any spelling; what is one is decided by `calls.phones`.
 Phone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 JsonObject = dict[str, Any]
+CustomData = Annotated[JsonObject, AfterValidator(_check_size)]
 
 
 class Request(BaseModel):

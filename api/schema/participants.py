@@ -3,12 +3,21 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schema.common import Answer, JsonObject, Phone, Request
+from api.schema.common import Answer, CustomData, JsonObject, Phone, Request
+
+MAX_IDENTITY_BYTES = 256  # LiveKit lets nobody join whose name in the room is longer
+
+
+def _check_length(text: str) -> str:
+    if len(text.encode()) > MAX_IDENTITY_BYTES:
+        raise ValueError(f"expected at most {MAX_IDENTITY_BYTES} bytes in UTF-8")
+    return text
+
 
 Transport = Literal["webrtc", "pstn"]
-Identity = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Identity = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTITY_BYTES), AfterValidator(_check_length)]
 
 
 class NewParticipant(Request):
@@ -20,7 +29,7 @@ class NewParticipant(Request):
         examples=["browser-tab-1"],
     )
     from_number: Phone | None = Field(None, description="Caller ID of a phone leg.")
-    metadata: JsonObject = Field(default_factory=dict)
+    metadata: CustomData = Field(default_factory=dict)
 
 
 class AddParticipants(Request):

@@ -79,6 +79,13 @@ class Llm:
                     self._endpoint.fitted(room)
                 return answer
 
+    async def ask_of_text(self, question: Question, text: str) -> dict[str, Any]:
+        """Ask about a text of ours, which is short. Raises LlmUnavailable or LlmFailed."""
+        try:
+            return await self._converse(question, text)
+        except TooLong as problem:
+            raise problem.reason or LlmFailed(TOO_SMALL) from problem
+
     async def _ask_within(self, room: float, question: Question, conversation: Conversation) -> Answer:
         content = fenced("transcript", conversation.transcript)
         instructions = len(question.instructions.encode())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from calls.model_refusals import speaks_of_length
 from pipeline.llm.errors import LlmFailed
 
 Format = Literal["schema", "bare", "object", "none"]
@@ -15,10 +16,6 @@ FORMATS: tuple[Format, ...] = ("schema", "bare", "object", "none")  # the best f
 
 MOST_SCHEMAS = 500  # of users, whose forms are remembered
 
-_TOO_LONG = re.compile(
-    r"context.?(?:length|size|window)|too (?:long|large)|(?:be|please) reduced?|token count|number of tokens",
-    re.IGNORECASE,
-)
 _FORM = re.compile(r"response.?format|json|schema|strict|structured|grammar", re.IGNORECASE)
 _TEMPERATURE = re.compile(r"temperature", re.IGNORECASE)
 
@@ -74,7 +71,7 @@ class Refusal(Exception):
     @property
     def speaks_of_length(self) -> bool:
         """Whether its words are those of a request that is too long."""
-        return bool(_TOO_LONG.search(self._text))
+        return speaks_of_length(self._text)
 
     def speaks_against(self, way: Way, tried: Way) -> bool:
         """Whether this answer to `tried` makes it unlikely that `way` is taken."""

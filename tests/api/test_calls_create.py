@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import jwt
 from livekit import api as livekit_api
+from livekit import rtc
 
 from calls.agent_config import AgentSnapshot
 from calls.rooms import Rooms
@@ -35,6 +36,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"participants": [browser(seat=1)]}, "participants[0].seat"),
     ({"metadata": []}, "metadata"),
     ({"variables": "x"}, "variables"),
+    ({"participants": [browser("ü" * 129)]}, "participants[0].identity"),
+    ({"participants": [browser(), browser("x", metadata={"note": "é" * 32_768})]}, "participants[1].metadata"),
+    ({"metadata": {"note": "x" * 65_536}}, "metadata"),
+    ({"variables": {"customer": {"orders": ["x" * 65_536]}}}, "variables"),
     ({"post_call": {"recording": {"on": True}}}, "post_call.recording.on"),
     ({"machine_detection": True}, "machine_detection"),
     ({"priority": 1}, "priority"),
@@ -81,6 +86,20 @@ async def test_a_browser_call_is_201_with_a_way_in_and_its_room_is_open(api: Api
     async with livekit_api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as lk:
         [dispatch] = await lk.agent_dispatch.list_dispatch(f"call_{call_id}")
         assert (dispatch.agent_name, json.loads(dispatch.metadata)) == ("callroom", {"call_id": call_id})
+
+
+async def test_who_is_let_in_can_join_however_long_the_name_and_much_is_known(api: Api, agent: str):
+    one = browser("ü" * 128, metadata={"note": "é" * 32_762})
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": [one]})
+    [place] = answer.body["participants"]
+    room = rtc.Room()
+    try:
+        await room.connect(place["access"]["url"], place["access"]["token"])
+        assert room.local_participant.identity == one["identity"]
+        assert json.loads(room.local_participant.metadata) == one["metadata"]
+        assert len(room.local_participant.metadata.encode()) == 65_536
+    finally:
+        await room.disconnect()
 
 
 async def test_a_phone_call_is_202_and_waits_as_a_job(api: Api, agent: str, number: Number):

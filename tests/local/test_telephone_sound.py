@@ -94,7 +94,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_ears=lambda _count: None,
         on_deaf=lambda: None,
         on_failed=lambda: None,
-        still_speaking_s=lambda: 0.0,
+        holds=lambda _text, _line: False,
     )
     hearing = Hearing(deepgram.STT(base_url=f"{local_url}/v1/listen", api_key="none", http_session=http), listener)
     name = f"room-{uuid.uuid4()}"

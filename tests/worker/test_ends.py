@@ -1,6 +1,7 @@
 """How calls end: each once, with a reason of its own, and with everything written."""
 
 import asyncio
+import io
 import math
 import sys
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
+from calls.phrases import ENGLISH, Phrases, Translation, translation_key
+from calls.recordings.storage import Storage
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
@@ -19,7 +22,6 @@ from tests.providers.script import Answer
 from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, Talk, take_over
 from worker.call import LAST_WORDS_S
-from worker.words import phrase
 
 pytestmark = pytest.mark.restless
 
@@ -120,12 +122,33 @@ async def by_used_up_credits(stage: Stage, until: Until) -> None:
     assert (row.status, row.end_reason) == ("completed", "credits_used_up")
     told, why = [line.text for line in await call.transcript()]
     assert monologue.startswith(told)
-    assert why == phrase("credits_used_up", "en")
+    assert why == ENGLISH.credits_used_up
     assert (row.ended_at - row.started_at).total_seconds() > 6, "a thousand a second"
     async with stage.database.reading() as connection:
         tenant = await get_tenant(connection, tenant_id)
     assert (tenant.credits_micros, tenant.reserved_micros) == (6_000 - row.cost_micros, 0)
     assert -LAST_WORDS_S * 1000 < tenant.credits_micros <= 0
+
+
+async def by_silence_in_a_language_whose_words_come_only_now(stage: Stage, until: Until) -> None:
+    """The reminder finds no words and is left out, never said in English; then a translation is there."""
+    call = await stage.call(language="ja", silence_reminder_s=1, silence_timeout_s=12)
+    key = translation_key("ja", call.settings.llm_model)
+    async with call.caller() as caller:
+        await until(lambda: _is_asked_for(call, "translate_phrases"))
+        await until(lambda: call.has_status("in_progress"))
+        await asyncio.sleep(2)
+        assert caller.seconds_heard() == 0
+        japanese = Translation(phrases=Phrases(silence="お電話を切ります。"))
+        await Storage(call.settings).put_file(key, io.BytesIO(japanese.model_dump_json().encode()))
+        row = await until(call.ended)
+    assert row.end_reason == "silence"
+    assert [line.text for line in await call.transcript()] == ["お電話を切ります。"]
+
+
+async def _is_asked_for(call: Talk, kind: str) -> bool:
+    async with call.database.reading() as connection:
+        return bool(await connection.scalar(sa.select(sa.exists().where(jobs.c.kind == kind))))
 
 
 def phone_that_rings(call: Talk) -> Caller:
@@ -194,7 +217,9 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
     await asyncio.gather(
         *(way(stage, until) for way in (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room))
     )
+    untold = asyncio.create_task(by_silence_in_a_language_whose_words_come_only_now(stage, until))
     await asyncio.gather(*(way(stage, until) for way in (by_its_length, by_silence, by_used_up_credits)))
+    await untold
     await asyncio.gather(
         not_at_all_when_the_agent_is_put_out(stage, until),
         not_at_all_when_another_worker_has_it(stage, until),

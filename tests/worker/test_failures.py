@@ -1,6 +1,7 @@
 """When something outside fails in the middle of a call."""
 
 import asyncio
+from collections import Counter
 
 import aiohttp
 import pytest
@@ -8,12 +9,14 @@ import pytest
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from tests.conftest import Until
-from tests.providers import Providers
+from tests.providers import Providers, field
 from tests.servers import LiveKitServer, Program, process
+from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, make_settings
 
 pytestmark = pytest.mark.restless
 
+MOMENT = "One moment, please."
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
 FAILED = "I'm sorry, something is wrong on our side."
 LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to die."
@@ -24,7 +27,7 @@ async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
 ) -> None:
     providers.hear("Do you have a table?", "Do you have a table?")
     providers.answer("Yes, we have.")
-    providers.fail("llm", 503, times=2)
+    providers.fail("llm", 503, times=3)  # a guess at the turn before its end, and two tries at its end
     call = await stage.call()
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
@@ -35,6 +38,68 @@ async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
         await caller.say()
         await until(lambda: call.has_said("agent", "Yes, we have."))
     await until(call.ended)
+
+
+async def test_a_guess_that_fails_is_nobodys_business(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.hear("Do you have a table?")
+    providers.answer("Yes, we have.")
+    providers.fail("llm", 500, times=1)
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        assert await call.said("agent") == "Yes, we have."
+        assert not await call.has_happened("provider.failed")
+    await until(call.ended)
+
+
+async def test_what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    thoughts = iter(["<think>They want a table.</think>", "\N{THINKING FACE}", "…", "", "<think>Hmm.", "…", ""])
+    providers.hear("Do you have a table?", "I said, do you have a table?", "For four.")
+    providers.answer_with(
+        field.refusing(lambda chat: "tools" in chat.body, field.error("No."))(lambda _: next(thoughts, None))
+    )
+    providers.answer("Yes, we have.", "Until when?")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        assert await call.has_happened("answer.empty")
+        list(thoughts)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        providers.hang("llm", times=2)
+        await caller.say()
+        await until(lambda: call.has_said("agent", MOMENT))
+        await until(lambda: call.has_said("agent", "Until when?"))
+    await until(call.ended)
+    happened = Counter(event.kind for event in await call.events())
+    assert (happened["tools.refused"], happened["provider.failed"]) == (1, 0)
+
+
+async def test_a_model_that_never_answers_ends_the_call_politely(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear_with(lambda _utterance: "Hello, is anybody there?")
+    providers.hang("llm")
+    call = await stage.call(silence_reminder_s=1)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        asking = asyncio.create_task(_ask_on(caller))
+        row = await until(call.ended)
+        asking.cancel()
+    assert row.end_reason == "provider_failed"
+    assert FAILED in await call.said("agent")
+
+
+async def _ask_on(caller: Caller) -> None:
+    while True:
+        await caller.say()
+        await asyncio.sleep(3)
 
 
 async def test_a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost(

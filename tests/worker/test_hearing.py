@@ -53,7 +53,7 @@ class Place:
             on_ears=self.counts.append,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
             on_failed=lambda: setattr(self, "failures", self.failures + 1),
-            still_speaking_s=lambda: 0.0,
+            holds=lambda _text, _line: False,
         )
         self.hearing = Hearing(recognizer, listener)
         self.room.on("track_subscribed", lambda track, _publication, person: self.hearing.attend(track, person))

@@ -4,6 +4,7 @@ import pytest
 
 from worker.room.transcript import Said
 from worker.speaker.history import Open, as_chat, left_open
+from worker.words import Signs
 
 BACK = "Sorry, I was away for a moment."
 
@@ -45,7 +46,7 @@ CUT = agent("We have one at seven, and", whole=False)
     ],
 )
 def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
-    assert left_open(said, BACK) == expected
+    assert left_open(said, BACK, Signs("en").are_all_of) == expected
 
 
 def test_the_next_agent_reads_digits_as_what_was_pressed():

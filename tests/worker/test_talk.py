@@ -97,16 +97,47 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
     await until(call.ended)
 
 
+async def test_voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    """A reply in a script without spaces or end marks, with marks that nobody says, is cut and then interrupted."""
+    said = "เรามีโต๊ะริมหน้าต่างว่างตอนสองทุ่มค่ะ ต้องการจองสำหรับกี่ท่านคะ " * 100
+    providers.hear("สวัสดีค่ะ", "หยุดก่อน")
+    providers.answer(f"*ยิ้ม* **{said[:20]}**{said[20:]}😀", "ค่ะ")
+    call = await stage.call(language="th")
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: caller.seconds_heard() > 2)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", "ค่ะ"))
+        cut = next(row.text for row in await call.transcript() if row.speaker == "agent")
+        assert len(cut) > 20
+        assert said.startswith(cut)
+        assert abs(len(cut) / 15 - caller.seconds_heard()) < 2.5
+        pieces = [text for text in providers.spoken if text != "ค่ะ"]
+        assert said.startswith(" ".join(pieces))
+        assert max(map(len, pieces)) < 100
+        assert cut[:20] in str(providers.chats[-1].messages)
+        assert said not in str(providers.chats[-1].messages)
+    await until(call.ended)
+
+
 async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.hear("Wait, stop.")
+    providers.hear("Hello?", "Wait, stop.")
     providers.answer("Yes?")
     call = await stage.call(first_message=LONG)
     async with call.caller() as caller:
-        await until(lambda: caller.seconds_heard() > 1.5)
+        await until(caller.agent_is_heard)
+        await caller.say(0.9)  # which does not stop a greeting; who insists does
+        await until(lambda: call.has_said("user", "Hello?"))
+        heard_s = caller.seconds_heard()
+        await until(lambda: caller.seconds_heard() > heard_s + 0.5)
         await caller.say()
         await until(lambda: call.has_said("agent", "Yes?"))
+        assert providers.chats[-1].last_user == "Hello? Wait, stop."
         cut = next(row.text for row in await call.transcript() if row.speaker == "agent")
         assert LONG.startswith(cut)
         assert 10 < len(cut) < 90
@@ -116,7 +147,24 @@ async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it
     await until(call.ended)
 
 
-async def test_a_greeting_that_the_callers_first_word_swallowed_is_known_to_the_model_all_the_same(
+async def test_a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    question = "Soll ich Ihnen für heute Abend um acht Uhr einen Tisch am Fenster reservieren?"
+    providers.hear("Ja, genau.")
+    providers.answer("Der Tisch ist reserviert.")
+    call = await stage.call(first_message=question, language="de")
+    async with call.caller() as caller:
+        await until(caller.agent_is_heard)
+        await caller.say(0.9)
+        await until(lambda: call.has_said("agent", "Der Tisch ist reserviert."))
+        assert abs(caller.seconds_heard() - (len(question) + len("Der Tisch ist reserviert.")) / 15) < 1
+        assert await call.said("agent") == f"{question} Der Tisch ist reserviert."
+        assert [chat.last_user for chat in providers.chats] == ["Ja, genau."]
+    await until(call.ended)
+
+
+async def test_a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Good evening.")
@@ -128,6 +176,8 @@ async def test_a_greeting_that_the_callers_first_word_swallowed_is_known_to_the_
             await until(lambda: call.has_status("in_progress"))
             await caller.say()
             await until(lambda: call.has_said("agent", "Good evening to you."))
+            assert await call.said("agent") == "Hello, this is Ada. Good evening to you."
+            assert providers.chats[-1].last_user == "Good evening."
             assert "Hello, this is Ada." in str(providers.chats[-1].messages)
         await until(call.ended)
     finally:

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.room.voicemail import is_voicemail
-from worker.words import is_parting
+from worker.words import Signs, is_parting
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,46 @@ from worker.words import is_parting
 )
 def test_a_goodbye_is_no_objection_to_one(text):
     assert is_parting(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Uh-huh."),
+        ("en-GB", "Okay, right. I see."),
+        ("de", "Ja, genau."),
+        ("de-AT", "Mhm, alles klar."),
+        ("es", "Sí, claro."),
+        ("fr", "D’accord."),
+        ("fr", "Oui oui, très bien."),
+        ("ja", "Mm."),
+        ("ja", "はい、そうですね。"),
+        ("ja", "うんうん"),
+        (None, "Sí."),
+    ],
+)
+def test_who_says_this_while_another_speaks_only_listens(language, text):
+    assert Signs(language, ["はい", "うん", "そうですね"] if language == "ja" else ()).are_all_of(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Stop."),
+        ("en", "No."),
+        ("en", "Huh?"),
+        ("en", "Yes please."),
+        ("en", "Genau."),
+        ("de", "Ja, aber nicht heute."),
+        ("es", "Claro que no."),
+        ("fr", "Attendez."),
+        ("ja", "はい、でも"),
+        ("en", "okay " * 20),
+        ("en", ""),
+    ],
+)
+def test_who_says_anything_else_wants_to_say_something(language, text):
+    assert not Signs(language, ["はい"] if language == "ja" else ()).are_all_of(text)
 
 
 @pytest.mark.parametrize("text", ["No wait!", "One more thing.", "What time is it?", "Halt, noch etwas.", "No."])

@@ -16,13 +16,11 @@ from calls.transcript import CALLER
 from worker.room.activity import SAMPLE_RATE, Activity
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
-from worker.words import is_backchannel
 
 FRAME_S = 0.02
 LATE_S = 0.08  # how late a frame may be and still come into the mix
 KEPT_S = 15.0  # how much audio without a final result is kept, to be heard again when a stream breaks
 JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
-ANSWER_S = 0.8  # "okay" so shortly before the agent's last word is an answer to it, not a sign of listening
 LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 CONNECT = APIConnectOptions(max_retry=0, timeout=4.0)
@@ -40,7 +38,8 @@ class Listener:
         on_ears: told how many ears there are, whenever that changes.
         on_deaf: called once when speech recognition has not worked for anybody for a while.
         on_failed: called when an ear died again and again.
-        still_speaking_s: how much the agent has still to say.
+        holds: asked whether the agent keeps what somebody has said until it has finished what it is saying; it gets
+            that, and a way to have it as the model reads it.
     """
 
     clock: Clock
@@ -50,14 +49,14 @@ class Listener:
     on_ears: Callable[[int], None]
     on_deaf: Callable[[], None]
     on_failed: Callable[[], None]
-    still_speaking_s: Callable[[], float]
+    holds: Callable[[str, Callable[[], str]], bool]
 
 
 class Ear:
     """Hears one participant; a broken STT stream is replaced, and hears again what the broken one had not finished.
 
     Args:
-        on_final: gets what was said for certain and is more than a sign of listening.
+        on_final: gets what was said for certain.
         on_broken: called whenever a stream broke; `deaf_s` says how bad that is.
     """
 
@@ -220,8 +219,6 @@ class Ear:
         while self._unfinished and self._unfinished[0].second < heard.end_time:
             self._unfinished.popleft()
         self._listener.on_words(self.identity, heard.text)
-        if is_backchannel(heard.text) and self._listener.still_speaking_s() > ANSWER_S:
-            return  # the agent goes on; no turn is taken
         self._on_final(self, heard)
 
     def _write(self, text: str, started_at: float, ended_at: float, *, final: bool) -> None:

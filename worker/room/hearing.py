@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 from typing import Any
 
 from livekit import rtc
@@ -141,9 +142,11 @@ class Hearing:
     def _on_final(self, ear: Ear, heard: stt.SpeechData) -> None:
         if self._attached is None:
             return
-        text = self.attributed(ear.identity, ear.name, heard.text)
+        line = partial(self.attributed, ear.identity, ear.name, heard.text)
+        if self._listener.holds(heard.text, line):
+            return  # the agent goes on; no turn is taken
         # The session's clock is not ours: without times it takes those of its voice activity.
-        words = stt.SpeechData(language=heard.language, text=text, confidence=heard.confidence)
+        words = stt.SpeechData(language=heard.language, text=line(), confidence=heard.confidence)
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
 
     def _judge(self) -> None:

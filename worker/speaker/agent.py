@@ -6,15 +6,31 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from livekit import rtc
-from livekit.agents import Agent, FlushSentinel, ModelSettings, RunContext, StopResponse, function_tool, llm, stt
+from livekit.agents import (
+    Agent,
+    FlushSentinel,
+    ModelSettings,
+    RunContext,
+    StopResponse,
+    function_tool,
+    llm,
+    stt,
+    tts,
+    utils,
+)
+from livekit.agents.types import TimedString
 from livekit.agents.voice import SpeechHandle
 from typing_extensions import override
 
 import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
+from worker.speaker.answers import Answers
 from worker.speaker.hang_up import HangUp
-from worker.words import is_parting, phrase
+from worker.speaker.language import Language
+from worker.speaker.pieces import Pieces
+from worker.speaker.plain import plain
+from worker.words import is_parting
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
 _FAILURES = {486: "the line is busy", 600: "the line is busy", 404: "there is no such number"}
@@ -27,10 +43,12 @@ class CallAgent(Agent):
     Args:
         instructions: the rendered system prompt.
         language: in which it says what the model does not say itself.
+        answers: what the model says, or what is said instead.
         hearing: where the words of the people come from.
         said: the conversation before this agent came to it.
         phones: the phones of the call.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
+        take_held: gives what was said before and is still to be answered, which is done with that.
         on_hang_up: called when the agent has ended the call and its last word was heard.
         on_hang_up_taken_back: called when a caller goes on talking instead.
     """
@@ -38,17 +56,22 @@ class CallAgent(Agent):
     def __init__(
         self,
         instructions: str,
-        language: str | None,
+        language: Language,
+        answers: Answers,
         hearing: Attachment,
         said: llm.ChatContext,
+        *,
         phones: Phones,
         transfer_to: str | None,
+        take_held: Callable[[], list[str]],
         on_hang_up: Callable[[], None],
         on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, chat_ctx=said)
         self._language = language
+        self._answers = answers
         self._hearing = hearing
+        self._take_held = take_held
         self._phones = phones
         self._transfer_to = transfer_to
         self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
@@ -80,6 +103,8 @@ class CallAgent(Agent):
 
     @override
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
+        if held := self._take_held():
+            new_message.content = [" ".join([*held, new_message.text_content or ""]).strip()]
         if self._hang_up.is_going_on and not self._hang_up.hear(parting=is_parting(new_message.text_content or "")):
             raise StopResponse
         if self._spoken_to is None:
@@ -111,8 +136,42 @@ class CallAgent(Agent):
         model_settings: ModelSettings,
     ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
         possible = [tool for tool in tools if tool.id not in self._impossible()]
-        async for chunk in Agent.default.llm_node(self, chat_ctx, possible, model_settings):
-            yield chunk
+        async for piece in self._answers.answer(
+            chat_ctx, lambda sent: Agent.default.llm_node(self, sent, possible, model_settings)
+        ):
+            yield piece
+
+    @override
+    async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[rtc.AudioFrame]:
+        voice = self.session.tts
+        if voice is None or voice.capabilities.streaming:
+            async for frame in Agent.default.tts_node(self, plain(text), model_settings):
+                yield frame
+            return
+        adapter = tts.StreamAdapter(tts=voice, sentence_tokenizer=Pieces())
+        try:
+            async with adapter.stream(conn_options=self.session.conn_options.tts_conn_options) as stream:
+                feeding = asyncio.create_task(_feed(stream, plain(text)))
+                try:
+                    async for event in stream:
+                        yield event.frame
+                finally:
+                    await utils.aio.cancel_and_wait(feeding)
+        finally:
+            await adapter.aclose()
+
+    @override
+    async def transcription_node(
+        self,
+        text: AsyncIterable[str],
+        model_settings: ModelSettings,
+    ) -> AsyncIterator[str]:
+        pieces = aiter(text)
+        async for first in pieces:
+            # What comes with times is what the voice got, so it is plain already.
+            spoken = _chained(first, pieces)
+            async for piece in spoken if isinstance(first, TimedString) else plain(spoken):
+                yield piece
 
     def _impossible(self) -> set[str]:
         """The tools that are of no use now."""
@@ -172,8 +231,8 @@ class CallAgent(Agent):
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
-        if not said_something and not speech.interrupted:
-            text = phrase(key, self._language)
+        text = self._language.phrase(key)
+        if text and not said_something and not speech.interrupted:
             speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
             await speech.wait_for_playout()
         return not speech.interrupted
@@ -183,6 +242,18 @@ def _why(sip_status: int | None) -> str:
     if sip_status in _NO_ANSWER:
         return "nobody answers"
     return _FAILURES.get(sip_status or 0, "the call was not accepted")
+
+
+async def _chained(first: str, more: AsyncIterable[str]) -> AsyncIterator[str]:
+    yield first
+    async for piece in more:
+        yield piece
+
+
+async def _feed(stream: tts.SynthesizeStream, text: AsyncIterable[str]) -> None:
+    async for piece in text:
+        stream.push_text(piece)
+    stream.end_input()
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:

@@ -1,15 +1,16 @@
-"""When a provider fails: the call's events say so, the agent says so, and a call that cannot go on is ended."""
+"""When a provider fails: the call's events say so, and a call that cannot go on is ended."""
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
-from livekit.agents import AgentSession, APIStatusError, ConversationItemAddedEvent, ErrorEvent
+from livekit.agents import AgentSession, APIStatusError, ErrorEvent
 from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
 from worker.room.journal import Journal
-from worker.words import phrase
+from worker.speaker.answers import NoAnswer
 
 # So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
 # recognition one failure of many ears says nothing: `Hearing` judges that.
@@ -17,11 +18,12 @@ LIMITS = {"stt": math.inf, "llm": 3, "tts": 2}
 
 
 class Failures:
-    """Counts what fails in a row.
+    """Counts what fails in a row: of the model it is told, for that is more than its errors.
 
     Args:
         session: the session whose providers are watched.
         voice: where the agent's speech comes out; its sound is the proof that speech synthesis works.
+        left_out: what the model's server does not take.
         on_hopeless: called once when a provider has failed too often.
     """
 
@@ -31,50 +33,60 @@ class Failures:
         voice: AudioOutput,
         journal: Journal,
         call_id: str,
-        language: str | None,
+        *,
+        left_out: Callable[[], Collection[str]],
         on_hopeless: Callable[[], None],
     ) -> None:
-        self._session = session
         self._journal = journal
         self._call_id = call_id
-        self._language = language
+        self._left_out = left_out
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
         self._hopeless = False
-        session.on("error", self._failed)
+        self._without_tools = False
+        session.on("error", self._erred)
         session.on("user_input_transcribed", lambda _event: self._works("stt"))
-        session.on("conversation_item_added", self._answered)
         voice.on("playback_started", lambda _event: self._works("tts"))
+
+    def answered(self) -> None:
+        """The model has begun to answer."""
+        self._works("llm")
+        if "tools" in self._left_out() and not self._without_tools:
+            self._without_tools = True
+            self._note(EventKind.TOOLS_REFUSED, "The model takes no tools, and goes on without")
+
+    def failed(self, provider: str, error: Exception) -> None:
+        """It has not, and not at the second try either."""
+        self._in_a_row[provider] += 1
+        if provider == "stt" and self._in_a_row[provider] > 1:
+            return  # each ear tries again and again
+        data = {"provider": provider, "error": _described(error)}
+        if not isinstance(error, NoAnswer):  # each was told of when it came
+            self._note(EventKind.PROVIDER_FAILED, "provider failed", "error", data)
+        if not self._hopeless and self._in_a_row[provider] >= LIMITS[provider]:
+            self._hopeless = True
+            self._on_hopeless()
+
+    def empty(self) -> None:
+        """The model's answer held no word."""
+        self._note(EventKind.ANSWER_EMPTY, "The model said nothing")
+
+    def cut(self) -> None:
+        """The model's server leaves out a part of the conversation by itself."""
+        self._note(EventKind.CONTEXT_CUT, "The model's server cuts the conversation: its context is too small")
 
     def _works(self, provider: str) -> None:
         del self._in_a_row[provider]
 
-    def _answered(self, event: ConversationItemAddedEvent) -> None:
-        if getattr(event.item, "role", None) == "assistant":
-            self._works("llm")
-
-    def _failed(self, event: ErrorEvent) -> None:
+    def _erred(self, event: ErrorEvent) -> None:
         provider = str(getattr(event.error, "type", "")).removesuffix("_error")
-        if provider not in LIMITS or getattr(event.error, "recoverable", False):
-            return
-        self._in_a_row[provider] += 1
-        if provider == "stt" and self._in_a_row[provider] > 1:
-            return  # each ear tries again and again
-        data = {"provider": provider, "error": _described(event.error.error)}
+        if provider in {"stt", "tts"} and not getattr(event.error, "recoverable", False):
+            self.failed(provider, event.error.error)
+
+    def _note(self, kind: EventKind, message: str, level: str = "warning", data: dict[str, Any] | None = None) -> None:
         self._journal.put(
-            lambda store: store.add_event(
-                self._call_id, EventKind.PROVIDER_FAILED, "lifecycle", "provider failed", level="error", data=data
-            ),
+            lambda store: store.add_event(self._call_id, kind, "lifecycle", message, level=level, data=data)
         )
-        if self._hopeless:
-            return
-        if self._in_a_row[provider] >= LIMITS[provider]:
-            self._hopeless = True
-            self._on_hopeless()
-        elif provider == "llm":
-            # The turn whose answer failed may not even be over: its end must not cut the apology.
-            sorry = phrase("sorry", self._language)
-            _ = self._session.say(sorry, allow_interruptions=False, add_to_chat_ctx=False)
 
 
 def _described(error: Exception) -> str:

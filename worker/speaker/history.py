@@ -1,13 +1,12 @@
 """What was said in a call before this agent came to it, as its language model reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from livekit.agents import llm
 
 from calls.transcript import AGENT
 from worker.room.transcript import Said
-from worker.words import is_backchannel
 
 
 class Open(Enum):
@@ -19,10 +18,10 @@ class Open(Enum):
     REST = auto()  # of the agent's own sentence
 
 
-def left_open(said: Sequence[Said], apology: str) -> Open:
+def left_open(said: Sequence[Said], apology: str, only_listens: Callable[[str], bool]) -> Open:
     """What is to be made good first.
 
-    The `apology` of an agent that was lost in its turn made nothing good, and a sign of listening to a sentence of the
+    The `apology` of an agent that was lost in its turn made nothing good, and who `only_listens` to a sentence of the
     agent's that was cut asks for no answer.
     """
     lines = [one for one in said if not (one.speaker == AGENT and apology.startswith(one.text.strip()))]
@@ -31,7 +30,7 @@ def left_open(said: Sequence[Said], apology: str) -> Open:
     *before, last = lines
     if last.speaker == AGENT:
         return Open.NOTHING if last.whole else Open.REST
-    hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and is_backchannel(last.text)
+    hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and only_listens(last.text)
     return Open.REST if hums else Open.ANSWER
 
 

@@ -10,7 +10,7 @@ from worker.providers import Providers
 
 # A hung provider must not leave the caller in silence for long: one retry, and no endless waiting.
 CONNECT = SessionConnectOptions(
-    llm_conn_options=APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8),
+    llm_conn_options=APIConnectOptions(max_retry=0),  # `Answers` asks again, and waits no longer than a caller does
     tts_conn_options=APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8),
     max_unrecoverable_errors=1_000,  # `Failures` decides when a call is hopeless
 )
@@ -48,6 +48,8 @@ def make_session(
             },
             "preemptive_generation": {"enabled": True},
         },
+        use_tts_aligned_transcript=True,  # the pace of each piece is known where its sound has come
+        tts_text_transforms=None,  # the agent leaves out what is not said, for voice and transcript alike
         conn_options=CONNECT,
         aec_warmup_duration=None,
         user_away_timeout=None,

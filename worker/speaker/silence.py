@@ -6,7 +6,7 @@ from collections.abc import Callable
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
-from worker.words import phrase
+from worker.speaker.language import Language
 
 LOOK_EVERY_S = 0.1
 
@@ -25,7 +25,7 @@ class Silence:
     def __init__(
         self,
         session: AgentSession[None],
-        language: str | None,
+        language: Language,
         reminder_s: float,
         timeout_s: float,
         is_expected: Callable[[], bool],
@@ -35,12 +35,14 @@ class Silence:
         self._reminder_s = reminder_s
         self._timeout_s = timeout_s
         self._is_expected = is_expected
+        self._reminded = False
         self._reminder: SpeechHandle | None = None
         self._quiet_since = 0.0
 
     def begin_anew(self) -> None:
         """Something came from the people."""
-        self._quiet_since, self._reminder = asyncio.get_running_loop().time(), None
+        self._quiet_since = asyncio.get_running_loop().time()
+        self._reminded, self._reminder = False, None
 
     async def wait(self) -> None:
         """Return once the agent has said goodbye to a caller who says nothing."""
@@ -55,10 +57,16 @@ class Silence:
             elif self._session.agent_state in {"speaking", "thinking"}:
                 self._quiet_since = loop.time()
             elif loop.time() - self._quiet_since >= self._timeout_s:
-                goodbye = self._session.say(phrase("silence", self._language))
+                goodbye = self._say("silence")
+                if goodbye is None:
+                    return
                 await goodbye.wait_for_playout()
                 if not goodbye.interrupted:
                     return
                 self.begin_anew()
-            elif self._reminder is None and loop.time() - self._quiet_since >= self._reminder_s:
-                self._reminder = self._session.say(phrase("reminder", self._language))
+            elif not self._reminded and loop.time() - self._quiet_since >= self._reminder_s:
+                self._reminded, self._reminder = True, self._say("reminder")
+
+    def _say(self, key: str) -> SpeechHandle | None:
+        text = self._language.phrase(key)
+        return self._session.say(text) if text else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
+from livekit.agents import AgentStateChangedEvent, CloseEvent, llm, stt, utils
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
@@ -22,17 +22,21 @@ from worker.room.journal import Journal
 from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
+from worker.speaker.answers import Answers
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
+from worker.speaker.language import Language
+from worker.speaker.memory import Memory
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
 from worker.speaker.voice import Voice
-from worker.words import phrase
 
 logger = logging.getLogger(__name__)
 
+ANSWER_S = 0.8  # "okay" so shortly before the agent's last word is an answer to it, not a sign of listening
 STATE_ATTRIBUTE = "lk.agent.state"  # where LiveKit's own clients look for what the agent is doing
 
 
@@ -55,6 +59,7 @@ class Surroundings:
     phones: Phones
     journal: Journal
     clock: Clock
+    language: Language
     call_id: str
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
@@ -82,35 +87,51 @@ class Speaker:
         said: Sequence[Said],
     ) -> None:
         self._around = around
-        self._language = agent.language
         self._said = said
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         self._session = make_session(agent, providers, around.recognition, self._heard.vad)
+        self._held = Held(self._session, self.answer)
+        failures = Failures(
+            self._session,
+            self._voice,
+            around.journal,
+            around.call_id,
+            left_out=providers.left_out,
+            on_hopeless=around.on_hopeless,
+        )
+        model = self._session.llm
+        assert isinstance(model, llm.LLM)
+        self._memory = Memory(model, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
-            self._language,
+            around.language,
+            Answers(
+                self._memory,
+                around.language,
+                providers.settings.llm_first_word_s,
+                on_answered=failures.answered,
+                on_failed=lambda error: failures.failed("llm", error),
+                on_empty=failures.empty,
+            ),
             self._heard,
             as_chat(said),
-            around.phones,
-            agent.features.transfer_to,
-            around.on_hang_up,
-            around.on_hang_up_taken_back,
+            phones=around.phones,
+            transfer_to=agent.features.transfer_to,
+            take_held=self._held.take,
+            on_hang_up=around.on_hang_up,
+            on_hang_up_taken_back=around.on_hang_up_taken_back,
         )
         self._silence = Silence(
             self._session,
-            self._language,
+            around.language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
             is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
         )
+        self._greeting: SpeechHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def remaining_s(self) -> float:
-        """How much of what it is saying is still to be heard; infinite while that is still being made."""
-        return self._voice.remaining_s
 
     async def attach(self) -> None:
         """Publish its voice and start its session; it says nothing yet."""
@@ -130,8 +151,10 @@ class Speaker:
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
         self._ended.cancel()
+        self._held.close()
         self._voice.mute()
         await self._session.aclose()
+        await self._memory.aclose()
         self._heard.close()
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._voice.aclose(self._around.room)
@@ -146,7 +169,7 @@ class Speaker:
         if not first_message:
             return
         began_at = time.time()
-        speech = self._session.say(first_message)
+        self._greeting = speech = self._session.say(first_message)
         await speech.wait_for_playout()
         if not speech.chat_items:  # a caller's first word came before its own: it was to be said all the same
             chat = self._agent.chat_ctx.copy()
@@ -164,12 +187,17 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        apology = phrase("back", self._language)
-        what = left_open(self._said, apology) if self._around.transcript is not None else Open.NOTHING
+        apology = self._around.language.phrase("back")
+        what = (
+            left_open(self._said, apology or "", self._around.language.only_listens)
+            if self._around.transcript is not None
+            else Open.NOTHING
+        )
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
-        _ = self._session.say(apology)
+        if apology:
+            _ = self._session.say(apology)
         match what:
             case Open.ANSWER:
                 _ = self._session.generate_reply()
@@ -180,14 +208,32 @@ class Speaker:
             case _:
                 assert_never(what)
 
-    def say(self, key: str) -> SpeechHandle:
-        """Say one of its own phrases, whatever the people say meanwhile."""
-        return self._session.say(phrase(key, self._language), allow_interruptions=False)
-
     async def break_off(self, key: str) -> None:
-        """Say one of its own phrases instead of what it was saying; return when that was heard."""
+        """Say one of its own phrases instead of what it was saying, whatever the people say meanwhile.
+
+        Returns when that was heard.
+        """
         await self._session.interrupt(force=True)
-        await self.say(key).wait_for_playout()
+        text = self._around.language.phrase(key)
+        if text:
+            await self._session.say(text, allow_interruptions=False).wait_for_playout()
+
+    def holds(self, text: str, line: Callable[[], str]) -> bool:
+        """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
+
+        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet.
+        """
+        speech = self._session.current_speech
+        if speech is None or speech.interrupted:
+            return False
+        only_listens = self._around.language.only_listens(text)
+        if speech is self._greeting:
+            holds = only_listens or not self._held.has_words
+        else:
+            holds = only_listens and self._voice.remaining_s > ANSWER_S
+        if holds:
+            self._held.keep(speech, line, only_listens=only_listens)
+        return holds
 
     def give_way(self) -> None:
         """Stop talking, if it may be interrupted: somebody begins to press keys."""
@@ -212,7 +258,6 @@ class Speaker:
         around = self._around
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
-        Failures(self._session, self._voice, around.journal, around.call_id, self._language, around.on_hopeless)
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
         paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
         self._session.input.audio = self._heard.audio

@@ -1,0 +1,86 @@
+"""What servers of language models refuse: it is left out of the request, and remembered."""
+
+import json
+import re
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Any
+
+import httpx2 as httpx
+from typing_extensions import override
+
+from calls.model_refusals import speaks_of_length
+
+# The parts of a request that an agent can do without, the least wanted first, and how servers speak of them.
+_PARTS = {
+    "stream_options": re.compile(r"stream_?options|include_usage", re.IGNORECASE),
+    "parallel_tool_calls": re.compile(r"parallel", re.IGNORECASE),
+    "strict": re.compile(r"strict", re.IGNORECASE),
+    "tools": re.compile(r"tool|function", re.IGNORECASE),
+}
+_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_IMPLEMENTED}
+
+
+class Refusals(httpx.AsyncBaseTransport):
+    """Sends chat completions in the way that the server takes them; everything else as it is."""
+
+    def __init__(self) -> None:
+        self._transport = httpx.AsyncHTTPTransport()
+        self._left_out: frozenset[str] = frozenset()
+
+    @property
+    def left_out(self) -> Collection[str]:
+        """What the server was found not to take: `tools`, `strict`, `stream_options`, `parallel_tool_calls`."""
+        return self._left_out
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/chat/completions"):
+            return await self._transport.handle_async_request(request)
+        body: dict[str, Any] = json.loads(await request.aread())
+        left_out, first = self._left_out, None
+        while True:
+            response = await self._transport.handle_async_request(_with(request, _without(body, left_out)))
+            if response.status_code not in _REFUSED:
+                self._left_out = left_out
+                if first is not None:
+                    await first.aclose()
+                return response
+            text = (await response.aread()).decode(errors="replace")
+            await response.aclose()
+            first = first or response
+            if speaks_of_length(text):
+                return first
+            left = [part for part in _PARTS if part not in left_out and _has(body, part)]
+            if not left:
+                return first  # it is something else that the server does not take
+            left_out |= {next((part for part in left if _PARTS[part].search(text)), left[0])}
+
+    @override
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _has(body: dict[str, Any], part: str) -> bool:
+    if part == "strict":
+        return any("strict" in tool.get("function", {}) for tool in body.get("tools") or [])
+    return bool(body.get(part) is not None)
+
+
+def _without(body: dict[str, Any], left_out: Collection[str]) -> dict[str, Any]:
+    rest = {key: value for key, value in body.items() if key not in left_out}
+    if "tools" in left_out:
+        rest = {key: value for key, value in rest.items() if key not in {"tool_choice", "parallel_tool_calls"}}
+    elif "strict" in left_out and "tools" in rest:
+        rest["tools"] = [_loose(tool) for tool in rest["tools"]]
+    return rest
+
+
+def _loose(tool: dict[str, Any]) -> dict[str, Any]:
+    function = {key: value for key, value in tool.get("function", {}).items() if key != "strict"}
+    return {**tool, "function": function}
+
+
+def _with(request: httpx.Request, body: dict[str, Any]) -> httpx.Request:
+    headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() != "content-length"]
+    return httpx.Request(request.method, request.url, headers=headers, json=body, extensions=request.extensions)

@@ -1,0 +1,194 @@
+"""What the agent answers: what its model says, asked once more where that fails or says nothing, else an apology."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import TypeAlias
+
+from livekit.agents import APIError, APITimeoutError, FlushSentinel, llm, utils
+from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
+
+from worker.speaker.language import Language
+from worker.speaker.memory import Memory
+
+Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
+
+MOMENT_S = 2.5  # of a turn without an answer, then the caller is told to wait: some of the 4 s went by before
+TRIES = 2
+_THOUGHTS = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|$)", re.DOTALL)
+
+
+class NoAnswer(Exception):
+    """The model has ended without a word: thoughts, dots and emoji are none."""
+
+
+class Answers:
+    """The answers of one agent's model.
+
+    What is asked while the caller may still be speaking is a guess: whether that fails is nobody's business, and once
+    the turn is over it is asked anew.
+
+    Args:
+        memory: what of the conversation is sent.
+        language: what is said where the model says nothing in time, or at all.
+        first_word_s: how long the model may take for its first word, and after that for each next one.
+        on_answered: the model has begun to answer.
+        on_failed: it has not, though it was asked twice.
+        on_empty: its answer held no word.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        language: Language,
+        first_word_s: float,
+        on_answered: Callable[[], None],
+        on_failed: Callable[[Exception], None],
+        on_empty: Callable[[], None],
+    ) -> None:
+        self._memory = memory
+        self._language = language
+        self._first_word_s = first_word_s
+        self._on_answered = on_answered
+        self._on_failed = on_failed
+        self._on_empty = on_empty
+
+    async def answer(
+        self, chat: llm.ChatContext, ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]]
+    ) -> AsyncIterator[Piece]:
+        """The pieces of one answer, of the model's or else of our own; `ask` makes a request of what is sent."""
+        answer = _Answer(_SpeechHandleContextVar.get(), self._language, self._first_word_s)
+        pieces = utils.aio.Chan[Piece]()
+        asking = asyncio.create_task(self._ask(answer, chat, ask, pieces))
+        asking.add_done_callback(lambda _: pieces.close())
+        waiting = asyncio.create_task(answer.ask_for_patience(pieces))
+        try:
+            async for piece in pieces:
+                yield piece
+            await asking
+        finally:
+            await utils.aio.cancel_and_wait(asking, waiting)
+            if answer.patience_asked and not (answer.begun or answer.failed):
+                self._on_failed(APITimeoutError())  # whoever waited in vain has spoken into it
+
+    async def _ask(
+        self,
+        answer: "_Answer",
+        chat: llm.ChatContext,
+        ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]],
+        pieces: utils.aio.Chan[Piece],
+    ) -> None:
+        tries = 0
+        while True:
+            committed, sent = answer.is_committed, self._memory.fit(chat)
+            try:
+                await self._attempt(answer, sent, ask, pieces)
+            except (APIError, NoAnswer) as problem:
+                if isinstance(problem, APIError) and self._memory.shorten(sent, problem):
+                    continue
+                if not committed:
+                    await answer.wait_committed()
+                    continue
+                if isinstance(problem, NoAnswer) and _follows_a_tool(chat):
+                    return  # to what it has done there may be nothing to say
+                tries += 1
+                self._fail(answer, problem, pieces, last=answer.begun or tries == TRIES)
+                if not answer.failed:
+                    continue
+            return
+
+    async def _attempt(
+        self,
+        answer: "_Answer",
+        sent: llm.ChatContext,
+        ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]],
+        pieces: utils.aio.Chan[Piece],
+    ) -> None:
+        async for piece in answer.of(ask(sent)):
+            self._on_answered()
+            if isinstance(piece, llm.ChatChunk) and piece.usage is not None:
+                self._memory.learn(sent, piece.usage.prompt_tokens)
+            pieces.send_nowait(piece)
+
+    def _fail(self, answer: "_Answer", problem: Exception, pieces: utils.aio.Chan[Piece], *, last: bool) -> None:
+        if isinstance(problem, NoAnswer):
+            self._on_empty()
+        if not last:
+            return
+        answer.failed = True
+        self._on_failed(problem)
+        if sorry := self._language.phrase("sorry"):
+            pieces.send_nowait(FlushSentinel())
+            pieces.send_nowait(sorry)
+
+
+class _Answer:
+    """One answer as it comes."""
+
+    def __init__(self, speech: SpeechHandle, language: Language, first_word_s: float) -> None:
+        self._speech = speech
+        self._language = language
+        self._first_word_s = first_word_s
+        self.begun = self.failed = self.patience_asked = False
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the turn that is answered is over."""
+        return self._speech.scheduled
+
+    async def wait_committed(self) -> None:
+        await self._speech._wait_for_scheduled()  # noqa: SLF001 - LiveKit tells it in no other way
+
+    async def ask_for_patience(self, pieces: utils.aio.Chan[Piece]) -> None:
+        """Say that it takes a moment, if it does."""
+        await self.wait_committed()
+        await asyncio.sleep(MOMENT_S)
+        if self.begun or self.failed:
+            return
+        self.patience_asked = True
+        if moment := self._language.phrase("moment"):
+            pieces.send_nowait(moment)
+            pieces.send_nowait(FlushSentinel())
+
+    async def of(self, stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
+        """The pieces of one attempt, from its first word on. Raises APIError or NoAnswer."""
+        loop = asyncio.get_running_loop()
+        held: list[Piece] = []
+        text, until = "", loop.time() + self._first_word_s
+        speaks = False
+        async with aclosing(stream):
+            while True:
+                try:
+                    async with asyncio.timeout_at(until):
+                        piece = await anext(stream, None)
+                except TimeoutError:
+                    raise APITimeoutError from None
+                if piece is None:
+                    break
+                held.append(piece)
+                if not speaks:
+                    text += _text(piece)
+                    speaks = _calls(piece) or any(letter.isalnum() for letter in _THOUGHTS.sub("", text))
+                if speaks:
+                    self.begun, until = True, loop.time() + self._first_word_s
+                    for one in held:
+                        yield one
+                    held.clear()
+        if not speaks:
+            raise NoAnswer
+
+
+def _follows_a_tool(chat: llm.ChatContext) -> bool:
+    return bool(chat.items) and chat.items[-1].type == "function_call_output"
+
+
+def _text(piece: Piece) -> str:
+    if isinstance(piece, str):
+        return piece
+    return (piece.delta.content or "") if isinstance(piece, llm.ChatChunk) and piece.delta else ""
+
+
+def _calls(piece: Piece) -> bool:
+    return isinstance(piece, llm.ChatChunk) and bool(piece.delta and piece.delta.tool_calls)

@@ -1,0 +1,106 @@
+"""What is said while the agent speaks and does not stop it: it is not lost, and is answered when its time has come."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from livekit.agents import AgentSession, SpeechCreatedEvent, UserStateChangedEvent
+from livekit.agents.voice import SpeechHandle
+
+LISTENING_S = 1.0  # of quiet after a question, and a sign of listening to it was the answer
+WORDS_S = 2.5  # from the end of what somebody says until it is a turn, which takes with it what was said before
+LOOK_S = 0.05
+_QUESTION = ("?", "？", "؟", "か。")
+
+
+@dataclass(frozen=True)
+class _Said:
+    line: Callable[[], str]
+    only_listens: bool
+
+
+class Held:
+    """Keeps lines until the agent has finished what it is saying.
+
+    Words are answered then. A sign of listening ("mm-hm", "sure") is an answer only if the agent has asked something
+    and nothing else comes; else it was what it seemed, and is forgotten.
+
+    Args:
+        answer: has the agent answer a line.
+    """
+
+    def __init__(self, session: AgentSession[None], answer: Callable[[str], None]) -> None:
+        self._session = session
+        self._answer = answer
+        self._said: list[_Said] = []
+        self._waiting: asyncio.Task[None] | None = None
+        self._stirs = 0
+        session.on("user_state_changed", self._person_stirs)
+        session.on("speech_created", self._agent_stirs)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is more than signs of listening."""
+        return any(not one.only_listens for one in self._said)
+
+    def keep(self, speech: SpeechHandle, line: Callable[[], str], *, only_listens: bool) -> None:
+        """Keep what was said while the agent says this; `line` gives it as the model reads it."""
+        self._said.append(_Said(line, only_listens))
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = asyncio.create_task(self._hand_over(speech), name="held words")
+
+    def take(self) -> list[str]:
+        """The words that were kept, for a turn that comes after them; nothing is kept any longer."""
+        said, self._said = self._said, []
+        return [one.line() for one in said if not one.only_listens]
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _hand_over(self, speech: SpeechHandle) -> None:
+        await speech.wait_for_playout()
+        if speech.interrupted:  # by a turn, which takes the words
+            self._said = [one for one in self._said if not one.only_listens]
+            return
+        if self.has_words:
+            await self._wait_for_turn()
+        elif not _asks(speech) or not await self._is_quiet(LISTENING_S):
+            self._said.clear()
+        said, self._said = self._said, []
+        if said:
+            self._answer(" ".join(one.line() for one in said).strip())
+
+    async def _wait_for_turn(self) -> None:
+        """Whoever is speaking just now goes on with what he has said before."""
+        loop = asyncio.get_running_loop()
+        until = loop.time()
+        while True:
+            if self._session.user_state == "speaking":
+                until = loop.time() + WORDS_S
+            if loop.time() >= until or not self._said:
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _is_quiet(self, seconds: float) -> bool:
+        """Whether nobody begins to speak for so long."""
+        loop = asyncio.get_running_loop()
+        stirs, until = self._stirs, loop.time() + seconds
+        while loop.time() < until:
+            if self._stirs != stirs or self._session.user_state == "speaking":
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
+
+    def _person_stirs(self, event: UserStateChangedEvent) -> None:
+        self._stirs += event.new_state == "speaking"
+
+    def _agent_stirs(self, _event: SpeechCreatedEvent) -> None:
+        self._stirs += 1
+
+
+def _asks(speech: SpeechHandle) -> bool:
+    said = "".join(item.text_content or "" for item in speech.chat_items if item.type == "message")
+    return any(mark in said for mark in _QUESTION)
