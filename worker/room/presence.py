@@ -178,8 +178,8 @@ class Presence:
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
                 self._absence = _Absence(left_at, known or reason, may_return=not on_purpose)
         elif participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.disconnect_reason not in _ROOM_GONE:
-            loop, why_not = asyncio.get_running_loop(), _why_unanswered(participant)
-            loop.call_later(TOLD_S, self._note_failed, identity, why_not, loop.time())
+            loop = asyncio.get_running_loop()
+            loop.call_later(TOLD_S, self._note_failed, participant, loop.time())
         if participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         else:
@@ -188,13 +188,19 @@ class Presence:
     def _reconnected(self) -> None:
         self._back_at = asyncio.get_running_loop().time()
 
-    def _note_failed(self, identity: str, reason: EndReason, gone_at: float) -> None:
-        """A phone that was called is not there any more.
+    def _note_failed(self, phone: rtc.RemoteParticipant, gone_at: float) -> None:
+        """A phone that was called is not there any more, unless it has come again.
 
-        An agent that has lost its connection sees everybody go, and then come again: phones a while later, if it was
-        LiveKit that was away. Of one that does not come the watcher tells.
+        An agent that makes its connection anew sees everybody go without a reason, and then come again: phones a while
+        later, if it was LiveKit that was away. Of one that does not come the watcher tells. A connection that could be
+        taken up again is said to be back too, but through it nobody is seen to go who did not.
         """
-        if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED or self._back_at > gone_at:
+        if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING:
+            asyncio.get_running_loop().call_later(TOLD_S, self._note_failed, phone, gone_at)
+            return
+        identity, reason = phone.identity, _why_unanswered(phone)
+        only_seemed = phone.disconnect_reason is None and self._back_at > gone_at
+        if only_seemed or not self._room.isconnected() or identity in self._room.remote_participants:
             return
 
         async def fail(store: CallStore) -> None:
