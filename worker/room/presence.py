@@ -81,7 +81,7 @@ class Presence:
         self._on_end = on_end
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
-        # By the loop's clock: when the agent's own connection was lost and there again, and how long others have then.
+        # By the loop's clock: when the agent's own connection was lost, when it was back, and by when others are to be.
         self._lost_at = self._back_at = self._back_by = -math.inf
         self._ringing: set[str] = set()
         self._absence: _Absence | None = None
