@@ -9,8 +9,28 @@ from pydantic import AfterValidator, Field, StringConstraints
 from api.schema.common import Answer, Request
 
 SipTransport = Literal["udp", "tcp", "tls"]
+MAX_PORT = 65_535
+
+
+def _address(text: str) -> str:
+    host, _, port = text.partition(":")
+    if not any(map(str.isalnum, host)) or (port and not 0 < int(port) <= MAX_PORT):
+        raise ValueError(f"expected a host with an optional port up to {MAX_PORT}, as in sip.example.com:5061")
+    return text
+
+
 # A host or address with an optional port: what may stand after the @ of a SIP URI.
-SipAddress = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$", max_length=255)]
+SipAddress = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$", max_length=255),
+    AfterValidator(_address),
+]
+
+
+def _credential(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected printable characters: it stands in a line of SIP")
+    return text
 
 
 def parse_network(text: str) -> str:
@@ -24,7 +44,7 @@ def parse_network(text: str) -> str:
 
 # What LiveKit compares with where an inbound call comes from.
 Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(parse_network)]
-Credential = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Credential = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_credential)]
 
 
 class PutTrunk(Request):

@@ -29,6 +29,7 @@ _ADDRESS = re.compile(
     r"sips?:[\w.!~*'()&=+$,;?/%-]+@(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:;[\w.=-]+)*",
     re.IGNORECASE | re.ASCII,
 )
+_ABROAD = re.compile(r"\s*(?:(?:tel|sips?):)?(?:\+|00)", re.IGNORECASE)  # with its country's code, for certain
 _SEPARATORS = re.compile(r"[\s()./-]")
 
 
@@ -127,10 +128,23 @@ def calling_number(sent: str, called: str) -> str | None:
 
 
 async def find_called(conn: AsyncConnection, tenant_id: str, dialled: str) -> Row | None:
-    """Give the row of the tenant's number that was called, from what a carrier sent; None if it is not the tenant's."""
+    """Give the row of the tenant's number that was called, from what a carrier sent.
+
+    None if it is not the tenant's, or may just as well be another tenant's as that is dialled at home: LiveKit hears no
+    difference between `+5551234567` and `5551234567`, which in America is `+15551234567`.
+    """
     rows = (await conn.execute(sa.select(numbers).where(numbers.c.tenant_id == tenant_id))).all()
     number = called_number(dialled, (row.number for row in rows))
-    return next((row for row in rows if row.number == number), None)
+    found = next((row for row in rows if row.number == number), None)
+    if found is not None and not _ABROAD.match(dialled) and await _means_another(conn, found, bare(dialled)):
+        return None
+    return found
+
+
+async def _means_another(conn: AsyncConnection, found: Row, digits: str) -> bool:
+    alike = numbers.c.number.endswith(digits[-4:])  # those a number has in every spelling
+    query = sa.select(numbers.c.number).where(numbers.c.tenant_id != found.tenant_id, alike)
+    return any(digits in map(bare, spellings(other)) for other in await conn.scalars(query))
 
 
 async def add_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None = None) -> Row:

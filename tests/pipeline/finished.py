@@ -26,6 +26,7 @@ from calls.workers import leases
 from pipeline.__main__ import runner
 from pipeline.admission import admit
 from pipeline.deps import Deps
+from pipeline.watch import watch
 from worker.uploads import Uploads
 
 SAID = (("agent", "Hello, this is Aria."), ("user", "I need a table for four."), ("agent", "It is booked."))
@@ -126,6 +127,19 @@ async def working(deps: Deps) -> AsyncIterator[None]:
         stop.set()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def watching(deps: Deps) -> AsyncIterator[None]:
+    """Watcher and judge as the pipeline runs them, for the length of the block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(watch(deps, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def call_row(db: Database, call_id: str) -> sa.Row[Any]:

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from calls.database.engine import DEFAULT_TENANT, Database
+from calls.events import EventKind
 from calls.placing.creation import NewCall, NewParticipant
 from calls.store import CallStore
-from calls.tables import agents, call_events, participants
+from calls.tables import agents, call_events, leases, participants
 
 BROWSER = NewParticipant("webrtc", "ada")
 
@@ -54,3 +55,19 @@ async def events_of(db: Database, call: NewCall) -> list[str]:
     query = sa.select(call_events.c.message).where(call_events.c.call_id == call.id).order_by(call_events.c.id)
     async with db.reading() as conn:
         return list(await conn.scalars(query))
+
+
+async def kinds_of(db: Database, call_id: str) -> list[str]:
+    """Of its events, without those of a database that did not answer for a while, which may be on a busy machine."""
+    wanted = (call_events.c.call_id == call_id, call_events.c.kind != EventKind.DATABASE_BACK)
+    async with db.reading() as conn:
+        return list(await conn.scalars(sa.select(call_events.c.kind).where(*wanted).order_by(call_events.c.id)))
+
+
+async def changes_of(db: Database, call_id: str) -> int | None:
+    """How many changes its last agent wrote, without what it told of such a database."""
+    outages = (call_events.c.call_id == call_id, call_events.c.kind == EventKind.DATABASE_BACK)
+    told = sa.select(sa.func.count()).select_from(call_events).where(*outages).scalar_subquery()
+    async with db.reading() as conn:
+        changes: int | None = await conn.scalar(sa.select(leases.c.changes - told).where(leases.c.call_id == call_id))
+    return changes

@@ -22,18 +22,19 @@ from calls.database.engine import DEFAULT_TENANT, PATIENCE_S, Database
 from calls.phones import numbers as phones
 from calls.phones import trunk as telephony
 from calls.placing.creation import NewCall, NewParticipant
+from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants, trunks
 from calls.tenants.keys import create_secret_key
 from calls.workers import leases
 from pipeline.deps import Deps, open_deps
-from pipeline.watch import watch
 from tests.pipeline.agents import Agents, at_work
 from tests.pipeline.carrier import Carrier
-from tests.pipeline.finished import working
+from tests.pipeline.finished import watching, working
 from tests.pipeline.mortal import mortal
+from tests.pipeline.mortal_agent import CHANGES, ENDS, EVENTS, TAKEN, UNTIL_STARTED
 from tests.pipeline.mortal_api import another
-from tests.pipeline.placed import ended, events_of, legs_of, place
+from tests.pipeline.placed import changes_of, ended, kinds_of, legs_of, place
 from tests.pipeline.sip_phone import as_a_phone
 from tests.servers import free_port
 
@@ -41,7 +42,6 @@ pytestmark = [pytest.mark.restless, pytest.mark.timeout(300)]
 
 OURS = "+4930999"
 OK, BUSY, CANCELED = 200, 486, 487
-ANSWERED = "PSTN leg connected"
 
 
 @dataclass
@@ -81,18 +81,6 @@ async def lay(settings, livekit_with_sip) -> AsyncIterator[Lay]:
 
 async def hang_up(_room_name: str, _identity: str) -> None:
     """Whoever has picked up says nothing."""
-
-
-@asynccontextmanager
-async def watching(deps: Deps) -> AsyncIterator[None]:
-    """With what looks after calls, for the length of the block."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(watch(deps, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 def number(n: int) -> str:
@@ -145,6 +133,7 @@ async def away(db: Database) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.usefixtures("database_url")
 async def test_a_phone_whose_dial_is_killed_at_any_step_rings_once_at_most(lay: Lay, until) -> None:
     async def busy(_number: str) -> int:
         return BUSY
@@ -174,26 +163,49 @@ async def test_a_phone_whose_dial_is_killed_at_any_step_rings_once_at_most(lay: 
     assert all(rings == 1 for rings, reason in zip(rang, reasons, strict=True) if reason == "busy")
 
 
-async def test_a_phone_whose_agent_is_killed_at_any_step_rings_once(lay: Lay, until) -> None:
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize(
+    ("database_url", "ending", "first"),
+    [
+        ("sqlite", EndReason.CALLER_HUNG_UP, 1),
+        ("sqlite", EndReason.AGENT_HUNG_UP, TAKEN + UNTIL_STARTED + 1),
+        ("postgres", EndReason.TRANSFERRED, 1),
+    ],
+    indirect=["database_url"],
+)
+async def test_a_phone_whose_agent_is_killed_at_any_step_rings_once(lay: Lay, until, ending, first) -> None:
     async def picked_up(_number: str) -> int:
         return OK
 
     ground = await lay(picked_up)
     placed = [await place(ground.db, phone(0))]
-    async with working(ground.deps), mortal("mortal_agent", ground.deps.settings, placed[0].id) as live:
-        for fatal in count(1):
-            placed.append(await place(ground.db, phone(fatal)))
+    async with working(ground.deps), mortal("mortal_agent", ground.deps.settings, ending, placed[0].id) as live:
+        for fatal in count(first):
+            placed.append(await place(ground.db, phone(len(placed))))
             ended_as = await live(placed[-1].id, fatal)
             if ended_as != "killed":
                 break
             await bury(ground.db, placed[-1])
             assert await live(placed[-1].id, 0) == "finished"
     assert ended_as == "finished"
-    assert fatal > 7, "there are more steps than that"
+    assert fatal > TAKEN + UNTIL_STARTED + 2, "there are more steps than that"
     for n, call in enumerate(placed):
         assert ground.carrier.rings[number(n)] == 1
-        assert await ended(ground.db, call) == ("completed", "caller_hung_up")
-        assert (await events_of(ground.db, call)).count(ANSWERED) == 1
+        assert await ended(ground.db, call) in {("completed", ending), ("completed", "caller_hung_up")}
+        told = await kinds_of(ground.db, call.id)
+        assert (told.count("leg.answered"), told.count("call.completed")) == (1, 1)
+    for unharmed in (placed[0], placed[-1]):
+        assert await ended(ground.db, unharmed) == ("completed", ending)
+        assert await kinds_of(ground.db, unharmed.id) == EVENTS + ENDS[ending]
+        if ending == EndReason.CALLER_HUNG_UP:
+            assert await changes_of(ground.db, unharmed.id) == CHANGES
+    async with watching(ground.deps):
+        await until(lambda: are_closed(ground, placed))
+
+
+async def are_closed(ground: Ground, placed: list[NewCall]) -> bool:
+    """Whether nobody is left alone in one of the calls' rooms."""
+    return not await ground.deps.rooms.list_rooms([call.room_name for call in placed])
 
 
 async def bury(db: Database, call: NewCall) -> None:

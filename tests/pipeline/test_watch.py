@@ -6,7 +6,7 @@ import math
 import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,8 +26,9 @@ from calls.tables import leases as lease_table
 from calls.workers import leases
 from pipeline.deps import Deps, open_deps
 from pipeline.verdict import MOST_AGENTS
-from pipeline.watch import FORGOTTEN_AFTER, Watcher, watch
+from pipeline.watch import FORGOTTEN_AFTER, Watcher
 from tests.conftest import now
+from tests.pipeline.finished import watching
 from tests.pipeline.held import held
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
 from tests.pipeline.sip_phone import as_a_phone
@@ -124,19 +125,6 @@ async def dispatches(deps: Deps, call: NewCall) -> list[dict[str, str]]:
     async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as livekit:
         listed = await livekit.agent_dispatch.list_dispatch(call.room_name)
     return [json.loads(one.metadata) for one in sorted(listed, key=lambda one: one.state.created_at)]
-
-
-@asynccontextmanager
-async def watching(deps: Deps) -> AsyncIterator[None]:
-    """Watcher and judge as the pipeline runs them, for the length of the block."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(watch(deps, stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_a_caller_whom_no_agent_joins_gets_more_dispatches_and_then_a_failed_call(open_with, until):

@@ -1,6 +1,7 @@
 """Calls to and from phones: an agent comes, a phone rings, and each way in which that may go on has its own end."""
 
 import asyncio
+import math
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -22,12 +23,14 @@ from calls.placing import batches
 from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import calls, participants
+from calls.tables import calls, participants, stays
 from tests.api.conftest import Answer as ApiAnswer
 from tests.api.conftest import Api, run_api
 from tests.api.conftest import browser as a_browser
 from tests.api.conftest import phone as a_phone
 from tests.conftest import Until
+from tests.pipeline.mortal_agent import CHANGES, ENDS, EVENTS
+from tests.pipeline.placed import changes_of, kinds_of
 from tests.providers import Chat, Providers, ToolCall, Utterance
 from tests.providers.script import Answer
 from tests.servers import LiveKitServer, Program, free_port
@@ -46,6 +49,7 @@ CONNECTING = "One moment please, I'll connect you."
 GOODBYE = "It was a pleasure to talk to you, and if there is anything else, then call again at any time. " * 3
 OURS, ANSWERED, UNANSWERED = "+4930555", "+4930666", "+4930777"
 RING_S = 8.0
+PAUSE_S = 2.0  # by which it is known that somebody has finished
 SPEECH = Path(__file__).with_name("speech.wav")
 _numbers = iter(range(1000, 9999))
 
@@ -147,18 +151,9 @@ async def test_an_agent_calls_and_lets_who_picks_up_speak_first(house, network, 
     assert await legs(call) == [(number, "left", None)]
     said = [(line.speaker, line.text, line.participant_identity) for line in await call.transcript()]
     assert said == [("user", SMITH, number), ("agent", HELLO, None)], "the first message is the answer to that"
-    order = [
-        "agent.joined",
-        "leg.dialing",
-        "leg.ringing",
-        "leg.answered",
-        "call.started",
-        "leg.ended",
-        "call.completed",
-    ]
-    events = await call.events()
-    assert [event.kind for event in events if event.kind in order] == order
-    [answered] = [event for event in events if event.kind == "leg.answered"]
+    assert await kinds_of(call.database, call.id) == EVENTS + ENDS[EndReason.CALLER_HUNG_UP]
+    assert await changes_of(call.database, call.id) == CHANGES, "each of them is one at which an agent was killed"
+    [answered] = [event for event in await call.events() if event.kind == "leg.answered"]
     assert row.started_at >= answered.created_at, "what rang is not billed"
 
 
@@ -314,6 +309,7 @@ async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, ne
     events = {event.kind: event.data for event in await call.events() if event.kind.startswith("transfer")}
     assert list(events) == ["transfer.started", "transfer.failed", "transfer.completed"]
     assert events["transfer.failed"]["sip_status"] == 603
+    assert (await kinds_of(call.database, call.id))[-4:] == ENDS[EndReason.TRANSFERRED]
     await phone.hang_up()
 
 
@@ -689,3 +685,45 @@ async def test_a_deploy_fails_no_phone_that_rings_and_a_busy_one_is_told_to_be_b
     await until(lambda: [program.returncode for program in leaving] == [0] * len(leaving))
     await after.aclose()
     assert [len(phone.rings) for phone in (answered, busy)] == [1, 1]
+
+
+async def test_no_call_hangs_when_livekit_is_restarted_and_what_it_was_away_costs_nothing(
+    house, network, livekit_with_sip, until
+):
+    """It goes on, unless LiveKit throws the phone out: of who came back it may still have an older attempt to come."""
+
+    async def is_heard_or_over() -> bool:
+        await phone.say(read(SPEECH)[:16_000])
+        await asyncio.sleep(PAUSE_S)
+        return await call.has_said("user", SMITH) or await call.ended() is not None
+
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, price_micros_per_minute=60)
+    await until(lambda: call.has_said("agent", HELLO))
+    livekit_with_sip.kill_group()
+    await until(lambda: call.has_happened("leg.ended"))
+    livekit_with_sip.start()
+    await asyncio.to_thread(livekit_with_sip.wait_ready)
+    await until(is_heard_or_over, timeout=120)
+    went_on = await call.status() == "in_progress"
+    await phone.hang_up()
+    row = await until(call.ended)
+    assert row.status == "completed"
+    assert row.end_reason in {"caller_hung_up", "connection_lost"}
+    assert await legs(call) == [(number, "left", None)]
+    there_s = await seconds_there(call)
+    assert row.cost_micros == math.ceil(there_s)
+    assert not went_on or there_s < (row.ended_at - row.started_at).total_seconds()
+    await until(lambda: phone.state is State.ENDED)
+    assert len(phone.rings) == 1
+
+
+async def seconds_there(call: Talk) -> float:
+    """How long the phones of a call that is over were in it, each by itself."""
+    row = await call.row()
+    mine = sa.select(stays.c.joined_at, stays.c.left_at).join(participants).where(participants.c.call_id == call.id)
+    async with call.database.reading() as conn:
+        there = (await conn.execute(mine)).all()
+    times: list[timedelta] = [min(left, row.ended_at) - max(joined, row.started_at) for joined, left in there]
+    return sum(max(time.total_seconds(), 0) for time in times)

@@ -11,19 +11,23 @@ import sqlalchemy as sa
 from livekit import api, rtc
 from livekit.rtc import SimulateScenarioKind
 
+from calls.database.engine import DEFAULT_TENANT
+from calls.placing.creation import NewParticipant
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.store import CallStore
 from calls.tables import participants
 from calls.workers import leases
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.worker.conftest import Running
+from worker.room import presence
 from worker.room.journal import Journal
 from worker.room.lease import take
-from worker.room.presence import TOLD_S, Presence
+from worker.room.presence import Presence
 
 pytestmark = [pytest.mark.restless, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
-PHONE = "ada"  # the one participant of the call
+PHONE, WITNESS = "ada", "bob"  # the participants of the call
 
 
 @dataclass
@@ -34,31 +38,40 @@ class Seen:
     welcomed: list[str]
     call: Running
 
-    async def leg(self) -> tuple[str, str | None]:
+    async def leg(self, phone: str = PHONE) -> tuple[str, str | None]:
         """The phone's status, and why it is over."""
-        mine = sa.select(participants).where(participants.c.call_id == self.call.call.id)
+        mine = (participants.c.call_id == self.call.call.id, participants.c.room_identity == phone)
         async with self.call.database.reading() as connection:
-            row = (await connection.execute(mine)).one()
+            row = (await connection.execute(sa.select(participants).where(*mine))).one()
         return row.status, row.end_reason
 
     async def is_joined(self) -> bool:
         return (await self.leg())[0] == "joined"
 
-    async def is_over(self) -> bool:
-        return (await self.leg())[0] in {"left", "failed"}
+    async def is_over(self, phone: str = PHONE) -> bool:
+        return (await self.leg(phone))[0] in {"left", "failed"}
+
+    async def sees(self, *phones: str) -> bool:
+        return self.room.remote_participants.keys() == set(phones)
+
+    async def reconnect(self, scenario: SimulateScenarioKind.ValueType) -> None:
+        back = asyncio.Event()
+        self.room.on("reconnected", back.set)
+        await self.room.simulate_scenario(scenario)
+        await asyncio.wait_for(back.wait(), PATIENCE_S)
 
 
-Ring = Callable[[str], Awaitable[rtc.Room]]
+Ring = Callable[..., Awaitable[rtc.Room]]
 
 
 @pytest.fixture
 async def ring(worker_settings: Settings, running: Running) -> AsyncIterator[Ring]:
-    """`await ring(status)`: the phone as the bridge brings it into the room, in this state of its call."""
+    """`await ring(status)`: a phone as the bridge brings it into the room, in this state of its call."""
     async with AsyncExitStack() as phones:
 
-        async def ring(status: str) -> rtc.Room:
+        async def ring(status: str, phone: str = PHONE) -> rtc.Room:
             return await phones.enter_async_context(
-                joined(worker_settings, running, PHONE, "sip", {"sip.callStatus": status})
+                joined(worker_settings, running, phone, "sip", {"sip.callStatus": status})
             )
 
         yield ring
@@ -68,6 +81,7 @@ async def ring(worker_settings: Settings, running: Running) -> AsyncIterator[Rin
 async def seen(worker_settings: Settings, running: Running) -> AsyncIterator[Seen]:
     call_id, database = running.call.id, running.database
     async with database.writing() as connection:
+        await CallStore(connection).add_participants(DEFAULT_TENANT, call_id, [NewParticipant("webrtc", WITNESS)])
         rings = {"transport": "pstn", "status": "ringing"}
         await connection.execute(sa.update(participants).where(participants.c.call_id == call_id).values(rings))
         assert await leases.release(connection, call_id, running.token)
@@ -128,16 +142,48 @@ async def test_a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_
 
 
 async def test_a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:
-    gone, back = asyncio.Event(), asyncio.Event()
-    phone = await ring("ringing")
-    await until(lambda: PHONE in seen.room.remote_participants)
+    gone = asyncio.Event()
+    phone, witness = await ring("ringing"), await ring("ringing", WITNESS)
+    await until(lambda: seen.sees(PHONE, WITNESS))
     seen.room.on("participant_disconnected", lambda _phone: gone.set())
-    seen.room.on("reconnected", back.set)
-    await seen.room.simulate_scenario(SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
-    await asyncio.wait_for(gone.wait(), 60)
-    await asyncio.wait_for(back.wait(), 60)
-    await until(lambda: PHONE in seen.room.remote_participants)
-    await asyncio.sleep(TOLD_S + 0.5)  # so long whoever called it might have told why it went
+    await seen.reconnect(SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
+    await until(lambda: seen.sees(PHONE, WITNESS))
+    await rings_on(seen, witness, until)
     await phone.disconnect(reason=rtc.DisconnectReason.USER_REJECTED)
+    await until(seen.is_over)
+    assert await seen.leg() == ("failed", "rejected")
+
+
+async def test_a_phone_rings_on_whose_bridge_makes_its_connection_anew(
+    seen: Seen, ring: Ring, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "TOLD_S", 10.0)  # a busy machine may take some seconds to bring it back
+    went: list[str] = []
+    _, witness = await ring("ringing"), await ring("ringing", WITNESS)
+    await until(lambda: seen.sees(PHONE, WITNESS))
+    seen.room.on("participant_disconnected", lambda phone: went.append(phone.identity))
+    again = await ring("dialing")  # which throws the first one out
+    await again.local_participant.set_attributes({"sip.callStatus": "ringing"})  # of that the others hear at once
+    await until(lambda: went == [PHONE])
+    await until(lambda: seen.sees(PHONE, WITNESS))
+    await rings_on(seen, witness, until)
+
+
+async def rings_on(seen: Seen, witness: rtc.Room, until: Until) -> None:
+    """The phone does, when so much time has passed since it was seen to go that a later one is known to be gone."""
+    await witness.disconnect(reason=rtc.DisconnectReason.USER_REJECTED)
+    await until(lambda: seen.is_over(WITNESS))
+    assert await seen.leg() == ("ringing", None)
+
+
+async def test_who_rejects_a_call_just_before_the_agents_connection_goes_on_has_rejected_it(
+    seen: Seen, ring: Ring, until: Until
+) -> None:
+    phone = await ring("ringing")
+    await until(lambda: seen.sees(PHONE))
+    await phone.disconnect(reason=rtc.DisconnectReason.USER_REJECTED)
+    await until(seen.sees)
+    await seen.reconnect(SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
     await until(seen.is_over)
     assert await seen.leg() == ("failed", "rejected")

@@ -81,7 +81,8 @@ class Presence:
         self._on_end = on_end
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
-        self._back_at = -math.inf  # when the agent's own connection was last made anew, by the loop's clock
+        # By the loop's clock: when the agent's own connection was lost, when it was back, and by when others are to be.
+        self._lost_at = self._back_at = self._back_by = -math.inf
         self._ringing: set[str] = set()
         self._absence: _Absence | None = None
         self._explanations: dict[str, asyncio.Future[EndReason | None]] = {}
@@ -91,6 +92,7 @@ class Presence:
         room.on("participant_disconnected", self._gone)
         room.on("track_subscribed", self._subscribed)
         room.on("track_unsubscribed", lambda track, _publication, _participant: on_silent(track))
+        room.on("reconnecting", self._reconnecting)
         room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
 
@@ -178,23 +180,34 @@ class Presence:
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
                 self._absence = _Absence(left_at, known or reason, may_return=not on_purpose)
         elif participant.kind == _Kind.PARTICIPANT_KIND_SIP and participant.disconnect_reason not in _ROOM_GONE:
-            loop, why_not = asyncio.get_running_loop(), _why_unanswered(participant)
-            loop.call_later(TOLD_S, self._note_failed, identity, why_not, loop.time())
+            loop = asyncio.get_running_loop()
+            loop.call_later(TOLD_S, self._note_failed, participant, loop.time())
         if participant.disconnect_reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         else:
             self._end_if_deserted(left_at)
 
+    def _reconnecting(self) -> None:
+        self._lost_at = asyncio.get_running_loop().time()
+
     def _reconnected(self) -> None:
         self._back_at = asyncio.get_running_loop().time()
+        # If it was LiveKit that was away, a phone's bridge tries less and less often whether it is back.
+        self._back_by = self._back_at + max(self._back_at - self._lost_at, REJOIN_S)
 
-    def _note_failed(self, identity: str, reason: EndReason, gone_at: float) -> None:
-        """A phone that was called is not there any more.
+    def _note_failed(self, phone: rtc.RemoteParticipant, gone_at: float) -> None:
+        """A phone that was called is not there any more, unless it has come again.
 
-        An agent that has lost its connection sees everybody go, and then come again: phones a while later, if it was
-        LiveKit that was away. Of one that does not come the watcher tells.
+        An agent that makes its connection anew sees everybody go without a reason, and then come again: phones a while
+        later, if it was LiveKit that was away. Of one that does not come the watcher tells. A connection that could be
+        taken up again is said to be back too, but through it nobody is seen to go who did not.
         """
-        if self._room.connection_state != rtc.ConnectionState.CONN_CONNECTED or self._back_at > gone_at:
+        if self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING:
+            asyncio.get_running_loop().call_later(TOLD_S, self._note_failed, phone, gone_at)
+            return
+        identity, reason = phone.identity, _why_unanswered(phone)
+        only_seemed = phone.disconnect_reason is None and self._back_at > gone_at
+        if only_seemed or not self._room.isconnected() or identity in self._room.remote_participants:
             return
 
         async def fail(store: CallStore) -> None:
@@ -216,8 +229,18 @@ class Presence:
         if not absence.may_return:
             self._end_unless_called(absence.reason, left_at)
             return
+        self._await_return(absence)
+
+    def _await_return(self, absence: _Absence) -> None:
         loop = asyncio.get_running_loop()
-        self._waiting = loop.call_later(REJOIN_S, self._end_unless_called, absence.reason, absence.since)
+        self._waiting = loop.call_later(REJOIN_S, self._end_unless_returning, absence)
+
+    def _end_unless_returning(self, absence: _Absence) -> None:
+        away = self._room.connection_state == rtc.ConnectionState.CONN_RECONNECTING
+        if away or asyncio.get_running_loop().time() < self._back_by:
+            self._await_return(absence)
+        else:
+            self._end_unless_called(absence.reason, absence.since)
 
     def _end_unless_called(self, reason: EndReason, at: datetime | None) -> None:
         """End the call, or look again soon if the database knows of a phone that has not come yet.
