@@ -157,7 +157,7 @@ def _insert(database: sqlite3.Connection, table: str, rows: Iterable[dict[str, A
 
 @asynccontextmanager
 async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
-    """Start everything in a folder of its own, with one agent; stop it at the end. `llm_url` is for what is made of calls."""
+    """Start everything in a folder of its own, with one agent; stop it at the end. `llm_url` is for its analyses."""
     with tempfile.TemporaryDirectory(prefix="callroom-bench-") as folder:
         async with LiveKitServer(Path(folder)) as livekit:
             settings = Settings(
