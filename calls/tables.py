@@ -352,6 +352,21 @@ results = sa.Table(
     sa.ForeignKeyConstraint(["call_id", "generation"], ["generations.call_id", "generations.number"]),
 )
 
+# What a model has noted of a call that is too long for it, until the part that needs it has ended.
+notes = sa.Table(
+    "notes",
+    metadata,
+    sa.Column("call_id", Uuid, primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("stage", sa.String(24), primary_key=True),
+    sa.Column("asked", sa.String(64), primary_key=True),  # a hash of the request
+    sa.Column("room", sa.Integer, nullable=False),  # bytes of a request
+    sa.Column("text", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["call_id", "generation", "stage"], ["results.call_id", "results.generation", "results.stage"]
+    ),
+)
+
 recordings = sa.Table(
     "recordings",
     metadata,

@@ -1,7 +1,7 @@
 """Jobs `post_call` and `reprocess`: one part of an analysis, made from a call's transcript; and one more generation.
 
-A part that has ended is not made again: a killed process repeats at most the question that it was waiting for, and no
-transaction is open while a model thinks.
+A part that has ended is not made again, nor a note of a long call: a killed process repeats at most the question that
+it was waiting for, and no transaction is open while a model thinks.
 """
 
 import random
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.analysis import parts as analysis
 from calls.analysis.generations import RETRY_AFTER_S, STAGES, begin_again
+from calls.analysis.notes import Note, keep_note, read_notes
 from calls.analysis.post_call import PostCall
 from calls.jobs import Job
 from calls.states import IntelligenceStatus
@@ -22,7 +23,7 @@ from pipeline.deps import Deps
 from pipeline.evaluation import evaluate
 from pipeline.extraction import extract
 from pipeline.fate import Done, Fail, Fate, Retry
-from pipeline.llm import Answer, Conversation, Llm, LlmFailed, LlmUnavailable
+from pipeline.llm import Answer, Conversation, Llm, LlmFailed, LlmUnavailable, Notebook
 from pipeline.summary import summarize
 
 SPREAD = 0.05
@@ -36,23 +37,30 @@ SECTIONS = {stage: section for section, stage in STAGES.items()}
 async def run(job: Job, deps: Deps) -> Fate:
     """One attempt at a part."""
     generation, stage = _part(job)
+    part = (str(job.call_id), generation, stage)
     async with deps.db.reading() as conn:
         call = await _read(conn, job)
         if call is None:
             return Done()  # it has ended, or the call was erased
         transcript = as_text(await read_transcript(conn, str(job.call_id)))
+        noted = await read_notes(conn, *part)
+
+    async def keep(note: Note) -> None:
+        async with deps.db.writing() as conn:
+            await keep_note(conn, *part, note)
+
     if not transcript:
         return Fail("The call has no transcript: nothing was said in it.")
     section = getattr(PostCall.stored(call.post_call), SECTIONS[stage])
+    conversation = Conversation(transcript, call.started_at or call.created_at, Notebook(noted, keep))
     try:
-        answer = await ASKS[stage](deps.llm, section, Conversation(transcript, call.started_at or call.created_at))
+        answer = await ASKS[stage](deps.llm, section, conversation)
     except LlmUnavailable as problem:
         return _again(job, str(problem))
     except LlmFailed as problem:
         return Fail(str(problem))
     async with deps.db.writing() as conn:
-        ended = (str(job.call_id), generation, stage)
-        await analysis.end_part(conn, *ended, value=answer.value, condensed=answer.condensed)
+        await analysis.end_part(conn, *part, value=answer.value, condensed=answer.condensed)
     return Done()
 
 

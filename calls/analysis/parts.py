@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs
 from calls.analysis.generations import begin_again, lock_call, set_status, start_asked
+from calls.analysis.notes import forget_notes
 from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
 from calls.events import EventKind
@@ -38,6 +39,7 @@ async def end_part(
     end = sa.update(results).where(*part, results.c.status == _PENDING).values(**outcome, ended_at=moment(conn))
     if not (await conn.execute(end)).rowcount:
         return
+    await forget_notes(conn, call_id, generation, stage)
     mark(conn, CALLS)
     told = {"generation": generation, "stage": stage}
     if condensed:

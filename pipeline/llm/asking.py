@@ -63,6 +63,8 @@ class Llm:
         """
         instructions = len(question.instructions.encode())
         room, lasting = self._endpoint.room, True
+        if conversation.notebook.room < math.inf:  # whoever asked before was cut short: the same pieces are still right
+            room, lasting = conversation.notebook.room, False
         if room - instructions < SHORTEST:  # what is known is less than what there is
             room = math.inf
         while True:

@@ -1,8 +1,10 @@
 """A transcript that is longer than the model's context, as notes: made piece by piece, in order, by the same model."""
 
+import hashlib
 import textwrap
 
 import prompts
+from calls.analysis.notes import Note
 from pipeline.llm.conversation import Conversation, fenced
 from pipeline.llm.endpoint import Endpoint
 from pipeline.llm.errors import LlmFailed
@@ -22,6 +24,8 @@ class Condenser:
 
     async def notes(self, fitting: int, room: int) -> str:
         """Notes of the whole conversation, of at most `fitting` bytes, by requests of at most `room`.
+
+        Those that are in its notebook are not made again.
 
         Raises LlmUnavailable, LlmFailed or TooLong.
         """
@@ -44,11 +48,18 @@ class Condenser:
         for number, piece in enumerate(pieces, 1):
             values = {"when": self._conversation.when, "number": number, "pieces": len(pieces)}
             instructions, _ = prompts.render(template, values)
-            said = spoken(await self._endpoint.complete(instructions, fenced("transcript", "\n".join(piece))))
-            if not said:
-                raise LlmFailed("The model made no notes of a part of the transcript.")
-            notes.append(said)
+            notes.append(await self._note(instructions, fenced("transcript", "\n".join(piece)), room))
         return "\n".join(notes)
+
+    async def _note(self, instructions: str, content: str, room: int) -> str:
+        asked = hashlib.sha256(f"{instructions}\n{content}".encode()).hexdigest()
+        if known := self._conversation.notebook.find(asked):
+            return known
+        said = spoken(await self._endpoint.complete(instructions, content))
+        if not said:
+            raise LlmFailed("The model made no notes of a part of the transcript.")
+        await self._conversation.notebook.add(Note(asked, room, said))
+        return said
 
 
 def split(lines: list[str], size: int) -> list[list[str]]:

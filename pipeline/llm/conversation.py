@@ -1,15 +1,21 @@
 """What a model is told of a call. What was said in it is data, and stands inside a fence that it cannot close."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from pipeline.llm.notebook import Notebook
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """A call that is over: its `transcript`, a line for each utterance (`Caller: …`), and when it began."""
+    """A call that is over: its `transcript`, a line for each utterance (`Caller: …`), and when it began.
+
+    In `notebook` are the notes of it that were made for this question, where it is too long to be read at once.
+    """
 
     transcript: str
     started_at: datetime
+    notebook: Notebook = field(default_factory=Notebook)
 
     @property
     def when(self) -> str:

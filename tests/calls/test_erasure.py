@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls.analysis.notes import Note, keep_note
 from calls.database.encryption import Keyring
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, NotFound
@@ -27,6 +28,7 @@ from calls.tables import (
     idempotency_keys,
     jobs,
     metadata,
+    notes,
     participants,
     recordings,
     results,
@@ -49,7 +51,7 @@ NOT_OF_A_CALL = {
     "batches",  # but for its answer, which has a test of its own
 }
 OF_A_CALL = (
-    *(calls, participants, segments, call_events, generations, results, recordings, egresses, jobs, deliveries),
+    *(calls, participants, segments, call_events, generations, results, notes, recordings, egresses, jobs, deliveries),
     idempotency_keys,
 )
 # Columns of these that say nothing of what was said or who was there: ids, and words of ours.
@@ -59,6 +61,7 @@ KEPT = {
     "segments": {"speaker"},
     "generations": {"status"},
     "results": {"stage", "status"},
+    "notes": {"stage"},
     "recordings": {"status", "format"},
     "egresses": {"status"},
     "deliveries": {"event", "status"},
@@ -89,6 +92,8 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         at = (await CallStore(connection).get(None, call.id)).created_at
         await connection.execute(sa.insert(generations).values(**completed, number=1, post_call={}, asked_at=at))
         await connection.execute(sa.insert(results).values(**completed, generation=1, stage="summary"))
+        of_the_part = {"call_id": call.id, "generation": 1, "stage": "summary"}
+        await connection.execute(sa.insert(notes).values(**of_the_part, asked=MARK, room=1000, text=MARK))
         await connection.execute(
             sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
         )
@@ -159,6 +164,7 @@ async def test_of_an_erased_call_nothing_is_left_in_any_table_but_its_bill(datab
     assert last.data == {"parts": ["transcript", "recording", "participants"]}
     async with database.writing() as connection:
         await erase_call(connection, DEFAULT_TENANT, other_id)
+        await keep_note(connection, other_id, 1, "summary", Note(MARK, 1000, MARK))  # of a model that was at work
     assert await found(database, MARK) == BY_THE_JOB
 
 

@@ -1,16 +1,20 @@
 """Post-call work by the real runner, with a scripted model behind OpenAI's protocol."""
 
 import asyncio
+import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from calls.analysis.generations import ATTEMPTS, reprocess
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LOST, SHARED_LANE_WIDTHS, JobQueue
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.tables import calls, generations, jobs, notes, results, segments
 from calls.tenants.keys import create_tenant
 from calls.transcript import write_segments
 from calls.workers import leases
@@ -33,9 +37,10 @@ from tests.pipeline.finished import (
     segment,
     working,
 )
-from tests.providers import Chat, Never, Providers
+from tests.providers import Chat, Never, Providers, field
 
 SUMMARY = {"summary": {"enabled": True}}
+FITTING = 12_000  # characters of a question that the model of a small context takes
 
 
 def stage(chat: Chat) -> str:
@@ -229,13 +234,32 @@ async def test_many_ended_calls_of_one_tenant_hold_up_no_other_one(deps, model, 
     model.answer_with(lambda chat: Never() if "flood" in chat.last_user else well(chat))
     async with deps.db.writing() as conn:
         other = (await create_tenant(conn, "another")).id
-    for _ in range(at_once // len(GOOD) + 2):
-        await finished_call(deps.db, EVERYTHING, said=[("user", "flood")])
+    await copied(deps.db, await finished_call(deps.db, EVERYTHING, said=[("user", "flood")]), 499)
     async with working(deps):
         await until(lambda: len(model.chats) == at_once)
         call_id = await finished_call(deps.db, EVERYTHING, tenant_id=other)
         await until(lambda: is_completed(deps.db, call_id))
     assert await made(deps.db, call_id) == GOOD
+
+
+async def copied(db: Database, call_id: str, times: int) -> None:
+    """So many more calls like this one, with their work."""
+    async with db.writing() as conn:
+        for table in (calls, segments, generations, jobs, results):
+            mine = (table.c.id if table is calls else table.c.call_id) == call_id
+            rows = (await conn.execute(sa.select(table).where(mine))).mappings().all()
+            await conn.execute(
+                sa.insert(table),
+                [{**row, **_renamed(row, str(uuid.UUID(int=copy)), copy)} for copy in range(times) for row in rows],
+            )
+
+
+def _renamed(row: sa.RowMapping, call_id: str, copy: int) -> dict[str, Any]:
+    if "room_name" in row:
+        return {"id": call_id, "room_name": f"call_{call_id}"}
+    number = {"id": row["id"] + 1000 * (copy + 1)} if "max_attempts" in row else {}
+    made_by = {"job_id": row["job_id"] + 1000 * (copy + 1)} if "stage" in row else {}
+    return {"call_id": call_id, **number, **made_by}
 
 
 async def test_reprocessing_replaces_what_was_made(database_url, deps, model, until):
@@ -264,6 +288,31 @@ async def test_a_transcript_that_is_too_long_for_the_model_is_condensed_and_that
     first, last = await events(deps.db, call_id)
     assert "too long for the model" in first
     assert last == "Post-call analysis completed."
+
+
+async def test_the_notes_of_a_long_call_are_paid_for_once_whatever_happens_meanwhile(settings, deps, model, until):
+    away = False
+
+    def answer(chat: Chat) -> Any:
+        if "You read part" not in chat.system:
+            return field.TOO_LONG["openai"] if len(chat.last_user) > FITTING else well(chat)
+        noted.append(chat.last_user)
+        return field.error("Come back later.", 503) if away and len(noted) > 2 else f"Caller: note {len(noted)}"
+
+    noted: list[str] = []
+    model.answer_with(answer)
+    long = [("user", f"Sentence number {number} of a long story.") for number in range(800)]
+    away, call_id = True, await finished_call(deps.db, SUMMARY, said=long)
+    async with working(deps):
+        await until(lambda: len(noted) > 2)
+    away = False
+    async with open_deps(settings(llm_url=model.url, lease_s=2)) as another, working(another):
+        await until(lambda: analysed(another.db, call_id))
+    assert await made(deps.db, call_id) == {"summary": GOOD["summary"]}
+    assert [text for text, times in Counter(noted).items() if times > 1] == [noted[2]], "only the one that failed"
+    assert all(f"Caller: note {number}\n" in model.chats[-1].last_user for number in (1, 2, 4, len(noted)))
+    async with deps.db.reading() as conn:
+        assert (await conn.execute(sa.select(notes))).all() == []
 
 
 async def test_nobody_is_given_a_call_that_ends_in_this_moment(database_url, deps):
