@@ -352,21 +352,22 @@ class CallStore:
         event = {"call_id": call_id, "kind": kind, "level": level, "source": source, "message": message, "data": data}
         await self._connection.execute(_INSERT_EVENT, {**event, "created_at": self._at})
 
-    async def add_leg_event(
+    async def add_participant_event(
         self,
         call_id: str,
         room_identity: str,
         kind: EventKind,
+        source: str,
         message: str,
         *,
         level: str = "info",
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Write into the call's event log what happened to one of its phones."""
+        """Write into the call's event log what happened to one of its participants."""
         await self._hold(call_id)
         whose = sa.select(participants.c.id).where(*_whose(call_id, room_identity))
         about = {"participant_id": await self._connection.scalar(whose)} | (data or {})
-        await self.add_event(call_id, kind, "telephony", message, level=level, data=about)
+        await self.add_event(call_id, kind, source, message, level=level, data=about)
 
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""
