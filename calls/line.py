@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -36,11 +35,13 @@ class Line:
                 self._waiting.discard(wait)
         try:
             yield clock() - max(began, self._served_at)
+        except CallroomError:  # that is an answer too
+            self._served_at = clock()
+            raise
+        else:
+            self._served_at = clock()
         finally:
             self._places.release()
-            error = sys.exception()
-            if error is None or isinstance(error, CallroomError):
-                self._served_at = clock()
 
     def dissolve(self) -> None:
         """Send away all who wait now: it is of no use. Who comes later tries for himself."""
@@ -56,7 +57,6 @@ class Line:
             yield
             return
         loop = asyncio.get_running_loop()
-
         alarm: asyncio.TimerHandle
 
         def look() -> None:
