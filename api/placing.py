@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import people, rendering
 from api.once import HEADER, Outcome, answer, answer_once
 from api.rate_limit import admit_new_call
-from api.routing import KEY, SETTINGS
+from api.routing import DATABASE_S, KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
 from calls.agent_config import AgentSnapshot, MachineDetection
 from calls.agents import adapted, get_agent, snapshot
 from calls.analysis.post_call import PostCall, merge
+from calls.database.allowance import limit
 from calls.database.engine import Database
 from calls.errors import CallroomError
 from calls.placing import rules
@@ -69,7 +70,7 @@ async def place_all(database: Database, group: Sequence[Wanted]) -> list[Outcome
     agents: dict[tuple[str, str], dict[str, Any]] = {}
     of_tenants: defaultdict[str, list[NewCall]] = defaultdict(list)
     rows: dict[str, list[sa.Row[Any]]] = {}
-    async with database.writing() as conn:
+    async with limit(DATABASE_S), database.writing() as conn:
         # In the order of their tenants: two groups that reserve credits of the same ones must not wait crosswise.
         in_order = sorted(enumerate(group), key=lambda numbered: numbered[1].request[KEY].tenant_id)
         checked = {number: await _check_one(conn, one, agents) for number, one in in_order}

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
+from calls.database.allowance import limit
 from calls.database.encryption import Keyring
 from calls.database.engine import Database
 from calls.errors import Forbidden, Unauthorized
@@ -24,6 +25,8 @@ STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
 KEYS = web.AppKey("keys", Together[str, Key | None])
 KEY = web.RequestKey("key", Key)
+
+DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 
@@ -60,6 +63,10 @@ class Route:
             app.router.add_route("HEAD", self.path, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        async with limit(DATABASE_S):
+            return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.who is not Who.ANYONE:
             request[KEY] = await authenticate(request, self.who)
         arguments: list[BaseModel] = []
@@ -91,7 +98,7 @@ async def authenticate(request: web.Request, who: Who) -> Key:
 
 async def look_up(database: Database, secrets: Sequence[str]) -> list[Key | None]:
     """The keys that many requests came with; what `KEYS` does."""
-    async with database.reading() as connection:
+    async with limit(DATABASE_S), database.reading() as connection:
         return await find_keys(connection, secrets)
 
 

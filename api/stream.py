@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
 from api.feed import FEED, progress
-from api.routing import DATABASE, KEY, named
+from api.routing import DATABASE, DATABASE_S, KEY, named
 from api.schema.stream import StreamEnd
+from calls.database.allowance import limit
 from calls.database.changes import Watch
 from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
@@ -98,7 +99,7 @@ async def _write(response: web.StreamResponse, messages: list[bytes]) -> None:
 
 
 async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
-    async with request.app[DATABASE].reading() as conn:
+    async with limit(DATABASE_S), request.app[DATABASE].reading() as conn:
         if await _revoked(conn, request[KEY].id):
             return Batch([], mark, revoked=True)
         # First how far the call is, then what there is: what was there when it was over is in the batch.

@@ -16,6 +16,8 @@ class EventKind(StrEnum):
     PARTICIPANT_JOINED = "participant.joined"
     PARTICIPANT_LEFT = "participant.left"
     PARTICIPANT_FAILED = "participant.failed"
+    PARTICIPANT_UNHEARD = "participant.unheard"
+    PARTICIPANT_HEARD = "participant.heard"
 
     LEG_DIALING = "leg.dialing"
     LEG_RINGING = "leg.ringing"

@@ -97,6 +97,16 @@ class Rooms:
                 if error.code != api.TwirpErrorCode.NOT_FOUND:
                     raise
 
+    async def tell_participant(self, name: str, identity: str, topic: str) -> None:
+        """Send somebody in a room a message without content, which comes from nobody there; who is gone is fine."""
+        message = api.SendDataRequest(room=name, topic=topic, destination_identities=[identity])
+        async with _answering():
+            try:
+                await self._livekit.room.send_data(message)
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
+
     async def delete_room(self, name: str) -> None:
         """Close a room and disconnect everybody; a room that is gone already is fine."""
         async with _answering():

@@ -1,7 +1,5 @@
 """The call as a row: every transition is one guarded change with its event, in the caller's transaction."""
 
-import math
-import uuid
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -9,9 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import jobs, legs
-from calls.analysis.generations import stages
-from calls.analysis.post_call import PostCall, RecordingFormat
+from calls import ending, jobs, legs
 from calls.closing import close
 from calls.counts import count
 from calls.database.changes import CALLS, TURNS, mark
@@ -27,11 +23,9 @@ from calls.states import (
     TERMINAL,
     CallStatus,
     EndReason,
-    IntelligenceStatus,
     ParticipantStatus,
-    outcome,
 )
-from calls.tables import call_events, calls, participants, recordings
+from calls.tables import call_events, calls, participants
 from calls.tenants import webhooks
 from calls.tenants.credits import charge, keep_ahead, reserve
 from calls.workers import leases
@@ -306,7 +300,7 @@ class CallStore:
         await legs.all_go(self._connection, call_id, at)
         cost = await legs.bill(self._connection, call_id, row.started_at, at)
         await charge(self._connection, row.tenant_id, cost, released=row.reserved_micros)
-        account = _account(row, reason, row.started_at, at)
+        account = ending.account(row, reason, row.started_at, at)
         status = account.pop("status")
         await self._move(
             row,
@@ -322,10 +316,9 @@ class CallStore:
             reserved_micros=0,
             **account,
         )
-        await self._dismiss_participants(call_id, status, reason, at)
-        wanted = PostCall.stored(row.post_call).recording
-        if wanted is not None and wanted.is_on:
-            await self._expect_recording(row, status, wanted.format)
+        await self._dial(call_id)
+        await ending.dismiss_participants(self._connection, call_id, status, reason, at)
+        await ending.expect_recording(self._connection, row, status)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         await close(self._connection, call_id)
         if row.batch_id is not None:
@@ -352,21 +345,22 @@ class CallStore:
         event = {"call_id": call_id, "kind": kind, "level": level, "source": source, "message": message, "data": data}
         await self._connection.execute(_INSERT_EVENT, {**event, "created_at": self._at})
 
-    async def add_leg_event(
+    async def add_participant_event(
         self,
         call_id: str,
         room_identity: str,
         kind: EventKind,
+        source: str,
         message: str,
         *,
         level: str = "info",
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Write into the call's event log what happened to one of its phones."""
+        """Write into the call's event log what happened to one of its participants."""
         await self._hold(call_id)
         whose = sa.select(participants.c.id).where(*_whose(call_id, room_identity))
         about = {"participant_id": await self._connection.scalar(whose)} | (data or {})
-        await self.add_event(call_id, kind, "telephony", message, level=level, data=about)
+        await self.add_event(call_id, kind, source, message, level=level, data=about)
 
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""
@@ -408,13 +402,12 @@ class CallStore:
         return True
 
     async def _start_after_its_end(self, row: sa.Row[Any]) -> None:
-        account = _account(row, EndReason(row.end_reason), self._at, row.ended_at)
+        account = ending.account(row, EndReason(row.end_reason), self._at, row.ended_at)
         await self._update(row.id, started_at=self._at, **account)
         await self._bill_again(row.id)
         if account["status"] != row.status:
             await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, account["status"]: 1})
-        expected = sa.update(recordings).where(recordings.c.call_id == row.id)
-        await self._connection.execute(expected.values(status="pending", error=None))
+        await ending.expect_recording_after_all(self._connection, row.id)
 
     async def _bill_again(self, call_id: str) -> None:
         """Bill a call that is over by what is known of it now."""
@@ -427,57 +420,6 @@ class CallStore:
         """Let the queued phones' dials run, also those of a call that is over: they end then."""
         queued = (participants.c.call_id == call_id, participants.c.status == ParticipantStatus.QUEUED)
         await jobs.start(self._connection, sa.select(participants.c.job_id).where(*queued))
-
-    async def _dismiss_participants(
-        self,
-        call_id: str,
-        status: CallStatus,
-        reason: EndReason,
-        at: datetime,
-    ) -> None:
-        await self._dial(call_id)
-        mark(self._connection, TURNS)
-        mine = participants.c.call_id == call_id
-        absent = PARTICIPANT_PRESENT - {ParticipantStatus.JOINED}
-        await self._connection.execute(
-            sa.update(participants)
-            .where(mine, participants.c.status == ParticipantStatus.JOINED)
-            .values(status=ParticipantStatus.LEFT, left_at=at),
-        )
-        await self._connection.execute(
-            sa.update(participants)
-            .where(mine, participants.c.status.in_(absent))
-            .values(
-                status=ParticipantStatus.FAILED,
-                end_reason=reason if status is CallStatus.FAILED else EndReason.CANCELED,
-                left_at=sa.case((participants.c.status.in_(RINGS), at), else_=participants.c.left_at),
-            ),
-        )
-
-    async def _expect_recording(self, row: sa.Row[Any], status: CallStatus, file_format: RecordingFormat) -> None:
-        started = row.started_at is not None
-        await self._connection.execute(
-            sa.insert(recordings).values(
-                id=str(uuid.uuid4()),
-                call_id=row.id,
-                status="pending" if started else "failed",
-                format=file_format,
-                error=None if started else f"the call never started ({status})",
-            ),
-        )
-
-
-def _account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, ended_at: datetime) -> dict[str, Any]:
-    """What a call that is over comes to: its status, how long it lasted, and whether it is to be analysed."""
-    status = outcome(reason, started=started_at is not None)
-    seconds = math.ceil((ended_at - started_at).total_seconds()) if started_at else 0
-    talked = status is CallStatus.COMPLETED and started_at is not None
-    pending = talked and bool(stages(row, PostCall.stored(row.post_call)))
-    return {
-        "status": status,
-        "bill_duration": seconds,
-        "intelligence_status": IntelligenceStatus.PENDING if pending else IntelligenceStatus.NOT_STARTED,
-    }
 
 
 def _is_here(over_at: datetime | None) -> sa.ColumnElement[bool]:

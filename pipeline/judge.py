@@ -29,6 +29,7 @@ GAP_S = 2.0
 PROMPT_S = 0.5  # a database that takes longer was locked
 CHANCE = 0.3  # of a lease's time: so long before its end a suspect's database is seen to take writes
 DEAD_S = 0.3  # so long a lock must have stayed free; a holder whose connection broke has it again by then
+GONE_S = 1.0  # the same of a lock that nobody saw taken since the database was away: all have to connect anew
 ENTER_S = 15.0  # an agent gives up by itself before that
 
 
@@ -36,6 +37,7 @@ class Fault(Enum):
     """Why a holder loses its lease."""
 
     DIED = "The agent's process died"
+    GONE = "The agent's process is gone"
     SILENT = "The agent shows no life"
     ABSENT = "The agent did not come into the room"
 
@@ -104,7 +106,7 @@ class Judge:
 
     def _chance_s(self, lease: HeldLease, fault: Fault) -> float:
         """For how long a suspect could have shown the contrary in a database that takes writes."""
-        so_far = lease.renewals if fault is Fault.SILENT else None
+        so_far = None if fault is Fault.ABSENT else lease.renewals
         return self._patience.unchanged_s(("chance", fault, lease.call_id, lease.token), so_far)
 
     def _fault(self, lease: HeldLease, alive: set[int]) -> Fault | None:
@@ -115,6 +117,8 @@ class Judge:
         held_s = self._patience.unchanged_s(("held", *this))
         if lease.life in self._seen_alive - alive and free_s >= DEAD_S:
             return Fault.DIED
+        if lease.life not in self._seen_alive and min(free_s, silent_s) >= GONE_S:
+            return Fault.GONE
         if silent_s >= self._lease_s * (1 - CHANCE):
             return Fault.SILENT
         if not lease.entered and held_s >= ENTER_S - self._lease_s * CHANCE:

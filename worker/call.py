@@ -121,6 +121,8 @@ class Call:
                 on_words=self._machines.hear,
                 on_ears=EarCount(self._settings, context.job.id).write,
                 on_deaf=self._give_up,
+                on_unheard=self._note_unheard,
+                on_heard=self._note_heard,
                 on_failed=lambda: self._note_failure("ear"),
                 holds=self._holds,
             ),
@@ -439,9 +441,23 @@ class Call:
             if phone is None:
                 await store.add_event(call_id, kind, "telephony", message, level=level, data=data)
             else:
-                await store.add_leg_event(call_id, phone, kind, message, level=level, data=data)
+                await store.add_participant_event(call_id, phone, kind, "telephony", message, level=level, data=data)
 
         self._journal.put(add)
+
+    def _note_unheard(self, identity: str) -> None:
+        message = "Speech recognition does not work for a participant"
+        self._note_of_participant(identity, EventKind.PARTICIPANT_UNHEARD, message, level="error")
+
+    def _note_heard(self, identity: str) -> None:
+        message = "Speech recognition works for the participant again"
+        self._note_of_participant(identity, EventKind.PARTICIPANT_HEARD, message, level="info")
+
+    def _note_of_participant(self, identity: str, kind: EventKind, message: str, *, level: str) -> None:
+        call_id = self._row.id
+        self._journal.put(
+            lambda store: store.add_participant_event(call_id, identity, kind, "lifecycle", message, level=level)
+        )
 
     def _note_taken_back(self) -> None:
         self._note(EventKind.HANG_UP_TAKEN_BACK, "The caller spoke into the goodbye: the call goes on")

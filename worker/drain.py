@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,14 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.workers import leases
 from worker.room.persistence import Persistence
+from worker.room.presence import SHUT_DOWN
 from worker.seats import Seats
 from worker.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.2
+TELL_AGAIN_S = 0.5
 
 
 class DrainingServer(AgentServer):
@@ -52,14 +55,27 @@ class DrainingServer(AgentServer):
     async def _end_calls(self) -> None:
         settings = self._callroom_settings
         await asyncio.sleep(settings.worker_drain_s)
-        database = Database(settings.database, pool_size=1)
+        async with Rooms.connect(settings) as rooms, asyncio.TaskGroup() as ways:
+            ways.create_task(self._tell_agents(rooms))
+            ways.create_task(self._end_in_database(rooms))
+
+    async def _tell_agents(self, rooms: Rooms) -> None:
+        """Have the agents end their calls themselves, which they can do also while the database is away."""
+        while self.active_jobs:  # one that is on its way into its room hears it only there
+            for active in self.active_jobs:
+                with suppress(Unavailable):
+                    await rooms.tell_participant(active.job.room.name, active.accept_arguments.identity, SHUT_DOWN)
+            await asyncio.sleep(TELL_AGAIN_S)
+
+    async def _end_in_database(self, rooms: Rooms) -> None:
+        """End also the calls of agents that hear nothing."""
+        database = Database(self._callroom_settings.database, pool_size=1)
         persistence = Persistence(lambda _seconds: None)
         try:
-            async with Rooms.connect(settings) as rooms:
-                while self.active_jobs:  # one that was just being taken shows only later that it has its call
-                    for room_name in await persistence.persist(partial(_end_all, database, self.id)):
-                        await _close(rooms, room_name)
-                    await asyncio.sleep(LOOK_AGAIN_S)
+            while self.active_jobs:  # one that was just being taken shows only later that it has its call
+                for room_name in await persistence.persist(partial(_end_all, database, self.id)):
+                    await _close(rooms, room_name)
+                await asyncio.sleep(LOOK_AGAIN_S)
         finally:
             await database.close()
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from calls.database import postgres
+from calls.database.allowance import allowance
 from calls.database.changes import CHANNEL, Changes, begin_marking, marked
 from calls.database.sqlite import Connection, Driver, WriteAheadLog, wipe
 from calls.errors import DatabaseAway, Invalid
@@ -30,8 +33,9 @@ class Database:
     """One database, SQLite file or Postgres.
 
     A transaction raises DatabaseAway if the database cannot be reached, does not answer, or is locked by somebody else:
-    about `patience_s` seconds after the transaction, or any statement in it, was begun. Who waits for a connection or,
-    on SQLite, for his turn to write waits longer only while others are served.
+    about `patience_s` seconds after the transaction, or any statement in it, was begun, and once the task has waited as
+    long as its `allowance.limit` says. Who waits for a connection or, on SQLite, for his turn to write waits longer
+    only while others are served.
 
     Args:
         url: `sqlite:///path/of/file.db` or `postgresql://user:password@host/name`.
@@ -60,7 +64,7 @@ class Database:
             self._log: WriteAheadLog | None = WriteAheadLog(f"{parsed.database}-wal")
             self.changes = Changes(sqlite_file=parsed.database)
             sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            sa.event.listen(self._engine.sync_engine, "begin", partial(_begin_sqlite, patience_s))
         else:
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._writers = []
@@ -97,17 +101,27 @@ class Database:
         engine: AsyncEngine,
         *lines: Line,
     ) -> AsyncIterator[AsyncConnection]:
+        allowed = allowance()
+        in_line = True
         try:
             async with AsyncExitStack() as places:
                 for line in lines:
-                    await places.enter_async_context(line.place())
-                async with asyncio.timeout(self._patience_s) as wait, engine.connect() as connection:
-                    wait.reschedule(None)
+                    allowed.spend(await places.enter_async_context(line.place(allowed.left_s)))
+                in_line = False
+                places.enter_context(allowed.spending())
+                now = asyncio.get_running_loop().time()
+                async with (
+                    asyncio.timeout(min(self._patience_s, allowed.left_s)) as wait,
+                    engine.connect() as connection,
+                ):
+                    # On SQLite a statement waits for nothing but the lock, and goes on when nobody waits for it.
+                    is_limited = not self.is_sqlite and allowed.left_s < math.inf
+                    wait.reschedule(now + allowed.left_s if is_limited else None)
                     yield connection
         except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
             if not _is_away(error):
                 raise
-            if not postgres.was_cut_short(error):
+            if not (in_line or allowed.is_used_up or postgres.was_cut_short(error)):
                 lines[0].dissolve()
             raise DatabaseAway from error
 
@@ -186,10 +200,10 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
         cursor.close()
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
+def _begin_sqlite(patience_s: float, connection: sa.Connection) -> None:
     file = cast("Connection", connection.connection.dbapi_connection)
     # A writer takes the lock at once: one that reads first and writes later can be refused half-way.
     if connection.get_execution_options().get("callroom_writes"):
-        file.begin_writing()
+        file.begin_writing(max(min(patience_s, allowance().left_s), 0))
     else:
         file.begin_reading()

@@ -1,5 +1,6 @@
 """asyncpg under SQLAlchemy: nothing waits without an end, and no connection is used that is known to be dead."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -81,8 +82,9 @@ class _Connections:
             raise sa.exc.DisconnectionError
 
     def drop(self, connection: DBAPIConnection, _record: object, error: BaseException | None) -> None:
-        if isinstance(error, TimeoutError):
-            # Without a farewell, which would not be answered either. The connections that were made before now lead to
-            # the same server, or to one that is no more.
+        if isinstance(error, (TimeoutError, asyncio.CancelledError)):
+            # Without a farewell, which may not be answered either.
             connection.driver_connection.terminate()
+        if isinstance(error, TimeoutError):
+            # The connections that were made before now lead to the same server, or to one that is no more.
             self._doubtful = time.monotonic()

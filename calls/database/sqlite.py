@@ -94,21 +94,22 @@ class Connection(AsyncAdapt_aiosqlite_connection):
 
     def __init__(self, dbapi: "Driver", connection: AsyncIODBAPIConnection) -> None:
         super().__init__(dbapi, connection)
-        self._begin = ""
+        self._begin: tuple[str, ...] = ()
         self._reading = False
         self._used = False
 
     def begin_reading(self) -> None:
         """Begin a transaction that only reads, on the same visit as its first statement."""
-        self._begin, self._reading = "BEGIN", True
+        self._begin, self._reading = ("BEGIN",), True
 
-    def begin_writing(self) -> None:
-        """Begin a transaction that writes, on the same visit as its first statement."""
-        self._begin, self._reading = "BEGIN IMMEDIATE", False
+    def begin_writing(self, patience_s: float) -> None:
+        """The same for one that writes, for which others may be in the way so long."""
+        begin = f"PRAGMA busy_timeout={round(patience_s * 1000)}", "BEGIN IMMEDIATE"
+        self._begin, self._reading = begin, False
 
     def visit(self, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
         """Run one statement with the cursor's method `how`."""
-        begin, self._begin = self._begin, ""
+        begin, self._begin = self._begin, ()
         self._used = True
         file = self._connection
         try:
@@ -121,7 +122,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def commit(self) -> None:
         if self._used:
             super().commit()
-        self._begin, self._reading, self._used = "", False, False
+        self._begin, self._reading, self._used = (), False, False
 
     @override
     def rollback(self) -> None:
@@ -130,7 +131,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
             self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001 - see above
         elif self._used:
             super().rollback()
-        self._begin, self._reading, self._used = "", False, False
+        self._begin, self._reading, self._used = (), False, False
 
 
 class Driver(AsyncAdapt_aiosqlite_dbapi):
@@ -195,9 +196,11 @@ def _sync(path: str) -> None:
         os.close(file)
 
 
-def _run(connection: sqlite3.Connection, begin: str, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
-    if begin:
-        connection.execute(begin)
+def _run(
+    connection: sqlite3.Connection, begin: tuple[str, ...], how: str, operation: str, parameters: Sequence[Any]
+) -> _Outcome:
+    for statement in begin:
+        connection.execute(statement)
     cursor = connection.cursor()
     try:
         getattr(cursor, how)(operation, parameters)

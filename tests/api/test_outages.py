@@ -11,10 +11,13 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
 from api.app import ROUTES
 from api.openapi import plain_path
 from api.routing import Route, Who
+from calls.database.engine import Database
+from calls.store import CallStore
 from tests.api.conftest import ABSENT, Answer, Api, browser, phone, run_api
 from tests.conftest import MakeSettings
 from tests.servers import PostgresCluster
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.restless
 
 SOON_S = 6  # it takes half of that; a busy machine takes its time
 AGENT = {"name": "Aria"}
+SLOW = ("calls", "participants", "call_events", "call_counts")
 
 
 @pytest.fixture
@@ -77,6 +81,40 @@ async def test_every_endpoint_says_so_while_postgres_does_not_answer_and_works_w
     breakable_postgres.thaw()
     answers = await asyncio.gather(*(on_postgres.get("/v1/agents") for _ in range(10)))
     assert [answer.status for answer in answers] == [200] * 10
+
+
+async def place(api: Api) -> str:
+    agent = (await api.post("/v1/agents", AGENT)).body["id"]
+    answer = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})
+    return str(answer.body["id"])
+
+
+async def test_many_who_wait_for_the_same_row_are_told_soon_and_together(on_postgres):
+    call = await place(on_postgres)
+    database = Database(on_postgres.settings.database)
+    async with database.writing() as other:
+        await CallStore(other).hold(call)
+        await assert_away(*(asyncio.create_task(on_postgres.post(f"/v1/calls/{call}/end")) for _ in range(40)))
+    assert (await on_postgres.post(f"/v1/calls/{call}/end")).status == 200
+    await database.close()
+
+
+async def test_a_request_is_told_soon_that_waits_a_while_at_each_of_its_statements(on_postgres):
+    call = await place(on_postgres)
+    database = Database(on_postgres.settings.database, patience_s=60)
+    async with database.writing() as other:
+        slow = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END'"
+        await other.execute(sa.text(f"CREATE FUNCTION linger() {slow}"))
+        for table in SLOW:
+            name = f"slow BEFORE INSERT OR UPDATE ON {table}"
+            await other.execute(sa.text(f"CREATE TRIGGER {name} FOR EACH ROW EXECUTE FUNCTION linger()"))
+    await assert_away(asyncio.create_task(on_postgres.post(f"/v1/calls/{call}/end")))
+    async with database.writing() as other:
+        for table in SLOW:
+            await other.execute(sa.text(f"DROP TRIGGER slow ON {table}"))
+    assert (await on_postgres.get(f"/v1/calls/{call}")).body["status"] == "connecting"
+    assert (await on_postgres.post(f"/v1/calls/{call}/end")).status == 200
+    await database.close()
 
 
 async def test_a_restart_between_two_requests_is_not_noticed(on_postgres, breakable_postgres):

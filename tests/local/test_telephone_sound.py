@@ -93,6 +93,8 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_words=lambda identity, text: heard[identity].append(text),
         on_ears=lambda _count: None,
         on_deaf=lambda: None,
+        on_unheard=lambda _identity: None,
+        on_heard=lambda _identity: None,
         on_failed=lambda: None,
         holds=lambda _text, _line: False,
     )

@@ -20,7 +20,7 @@ from calls.tables import leases as lease_table
 from calls.workers import leases
 from calls.workers.life import Life
 from pipeline.deps import Deps, open_deps
-from pipeline.judge import DEAD_S, ENTER_S, EVERY_S, GAP_S, Judge
+from pipeline.judge import CHANCE, DEAD_S, ENTER_S, EVERY_S, GAP_S, GONE_S, Judge
 from tests.conftest import now
 from tests.pipeline.finished import queued
 from tests.pipeline.held import held
@@ -30,8 +30,9 @@ pytestmark = pytest.mark.restless
 
 LEASE_S = 10.0
 RENEW_S = LEASE_S / 4
-DIED, STANDS_STILL, ABSENT = (
+DIED, GONE, STANDS_STILL, ABSENT = (
     "The agent's process died",
+    "The agent's process is gone",
     "The agent shows no life",
     "The agent did not come into the room",
 )
@@ -170,13 +171,16 @@ async def test_an_agent_that_stands_still_with_its_lock_loses_its_call_when_its_
     assert not await agent.renew()
 
 
-async def test_an_agent_that_died_before_anybody_looked_is_missed_when_its_time_is_up(deps, court, take):
-    agent = await take()
+async def test_an_agent_that_died_before_anybody_looked_is_missed_once_it_had_its_chance(
+    database_url, deps, court, take
+):
+    agent, other = await take(), await take()
     await agent.die()
-    await court.look_for(LEASE_S - 2 * EVERY_S)
+    await court.look_for(GONE_S + CHANCE * LEASE_S - 2 * EVERY_S)
     assert await agent.is_holder()
-    await court.look_for(3 * EVERY_S)
-    assert await faults(deps, agent.call) == [STANDS_STILL]
+    await court.look_for(4 * EVERY_S)
+    assert await faults(deps, agent.call) == [GONE]
+    assert await other.is_holder()
 
 
 async def test_an_agent_that_does_not_come_into_the_room_loses_its_call_though_it_lives(deps, court, take):
@@ -205,14 +209,18 @@ async def test_what_a_judge_did_not_see_counts_for_nothing(deps, court, take):
     assert not await agent.is_holder()
 
 
-async def test_a_lock_that_went_while_a_judge_did_not_look_is_no_death(deps, court, take):
-    agent = await take()
+async def test_a_lock_that_went_while_the_database_was_away_is_a_death_unless_it_is_taken_again(deps, court, take):
+    agent, dead = await take(), await take()
     await court.look_for(1)
     await agent.die()
+    await dead.die()
     await court.look(after_s=GAP_S)
     await court.look_for(2)
     assert await agent.is_holder()
     assert await agent.renew()  # it had to connect anew itself
+    await court.look_for(3)
+    assert await faults(deps, dead.call) == [GONE]
+    assert await agent.is_holder()
 
 
 @pytest.mark.parametrize("ahead_s", [30, -3600])

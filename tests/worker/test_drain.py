@@ -1,6 +1,8 @@
 """A worker that is told to stop lets its calls go on for a while, then ends them, with everything written."""
 
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -8,7 +10,7 @@ import sqlalchemy as sa
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.tables import workers
-from tests.conftest import Until
+from tests.conftest import Until, now
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
 from tests.worker.conftest import Stage, make_settings
@@ -40,6 +42,30 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
         assert len(call.pieces()) == 1
         assert list(settings.recordings_dir.iterdir()) == [], "it has brought what it had"
         assert await has_told(database, []), "it has no seats any more"
+    await database.close()
+
+
+async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_their_reason_when_that_is_back(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    database = Database(settings.database)
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        call = await Stage(settings, database, rooms).call(first_message=HELLO)
+        async with call.caller() as caller:
+            await until(lambda: call.has_said("agent", HELLO))
+            with closing(sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                worker.send(signal.SIGTERM)
+                await until(lambda: not caller.room.isconnected())
+                over = now()
+                assert await call.ended() is None
+        row = await until(call.ended)
+        assert (row.status, row.end_reason) == ("completed", "shut_down")
+        assert row.ended_at <= over
+        assert [line.text for line in await call.transcript()] == [HELLO]
+        await until(lambda: worker.returncode is not None)
+        assert worker.returncode == 0
     await database.close()
 
 

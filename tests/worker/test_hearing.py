@@ -42,6 +42,7 @@ class Place:
         self.counts = [0]  # how many ears there were, one after the other
         self.loud: dict[str, list[float]] = {}  # when each person was heard
         self.deaf_at: list[float] = []
+        self.unheard: list[tuple[str, bool]] = []  # for whom recognition stopped working, or works again
         self.failures = 0
         self.fault: Callable[[str], None] = lambda _identity: None
         self._settings, self._rooms = settings, rooms
@@ -52,6 +53,8 @@ class Place:
             on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
+            on_unheard=lambda identity: self.unheard.append((identity, True)),
+            on_heard=lambda identity: self.unheard.append((identity, False)),
             on_failed=lambda: setattr(self, "failures", self.failures + 1),
             holds=lambda _text, _line: False,
         )
@@ -235,7 +238,7 @@ async def test_an_ear_that_keeps_dying_is_made_known(place: Place, session: Sess
         await until(lambda: place.failures == 1)
 
 
-async def test_recognition_has_failed_when_it_has_worked_for_nobody_for_some_time(
+async def test_recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them(
     place: Place, session: Session, providers: Providers, until: Until
 ) -> None:
     async with place.caller("alice") as alice:
@@ -244,10 +247,16 @@ async def test_recognition_has_failed_when_it_has_worked_for_nobody_for_some_tim
         await alice.say()
         await until(lambda: session.words == ["Hello."])
         providers.fail("stt", 503)
-        async with place.caller("bob"):
+        async with place.caller("bob") as bob:
             await until(lambda: place.ears == 2)
-            await asyncio.sleep(10)  # bob's ear has not heard a word yet, alice's has
+            await until(lambda: place.unheard == [("bob", True)])  # his ear has not heard a word yet, hers has
             assert place.deaf_at == []
+            providers.hear("Can you hear me?")
+            await bob.say()
+            providers.recover()
+            await until(lambda: place.unheard == [("bob", True), ("bob", False)])
+            await until(lambda: session.words[1:] == ["\nbob: Can you hear me?"])
+            providers.fail("stt", 503)
         await providers.cut_listeners()
         began_at = time.monotonic()
         await until(lambda: place.deaf_at)

@@ -37,6 +37,8 @@ class Listener:
         on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
         on_deaf: called once when speech recognition has not worked for anybody for a while.
+        on_unheard: told the identity of one of several for whom alone it has not worked for so long,
+        on_heard: and told it again once it does.
         on_failed: called when an ear died again and again.
         holds: asked whether the agent keeps what somebody has said until it has finished what it is saying; it gets
             that, and a way to have it as the model reads it.
@@ -48,6 +50,8 @@ class Listener:
     on_words: Callable[[str, str], None]
     on_ears: Callable[[int], None]
     on_deaf: Callable[[], None]
+    on_unheard: Callable[[str], None]
+    on_heard: Callable[[str], None]
     on_failed: Callable[[], None]
     holds: Callable[[str, Callable[[], str]], bool]
 
@@ -58,6 +62,7 @@ class Ear:
     Args:
         on_final: gets what was said for certain.
         on_broken: called whenever a stream broke; `deaf_s` says how bad that is.
+        on_understood: called whenever something came back from a stream.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Ear:
         *,
         on_final: Callable[["Ear", stt.SpeechData], None],
         on_broken: Callable[[], None],
+        on_understood: Callable[["Ear"], None],
     ) -> None:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
@@ -78,6 +84,7 @@ class Ear:
         self._listener = listener
         self._on_final = on_final
         self._on_broken = on_broken
+        self._on_understood = on_understood
         self._unfinished: deque[_Kept] = deque(maxlen=int(KEPT_S / FRAME_S))
         self._intake: asyncio.Task[None] | None = None
         self._gone = False
@@ -205,6 +212,7 @@ class Ear:
         if event.type == kinds.RECOGNITION_USAGE:
             return
         self._deaf_since, self._failures = None, 0
+        self._on_understood(self)
         if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not event.alternatives:
             return
         heard = event.alternatives[0]

@@ -62,6 +62,7 @@ class Hearing:
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
         self._deaf = False
+        self._unheard: set[Ear] = set()
         self._last: str | None = None
 
     @property
@@ -92,6 +93,7 @@ class Hearing:
             self._listener,
             on_final=self._on_final,
             on_broken=self._judge,
+            on_understood=self._note_heard,
         )
         self._ears[track.sid] = ear
         task = asyncio.create_task(self._listen(ear, track), name="ear")
@@ -104,6 +106,7 @@ class Hearing:
         ear = self._ears.pop(track.sid, None)
         if ear is not None:
             ear.close()
+            self._unheard.discard(ear)
             self._listener.on_ears(len(self._ears))
 
     async def aclose(self) -> None:
@@ -150,11 +153,26 @@ class Hearing:
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
 
     def _judge(self) -> None:
-        """One stream that broke is nothing; recognition that has worked for nobody for a while has failed."""
+        """One stream that broke is nothing; recognition that has not worked for a while has failed.
+
+        For everybody, and there is no call any more; or for some, whom the others at least hear.
+        """
         ears = self._ears.values()
-        if ears and not self._deaf and all(ear.deaf_s > DEAF_S for ear in ears):
+        deaf = {ear for ear in ears if ear.deaf_s > DEAF_S}
+        if self._deaf or not deaf:
+            return
+        if len(deaf) == len(ears):
             self._deaf = True
             self._listener.on_deaf()
+            return
+        for ear in deaf - self._unheard:
+            self._unheard.add(ear)
+            self._listener.on_unheard(ear.identity)
+
+    def _note_heard(self, ear: Ear) -> None:
+        if ear in self._unheard:
+            self._unheard.discard(ear)
+            self._listener.on_heard(ear.identity)
 
 
 def _kinds(error: Exception) -> str:

@@ -18,6 +18,7 @@ CALLED_S = 1.0  # between two looks whether that one comes
 TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives
 SIP_STATUS = "sip.callStatus"
 SIP_RULE = "sip.ruleID"  # of a dispatch rule, by which only calls come in
+SHUT_DOWN = "callroom.shut_down"  # the topic of the message by which its worker asks an agent to end the call
 
 _Kind = rtc.ParticipantKind
 _Reason = rtc.DisconnectReason
@@ -55,7 +56,8 @@ class Presence:
         on_human: called with each human who has come and, on a phone, has answered.
         on_microphone: called with each human's audio track and its owner, a phone's once it was answered.
         on_silent: called with each such track when it is gone.
-        on_end: called when the room or the last human is gone, with the reason and, if that was earlier, with when.
+        on_end: called when the room or the last human is gone, or the worker is to be, with the reason and, if that
+            was earlier, with when.
         on_cut_off: called when the agent itself was put out of the room, or lost its connection for good.
     """
 
@@ -95,6 +97,7 @@ class Presence:
         room.on("reconnecting", self._reconnecting)
         room.on("reconnected", self._reconnected)
         room.on("disconnected", self._disconnected)
+        room.on("data_received", self._hear)
 
     @property
     def phones(self) -> list[str]:
@@ -281,6 +284,10 @@ class Presence:
     def _listen(self, track: rtc.Track | None, participant: rtc.RemoteParticipant) -> None:
         if isinstance(track, rtc.RemoteAudioTrack):
             self._on_microphone(track, participant)
+
+    def _hear(self, packet: rtc.DataPacket) -> None:
+        if packet.topic == SHUT_DOWN and packet.participant is None:  # from the server: callers may send nothing
+            self._on_end(EndReason.SHUT_DOWN, None)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if reason in _ROOM_GONE:
