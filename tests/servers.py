@@ -222,7 +222,12 @@ class OurProgram(Program):
 
     @override
     def _launch(self) -> Forked:
-        order: Order = {"arguments": self._arguments, "environment": self.env, "log": str(self.log)}
+        order: Order = {
+            "arguments": self._arguments,
+            "environment": self.env,
+            "folder": str(ROOT),
+            "log": str(self.log),
+        }
         return fork(self._module, order)
 
 
