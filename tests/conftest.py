@@ -175,9 +175,9 @@ def _fresh_database(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
         yield f"sqlite:///{file}"
         return
     cluster: PostgresCluster = request.getfixturevalue("postgres")
-    name = cluster.create(template=request.getfixturevalue("migrated_postgres"))
+    name = cluster.lend(request.getfixturevalue("migrated_postgres"))
     yield cluster.url(name)
-    cluster.drop(name)
+    cluster.take_back(name)
 
 
 @pytest.fixture
