@@ -26,7 +26,8 @@ up: $(SETUP) ## the whole stack in the foreground, until Ctrl-C
 	@exec $(BIN)/python -m stack
 
 test: packages $(SETUP) ## all tests, on real servers; as root it installs the Debian packages that they need
-	$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder  # they wait more than they compute
+	@# Each of the processes would compile all tests anew, and so would each run, were no bytecode kept.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder  # they wait more than they compute
 
 packages:
 	@tests/install-packages

@@ -31,6 +31,8 @@ MakeSettings = Callable[..., Settings]
 Start = Callable[..., Awaitable[Program]]
 
 PATIENCE_S = 60  # what a busy machine may take for anything
+OFTEN_S, AT_LEAST_S = 0.02, 0.2  # how often it is asked whether something has come
+SELDOM = 10  # so many times as long as asking takes nobody asks
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -175,9 +177,9 @@ def _fresh_database(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
         yield f"sqlite:///{file}"
         return
     cluster: PostgresCluster = request.getfixturevalue("postgres")
-    name = cluster.create(template=request.getfixturevalue("migrated_postgres"))
+    name = cluster.lend(request.getfixturevalue("migrated_postgres"))
     yield cluster.url(name)
-    cluster.drop(name)
+    cluster.take_back(name)
 
 
 @pytest.fixture
@@ -244,18 +246,23 @@ def whole_stack(_shared_stack: WholeStack) -> WholeStack:
 
 @pytest.fixture
 def until() -> Until:
-    """`await until(predicate)`: the first true value of `predicate()`, a plain or async function, asked every 20 ms."""
+    """`await until(predicate)`: the first true value of `predicate()`, a plain or async function.
+
+    It is asked every 20 ms, one that takes long less often: what runs meanwhile needs the processor more than we do.
+    """
 
     async def wait(predicate: Callable[[], Any], timeout: float = PATIENCE_S) -> Any:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:
+            asked = loop.time()
             value = predicate()
             if inspect.isawaitable(value):
                 value = await value
             if value:
                 return value
+            took = loop.time() - asked
             assert loop.time() < deadline, f"still {value!r} after {timeout} s: {inspect.getsource(predicate).strip()}"
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(min(max(OFTEN_S, SELDOM * took), AT_LEAST_S))
 
     return wait

@@ -222,7 +222,12 @@ class OurProgram(Program):
 
     @override
     def _launch(self) -> Forked:
-        order: Order = {"arguments": self._arguments, "environment": self.env, "log": str(self.log)}
+        order: Order = {
+            "arguments": self._arguments,
+            "environment": self.env,
+            "folder": str(ROOT),
+            "log": str(self.log),
+        }
         return fork(self._module, order)
 
 
@@ -338,12 +343,48 @@ class LiveKitServer(Program):
         )
 
 
+# A migrated database has one row, beside the number of its schema.
+_REMEMBER = "CREATE SCHEMA pristine; CREATE TABLE pristine.tenants AS TABLE tenants"
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET session_replication_role = replica; -- so that it does not matter which goes first
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+    INSERT INTO tenants TABLE pristine.tenants;
+    PERFORM setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S';
+END $$
+"""
+
+
 class PostgresCluster(postgres.PostgresCluster):
     """A cluster for one test run, with a database for each test."""
 
     def __init__(self) -> None:
         super().__init__(free_port())
         self._count = 0
+        self._spare: list[str] = []
+
+    def lend(self, template: str) -> str:
+        """The name of a database that is as `template` is; it is to be given back, and so one serves many.
+
+        What makes a new one dear is not the copy: whoever comes first into a database has to find out what is in it.
+        """
+        if self._spare:
+            return self._spare.pop()
+        name = self.create(template=template)
+        self._tell(name, _REMEMBER)
+        return name
+
+    def take_back(self, name: str) -> None:
+        """Put out whoever is still connected to a database that was lent, and remove what was written into it."""
+        self._tell(name, _EMPTY)
+        self._spare.append(name)
+
+    def _tell(self, name: str, statement: str) -> None:
+        self.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, name)
 
     def create(self, *, template: str = "template0") -> str:
         """The name of a new database, a copy of `template`, to which nobody may be connected."""
@@ -351,7 +392,3 @@ class PostgresCluster(postgres.PostgresCluster):
         name = f"test_{self._count}"
         self.run("createdb", "--template", template, "--strategy", "file_copy", name)
         return name
-
-    def drop(self, name: str) -> None:
-        """Remove a database, and whoever is still connected to it."""
-        self.run("dropdb", "--force", "--if-exists", name)

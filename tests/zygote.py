@@ -20,19 +20,18 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypedDict
 
-ROOT = Path(__file__).resolve().parent.parent
 IMPORTS = {"api": "api.app", "pipeline": "pipeline.__main__", "worker": "worker.warm"}
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Order(TypedDict):
-    """What to run: its arguments, all of its environment, and the file that gets what it prints."""
+    """What to run: its arguments, all of its environment, its folder, and the file that gets what it prints."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
+    folder: str
     log: str
 
 
@@ -72,7 +71,7 @@ def fork(module: str, order: Order) -> Forked:
             stdout=subprocess.PIPE,
             text=True,
             env={name: order["environment"][name] for name in ("PATH", "HOME", "LANG") if name in order["environment"]},
-            cwd=ROOT,
+            cwd=order["folder"],
             start_new_session=True,
         )
     zygote = _serving[module]
@@ -118,6 +117,7 @@ def become(order: Order) -> None:
     """Look as a program does that was just started."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
+    os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
     nothing = os.open(os.devnull, os.O_RDONLY)

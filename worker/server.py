@@ -97,6 +97,7 @@ def create_server(settings: Settings) -> AgentServer:
         session_end_timeout=END_S,
         initialize_process_timeout=INITIALIZE_S,
         setup_fnc=prepare,
+        preload_modules=["worker.warm"],  # by a fork server that has to be started again, for it is no fork of ours
         host="127.0.0.1",
         port=0,
         log_level="WARN",  # until the server runs and the log has our own form

@@ -27,9 +27,9 @@ pytestmark = pytest.mark.restless
 
 @pytest.fixture
 def database_url(postgres: PostgresCluster, migrated_postgres: str) -> Iterator[str]:
-    name = postgres.create(template=migrated_postgres)
+    name = postgres.lend(migrated_postgres)
     yield postgres.url(name)
-    postgres.drop(name)
+    postgres.take_back(name)
 
 
 class Forgetful:

@@ -37,7 +37,7 @@ GOODBYE = "It was a pleasure to talk to you."
 ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
 QUESTION_S = 1.2
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
-SHORT_S, LONG_S = 2.0, 40.0
+SHORT_S, LONG_S = 2.0, 20.0  # longer than a lease lasts without a sign of life
 SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
 PATIENT = {"agent_join_timeout_s": 10, "dispatch_attempts": 20}  # for on a busy machine agents come late
 RECORDED = {"recording": {"enabled": True}}
@@ -165,7 +165,7 @@ async def in_its_middle(stage: Stage, until: Until, outage: Outage) -> None:
             await conversation.ask()
             answered += 1
         if outage.seconds == LONG_S:
-            assert answered >= 4, "the talk goes on"
+            assert answered >= 2, "the talk goes on"
         await conversation.ask()
         hung_up = datetime.now(UTC)
     await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
@@ -319,7 +319,7 @@ async def check(
         assert (first, start, end) == ("call.created", "call.started", "call.completed")
     if outage.seconds == LONG_S and not late:
         longest = max(event.data["seconds"] for event in events if event.kind == "database.back")
-        assert LONG_S - SLACK.total_seconds() < longest < 2 * LONG_S
+        assert LONG_S - SLACK.total_seconds() < longest < 4 * LONG_S
     async with call.database.reading() as connection:
         [person] = (await connection.execute(sa.select(participants).where(participants.c.call_id == call.id))).all()
     assert person.status == "left"
