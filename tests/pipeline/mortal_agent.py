@@ -67,7 +67,7 @@ def _changes(call_id: str, phone: str, here: set[str]) -> list[Change]:
     reason = EndReason(sys.argv[1])
 
     def note(kind: EventKind) -> Change:
-        return lambda store: store.add_participant_event(call_id, phone, kind, kind)
+        return lambda store: store.add_participant_event(call_id, phone, kind, "telephony", kind)
 
     def left(why: EndReason | None) -> Change:
         return lambda store: store.participant_left(call_id, phone, reason=why)
