@@ -28,8 +28,9 @@ from calls.tables import jobs
 log = logging.getLogger(__name__)
 
 LANE_WIDTH = 4
-# Queues whose lanes are wider and share the places: the one with the fewest jobs at work is served first.
-SHARED_LANE_WIDTHS = {"post_call": 24}
+# Queues whose lanes share the places: the one with the fewest jobs at work is served first, and none takes all of one
+# process.
+SHARED_LANE_WIDTHS = {"post_call": 24, "recording": 3}
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `start`
@@ -98,7 +99,7 @@ async def enqueue(
     dedup         while an unfinished job has this value, no second is added and the id of the first is returned.
     ordering_key  jobs of one key run one after the other in the order of their ids, retries included.
     lane          at most `LANE_WIDTH` jobs of one lane run at a time, so that a slow receiver takes few of the places;
-                  on some queues more of them do, and each lane has its share of the places.
+                  on some queues each lane has its share of the places instead.
     """
     at = moment(conn)
     values = {

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from calls.database.engine import Database
 from calls.jobs import LANE_WIDTH, NEVER, SHARED_LANE_WIDTHS, Job, JobQueue, JobState, count_jobs, enqueue, hurry
+from calls.recordings.pieces import queue_joining
 from calls.tables import jobs
 from tests.conftest import PATIENCE_S, now
 
@@ -144,6 +145,17 @@ async def test_where_lanes_share_the_places_the_one_with_the_fewest_at_work_is_s
     assert numbers(await queue.claim("post_call", 3)) == [2, 3, 101]
     assert len(await queue.claim("post_call", width * 2)) == width - 4
     assert await queue.claim("post_call", 10) == []
+
+
+async def test_the_recordings_of_one_tenant_leave_a_place_for_those_of_another(database, queue):
+    async with database.writing() as connection:
+        for number in range(10):
+            await queue_joining(connection, "many", f"call {number}")
+        await queue_joining(connection, "few", "the one")
+    width = SHARED_LANE_WIDTHS["recording"]
+    first = await queue.claim("recording", width + 1)
+    assert [job.tenant_id for job in first] == ["many"] * width
+    assert [job.tenant_id for job in await queue.claim("recording", 1)] == ["few"]
 
 
 async def test_the_job_of_a_lost_process_runs_again_and_the_lost_process_can_no_longer_settle_it(database, queue):
