@@ -36,6 +36,7 @@ class Uploads:
         self._storage = Storage(settings)
         self._told: set[Piece] = set()
         self._strange: set[Piece] = set()
+        self._failed: set[Piece] = set()
         self._stopping = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
 
@@ -78,22 +79,50 @@ class Uploads:
     async def _look(self) -> None:
         """Tell of every file that is there, and bring every one that nobody writes any more.
 
+        What is wrong with one of them keeps no other here: it is raised when all have had their turn.
+
         Raises:
             Unavailable: the database or the storage is away, and not all was done.
         """
         files = await asyncio.to_thread(self._files)
         self._told &= files.keys()
+        self._failed &= files.keys()
+        failures = [*await self._tell_of_all(files), *await self._bring_all(files)]
+        if failures:
+            raise failures[0]
+
+    async def _tell_of_all(self, files: dict[Piece, Path]) -> list[Exception]:
+        failures: list[Exception] = []
         for piece in files.keys() - self._told - self._strange:
             try:
                 await self._tell_of(piece)
             except NotFound:  # the folder may have been another installation's
                 self._strange.add(piece)
                 logger.warning("a recording is of no call that is known here", extra={"file": piece.name})
-        for piece in files.keys() - self._strange:
-            file = await asyncio.to_thread(_take, files[piece])
-            if file is not None:
-                with file:
-                    await self._bring(piece, files[piece], file)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - of one file
+                failures.append(error)
+        return failures
+
+    async def _bring_all(self, files: dict[Piece, Path]) -> list[Exception]:
+        failures: list[Exception] = []
+        # Those that failed come last: one look asks a storage that is away only once, and what it will never take
+        # stands in nobody's way.
+        for piece in sorted(files.keys() - self._strange, key=self._failed.__contains__):
+            self._failed.add(piece)
+            try:
+                file = await asyncio.to_thread(_take, files[piece])
+                if file is not None:
+                    with file:
+                        await self._bring(piece, files[piece], file)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - of one file
+                failures.append(error)
+            else:
+                self._failed.discard(piece)
+        return failures
 
     def _files(self) -> dict[Piece, Path]:
         named = {path: Piece.named(path.name) for path in self._folder.glob("*.ogg*")}

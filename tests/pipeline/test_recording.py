@@ -29,6 +29,7 @@ from tests.pipeline.finished import (
     written,
 )
 from tests.pipeline.sound import Pcm, cut_off, heard, read_sound, tone, write_ogg
+from worker.uploads import Uploads
 
 pytestmark = pytest.mark.restless
 
@@ -277,6 +278,23 @@ async def test_what_a_worker_has_that_is_gone_is_waited_for_and_comes_into_the_r
     assert [heard(pcm, *stretch) for stretch in [(0.1, 0.9), (1.1, 1.9), (2.1, 2.9)]] == [LOW, None, HIGH]
     assert left_behind(deps, call_id) == []
     assert (await announced(deps.db, call_id)).count("call.recording.ready") == 1
+
+
+async def test_a_file_that_cannot_be_brought_keeps_no_other_one_here(deps, until):
+    call_id, _token = await running_call(deps.db, RECORDED)
+    local(deps, call_id, 1).mkdir(parents=True)  # what the worker cannot read
+    in_the_way = deps.settings.state_dir / "storage/pieces" / local(deps, call_id, 2).name
+    in_the_way.mkdir(parents=True)  # what the storage does not take
+    tokens = range(2, 8)
+    for token in tokens:
+        write_ogg(local(deps, call_id, token), tone(LOW, 0.1))
+    uploads = Uploads(deps.settings)
+    uploads.start()
+    await until(lambda: not any(local(deps, call_id, token).exists() for token in tokens[1:]))
+    assert local(deps, call_id, 2).exists()
+    in_the_way.rmdir()
+    await until(lambda: not local(deps, call_id, 2).exists())
+    await uploads.stop()
 
 
 async def is_waiting(deps: Deps, call_id: str) -> bool:
