@@ -5,8 +5,11 @@ schema cannot be used. A user's schema can take for ever, and nothing but its pr
 """
 
 import json
+import resource
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 from jsonschema_rs import ValidationError, ValidationErrorKind
@@ -14,6 +17,8 @@ from jsonschema_rs import ValidationError, ValidationErrorKind
 from calls.analysis import json_schema
 
 MOST_PROBLEMS = 10  # that are told
+MOST_MENDED = 1000  # in one round
+MEMORY_BYTES = 2**29  # of a process that judges
 ROUNDS = 5  # a mended part can show what is wrong inside of it
 
 
@@ -27,11 +32,11 @@ class Verdict(NamedTuple):
 def judge(value: dict[str, Any], schema: Mapping[str, Any]) -> Verdict:
     """Judge `value`, which may be changed. Raises ValueError if the schema cannot be used."""
     validator = json_schema.validator(schema)
-    first = problems = list(validator.iter_errors(value))
+    first = problems = list(islice(validator.iter_errors(value), MOST_MENDED))
     for _ in range(ROUNDS):
         for problem in problems:
             _mend(value, problem)
-        problems = list(validator.iter_errors(value)) if problems else []
+        problems = list(islice(validator.iter_errors(value), MOST_MENDED)) if problems else []
     return Verdict(value, [_sentence(problem) for problem in first[:MOST_PROBLEMS]] if problems else [])
 
 
@@ -86,6 +91,8 @@ def _meant(text: str, options: Iterable[object]) -> str:
 
 def main() -> None:
     """Judge once, from standard input to standard output."""
+    with suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     value, schema = json.load(sys.stdin)
     try:
         verdict = judge(value, schema)

@@ -37,6 +37,8 @@ def _parts(value: object) -> int:
             return 1 + sum(_parts(item) for item in value.values())
         case list():
             return 1 + sum(_parts(item) for item in value)
+        case str():
+            return 1 + len(value) // 1000
         case _:
             return 1
 
