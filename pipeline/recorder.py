@@ -13,8 +13,9 @@ from calls.database.clock import moment
 from calls.errors import DatabaseAway, StorageAway, Unavailable
 from calls.events import EventKind
 from calls.jobs import Job
-from calls.recordings import egress
+from calls.recordings import egress, pieces
 from calls.recordings.egress import EgressStatus, Row
+from calls.recordings.pieces import PieceState
 from calls.states import LIVE
 from calls.store import CallStore
 from pipeline.deps import Deps
@@ -34,6 +35,7 @@ PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file
 DIED = "The process of this egress has left the room without an end"
 NEVER_CAME = "LiveKit knows nothing of this egress"
 NO_END = "This egress did not end with its call; the process that ran it may have died"
+_THERE = {PieceState.STORED, PieceState.KEPT}  # the states of what has a file of its own in the storage
 _LOST = {DIED, NEVER_CAME, NO_END}
 
 
@@ -103,7 +105,7 @@ async def _record(job: Job, deps: Deps) -> Fate:
         call = await CallStore(conn).get(None, call_id)
     if call.status not in LIVE:
         never_began = call.started_at is None and call.transcript_closed_at is not None
-        return await _discard(deps, call) if never_began else Done()
+        return await discard(deps, call) if never_began else Done()
     async with deps.db.reading() as conn:
         may_run = _may_run(await egress.read(conn, call_id))
     if may_run:
@@ -195,20 +197,23 @@ async def why_nothing(deps: Deps, call: Row) -> str:
     return "LiveKit Egress was never asked to record this call: is CALLROOM_RECORDER the same for every process?"
 
 
-async def _discard(deps: Deps, call: Row) -> Fate:
-    """Remove what was recorded of a call of which nothing is to be kept."""
+async def discard(deps: Deps, call: Row) -> Fate:
+    """Remove what was recorded of a call that never began, by whomever: nothing of it is to be kept."""
     if not await end(deps, call):
         return Wait(AGAIN_S)
     async with deps.db.reading() as conn:
         rows = await egress.read(conn, call.id)
+        stored = [piece for piece, state in (await pieces.of_call(conn, call.id)).items() if state in _THERE]
     try:
-        for row in rows:
-            await deps.storage.delete(row.key)
+        for key in [*(row.key for row in rows), *(piece.key for piece in stored)]:
+            await deps.storage.delete(key)
     except StorageAway as error:
         log.warning("the storage did not remove a recording", extra={"error": str(error)})
         return Wait(STORAGE_AWAY_S)
     async with deps.db.writing() as conn:
         await egress.forget(conn, call.id)
+        for piece in stored:
+            await pieces.set_state(conn, piece, PieceState.REMOVED)
     return Done()
 
 

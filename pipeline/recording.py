@@ -63,6 +63,8 @@ async def _store(job: Job, deps: Deps) -> Fate:
     call_id = str(job.call_id)
     async with deps.db.reading() as conn:
         call = await CallStore(conn).get(None, call_id)
+    if call.started_at is None:
+        return await recorder.discard(deps, call)
     if not await recorder.end(deps, call):
         return Wait(recorder.AGAIN_S)
     async with deps.db.reading() as conn:

@@ -194,7 +194,7 @@ async def read(conn: AsyncConnection, call_id: str) -> list[Row]:
 
 
 async def files(conn: AsyncConnection, call: Row) -> dict[EgressFile, PieceState]:
-    """The files of the call's egresses, `LOCAL` as long as they are not uploaded."""
+    """The files of the egresses of a call that began, `LOCAL` as long as they are not uploaded."""
     found = {}
     for row in await read(conn, call.id):
         began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later

@@ -352,7 +352,7 @@ async def test_where_livekit_has_no_egress_recordings_fail_with_its_reason_and_e
     assert "redis required" in row.error
     assert await rows(deps, egresses, never_recorded) == []
     warned = [one for one in caplog.records if "CALLROOM_RECORDER" in one.message]
-    assert ["redis required" in one.error for one in warned] == [True]
+    assert ["redis required" in vars(one)["error"] for one in warned] == [True]
 
 
 async def said_why(deps: Deps, call_id: str) -> sa.Row[Any] | None:
@@ -410,11 +410,14 @@ async def test_of_a_call_that_never_began_nothing_is_kept(
     async with recording(deps):
         info = await until(lambda: is_recorded(stand_in, call_id))
         stand_in.begin(info)
+        write_ogg(deps.settings.recordings_dir / f"{call_id}.1.0.ogg", silence(1))  # the recorder was changed meanwhile
         async with deps.db.writing() as conn:
             await CallStore(conn).finish(call_id, EndReason.NOBODY_JOINED)
             await leases.release(conn, call_id, token)
+        await bring(deps.settings)
         stand_in.end(info, as_egress_hears(silence(1)))
         await until(lambda: nothing_left(deps, call_id))
+        await until(lambda: is_over(deps, call_id))
     [row] = await rows(deps, recordings, call_id)
     assert row.status == "failed"
     assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
