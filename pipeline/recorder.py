@@ -36,7 +36,6 @@ DIED = "The process of this egress has left the room without an end"
 NEVER_CAME = "LiveKit knows nothing of this egress"
 NO_END = "This egress did not end with its call; the process that ran it may have died"
 _THERE = {PieceState.STORED, PieceState.KEPT}  # the states of what has a file of its own in the storage
-_LOST = {DIED, NEVER_CAME, NO_END}
 
 
 async def keep_recording(deps: Deps, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
@@ -219,7 +218,7 @@ async def discard(deps: Deps, call: Row) -> Fate:
 
 def _may_run(known: list[Row]) -> bool:
     """Whether one of them may be at work, which LiveKit must be asked; what was given up may be, all the same."""
-    return any(_is_open(row) or row.error in _LOST for row in known)
+    return any(_is_open(row) or row.status == EgressStatus.LOST for row in known)
 
 
 def _is_open(row: Row) -> bool:

@@ -37,8 +37,9 @@ Row = sa.Row[Any]
 
 
 class EgressStatus(StrEnum):
-    """Where an egress is: asked for, there, over (with its file, or stopped before there was one), or broken.
+    """Where an egress is: asked for, there, over (with its file, or stopped before there was one), broken, or lost.
 
+    Of a lost one LiveKit has not said what became of it: it may run and upload its file all the same.
     Then where its file is, should there be one, in the words of `PieceState`.
     """
 
@@ -46,6 +47,7 @@ class EgressStatus(StrEnum):
     RUNNING = "running"
     ENDED = "ended"
     FAILED = "failed"
+    LOST = "lost"
     ADDED = "added"
     JOINED = "joined"
     KEPT = "kept"
@@ -69,6 +71,7 @@ _FILES = {
     EgressStatus.RUNNING: PieceState.LOCAL,
     EgressStatus.ENDED: PieceState.STORED,
     EgressStatus.FAILED: PieceState.STORED,
+    EgressStatus.LOST: PieceState.STORED,
 }
 
 
@@ -86,7 +89,12 @@ def row_id(info: api.EgressInfo) -> str:
 _failed = egresses.alias()
 _FAILED = (
     sa.select(sa.func.count())
-    .where(_failed.c.call_id == calls.c.id, _failed.c.status == EgressStatus.FAILED)
+    .where(
+        _failed.c.call_id == calls.c.id,
+        _failed.c.status.in_([EgressStatus.FAILED, EgressStatus.LOST]),
+        # What LiveKit has never told of says only that it was slow to answer.
+        _failed.c.egress_id.is_not(None),
+    )
     .scalar_subquery()
 )
 _UNRECORDED: sa.Select[Any] = sa.select(calls.c.id, calls.c.tenant_id).where(
@@ -183,7 +191,7 @@ async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
 async def lose(conn: AsyncConnection, row: Row, reason: str) -> None:
     """Nobody can say any more what became of it; should its file be there, it counts."""
     lost = sa.update(egresses).where(egresses.c.id == row.id, _IS_OPEN)
-    if (await conn.execute(lost.values(status=EgressStatus.FAILED, error=reason))).rowcount:
+    if (await conn.execute(lost.values(status=EgressStatus.LOST, error=reason))).rowcount:
         await _follow(conn, row.call_id, {"egress_id": row.egress_id, "status": "lost", "error": reason})
 
 

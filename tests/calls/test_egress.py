@@ -50,6 +50,15 @@ async def test_after_a_few_failures_no_further_egress_is_asked_for(database, run
     assert failures == egress.MOST_FAILED
 
 
+async def test_what_livekit_never_told_of_is_no_failure(database, running):
+    call, _token = await running(post_call=RECORDED)
+    for _ in range(egress.MOST_FAILED + 1):
+        row = await begun(database, call)
+        async with database.writing() as connection:
+            await egress.lose(connection, row, "LiveKit knows nothing of it")
+    assert await begun(database, call) is not None
+
+
 @pytest.mark.parametrize(("ahead_s", "late_s"), [(0, 0), (3600, 1), (-3600, -6)])
 async def test_a_wrong_clock_puts_a_file_no_earlier_than_it_was_asked_for_and_no_later_than_it_was_told_of(
     database, running, ahead_s, late_s

@@ -242,7 +242,7 @@ async def second_began_s(deps: Deps, call_id: str) -> float | None:
 
 
 async def test_when_the_answer_to_the_request_is_lost_there_is_no_second_egress(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
     call_id, _token = await talking(deps)
     stand_in.answers_get_lost = True
@@ -251,6 +251,7 @@ async def test_when_the_answer_to_the_request_is_lost_there_is_no_second_egress(
         stand_in.begin(info)
         await until(lambda: began(deps, call_id))
     assert len(stand_in.asked_for) == 1
+    assert [one for one in caplog.records if one.exc_info] == []
 
 
 async def test_a_call_is_recorded_as_soon_as_there_is_an_egress_for_it(
