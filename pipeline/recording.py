@@ -4,6 +4,7 @@ Workers bring there what their agents recorded, and LiveKit Egress what it did: 
 """
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Sequence
@@ -43,6 +44,9 @@ HEADERS = 300  # bytes; a file that is no longer was hardly begun: there is noth
 LAST_PAGES = 130_000  # bytes; a page of Ogg has at most 65,307
 AT_ONCE_MS = 20  # a file that begins so soon after the call is the whole of it
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = "The disk of the pipeline has no space left to make it there."
+
 Part = Piece | EgressFile
 Parts = dict[Part, PieceState]
 
@@ -52,11 +56,15 @@ async def run(job: Job, deps: Deps) -> Fate:
     try:
         return await _store(job, deps)
     except (EgressAway, StorageAway) as error:
-        log.warning("a recording is late", extra={"error": str(error)})
-        async with deps.db.writing() as conn:
-            late = sa.update(recordings).where(*_pending(str(job.call_id)))
-            await conn.execute(late.values(error=str(error)))
-            return _soon(moment(conn), job)
+        why = str(error)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        why = NO_SPACE
+    log.warning("a recording is late", extra={"error": why})
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.update(recordings).where(*_pending(str(job.call_id))).values(error=why))
+        return _soon(moment(conn), job)
 
 
 async def _store(job: Job, deps: Deps) -> Fate:

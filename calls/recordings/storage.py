@@ -70,11 +70,17 @@ class Storage:
         Raises:
             FileNotFoundError: there is nothing.
             StorageAway: it was not given.
+            OSError: the file did not take it.
         """
         with _understood():
             found = await obstore.get_async(self._store, key)
-            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
-                await asyncio.to_thread(file.write, chunk)
+            chunks = aiter(found.stream(min_chunk_size=CHUNK_BYTES))
+        while True:
+            with _understood():
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            await asyncio.to_thread(file.write, chunk)
 
     async def exists(self, key: str) -> bool:
         """Whether there is something under `key`; StorageAway if that is not known."""

@@ -4,7 +4,7 @@ import wave
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from calls.recordings.storage import Storage
 from calls.tables import jobs, recordings
 from calls.workers import leases
 from pipeline.deps import Deps, open_deps
+from pipeline.recording import NO_SPACE
 from tests.pipeline.finished import (
     announced,
     bring,
@@ -278,6 +279,23 @@ async def test_what_a_worker_has_that_is_gone_is_waited_for_and_comes_into_the_r
     assert [heard(pcm, *stretch) for stretch in [(0.1, 0.9), (1.1, 1.9), (2.1, 2.9)]] == [LOW, None, HIGH]
     assert left_behind(deps, call_id) == []
     assert (await announced(deps.db, call_id)).count("call.recording.ready") == 1
+
+
+async def test_while_the_pipelines_disk_is_full_a_recording_waits_and_says_so(deps, until, monkeypatch):
+    call_id, token = await running_call(deps.db, RECORDED)
+    write_ogg(local(deps, call_id), tone(LOW, 1))
+    await bring(deps.settings)
+    await hang_up(deps.db, call_id, token)
+    async with working(deps):
+        with monkeypatch.context() as full:
+            full.setattr("pipeline.recording.TemporaryFile", on_a_full_disk)
+            await until(lambda: is_late_because(deps, call_id, NO_SPACE))
+        await until(lambda: job_ended(deps, call_id))
+    await stored(deps, call_id)
+
+
+def on_a_full_disk(**_where: Path) -> BinaryIO:
+    return Path("/dev/full").open("w+b", buffering=0)
 
 
 async def test_a_file_that_cannot_be_brought_keeps_no_other_one_here(deps, until):
