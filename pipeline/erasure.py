@@ -54,5 +54,5 @@ async def _remove_files(deps: Deps, call: Row) -> Wait | None:
         log.warning("the storage did not remove a recording", extra={"error": str(error)})
         return Wait(STORAGE_AWAY_S)
     async with deps.db.writing() as conn:
-        await erasure.forget_recording(conn, call.id)
+        await erasure.forget_recording(conn, call)
     return None

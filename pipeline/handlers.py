@@ -24,6 +24,7 @@ class Handler:
 HANDLERS: dict[str, Handler] = {
     "post_call": Handler(post_call.run, post_call.give_up),
     "record": Handler(recorder.run),
+    "remove_late": Handler(recorder.remove_late),
     "reprocess": Handler(post_call.run_again, post_call.give_up_again),
     "store_recording": Handler(recording.run, recording.give_up),
     "open_room": Handler(opening.run, opening.give_up),

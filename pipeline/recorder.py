@@ -210,10 +210,25 @@ async def discard(deps: Deps, call: Row) -> Fate:
         log.warning("the storage did not remove a recording", extra={"error": str(error)})
         return Wait(STORAGE_AWAY_S)
     async with deps.db.writing() as conn:
-        await egress.forget(conn, call.id)
+        await egress.forget(conn, call)
         for piece in stored:
             await pieces.set_state(conn, piece, PieceState.REMOVED)
     return Done()
+
+
+async def remove_late(job: Job, deps: Deps) -> Fate:
+    """Remove what a lost egress has uploaded after all, of a call of whose recording nothing is to be kept."""
+    async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, str(job.call_id))
+        rows = await egress.read(conn, call.id)
+    try:
+        for row in rows:
+            await deps.storage.delete(row.key)
+    except StorageAway as error:
+        log.warning("the storage did not remove a recording", extra={"error": str(error)})
+        return Wait(STORAGE_AWAY_S)
+    async with deps.db.writing() as conn:
+        return Done() if await egress.forget(conn, call) else Wait(egress.LATE_EVERY.total_seconds())
 
 
 def _may_run(known: list[Row]) -> bool:

@@ -152,7 +152,9 @@ async def _make(deps: Deps, call: Row, row: Row, found: Parts) -> bool:
     left_out = _in(found, PieceState.STORED)
     if row.status != "ready" or _in(found, PieceState.ADDED):  # else what the recording was made of is gone
         here = _in(found, PieceState.STORED, PieceState.ADDED, PieceState.KEPT)
-        made, left_out = await _join(deps, here, pieces.recording_key(call.tenant_id, call.id, row.format), row.format)
+        key = pieces.recording_key(call.tenant_id, call.id, row.format)
+        made, left_out, to_come = await _join(deps, here, key, row.format)
+        here = [part for part in here if part not in to_come]
     async with deps.db.writing() as conn:
         await pieces.lock(conn, call.id)
         if await _parts(conn, call) != found:
@@ -172,8 +174,8 @@ async def _make(deps: Deps, call: Row, row: Row, found: Parts) -> bool:
 
 async def _join(
     deps: Deps, here: Sequence[Part], key: str, file_format: RecordingFormat
-) -> tuple[dict[str, Any], list[Part]]:
-    """What there is to say of the file that is now under `key`, nothing if none is; and what is damaged."""
+) -> tuple[dict[str, Any], list[Part], list[Part]]:
+    """What there is to say of the file that is now under `key`, nothing if none is; what is damaged; what may come."""
     folder = deps.settings.state_dir
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files:
@@ -183,19 +185,22 @@ async def _join(
             return files.enter_context(TemporaryFile(dir=folder))
 
         sounds = [Sound(part.starts_at_ms, nameless(), agent_left=isinstance(part, EgressFile)) for part in here]
+        to_come: list[Part] = []
         for part, sound in zip(here, sounds, strict=True):
             try:
                 await deps.storage.fetch(part.key, sound.file)
             except FileNotFoundError:
                 log.warning("a part of a recording is not in the storage", extra={"key": part.key})
+                if isinstance(part, EgressFile) and part.is_lost:
+                    to_come.append(part)
         file, duration_ms, broken = await asyncio.to_thread(_whole, sounds, nameless(), file_format)
         damaged = [part for part, sound in zip(here, sounds, strict=True) if sound in broken]
         if not duration_ms:
-            return {}, damaged
+            return {}, damaged, to_come
         size_bytes = _size(file)
         file.seek(0)
         await deps.storage.put_file(key, file)
-        return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, damaged
+        return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, damaged, to_come
 
 
 async def _announce(conn: AsyncConnection, call_id: str, made: dict[str, Any]) -> None:

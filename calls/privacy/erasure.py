@@ -139,11 +139,11 @@ async def files_to_remove(conn: AsyncConnection, call: sa.Row[Any]) -> list[str]
     return recorded + [row.key or pieces.recording_key(call.tenant_id, call.id, row.format) for row in made]
 
 
-async def forget_recording(conn: AsyncConnection, call_id: str) -> None:
+async def forget_recording(conn: AsyncConnection, call: sa.Row[Any]) -> None:
     """Clear away the rows of a recording whose files are gone."""
-    await pieces.forget(conn, call_id)
-    await egress.forget(conn, call_id)
-    await conn.execute(sa.delete(recordings).where(recordings.c.call_id == call_id))
+    await pieces.forget(conn, call.id)
+    await egress.forget(conn, call)
+    await conn.execute(sa.delete(recordings).where(recordings.c.call_id == call.id))
 
 
 async def _lock(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
@@ -189,7 +189,7 @@ async def _forget_jobs(conn: AsyncConnection, call: sa.Row[Any]) -> None:
 
     What is not erased keeps its jobs: a recording may still be on its way when the transcript goes.
     """
-    mine = [jobs.c.call_id == call.id, jobs.c.kind != JOB]
+    mine = [jobs.c.call_id == call.id, jobs.c.kind.not_in([JOB, egress.LATE_JOB])]
     if call.recording_erased_at is None:
         mine.append(jobs.c.queue != RECORDING_QUEUE)
     if call.transcript_erased_at is None:

@@ -25,7 +25,10 @@ from calls.store import CallStore
 from calls.tables import calls, egresses
 
 JOB, QUEUE = "record", "egress"
+LATE_JOB = "remove_late"
 ATTEMPTS = 1000  # a call that is not recorded is recorded as soon as there is a free egress, however late
+LATEST = timedelta(days=1)  # so long after it was asked for a lost egress may upload its file
+LATE_EVERY = timedelta(hours=1)
 MOST_FAILED = 5  # of one call; what LiveKit ends because it has run for long enough does not count
 
 # Written out, in the words of the indexes: only then do both databases use them.
@@ -55,11 +58,15 @@ class EgressStatus(StrEnum):
 
 @dataclass(frozen=True)
 class EgressFile:
-    """What one egress recorded of a call, from `starts_at_ms` on, which may be before the call; or it left no file."""
+    """What one egress recorded of a call, from `starts_at_ms` on, which may be before the call; or it left no file.
+
+    One that is lost may leave it later.
+    """
 
     id: str
     key: str
     starts_at_ms: int
+    is_lost: bool
 
 
 _BROKEN = api.EgressStatus.EGRESS_FAILED
@@ -107,7 +114,11 @@ _UNRECORDED: sa.Select[Any] = sa.select(calls.c.id, calls.c.tenant_id).where(
 _NEVER_BEGAN: sa.Select[Any] = (
     sa.select(calls.c.id, calls.c.tenant_id)
     .join(egresses, egresses.c.call_id == calls.c.id)
-    .where(calls.c.transcript_closed_at.is_not(None), calls.c.started_at.is_(None))
+    .where(
+        calls.c.transcript_closed_at.is_not(None),
+        calls.c.started_at.is_(None),
+        egresses.c.status != EgressStatus.LOST,
+    )
     .distinct()
 )
 
@@ -167,20 +178,24 @@ async def refuse(conn: AsyncConnection, row: Row, reason: str) -> None:
 async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
     """Write down what LiveKit says of an egress, and queue what follows; one that is not ours, or over, is left alone.
 
-    Older news than what is known change nothing: an egress that is over stays so.
+    Older news than what is known change nothing: an egress that is over stays so. Of a lost one only its end counts.
     """
     over = is_over(info)
     status = EgressStatus.FAILED if info.status == _BROKEN else EgressStatus.ENDED if over else EgressStatus.RUNNING
     error = info.error or info.details or _word(info) if info.status in _WITHOUT_FILE else None
-    mine = (egresses.c.id == row_id(info), _IS_OPEN)
+    is_known = sa.or_(_IS_OPEN, egresses.c.status == EgressStatus.LOST)
+    mine = (egresses.c.id == row_id(info), is_known)
     row = (await conn.execute(sa.select(egresses).where(*mine).with_for_update())).one_or_none()
-    if row is None:
+    if row is None or (row.status == EgressStatus.LOST and not over):
         return
     values: dict[str, Any] = {"egress_id": info.egress_id, "status": status, "error": error}
     began = _began(info, row.asked_at, moment(conn))
     if began is not None:
         values["started_at"] = min(began, row.started_at or began)
     await conn.execute(sa.update(egresses).where(*mine).values(values))
+    if row.status == EgressStatus.LOST:
+        await _hurry(conn, row.call_id)
+        return
     about = {"egress_id": info.egress_id}
     if row.started_at is None and began is not None and error is None:
         await _tell(conn, row.call_id, EventKind.RECORDING_STARTED, "LiveKit Egress records the call", about)
@@ -207,7 +222,8 @@ async def files(conn: AsyncConnection, call: Row) -> dict[EgressFile, PieceState
     for row in await read(conn, call.id):
         began = row.started_at or row.asked_at  # when it began was lost on the way: it was not much later
         starts_at_ms = round((began - call.started_at).total_seconds() * 1000)
-        found[EgressFile(row.id, row.key, starts_at_ms)] = _FILES.get(row.status) or PieceState(row.status)
+        file = EgressFile(row.id, row.key, starts_at_ms, row.status == EgressStatus.LOST)
+        found[file] = _FILES.get(row.status) or PieceState(row.status)
     return found
 
 
@@ -227,9 +243,28 @@ async def read_open(conn: AsyncConnection) -> list[Row]:
     return list((await conn.execute(of_live)).all())
 
 
-async def forget(conn: AsyncConnection, call_id: str) -> None:
-    """Clear away the rows of a call's egresses, whose files are gone."""
-    await conn.execute(sa.delete(egresses).where(egresses.c.call_id == call_id))
+async def forget(conn: AsyncConnection, call: Row) -> bool:
+    """Clear away the rows of a call's egresses, whose files are gone; False as long as a lost one may upload its own.
+
+    The row of that one stays, and a job removes what comes.
+    """
+    mine = egresses.c.call_id == call.id
+    may_come = sa.and_(egresses.c.status == EgressStatus.LOST, egresses.c.asked_at > moment(conn) - LATEST)
+    await conn.execute(sa.delete(egresses).where(mine, ~may_come))
+    if not await conn.scalar(sa.select(sa.exists().where(mine))):
+        return True
+    await jobs.enqueue(
+        conn,
+        LATE_JOB,
+        {"call_id": call.id},
+        queue=QUEUE,
+        tenant_id=call.tenant_id,
+        call_id=call.id,
+        run_at=moment(conn) + LATE_EVERY,
+        dedup=f"{LATE_JOB}:{call.id}",
+        max_attempts=ATTEMPTS,
+    )
+    return False
 
 
 def _began(info: api.EgressInfo, asked_at: datetime, now: datetime) -> datetime | None:
@@ -253,7 +288,11 @@ async def _follow(conn: AsyncConnection, call_id: str, about: dict[str, Any]) ->
         message = "LiveKit Egress records the call no longer"
         await _tell(conn, call_id, EventKind.RECORDING_INTERRUPTED, message, about, level="warning")
         await ask_if_due(conn, call_id)
-    await jobs.hurry(conn, call_id, ("store_recording", JOB, "erase"))
+    await _hurry(conn, call_id)
+
+
+async def _hurry(conn: AsyncConnection, call_id: str) -> None:
+    await jobs.hurry(conn, call_id, ("store_recording", JOB, LATE_JOB, "erase"))
 
 
 async def _tell(

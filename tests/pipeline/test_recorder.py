@@ -448,6 +448,46 @@ async def test_the_erasure_of_a_call_waits_for_what_its_egress_still_uploads(
     assert await rows(deps, recordings, call_id) == []
 
 
+async def test_what_a_lost_egress_uploads_after_the_erasure_is_removed_too(
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+) -> None:
+    call_id, token = await talking(deps)
+    async with recording(deps):
+        lost = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.begin(lost)
+        await until(lambda: began(deps, call_id))
+        del stand_in.known[lost.egress_id]
+        second = await until(lambda: is_recorded(stand_in, call_id))
+        stand_in.begin(second)
+        await hang_up(deps.db, call_id, token)
+        stand_in.end(second, as_egress_hears(tone(LOW, 1)))
+        await until(lambda: is_over(deps, call_id))
+        [row] = await rows(deps, recordings, call_id)
+        assert row.status == "ready"
+        for erased in (False, True):
+            [kept] = await rows(deps, egresses, call_id)
+            stand_in.end(lost, as_egress_hears(tone(HIGH, 1)))
+            assert deps.storage.file(kept.key) is not None
+            async with deps.db.writing() as conn:
+                if erased:
+                    await egress.note(conn, lost)
+                else:
+                    await erase_call(conn, DEFAULT_TENANT, call_id)
+            await until(lambda kept=kept: deps.storage.file(kept.key) is None)
+            await until(lambda: not_at_work(deps, call_id))
+        assert await rows(deps, egresses, call_id) == []
+        assert await is_over(deps, call_id)
+    assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
+
+
+async def not_at_work(deps: Deps, call_id: str) -> bool:
+    """Whether the erasure is done, and nothing else is being done."""
+    async with deps.db.reading() as conn:
+        soon = moment(conn) + timedelta(minutes=5)
+        unfinished = (jobs.c.call_id == call_id, jobs.c.finished_at.is_(None), jobs.c.run_at < soon)
+        return not await conn.scalar(sa.select(sa.exists().where(*unfinished)))
+
+
 def test_egress_is_given_the_way_into_the_bucket_that_we_have(
     settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
