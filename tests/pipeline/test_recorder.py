@@ -5,7 +5,7 @@ No webhook arrives here: all that is known is what LiveKit is asked for.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -37,6 +37,7 @@ from tests.telephony.proxy import Fault
 
 RECORDED = {"recording": {"enabled": True}}
 LOW, HIGH = 400, 1100
+Recorded = Callable[[], AbstractAsyncContextManager[tuple[str, int, api.EgressInfo]]]
 pytestmark = pytest.mark.restless
 
 
@@ -76,6 +77,22 @@ async def is_recorded(stand_in: EgressStandIn, call_id: str, number: int = 1) ->
     """The call's first egress, or second, …, once it is there."""
     found = stand_in.of(f"call_{call_id}")
     return found[number - 1] if len(found) >= number else None
+
+
+@pytest.fixture
+def recorded(deps: Deps, stand_in: EgressStandIn, until: Until) -> Recorded:
+    """`async with recorded() as (call_id, token, info):` a pipeline at work, and a call whose egress has begun."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[tuple[str, int, api.EgressInfo]]:
+        call_id, token = await talking(deps)
+        async with recording(deps):
+            info = await until(lambda: is_recorded(stand_in, call_id))
+            stand_in.begin(info)
+            await until(lambda: began(deps, call_id))
+            yield call_id, token, info
+
+    return make
 
 
 async def rows(deps: Deps, table: sa.Table, call_id: str) -> list[sa.Row[Any]]:
@@ -326,12 +343,15 @@ async def test_a_call_of_which_no_egress_left_a_file_has_no_recording_and_says_w
 
 
 async def test_where_livekit_has_no_egress_recordings_fail_with_its_reason_and_erasures_end(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until, caplog: pytest.LogCaptureFixture
+    sqlite_url: str,
+    deps: Deps,
+    stand_in: EgressStandIn,
+    recorded: Recorded,
+    until: Until,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    call_id, token = await talking(deps)
-    async with recording(deps):
-        await until(lambda: is_recorded(stand_in, call_id))
-        await until(lambda: all_known(deps, 1))
+    async with recorded() as (call_id, token, _info):
+        pass
     stand_in.refuses_with = stand_in.knows_nothing = Fault("internal", "egress not connected (redis required)")
     never_recorded, its_token = await talking(deps)
     await hang_up(deps.db, call_id, token)
@@ -368,20 +388,16 @@ async def all_known(deps: Deps, count: int) -> bool:
 
 
 async def test_an_egress_that_was_given_up_and_runs_all_the_same_is_stopped_and_counts(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, recorded: Recorded, until: Until
 ) -> None:
-    call_id, token = await talking(deps)
-    async with recording(deps):
-        first = await until(lambda: is_recorded(stand_in, call_id))
-        stand_in.begin(first)
-        await until(lambda: began(deps, call_id))
+    async with recorded() as (call_id, token, first):
         del stand_in.known[first.egress_id]  # a disturbance of LiveKit's Redis
         second = await until(lambda: is_recorded(stand_in, call_id))
         stand_in.known[first.egress_id] = first
         await hang_up(deps.db, call_id, token)
-        for info, recorded in ((second, None), (first, as_egress_hears(tone(LOW, 1)))):
+        for info, sound in ((second, None), (first, as_egress_hears(tone(LOW, 1)))):
             await until(lambda info=info: info.status == Status.EGRESS_ENDING)
-            stand_in.end(info, recorded)
+            stand_in.end(info, sound)
         await until(lambda: is_over(deps, call_id))
     [row] = await rows(deps, recordings, call_id)
     assert row.status == "ready"
@@ -389,12 +405,9 @@ async def test_an_egress_that_was_given_up_and_runs_all_the_same_is_stopped_and_
 
 
 async def test_an_egress_whose_process_was_killed_is_followed_by_another(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, recorded: Recorded, until: Until
 ) -> None:
-    call_id, _token = await talking(deps)
-    async with recording(deps):
-        first = await until(lambda: is_recorded(stand_in, call_id))
-        stand_in.begin(first)
+    async with recorded() as (call_id, _token, first):
         stand_in.killed.add(first.egress_id)
         await until(lambda: is_recorded(stand_in, call_id, 2))
     [event] = [row for row in await rows(deps, call_events, call_id) if row.kind == EventKind.RECORDING_INTERRUPTED]
@@ -429,13 +442,9 @@ async def nothing_left(deps: Deps, call_id: str) -> bool:
 
 
 async def test_the_erasure_of_a_call_waits_for_what_its_egress_still_uploads(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, recorded: Recorded, until: Until
 ) -> None:
-    call_id, token = await talking(deps)
-    async with recording(deps):
-        info = await until(lambda: is_recorded(stand_in, call_id))
-        stand_in.begin(info)
-        await until(lambda: began(deps, call_id))
+    async with recorded() as (call_id, token, info):
         await hang_up(deps.db, call_id, token)
         async with deps.db.writing() as conn:
             await erase_call(conn, DEFAULT_TENANT, call_id)
@@ -449,13 +458,9 @@ async def test_the_erasure_of_a_call_waits_for_what_its_egress_still_uploads(
 
 
 async def test_what_a_lost_egress_uploads_after_the_erasure_is_removed_too(
-    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, recorded: Recorded, until: Until
 ) -> None:
-    call_id, token = await talking(deps)
-    async with recording(deps):
-        lost = await until(lambda: is_recorded(stand_in, call_id))
-        stand_in.begin(lost)
-        await until(lambda: began(deps, call_id))
+    async with recorded() as (call_id, token, lost):
         del stand_in.known[lost.egress_id]
         second = await until(lambda: is_recorded(stand_in, call_id))
         stand_in.begin(second)
