@@ -23,6 +23,7 @@ from calls.recordings.pieces import PieceState
 from calls.states import LIVE
 from calls.store import CallStore
 from calls.tables import calls, egresses
+from calls.tables import jobs as queued
 
 JOB, QUEUE = "record", "egress"
 LATE_JOB = "remove_late"
@@ -117,7 +118,7 @@ _NEVER_BEGAN: sa.Select[Any] = (
     .where(
         calls.c.transcript_closed_at.is_not(None),
         calls.c.started_at.is_(None),
-        egresses.c.status != EgressStatus.LOST,
+        ~sa.exists().where(queued.c.call_id == calls.c.id, queued.c.kind == LATE_JOB),  # there is one that sees to it
     )
     .distinct()
 )

@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 from livekit import api
 
+from calls.database.clock import moment
 from calls.database.engine import Database
 from calls.placing.creation import NewCall
 from calls.recordings import egress
 from calls.store import CallStore
-from calls.tables import egresses
+from calls.tables import calls, egresses
 
 RECORDED = {"recording": {"enabled": True}}
 
@@ -57,6 +58,26 @@ async def test_what_livekit_never_told_of_is_no_failure(database, running):
         async with database.writing() as connection:
             await egress.lose(connection, row, "LiveKit knows nothing of it")
     assert await begun(database, call) is not None
+
+
+async def test_what_a_lost_egress_of_a_call_that_never_began_may_upload_is_seen_to_until_its_end_is_told(
+    database, running
+):
+    call, _token = await running(post_call=RECORDED)
+    row = await begun(database, call)
+    async with database.writing() as connection:
+        await egress.lose(connection, row, "LiveKit knows nothing of it")
+        over = {"started_at": None, "status": "failed", "transcript_closed_at": moment(connection)}
+        await connection.execute(sa.update(calls).values(over))
+        never_began = await CallStore(connection).get(None, call.id)
+        assert [due.id for due in await egress.find_due(connection)] == [call.id]
+        assert not await egress.forget(connection, never_began)
+        assert await egress.find_due(connection) == []
+        assert [one.id for one in await egress.read(connection, call.id)] == [row.id]
+        info = api.EgressInfo(egress_id="EG_1", status=api.EgressStatus.EGRESS_COMPLETE)
+        info.file_results.add(filename=row.key)
+        await egress.note(connection, info)
+        assert await egress.forget(connection, never_began)
 
 
 @pytest.mark.parametrize(("ahead_s", "late_s"), [(0, 0), (3600, 1), (-3600, -6)])
