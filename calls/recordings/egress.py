@@ -179,7 +179,8 @@ async def refuse(conn: AsyncConnection, row: Row, reason: str) -> None:
 async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
     """Write down what LiveKit says of an egress, and queue what follows; one that is not ours, or over, is left alone.
 
-    Older news than what is known change nothing: an egress that is over stays so. Of a lost one only its end counts.
+    Older news than what is known change nothing: an egress that is over stays so. A lost one stays lost: when LiveKit
+    tells of its end, it is looked whether its file has come.
     """
     over = is_over(info)
     status = EgressStatus.FAILED if info.status == _BROKEN else EgressStatus.ENDED if over else EgressStatus.RUNNING
@@ -187,16 +188,17 @@ async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
     is_known = sa.or_(_IS_OPEN, egresses.c.status == EgressStatus.LOST)
     mine = (egresses.c.id == row_id(info), is_known)
     row = (await conn.execute(sa.select(egresses).where(*mine).with_for_update())).one_or_none()
-    if row is None or (row.status == EgressStatus.LOST and not over):
+    if row is None:
+        return
+    if row.status == EgressStatus.LOST:
+        if over:
+            await _hurry(conn, row.call_id)
         return
     values: dict[str, Any] = {"egress_id": info.egress_id, "status": status, "error": error}
     began = _began(info, row.asked_at, moment(conn))
     if began is not None:
         values["started_at"] = min(began, row.started_at or began)
     await conn.execute(sa.update(egresses).where(*mine).values(values))
-    if row.status == EgressStatus.LOST:
-        await _hurry(conn, row.call_id)
-        return
     about = {"egress_id": info.egress_id}
     if row.started_at is None and began is not None and error is None:
         await _tell(conn, row.call_id, EventKind.RECORDING_STARTED, "LiveKit Egress records the call", about)

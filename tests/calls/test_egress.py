@@ -60,9 +60,7 @@ async def test_what_livekit_never_told_of_is_no_failure(database, running):
     assert await begun(database, call) is not None
 
 
-async def test_what_a_lost_egress_of_a_call_that_never_began_may_upload_is_seen_to_until_its_end_is_told(
-    database, running
-):
+async def test_a_lost_egress_of_a_call_that_never_began_is_seen_to_by_one_job(database, running):
     call, _token = await running(post_call=RECORDED)
     row = await begun(database, call)
     async with database.writing() as connection:
@@ -74,10 +72,6 @@ async def test_what_a_lost_egress_of_a_call_that_never_began_may_upload_is_seen_
         assert not await egress.forget(connection, never_began)
         assert await egress.find_due(connection) == []
         assert [one.id for one in await egress.read(connection, call.id)] == [row.id]
-        info = api.EgressInfo(egress_id="EG_1", status=api.EgressStatus.EGRESS_COMPLETE)
-        info.file_results.add(filename=row.key)
-        await egress.note(connection, info)
-        assert await egress.forget(connection, never_began)
 
 
 @pytest.mark.parametrize(("ahead_s", "late_s"), [(0, 0), (3600, 1), (-3600, -6)])

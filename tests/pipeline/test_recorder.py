@@ -480,8 +480,12 @@ async def test_what_a_lost_egress_uploads_after_the_erasure_is_removed_too(
                     await erase_call(conn, DEFAULT_TENANT, call_id)
             await until(lambda kept=kept: deps.storage.file(kept.key) is None)
             await until(lambda: not_at_work(deps, call_id))
+        async with deps.db.writing() as conn:
+            a_day_ago = moment(conn) - egress.LATEST
+            await conn.execute(sa.update(egresses).values(asked_at=a_day_ago))
+            await hurry(conn, call_id, [egress.LATE_JOB])
+        await until(lambda: is_over(deps, call_id))
         assert await rows(deps, egresses, call_id) == []
-        assert await is_over(deps, call_id)
     assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
 
 
