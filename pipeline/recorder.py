@@ -204,8 +204,8 @@ async def discard(deps: Deps, call: Row) -> Fate:
         rows = await egress.read(conn, call.id)
         stored = [piece for piece, state in (await pieces.of_call(conn, call.id)).items() if state in _THERE]
     try:
-        for part in [*rows, *stored]:
-            await deps.storage.delete(part.key)
+        for key in [*(row.key for row in rows), *(piece.key for piece in stored)]:
+            await deps.storage.delete(key)
     except StorageAway as error:
         log.warning("the storage did not remove a recording", extra={"error": str(error)})
         return Wait(STORAGE_AWAY_S)

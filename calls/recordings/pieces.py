@@ -70,9 +70,18 @@ def call_of(key: str) -> str:
 
 async def queue_joining(conn: AsyncConnection, tenant_id: str, call_id: str, *, dedup: str | None = None) -> None:
     """Have the call's recording made of its pieces, in the caller's transaction."""
-    queued: dict[str, Any] = {"queue": "recording", "call_id": call_id, "max_attempts": ATTEMPTS, "dedup": dedup}
-    turn = {"ordering_key": f"store_recording:{call_id}", "lane": f"recording:{tenant_id}"}
-    await enqueue(conn, "store_recording", {"call_id": call_id}, tenant_id=tenant_id, **turn, **queued)
+    await enqueue(
+        conn,
+        "store_recording",
+        {"call_id": call_id},
+        queue="recording",
+        tenant_id=tenant_id,
+        call_id=call_id,
+        dedup=dedup,
+        ordering_key=f"store_recording:{call_id}",
+        lane=f"recording:{tenant_id}",
+        max_attempts=ATTEMPTS,
+    )
 
 
 async def tell_of(conn: AsyncConnection, piece: Piece) -> PieceState | None:
