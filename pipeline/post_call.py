@@ -1,7 +1,7 @@
 """Jobs `post_call` and `reprocess`: one part of an analysis, made from a call's transcript; and one more generation.
 
-A part that has ended is not made again, nor a note of a long call: a killed process repeats at most the question that it
-was waiting for, and no transaction is open while a model thinks.
+A part that has ended is not made again, nor a note of a long call: a killed process repeats at most the question that
+it was waiting for, and no transaction is open while a model thinks.
 """
 
 import random

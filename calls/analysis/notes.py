@@ -15,7 +15,7 @@ from calls.tables import notes, results
 class Note:
     """What a model has noted of a piece of a call.
 
-    `asked` is a hash of the request for it; `room` is how many bytes a request might have, from which the pieces follow.
+    `asked` is a hash of the request for it; `room` is how many bytes a request might have: the pieces follow from it.
     """
 
     asked: str
