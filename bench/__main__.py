@@ -1,18 +1,18 @@
-"""`python -m bench [placing|listing|reading|speech ...]`: the measurements, each with its goal and verdict."""
+"""`python -m bench [placing|listing|reading|analysis|speech ...]`: the measurements, each with its goal and verdict."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from bench import listing, placing, reading, speech
+from bench import analysis, listing, placing, reading, speech
 
 
 def main() -> int:
     """Run what was asked for, all without a name; the exit status is 1 if a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="*", metavar="placing|listing|reading|speech", help="all of them if none is named"
+        "what", nargs="*", metavar="placing|listing|reading|analysis|speech", help="all of them if none is named"
     )
     parser.add_argument("--calls", type=int, default=1_000_000, help="of the largest list (%(default)s)")
     options = parser.parse_args()
@@ -20,6 +20,7 @@ def main() -> int:
         "placing": placing.run,
         "listing": lambda: listing.run(options.calls),
         "reading": reading.run,
+        "analysis": analysis.run,
         "speech": speech.run,
     }
     unknown = set(options.what) - set(benches)

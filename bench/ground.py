@@ -156,8 +156,8 @@ def _insert(database: sqlite3.Connection, table: str, rows: Iterable[dict[str, A
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[Ground]:
-    """Start everything in a folder of its own, with one agent; stop it at the end."""
+async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
+    """Start everything in a folder of its own, with one agent; stop it at the end. `llm_url` is for its analyses."""
     with tempfile.TemporaryDirectory(prefix="callroom-bench-") as folder:
         async with LiveKitServer(Path(folder)) as livekit:
             settings = Settings(
@@ -167,6 +167,8 @@ async def ground() -> AsyncIterator[Ground]:
                 livekit_api_secret=livekit.secret,
                 state_dir=Path(folder),
                 api_port=free_port(),
+                pipeline_port=free_port(),
+                llm_url=llm_url,
             )
             database = Database(settings.database)
             await migrate(database)
