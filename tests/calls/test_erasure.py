@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls.analysis.notes import Note, keep_note
 from calls.database.encryption import Keyring
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, NotFound
@@ -163,6 +164,7 @@ async def test_of_an_erased_call_nothing_is_left_in_any_table_but_its_bill(datab
     assert last.data == {"parts": ["transcript", "recording", "participants"]}
     async with database.writing() as connection:
         await erase_call(connection, DEFAULT_TENANT, other_id)
+        await keep_note(connection, other_id, 1, "summary", Note(MARK, 1000, MARK))  # of a model that was at work
     assert await found(database, MARK) == BY_THE_JOB
 
 
