@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from bench.ground import Ground, ground
+from bench.ground import Ground, ground, process
 from bench.table import Line, percentile, show
 from calls.database.engine import Database
 from calls.states import EndReason
@@ -12,7 +12,6 @@ from calls.store import CallStore
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.providers import Chat, Providers
-from tests.servers import process
 
 MODEL_S = 1.0  # what it takes to answer, whatever it is asked
 ROUNDS = 20
@@ -35,7 +34,7 @@ async def run() -> bool:
     """Print the table; whether the goal was reached."""
     async with Providers(llm_s=MODEL_S) as model, ground(llm_url=model.url) as on:
         model.answer_with(_answer)
-        async with process("pipeline", on.settings, on.settings.state_dir / "pipeline.log"):
+        async with process("pipeline", on.settings):
             database = Database(on.settings.database)
             await _analyse(on, database)  # whose first time it is
             took = [await _analyse(on, database) for _ in range(ROUNDS)]

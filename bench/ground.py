@@ -3,6 +3,7 @@
 import json
 import random
 import sqlite3
+import sys
 import tempfile
 import time
 import uuid
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -20,7 +21,7 @@ from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tenants.keys import create_secret_key
-from tests.servers import LiveKitServer, free_port, process
+from tests.servers import LiveKitServer, Program, environment, free_port
 
 SPOKEN_S = 4  # seconds of a call per segment
 CHUNK = 50_000
@@ -155,6 +156,13 @@ def _insert(database: sqlite3.Connection, table: str, rows: Iterable[dict[str, A
     database.executemany(statement, others)
 
 
+def process(name: Literal["api", "pipeline"], settings: Settings) -> Program:
+    """One of ours as whoever runs it starts it; ready when its /readyz says so."""
+    ready_url = f"http://127.0.0.1:{getattr(settings, f'{name}_port')}/readyz"
+    log = settings.state_dir / f"{name}.log"
+    return Program([sys.executable, "-m", name], log=log, ready_url=ready_url, env=environment(settings))
+
+
 @asynccontextmanager
 async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
     """Start everything in a folder of its own, with one agent; stop it at the end. `llm_url` is for its analyses."""
@@ -175,7 +183,7 @@ async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
             async with database.writing() as connection:
                 _, key = await create_secret_key(connection, DEFAULT_TENANT, label="bench")
             await database.close()
-            async with process("api", settings, Path(folder) / "api.log"), Rooms.connect(settings) as rooms:
+            async with process("api", settings), Rooms.connect(settings) as rooms:
                 base = f"http://127.0.0.1:{settings.api_port}"
                 async with aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {key}"}) as http:
                     running = Ground(settings, rooms, http, agent_id="")
