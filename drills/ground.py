@@ -111,7 +111,9 @@ class Ground:
 
 
 def _workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if _command(one)[-3:] == _WORKER]
+    """The workers' main processes: those of their calls are forks, which look the same."""
+    found = {one.pid: one for one in psutil.Process().children(recursive=True) if _command(one)[-3:] == _WORKER}
+    return [one for one in found.values() if _parent(one) not in found]
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -119,6 +121,13 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.NoSuchProcess:
         return []
+
+
+def _parent(process: psutil.Process) -> int:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return 0
 
 
 @asynccontextmanager
