@@ -28,8 +28,8 @@ class CallAgent(Agent):
         instructions: the rendered system prompt.
         language: in which it says what the model does not say itself.
         hearing: where the words of the people come from.
-        said: the conversation before this agent came to it.
         phones: the phones of the call.
+        tools: those of the user's, beside its own.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
         on_hang_up: called when the agent has ended the call and its last word was heard.
         on_hang_up_taken_back: called when a caller goes on talking instead.
@@ -40,13 +40,13 @@ class CallAgent(Agent):
         instructions: str,
         language: str | None,
         hearing: Attachment,
-        said: llm.ChatContext,
         phones: Phones,
+        tools: list[llm.Tool],
         transfer_to: str | None,
         on_hang_up: Callable[[], None],
         on_hang_up_taken_back: Callable[[], None],
     ) -> None:
-        super().__init__(instructions=instructions, chat_ctx=said)
+        super().__init__(instructions=instructions, tools=[*tools])
         self._language = language
         self._hearing = hearing
         self._phones = phones
@@ -59,6 +59,11 @@ class CallAgent(Agent):
     def is_transferring(self) -> bool:
         """Whether a caller is about to be sent on."""
         return self._transfer is not None and not self._transfer.done()
+
+    async def offer(self, tools: list[llm.Tool]) -> None:
+        """Have these tools beside those that it has."""
+        known = {tool.id for tool in self.tools}
+        await self.update_tools([*self.tools, *(tool for tool in tools if tool.id not in known)])
 
     @asynccontextmanager
     async def holding_back(self) -> AsyncIterator[asyncio.Event]:

@@ -29,6 +29,7 @@ from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
 from worker.speaker.voice import Voice
+from worker.tools.toolbox import Toolbox
 from worker.words import phrase
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Surroundings:
     recognition: stt.STT[Any]
     transcript: TranscriptWriter | None
     phones: Phones
+    toolbox: Toolbox
     journal: Journal
     clock: Clock
     call_id: str
@@ -91,8 +93,8 @@ class Speaker:
             instructions,
             self._language,
             self._heard,
-            as_chat(said),
             around.phones,
+            list(around.toolbox.tools.values()),
             agent.features.transfer_to,
             around.on_hang_up,
             around.on_hang_up_taken_back,
@@ -102,7 +104,7 @@ class Speaker:
             self._language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
-            is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
+            is_expected=lambda: self._agent.is_transferring or around.toolbox.is_at_work or around.is_deserted(),
         )
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,6 +133,7 @@ class Speaker:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
         self._ended.cancel()
         self._voice.mute()
+        self._around.toolbox.let_go()
         await self._session.aclose()
         self._heard.close()
         await utils.aio.cancel_and_wait(*self._tasks)
@@ -139,6 +142,10 @@ class Speaker:
     def mute(self) -> None:
         """Fall silent at once and for good."""
         self._voice.mute()
+
+    def take_tools(self) -> None:
+        """Offer the model what its toolbox has by now."""
+        self._begin(self._agent.offer(list(self._around.toolbox.tools.values())))
 
     async def greet(self, first_message: str) -> None:
         """Say how the call begins, once somebody can hear it."""
@@ -165,7 +172,11 @@ class Speaker:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
         apology = phrase("back", self._language)
-        what = left_open(self._said, apology) if self._around.transcript is not None else Open.NOTHING
+        what = (
+            left_open(self._said, self._around.toolbox.made, apology)
+            if self._around.transcript is not None
+            else Open.NOTHING
+        )
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
@@ -218,6 +229,9 @@ class Speaker:
         self._session.input.audio = self._heard.audio
         self._session.output.audio = paced.audio_output
         self._session.output.transcription = paced.text_output
+        # As it is: what an earlier agent has asked may be of a tool that this one has not found yet.
+        said = as_chat(self._said, self._around.toolbox.made)
+        await self._agent.update_chat_ctx(said, exclude_invalid_function_calls=False)
         await self._session.start(self._agent, session_host=False, record=False)
 
     def _closed(self, event: CloseEvent) -> None:
