@@ -1,21 +1,26 @@
 """Agents: `/v1/agents`."""
 
+import asyncio
 from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
 
 from api.rendering import call_page
-from api.routing import DATABASE, KEY, named, reply
+from api.routing import DATABASE, KEY, SETTINGS, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import AgentCallsQuery
 from api.schema.common import Nothing, Page
 from calls import agents
+from calls.addresses import check_url
 from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
+from calls.tools.config import AgentTools, places, without_places
+from calls.tools.secrets import check_secrets
 
 
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
+    await _check_tools(request, body)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
     return reply(_agent(row), 201)
@@ -34,6 +39,7 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    await _check_tools(request, body)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.update_agent(conn, *named(request), body.changes())
     return reply(_agent(row))
@@ -56,6 +62,18 @@ async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Respon
         await agents.get_agent(conn, tenant_id, agent_id)
         page = await list_rows(conn, tenant_id, agent_id=agent_id, **query.model_dump())
     return reply(call_page(page, query.limit, query.offset))
+
+
+async def _check_tools(request: web.Request, given: AgentTools) -> None:
+    """Raise Invalid unless the tools may be called where they are, with what they are to show there."""
+    private = request.app[SETTINGS].tool_private_addresses
+    urls = [place for place in places(given) if place.path.endswith(".url")]
+    await asyncio.gather(
+        *(check_url(without_places(one.url), private_addresses=private, path=one.path) for one in urls)
+    )
+    if given.tools or given.mcp_servers:
+        async with request.app[DATABASE].reading() as conn:
+            await check_secrets(conn, request[KEY].tenant_id, given, plain_http=private)
 
 
 def _agent(row: sa.Row[Any]) -> Agent:

@@ -26,6 +26,7 @@ from api import (
     recordings,
     stream,
     telephony,
+    tool_secrets,
     webhooks,
 )
 from api.feed import close_feed, open_feed
@@ -77,6 +78,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
+from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
     CreateWebhook,
     Delivery,
@@ -101,6 +103,7 @@ BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
 NUMBER = "/v1/numbers/{number}"
 WEBHOOK = "/v1/webhooks/{id}"
+OF_TOOLS = "/v1/tool-secrets/{name}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
 # usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path).
@@ -167,6 +170,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/telephony/trunk", telephony.get_trunk, {200: Trunk}, errors=(404,)),
     Route("PUT", "/v1/telephony/trunk", telephony.put_trunk, {200: Trunk}, body=PutTrunk),
     Route("DELETE", "/v1/telephony/trunk", telephony.delete_trunk, {204: None}, errors=(404,)),
+    Route("GET", "/v1/tool-secrets", tool_secrets.list_all, {200: ToolSecrets}),
+    Route("PUT", OF_TOOLS, tool_secrets.put, {200: ToolSecret}, body=PutToolSecret),
+    Route("DELETE", OF_TOOLS, tool_secrets.delete, {204: None}),
     Route("GET", "/v1/webhooks", webhooks.list_page, {200: WebhookPage}, query=Page),
     Route("POST", "/v1/webhooks", webhooks.create, {201: WebhookWithSecret}, body=CreateWebhook),
     Route("PATCH", WEBHOOK, webhooks.update, {200: Webhook}, body=UpdateWebhook),

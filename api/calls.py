@@ -34,6 +34,7 @@ from calls.reading import (
 )
 from calls.states import CallStatus
 from calls.store import CallStore
+from calls.tools.records import read_tool_calls
 from calls.transcript import as_text, read_transcript, spoken
 
 MOST_EVENTS = 1000  # in a call's detail; the others are read page by page
@@ -59,6 +60,7 @@ async def get(request: web.Request) -> web.Response:
             call,
             people=await read_participants(conn, call.id),
             segments=await read_transcript(conn, call.id),
+            tool_calls=await read_tool_calls(conn, call.id),
             recording=await _recording(request, conn, call),
             parts=await read_parts(conn, call.id),
             events=await read_events(conn, call.id, MOST_EVENTS),

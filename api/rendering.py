@@ -1,8 +1,10 @@
 """From rows to the shapes of answers."""
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from api.schema.agents import AgentName
@@ -16,6 +18,7 @@ from api.schema.calls import (
     Recording,
     Segment,
     TimedUtterance,
+    ToolCall,
     Transcript,
     Utterance,
 )
@@ -60,6 +63,7 @@ def call_detail(
     *,
     people: Sequence[Row],
     segments: Sequence[Row],
+    tool_calls: Sequence[Row],
     recording: Recording,
     parts: Sequence[Part],
     events: Sequence[Row],
@@ -74,9 +78,10 @@ def call_detail(
         transcript=Transcript(
             text=as_text(segments),
             segments=[segment(one) for one in spoken(segments)],
-            raw=[Utterance(**_utterance(one)) for one in segments],
+            raw=_raw(segments, tool_calls),
             erased_at=row.transcript_erased_at,
         ),
+        tool_calls=[tool_call(one) for one in tool_calls],
         recording=recording,
         intelligence=intelligence(row.intelligence_status, parts),
         events=[event(one) for one in events],
@@ -117,6 +122,11 @@ def job_id(number: int) -> str:
 def segment(row: Row) -> Segment:
     """One segment of a transcript."""
     return Segment(**{name: getattr(row, name) for name in Segment.model_fields})
+
+
+def tool_call(row: Row) -> ToolCall:
+    """One call of a tool."""
+    return ToolCall(**{name: getattr(row, name) for name in ToolCall.model_fields})
 
 
 def timed_utterance(row: Row) -> TimedUtterance:
@@ -194,6 +204,19 @@ def event(row: Row) -> Event:
         data=row.data or {},
         created_at=row.created_at,
     )
+
+
+def _raw(segments: Sequence[Row], tool_calls: Sequence[Row]) -> list[Utterance]:
+    """What was said and which tools were called, in the order of their beginnings."""
+    said = [(one.started_at_ms, Utterance(**_utterance(one))) for one in segments]
+    asked = [(one.started_at_ms, _asked(number, one)) for number, one in enumerate(tool_calls, 1)]
+    return [entry for _, entry in heapq.merge(said, asked, key=lambda one: one[0])]
+
+
+def _asked(number: int, row: Row) -> Utterance:
+    shown = {name: getattr(row, name) for name in ("name", "arguments", "status", "answer", "error")}
+    response = orjson.dumps({name: value for name, value in shown.items() if value is not None}).decode()
+    return Utterance(id=f"tool_{number}", type="tool_call", response=response)
 
 
 def _utterance(row: Row) -> dict[str, Any]:

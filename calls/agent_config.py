@@ -9,6 +9,7 @@ from calls.config import Config
 from calls.phones.numbers import normalise_destination
 from calls.phrases import Phrases
 from calls.privacy.redaction import Redaction
+from calls.tools.config import AgentTools
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
@@ -47,7 +48,7 @@ class RetentionDays(Config):
     transcripts: Days | None = None
 
 
-class AgentConfig(Config):
+class AgentConfig(AgentTools):
     """Everything that shapes a conversation."""
 
     system_prompt: Text = ""

@@ -11,6 +11,7 @@ from calls.recordings.pieces import queue_joining
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recordings, segments
 from calls.tenants import webhooks
+from calls.tools.records import settle_tool_calls
 
 
 async def close(conn: AsyncConnection, call_id: str) -> None:
@@ -27,6 +28,7 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
     if row is None:
         return
     mark(conn, CALLS)
+    await settle_tool_calls(conn, call_id)
     if row.started_at is None:
         await generations.start_asked(conn, call_id)
         return

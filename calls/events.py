@@ -41,6 +41,10 @@ class EventKind(StrEnum):
     DISPATCH_REPEATED = "dispatch.repeated"
 
     TEMPLATE_UNKNOWN_VARIABLES = "template.unknown_variables"
+    TOOL_CALLED = "tool.called"
+    TOOL_ANSWERED = "tool.answered"
+    TOOL_FAILED = "tool.failed"
+    TOOL_SERVER_FAILED = "tool.server_failed"
     PROVIDER_FAILED = "provider.failed"
     ANSWER_EMPTY = "answer.empty"
     TOOLS_REFUSED = "tools.refused"

@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     publishable_calls_per_minute_per_address: int = Field(30, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     webhook_private_addresses: bool = False
+    tool_private_addresses: bool = False  # and secrets over plain http://
 
     recorder: Literal["worker", "egress"] = "worker"  # who records calls: the worker, or LiveKit Egress
     recording_link_s: int = Field(900, ge=1, le=604_800)  # S3 signs for a week at most

@@ -28,6 +28,7 @@ from calls.states import (
 from calls.tables import call_events, calls, participants
 from calls.tenants import webhooks
 from calls.tenants.credits import charge, keep_ahead, reserve
+from calls.tools.records import Outcome, ToolCall, ToolCallStatus, begin_tool_call, end_tool_call
 from calls.workers import leases
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
@@ -361,6 +362,22 @@ class CallStore:
         whose = sa.select(participants.c.id).where(*_whose(call_id, room_identity))
         about = {"participant_id": await self._connection.scalar(whose)} | (data or {})
         await self.add_event(call_id, kind, source, message, level=level, data=about)
+
+    async def begin_tool_call(self, call_id: str, made: ToolCall) -> None:
+        """Write down a call of one of the agent's tools, before it is made."""
+        await begin_tool_call(self._connection, call_id, made)
+        about = {"id": made.id, "name": made.name}
+        await self.add_event(call_id, EventKind.TOOL_CALLED, "lifecycle", "A tool was called", data=about)
+
+    async def end_tool_call(self, call_id: str, made: ToolCall, outcome: Outcome, why: str | None) -> None:
+        """Write down what came of it; `why` it failed is said without what was said in the call."""
+        await end_tool_call(self._connection, made.id, outcome)
+        about = {"id": made.id, "name": made.name, "duration_ms": outcome.duration_ms}
+        if outcome.status is ToolCallStatus.COMPLETED:
+            await self.add_event(call_id, EventKind.TOOL_ANSWERED, "lifecycle", "A tool has answered", data=about)
+        else:
+            told: dict[str, Any] = {"level": "warning", "data": {**about, "error": why}}
+            await self.add_event(call_id, EventKind.TOOL_FAILED, "lifecycle", "A tool failed", **told)
 
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""

@@ -307,6 +307,23 @@ segments = sa.Table(
     sa.Index(None, "call_id", "revision"),
 )
 
+# Each call of a tool of the agent's, before it is made and with what came of it.
+tool_calls = sa.Table(
+    "tool_calls",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _call(),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("arguments", Json),  # null where nothing of what is said is kept
+    sa.Column("status", sa.String(12), nullable=False),  # a ToolCallStatus
+    sa.Column("answer", sa.Text),
+    sa.Column("error", sa.Text),  # in words of ours, with what the server said of it
+    sa.Column("started_at_ms", sa.Integer, nullable=False),
+    sa.Column("duration_ms", sa.Integer),
+    _created_at(),
+    sa.Index(None, "call_id", "started_at_ms"),
+)
+
 call_events = sa.Table(
     "call_events",
     metadata,
@@ -490,6 +507,19 @@ telephony = sa.Table(
     sa.Column("looker_until", UtcDateTime),
     sa.Column("looked_at", UtcDateTime),
     sa.Column("problem", sa.Text),  # that keeps every phone from working
+)
+
+tool_secrets = sa.Table(
+    "tool_secrets",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    _tenant(),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),  # encrypted
+    _created_at(),
+    sa.Column("updated_at", UtcDateTime, nullable=False, default=_now),
+    sa.UniqueConstraint("tenant_id", "name"),
 )
 
 webhooks = sa.Table(

@@ -16,6 +16,7 @@ from calls.database.clock import moment
 from calls.database.encryption import Keyring
 from calls.errors import SecretUnreadable
 from calls.jobs import Job
+from calls.outbound import TIMEOUT_S, PrivateAddress, guarded_session
 from calls.tables import deliveries
 from calls.tables import webhooks as endpoints
 from calls.tenants.webhooks import (
@@ -27,7 +28,6 @@ from calls.tenants.webhooks import (
 )
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate, Retry
-from pipeline.outbound import TIMEOUT_S, PrivateAddress, guarded_session
 
 SPREAD = 0.2
 

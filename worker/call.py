@@ -12,6 +12,7 @@ from livekit.agents import AutoSubscribe, JobContext, utils
 
 from calls.agent_config import AgentSnapshot
 from calls.analysis.post_call import PostCall
+from calls.database.encryption import Keyring
 from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
@@ -41,6 +42,8 @@ from worker.room.voicemail import MachineDetection
 from worker.speaker.history import as_pressed
 from worker.speaker.language import Language
 from worker.speaker.speaker import Speaker, Surroundings
+from worker.tools.request import Secrets
+from worker.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +95,14 @@ class Call:
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
         self._language = Language(self._agent)
         self._said = [
-            Said(one.speaker, one.text, one.participant_identity, one.is_final, pressed=one.source == PRESSED)
+            Said(
+                one.speaker,
+                one.text,
+                one.participant_identity,
+                one.is_final,
+                pressed=one.source == PRESSED,
+                at_s=one.started_at_ms / 1000,
+            )
             for one in taken.said
         ]
         first = taken.said[-1].sequence + 1 if taken.said else 0
@@ -109,6 +119,18 @@ class Call:
             )
             if self._agent.features.transcription_enabled
             else None
+        )
+        self._toolbox = Toolbox(
+            self._agent,
+            self._language,
+            {**taken.row.metadata, **taken.row.variables},
+            Secrets(database, Keyring.of(self._settings), taken.row.tenant_id),
+            self._settings,
+            self._journal,
+            self._clock,
+            call_id=self._row.id,
+            earlier=taken.tool_calls,
+            on_found=self._take_tools,
         )
         self._machines = MachineDetection(self._note_voicemail)
         self._recognition = providers.recognition(self._agent)
@@ -166,6 +188,10 @@ class Call:
         if not self._human.is_set():
             self._was_called = is_called(human)
             self._human.set()
+
+    def _take_tools(self) -> None:
+        if self._speaker is not None:
+            self._speaker.take_tools()
 
     def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
         if is_called(participant) and participant.identity not in self._answered:
@@ -241,6 +267,7 @@ class Call:
         if not self._language.is_known:
             learn = self._language.learn
             self._parts.start("language", lambda: learn(self._settings, self._database, self._persistence))
+        self._parts.start("tools", self._toolbox.open)
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
@@ -293,6 +320,7 @@ class Call:
             recognition=self._recognition,
             transcript=self._transcript,
             phones=self._phones,
+            toolbox=self._toolbox,
             journal=self._journal,
             clock=self._clock,
             language=self._language,
@@ -487,6 +515,7 @@ class Call:
             ("the keys", STEP_S, self._close_keys),
             ("the ears", STEP_S, self._hearing.aclose),
             ("the agent", STEP_S, self._stop_speaker),
+            ("the tools", STEP_S, self._toolbox.close),
             ("the transcript", None, self._save_transcript),
             ("the journal", None, self._journal.settle),
             ("the lease's renewal", None, self._lease.leave),

@@ -7,6 +7,7 @@ from pydantic import Field
 from api.schema.common import Answer, JsonObject, Name
 from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays, TtsProvider
 from calls.phrases import Phrases
+from calls.tools.config import HttpTool, McpServer
 
 
 class CreateAgent(AgentConfig):
@@ -41,6 +42,8 @@ class Agent(Answer):
     silence_reminder_s: int
     silence_timeout_s: int
     machine_detection: MachineDetection
+    tools: list[HttpTool]
+    mcp_servers: list[McpServer]
     features: Features
     retention_days: RetentionDays
     post_call: JsonObject

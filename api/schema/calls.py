@@ -14,6 +14,7 @@ from calls.events import EventKind
 from calls.placing.admission import Holdup
 from calls.placing.batches import BatchStatus
 from calls.states import CallStatus
+from calls.tools.records import ToolCallStatus
 
 
 def _printable(text: str) -> str:
@@ -271,8 +272,13 @@ class Utterance(Answer):
     """A segment as a raw transcript names it."""
 
     id: str = Field(examples=["t_1"])
-    type: Literal["user_input", "agent_response", "dtmf"] = Field(examples=["user_input"])
-    response: str = Field(description="What was said; of `dtmf`, the digits that a phone's keys were pressed for.")
+    type: Literal["user_input", "agent_response", "dtmf", "tool_call"] = Field(examples=["user_input"])
+    response: str = Field(
+        description=(
+            "What was said; of `dtmf`, the digits that a phone's keys were pressed for; of `tool_call`, the name, the "
+            "arguments and what came of it, as JSON."
+        ),
+    )
 
 
 class TimedUtterance(Utterance):
@@ -407,6 +413,19 @@ class EventPage(Answer):
     limit: int
 
 
+class ToolCall(Answer):
+    """A call of one of the agent's tools."""
+
+    id: str = Field(description="What its server got as `Idempotency-Key`.")
+    name: str = Field(examples=["look_up_order"])
+    arguments: JsonObject | None = Field(description="null where nothing of the call is transcribed.")
+    status: ToolCallStatus = Field(description="`unknown`: whoever made it was lost before there was an answer.")
+    answer: str | None
+    error: str | None = Field(description="Why it failed.")
+    started_at_ms: int = Field(description="From the call's start, as in the transcript.")
+    duration_ms: int | None
+
+
 class CallDetail(CallRow):
     """Everything about a call."""
 
@@ -415,6 +434,7 @@ class CallDetail(CallRow):
     variables: JsonObject
     post_call: JsonObject
     transcript: Transcript
+    tool_calls: list[ToolCall]
     recording: Recording
     intelligence: Intelligence
     events: list[Event]

@@ -46,6 +46,21 @@ _AGENT: Example = {
     "silence_reminder_s": 12,
     "silence_timeout_s": 30,
     "machine_detection": "continue",
+    "tools": [
+        {
+            "name": "look_up_order",
+            "description": "Finds an order by its number.",
+            "parameters": {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]},
+            "url": "https://api.example.com/orders/{{arguments.number}}",
+            "method": "GET",
+            "headers": {"X-Shop": "{{shop}}"},
+            "timeout_s": 10,
+            "meanwhile": "Let me look that up.",
+        },
+    ],
+    "mcp_servers": [
+        {"name": "stock", "url": "https://mcp.example.com/mcp", "headers": {}, "timeout_s": 10, "meanwhile": None},
+    ],
     "features": {"transcription_enabled": True, "redact": ["card"], "transfer_to": None},
     "retention_days": {"recordings": 30, "transcripts": None},
     "post_call": _POST_CALL,
@@ -117,6 +132,7 @@ _SEGMENT: Example = {
 }
 _UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
 _TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_TOOL_SECRET: Example = {"name": "SHOP_KEY", "host": "api.example.com", "created_at": TIME, "updated_at": TIME}
 _RECORDING: Example = {
     "id": ID,
     "status": "ready",
@@ -240,6 +256,18 @@ EXAMPLES: dict[str, Example] = {
         "variables": {"customer_segment": "renewal"},
         "post_call": _POST_CALL,
         "transcript": {"text": "Caller: Hello?", "segments": [_SEGMENT], "raw": [_UTTERANCE], "erased_at": None},
+        "tool_calls": [
+            {
+                "id": ID,
+                "name": "look_up_order",
+                "arguments": {"number": "4711"},
+                "status": "completed",
+                "answer": '{"status": "shipped"}',
+                "error": None,
+                "started_at_ms": 5200,
+                "duration_ms": 180,
+            },
+        ],
         "recording": _RECORDING,
         "intelligence": _INTELLIGENCE,
         "events": [_EVENT],
@@ -308,6 +336,9 @@ EXAMPLES: dict[str, Example] = {
         "updated_at": TIME,
     },
     "TelephonyStatus": {"connected": False, "provider": "sip", "reason": "No SIP trunk is configured."},
+    "PutToolSecret": {"value": "sk_live_...", "host": "api.example.com"},
+    "ToolSecret": _TOOL_SECRET,
+    "ToolSecrets": {"secrets": [_TOOL_SECRET]},
     "CreateWebhook": {"url": "https://example.com/hooks", "events": ["call.completed"]},
     "UpdateWebhook": {"events": ["call.completed", "call.failed"]},
     "Webhook": _WEBHOOK,

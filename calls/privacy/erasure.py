@@ -32,6 +32,7 @@ from calls.tables import (
     recordings,
     results,
     segments,
+    tool_calls,
 )
 from calls.tenants import idempotency
 
@@ -152,7 +153,7 @@ async def _lock(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
 
 
 async def _forget_transcript(conn: AsyncConnection, call_id: str) -> None:
-    for table in (segments, notes, results, generations, deliveries):
+    for table in (segments, tool_calls, notes, results, generations, deliveries):
         await conn.execute(sa.delete(table).where(table.c.call_id == call_id))
     analysed = (calls.c.id == call_id, calls.c.intelligence_status == IntelligenceStatus.PENDING)
     await conn.execute(sa.update(calls).where(*analysed).values(intelligence_status=IntelligenceStatus.FAILED))

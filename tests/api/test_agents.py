@@ -57,6 +57,8 @@ async def test_an_agent_is_created_with_every_default(api: Api):
         "silence_reminder_s": 12,
         "silence_timeout_s": 30,
         "machine_detection": "continue",
+        "tools": [],
+        "mcp_servers": [],
         "features": {"transcription_enabled": True, "redact": [], "transfer_to": None},
         "retention_days": {"recordings": None, "transcripts": None},
         "post_call": {},

@@ -1,5 +1,6 @@
 """Reading a call: detail, summary, transcript, recording, events."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -15,6 +16,7 @@ from calls.privacy.erasure import Part, erase
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import recordings
+from calls.tools.records import Outcome, ToolCall, ToolCallStatus
 from calls.transcript import PRESSED, Segment, write_segments
 from calls.workers import leases
 from tests.api.conftest import Api, browser, run_api
@@ -78,6 +80,43 @@ async def test_digits_stand_in_the_raw_transcript_only(api: Api, talk: Talk):
     for transcript in (detail, shown):
         assert "4711" not in transcript["text"]
         assert [each["sequence"] for each in transcript["segments"]] == [0, 1]
+
+
+async def test_calls_of_tools_stand_where_they_were_made_and_go_with_the_transcript(api: Api, talk: Talk):
+    call_id = await talk(ends=False)
+    made = ToolCall("11111111-2222-4333-8444-555555555555", "look_up", {"number": "47"}, 950)
+    lost = ToolCall("21111111-2222-4333-8444-555555555555", "book", {}, 3000)
+    async with api.database.writing() as conn:
+        store = CallStore(conn)
+        await store.begin_tool_call(call_id, made)
+        await store.end_tool_call(call_id, made, Outcome(ToolCallStatus.COMPLETED, 40, answer="Shipped."), None)
+        await store.begin_tool_call(call_id, lost)
+        await store.finish(call_id, EndReason.CALLER_HUNG_UP)
+        await leases.release(conn, call_id, 1)
+    detail = (await api.get(f"/v1/calls/{call_id}")).body
+    assert [(one["name"], one["status"], one["answer"]) for one in detail["tool_calls"]] == [
+        ("look_up", "completed", "Shipped."),
+        ("book", "unknown", None),
+    ]
+    raw = detail["transcript"]["raw"]
+    assert [(one["id"], one["type"]) for one in raw] == [
+        ("t_1", "user_input"),
+        ("tool_1", "tool_call"),
+        ("t_2", "agent_response"),
+        ("tool_2", "tool_call"),
+    ]
+    assert json.loads(raw[1]["response"]) == {
+        "name": "look_up",
+        "arguments": {"number": "47"},
+        "status": "completed",
+        "answer": "Shipped.",
+    }
+    kinds = [one["kind"] for one in detail["events"] if one["kind"].startswith("tool.")]
+    assert kinds == ["tool.called", "tool.answered", "tool.called"]
+    assert "47" not in str([one["data"] for one in detail["events"] if one["kind"].startswith("tool.")])
+    assert (await api.delete(f"/v1/calls/{call_id}")).status == 204
+    erased = (await api.get(f"/v1/calls/{call_id}")).body
+    assert (erased["tool_calls"], erased["transcript"]["raw"]) == ([], [])
 
 
 async def test_the_detail_has_everything_about_a_call(database_url: str, api: Api, agent: str, talk: Talk):

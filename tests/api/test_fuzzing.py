@@ -90,6 +90,7 @@ def target(
         database_url=database_url,
         llm_url="http://127.0.0.1:9/v1",  # nobody listens there
         webhook_private_addresses=True,  # no look-ups of made-up hosts
+        tool_private_addresses=True,
         state_dir=folder,
         api_port=free_port(),
     )

@@ -168,3 +168,12 @@ async def test_an_unknown_key_is_an_error_of_the_client(api: Api):
     stranger = Rymi(api_key="sb_secret_x", base_url=f"{api.url}/v1")
     await refused(401, "unauthorized", stranger.agents.list)
     stranger._client.session.close()
+
+
+async def test_tool_secrets(rymi: Any):
+    secrets = rymi.tool_secrets
+    made = await ask(secrets.set, "SHOP_KEY", "sk_live", "8.8.8.8")
+    assert (made["name"], made["host"]) == ("SHOP_KEY", "8.8.8.8")
+    assert await ask(secrets.list) == {"secrets": [made]}
+    assert await ask(secrets.delete, "SHOP_KEY") == ""
+    await refused(404, "not_found", secrets.delete, "SHOP_KEY")

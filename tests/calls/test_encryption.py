@@ -15,6 +15,7 @@ from calls.errors import Invalid, SecretUnreadable
 from calls.phones import trunk as telephony
 from calls.tenants import webhooks
 from calls.tenants.webhooks import WebhookEvent
+from calls.tools.secrets import put_secret, read_secrets
 from tests.servers import ROOT
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -26,7 +27,7 @@ def keys(*several: str) -> Keyring:
 
 
 async def store(database: Database, keyring: Keyring) -> str:
-    """A trunk's password and an endpoint's two secrets; the endpoint's id."""
+    """A trunk's password, an endpoint's two secrets and a tool's; the endpoint's id."""
     async with database.writing() as conn:
         trunk: dict[str, Any] = {"address": "sip.example.com", "transport": "udp", "username": "ada"}
         await telephony.put_trunk(conn, keyring, DEFAULT_TENANT, **trunk, password="in the clear")
@@ -34,6 +35,7 @@ async def store(database: Database, keyring: Keyring) -> str:
             conn, keyring, DEFAULT_TENANT, url="https://example.com", events=[WebhookEvent.CALL_STARTED], secret="one"
         )
         await webhooks.update_webhook(conn, keyring, DEFAULT_TENANT, row.id, {"secret": "two"})
+        await put_secret(conn, keyring, DEFAULT_TENANT, "SHOP", value="three", host="example.com")
     return str(row.id)
 
 
@@ -41,7 +43,8 @@ async def read(database: Database, keyring: Keyring, webhook_id: str) -> list[st
     async with database.reading() as conn:
         row = await webhooks.get_webhook(conn, DEFAULT_TENANT, webhook_id)
         trunk = await telephony.get_trunk(conn, DEFAULT_TENANT)
-    return [keyring.decrypt(stored) for stored in (trunk.password, row.secret, row.previous_secret)]
+        tool = (await read_secrets(conn, DEFAULT_TENANT))["SHOP"]
+    return [keyring.decrypt(stored) for stored in (trunk.password, row.secret, row.previous_secret, tool.value)]
 
 
 def test_the_first_key_encrypts_and_all_decrypt():
@@ -102,18 +105,18 @@ async def test_processes_that_make_the_key_at_the_same_moment_have_the_same(tmp_
 async def test_all_is_encrypted_again_with_the_first_key_and_then_the_old_one_can_go(database):
     webhook_id = await store(database, keys(OLD))
     async with database.writing() as conn:
-        assert await encrypt_again(conn, keys(NEW, OLD)) == {"encrypted": 3, "unchanged": 0, "unreadable": 0}
-        assert await encrypt_again(conn, keys(NEW, OLD)) == {"encrypted": 0, "unchanged": 3, "unreadable": 0}
-    assert await read(database, keys(NEW), webhook_id) == ["in the clear", "two", "one"]
+        assert await encrypt_again(conn, keys(NEW, OLD)) == {"encrypted": 4, "unchanged": 0, "unreadable": 0}
+        assert await encrypt_again(conn, keys(NEW, OLD)) == {"encrypted": 0, "unchanged": 4, "unreadable": 0}
+    assert await read(database, keys(NEW), webhook_id) == ["in the clear", "two", "one", "three"]
 
 
 async def test_what_no_key_reads_stays_as_it_is_and_is_counted(database):
     webhook_id = await store(database, keys(OLD))
     async with database.writing() as conn:
-        assert await encrypt_again(conn, keys(NEW)) == {"encrypted": 0, "unchanged": 0, "unreadable": 3}
-        assert await count_unreadable(conn, keys(NEW)) == 3
+        assert await encrypt_again(conn, keys(NEW)) == {"encrypted": 0, "unchanged": 0, "unreadable": 4}
+        assert await count_unreadable(conn, keys(NEW)) == 4
         assert await count_unreadable(conn, keys(NEW, OLD)) == 0
-    assert await read(database, keys(OLD), webhook_id) == ["in the clear", "two", "one"]
+    assert await read(database, keys(OLD), webhook_id) == ["in the clear", "two", "one", "three"]
 
 
 async def test_a_process_without_the_key_says_so_in_one_line_and_goes_on(database, caplog):

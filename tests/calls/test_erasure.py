@@ -34,6 +34,7 @@ from calls.tables import (
     results,
     segments,
     tenants,
+    tool_calls,
 )
 from calls.tables import batches as batch_rows
 from calls.tenants import webhooks
@@ -46,12 +47,26 @@ MARK = "marzipan"
 # A new table belongs here, or among those of which nothing may be left after an erasure.
 NOT_OF_A_CALL = {
     *("tenants", "api_keys", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
+    "tool_secrets",
     *("rate_windows", "leases", "workers", "stays"),
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "batches",  # but for its answer, which has a test of its own
 }
 OF_A_CALL = (
-    *(calls, participants, segments, call_events, generations, results, notes, recordings, egresses, jobs, deliveries),
+    *(
+        calls,
+        participants,
+        segments,
+        tool_calls,
+        call_events,
+        generations,
+        results,
+        notes,
+        recordings,
+        egresses,
+        jobs,
+        deliveries,
+    ),
     idempotency_keys,
 )
 # Columns of these that say nothing of what was said or who was there: ids, and words of ours.
@@ -59,6 +74,7 @@ KEPT = {
     "calls": {"room_name", "status", "end_reason", "intelligence_status", "primary_transport", "batch_id"},
     "participants": {"transport", "status", "end_reason", "from_number"},
     "segments": {"speaker"},
+    "tool_calls": {"name", "status"},
     "generations": {"status"},
     "results": {"stage", "status"},
     "notes": {"stage"},
@@ -89,6 +105,8 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         await CallStore(connection).finish(call.id, EndReason.CALLER_HUNG_UP)
         await leases.release(connection, call.id, token)
         completed = {"call_id": call.id, "status": "completed"}
+        asked = {"id": call.id, "name": "look_up", "started_at_ms": 0}
+        await connection.execute(sa.insert(tool_calls).values(**completed, **asked))
         at = (await CallStore(connection).get(None, call.id)).created_at
         await connection.execute(sa.insert(generations).values(**completed, number=1, post_call={}, asked_at=at))
         await connection.execute(sa.insert(results).values(**completed, generation=1, stage="summary"))

@@ -148,7 +148,7 @@ def test_a_numbers_own_digits_mean_that_number_whatever_they_are_elsewhere():
 def example(region: str) -> str | None:
     """A number of that region; what is known of its numbers is loaded for it."""
     number = phonenumbers.example_number(region)
-    return number and phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else None
 
 
 examples = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)).map(example).filter(bool)

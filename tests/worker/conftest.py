@@ -189,6 +189,7 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "llm_url": scripted.url,
         "state_dir": folder,
         "worker_port": free_port(),
+        "tool_private_addresses": True,  # those of the tests are on this machine
         "agent_name": f"agent-{folder.name}",
     }
     return Settings(_env_file=None, **(values | more))

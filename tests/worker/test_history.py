@@ -1,11 +1,15 @@
 """What an agent that comes to a conversation has to make good first."""
 
+from dataclasses import replace
+
 import pytest
 
 from worker.room.transcript import Said
 from worker.speaker.history import Open, as_chat, left_open
+from worker.tools.toolbox import UNKNOWN, Made
 from worker.words import Signs
 
+HUMS = Signs("en").are_all_of
 BACK = "Sorry, I was away for a moment."
 
 
@@ -21,6 +25,11 @@ def pressed(digits: str) -> Said:
     return Said("user", digits, "ada", whole=True, pressed=True)
 
 
+def at(seconds: float, said: Said) -> Said:
+    return replace(said, at_s=seconds)
+
+
+MOMENT = agent("One moment, please.")
 HELLO, QUESTION = agent("Hello."), caller("Is there a table at eight?")
 CUT = agent("We have one at seven, and", whole=False)
 
@@ -46,9 +55,41 @@ CUT = agent("We have one at seven, and", whole=False)
     ],
 )
 def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
-    assert left_open(said, BACK, Signs("en").are_all_of) == expected
+    assert left_open(said, [], BACK, HUMS) == expected
+
+
+ASKED = Made("call_0", "book", {"at": 8}, started_at=5.0, ended_at=7.0, text="Booked.")
+LOST = replace(ASKED, ended_at=None, text=UNKNOWN, failed=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "made", "expected"),
+    [
+        ([at(4.0, QUESTION), at(6.0, MOMENT)], ASKED, Open.ANSWER),  # a word to pass the time is no answer
+        ([at(4.0, QUESTION), at(6.0, MOMENT), at(7.5, agent("It is booked."))], ASKED, Open.NOTHING),
+        (
+            [at(4.0, QUESTION), at(6.0, MOMENT), at(6.5, caller("Well?")), at(6.8, agent("A moment."))],
+            ASKED,
+            Open.NOTHING,
+        ),
+        ([at(4.0, QUESTION), at(6.0, MOMENT), at(20.0, agent(BACK))], LOST, Open.ANSWER),
+    ],
+)
+def test_whoever_waits_for_a_tool_is_still_to_be_told_what_came_of_it(said, made, expected):
+    assert left_open(said, [made], BACK, HUMS) == expected
+
+
+def test_the_next_agent_reads_what_tools_have_answered_where_they_were_asked():
+    items = as_chat([at(4.0, QUESTION), at(7.5, agent("It is booked."))], [ASKED, replace(LOST, started_at=9.0)]).items
+    kinds = ["message", "function_call", "function_call_output", "message", "function_call", "function_call_output"]
+    assert [item.type for item in items] == kinds
+    [call, output, *_] = items[1:]
+    assert call.type == "function_call"
+    assert (call.name, call.arguments) == ("book", '{"at": 8}')
+    assert output.type == "function_call_output"
+    assert (output.output, output.is_error, output.call_id) == ("Booked.", False, call.call_id)
 
 
 def test_the_next_agent_reads_digits_as_what_was_pressed():
-    lines = [item.text_content for item in as_chat([HELLO, pressed("47#")]).items if item.type == "message"]
+    lines = [item.text_content for item in as_chat([HELLO, pressed("47#")], []).items if item.type == "message"]
     assert lines == ["Hello.", "[pressed on the phone's keys: 4 7 #]"]

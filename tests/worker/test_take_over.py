@@ -15,16 +15,20 @@ import psutil
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from calls.tables import recordings
+from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
-from tests.providers import Chat, Providers
+from tests.providers import Chat, Providers, ToolCall
 from tests.servers import LiveKitServer, S3Server
 from tests.standstill import stand_still
 from tests.worker.caller import Caller
 from tests.worker.conftest import Talk, make_settings
 from tests.worker.house import House, open_house
+from worker.tools.toolbox import UNKNOWN
 
 # One house for all: it takes long to start.
 pytestmark = [pytest.mark.restless, pytest.mark.asyncio(loop_scope="module")]
@@ -35,6 +39,8 @@ LONG = "We have a table at seven, one at eight near the window, and one at nine 
 REST = "And one at nine in the garden."
 SHORT = "Eight is fine, see you."
 BACK = "Sorry, I was away for a moment."
+MOMENT = "One moment, please."
+TOOLS = ["look", "book"]
 CALL: dict[str, Any] = {
     "first_message": HELLO,
     "post_call": {"recording": {"enabled": True}},
@@ -66,13 +72,20 @@ async def house(
 
 @pytest.fixture(autouse=True)
 def _script(providers: Providers) -> None:
-    def model(chat: Chat) -> str:
+    def model(chat: Chat) -> str | ToolCall:
+        if chat.system == "TOOLS" and (missing := TOOLS[len(results_in(chat)) :]):
+            return ToolCall(missing[0])
         if "You were cut off" in str(chat.messages[-1]):
             return REST
         return LONG if chat.system == "LONG" and BACK not in str(chat.messages) else SHORT
 
     providers.answer_with(model)
     providers.hear(*[QUESTION] * 50)
+
+
+def results_in(chat: Chat) -> list[str]:
+    """What the model was told that tools have answered."""
+    return [str(message["content"]) for message in chat.messages if message["role"] == "tool"]
 
 
 async def lines_of(call: Talk) -> list[tuple[str, str]]:
@@ -226,10 +239,45 @@ async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_
     assert row.ended_at < left_at + timedelta(seconds=2), "the next agent waited longer, for nothing"
 
 
+async def killed_while_a_tool_is_at_work(house: House, providers: Providers, until: Until) -> None:
+    """It has passed the time with a word, which is no answer to the caller."""
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if request.path == "/book":
+            await asyncio.Event().wait()
+        return web.Response(text="There is a table.")
+
+    app = web.Application()
+    app.router.add_post("/{name}", answer)
+    async with TestServer(app, shutdown_timeout=0.1) as server:
+        tools = [{"name": name, "url": f"http://127.0.0.1:{server.port}/{name}", "timeout_s": 120} for name in TOOLS]
+        call = await house.stage.call(system_prompt="TOOLS", tools=tools, **CALL)
+        async with call.caller() as caller:
+            await until(lambda: call.said("agent"))
+            await caller.say()
+            await until(lambda: call.has_said_also("agent", MOMENT))
+            await until(lambda: "/book" in asked)
+            (await house.job_of(call)).kill()
+            await until(lambda: call.has_said_also("agent", SHORT))
+    assert asked == ["/look", "/book"], "each was asked once"
+    [known] = [chat for chat in providers.chats if chat.system == "TOOLS" and BACK in str(chat.messages)]
+    assert results_in(known) == ["There is a table.", UNKNOWN]
+    async with call.database.reading() as connection:
+        assert [one.status for one in await read_tool_calls(connection, call.id)] == ["completed", "unknown"]
+    await until(call.ended)
+
+
 @pytest.mark.timeout(300)
 async def test_another_agent_goes_on_where_one_was_killed(house: House, providers: Providers, until: Until) -> None:
     await house.need_workers(2)
-    ways = (killed_in_the_agents_sentence, killed_in_the_callers_sentence, killed_in_the_pause)
+    ways = (
+        killed_in_the_agents_sentence,
+        killed_in_the_callers_sentence,
+        killed_in_the_pause,
+        killed_while_a_tool_is_at_work,
+    )
     await asyncio.gather(*(way(house, providers, until) for way in ways))
 
 

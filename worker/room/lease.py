@@ -15,6 +15,7 @@ from calls.database.engine import Database
 from calls.reading import read_participants
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
+from calls.tools.records import read_tool_calls, settle_tool_calls
 from calls.transcript import read_transcript, settle_segments
 from calls.workers import leases
 from calls.workers.life import Life
@@ -28,7 +29,7 @@ TICKS = 5  # so often between two renewals it notes that it runs
 
 @dataclass(frozen=True)
 class Taken:
-    """A call as it was when its lease was taken: its row, what was said so far, and the way to write to it.
+    """A call as it was when its lease was taken: its row, what was said, what tools were asked, the way to write to it.
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
     answered       the names in the room of those who were there before: browsers that came, phones that were picked up
@@ -37,6 +38,7 @@ class Taken:
     lease: "Lease"
     row: sa.Row[Any]
     said: list[sa.Row[Any]]
+    tool_calls: list[sa.Row[Any]]
     clock: Clock
     broke_off_at: datetime | None
     answered: frozenset[str]
@@ -147,7 +149,9 @@ async def take(
         row = await CallStore(connection).get(None, call_id)
         said = await read_transcript(connection, call_id)
         await settle_segments(connection, call_id)
+        await settle_tool_calls(connection, call_id)
+        tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
         people = await read_participants(connection, call_id)
         answered = frozenset(one.room_identity for one in people if one.joined_at is not None)
-        return Taken(lease, row, said, Clock(moment(connection)), broke_off_at, answered)
+        return Taken(lease, row, said, tool_calls, Clock(moment(connection)), broke_off_at, answered)

@@ -25,7 +25,8 @@ BATCH_S = 0.25
 class Said:
     """One utterance, or the digits that were `pressed`.
 
-    `identity` says who of the people, `whole` whether it was said to its end.
+    `identity` says who of the people, `whole` whether it was said to its end, `at_s` when it began, in seconds of
+    the call.
     """
 
     speaker: str
@@ -33,6 +34,7 @@ class Said:
     identity: str | None
     whole: bool
     pressed: bool = False
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class TranscriptWriter:
                 self._identity(line),
                 whole=line.final and not line.cut,
                 pressed=line.source == PRESSED,
+                at_s=line.started_at_ms / 1000,
             )
             for line in self._spoken()
         ]

@@ -45,8 +45,8 @@ class CallAgent(Agent):
         language: in which it says what the model does not say itself.
         answers: what the model says, or what is said instead.
         hearing: where the words of the people come from.
-        said: the conversation before this agent came to it.
         phones: the phones of the call.
+        tools: those of the user's, beside its own.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
         take_held: gives what was said before and is still to be answered, which is done with that.
         on_hang_up: called when the agent has ended the call and its last word was heard.
@@ -59,15 +59,15 @@ class CallAgent(Agent):
         language: Language,
         answers: Answers,
         hearing: Attachment,
-        said: llm.ChatContext,
         *,
         phones: Phones,
+        tools: list[llm.Tool],
         transfer_to: str | None,
         take_held: Callable[[], list[str]],
         on_hang_up: Callable[[], None],
         on_hang_up_taken_back: Callable[[], None],
     ) -> None:
-        super().__init__(instructions=instructions, chat_ctx=said)
+        super().__init__(instructions=instructions, tools=[*tools])
         self._language = language
         self._answers = answers
         self._hearing = hearing
@@ -82,6 +82,11 @@ class CallAgent(Agent):
     def is_transferring(self) -> bool:
         """Whether a caller is about to be sent on."""
         return self._transfer is not None and not self._transfer.done()
+
+    async def offer(self, tools: list[llm.Tool]) -> None:
+        """Have these tools beside those that it has."""
+        known = {tool.id for tool in self.tools}
+        await self.update_tools([*self.tools, *(tool for tool in tools if tool.id not in known)])
 
     @asynccontextmanager
     async def holding_back(self) -> AsyncIterator[asyncio.Event]:

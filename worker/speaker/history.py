@@ -1,5 +1,7 @@
 """What was said in a call before this agent came to it, as its language model reads it."""
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
@@ -7,6 +9,7 @@ from livekit.agents import llm
 
 from calls.transcript import AGENT
 from worker.room.transcript import Said
+from worker.tools.toolbox import Made
 
 
 class Open(Enum):
@@ -18,33 +21,61 @@ class Open(Enum):
     REST = auto()  # of the agent's own sentence
 
 
-def left_open(said: Sequence[Said], apology: str, only_listens: Callable[[str], bool]) -> Open:
+def left_open(said: Sequence[Said], made: Sequence[Made], apology: str, only_listens: Callable[[str], bool]) -> Open:
     """What is to be made good first.
 
     The `apology` of an agent that was lost in its turn made nothing good, and who `only_listens` to a sentence of the
-    agent's that was cut asks for no answer.
+    agent's that was cut asks for no answer. Whoever has waited for a tool is still to be told what came of it.
     """
     lines = [one for one in said if not (one.speaker == AGENT and apology.startswith(one.text.strip()))]
     if not lines:
         return Open.GREETING
     *before, last = lines
+    if made and _is_untold(made[-1], lines):
+        return Open.ANSWER
     if last.speaker == AGENT:
         return Open.NOTHING if last.whole else Open.REST
     hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and only_listens(last.text)
     return Open.REST if hums else Open.ANSWER
 
 
-def as_chat(said: Sequence[Said]) -> llm.ChatContext:
-    """The conversation so far; with several people, each line of theirs begins with the speaker's identity."""
+def _is_untold(last: Made, lines: Sequence[Said]) -> bool:
+    """Whether nobody has said anything since a tool has answered, but a word to pass the time."""
+    return all(one.at_s < (last.started_at if one.speaker != AGENT else _end(last)) for one in lines)
+
+
+def _end(made: Made) -> float:
+    return math.inf if made.ended_at is None else made.ended_at
+
+
+def as_chat(said: Sequence[Said], made: Sequence[Made]) -> llm.ChatContext:
+    """The conversation so far, with the calls of tools where they were made.
+
+    With several people, each line of theirs begins with the speaker's identity.
+    """
     chat = llm.ChatContext.empty()
     people = {one.identity for one in said if one.speaker != AGENT}
+    waiting = list(made)
     for one in said:
+        while waiting and waiting[0].started_at <= one.at_s:
+            chat.items += _as_items(waiting.pop(0))
         if one.speaker == AGENT:
             chat.add_message(role="assistant", content=one.text, interrupted=not one.whole)
         else:
             text = as_pressed(one.text) if one.pressed else one.text
             chat.add_message(role="user", content=f"{one.identity}: {text}" if len(people) > 1 else text)
+    for asked in waiting:
+        chat.items += _as_items(asked)
     return chat
+
+
+def _as_items(made: Made) -> list[llm.ChatItem]:
+    arguments = json.dumps(made.arguments or {}, ensure_ascii=False)
+    output = {"call_id": made.id, "name": made.name, "output": made.text, "is_error": made.failed}
+    return [
+        llm.FunctionCall(call_id=made.id, name=made.name, arguments=arguments),
+        llm.FunctionCallOutput.model_validate(output),
+    ]
 
 
 def as_pressed(digits: str) -> str:

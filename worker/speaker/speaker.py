@@ -33,6 +33,7 @@ from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
 from worker.speaker.voice import Voice
+from worker.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Surroundings:
     recognition: stt.STT[Any]
     transcript: TranscriptWriter | None
     phones: Phones
+    toolbox: Toolbox
     journal: Journal
     clock: Clock
     language: Language
@@ -115,8 +117,8 @@ class Speaker:
                 on_empty=failures.empty,
             ),
             self._heard,
-            as_chat(said),
             phones=around.phones,
+            tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
             take_held=self._held.take,
             on_hang_up=around.on_hang_up,
@@ -127,7 +129,7 @@ class Speaker:
             around.language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
-            is_expected=lambda: self._agent.is_transferring or around.is_deserted(),
+            is_expected=lambda: self._agent.is_transferring or around.toolbox.is_at_work or around.is_deserted(),
         )
         self._greeting: SpeechHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -153,6 +155,7 @@ class Speaker:
         self._ended.cancel()
         self._held.close()
         self._voice.mute()
+        self._around.toolbox.let_go()
         await self._session.aclose()
         await self._memory.aclose()
         self._heard.close()
@@ -162,6 +165,10 @@ class Speaker:
     def mute(self) -> None:
         """Fall silent at once and for good."""
         self._voice.mute()
+
+    def take_tools(self) -> None:
+        """Offer the model what its toolbox has by now."""
+        self._begin(self._agent.offer(list(self._around.toolbox.tools.values())))
 
     async def greet(self, first_message: str) -> None:
         """Say how the call begins, once somebody can hear it."""
@@ -189,7 +196,7 @@ class Speaker:
         await self._voice.wait_audible()
         apology = self._around.language.phrase("back")
         what = (
-            left_open(self._said, apology or "", self._around.language.only_listens)
+            left_open(self._said, self._around.toolbox.made, apology or "", self._around.language.only_listens)
             if self._around.transcript is not None
             else Open.NOTHING
         )
@@ -263,6 +270,9 @@ class Speaker:
         self._session.input.audio = self._heard.audio
         self._session.output.audio = paced.audio_output
         self._session.output.transcription = paced.text_output
+        # As it is: what an earlier agent has asked may be of a tool that this one has not found yet.
+        said = as_chat(self._said, self._around.toolbox.made)
+        await self._agent.update_chat_ctx(said, exclude_invalid_function_calls=False)
         await self._session.start(self._agent, session_host=False, record=False)
 
     def _closed(self, event: CloseEvent) -> None:

@@ -24,7 +24,8 @@ def guarded_session(*, private_addresses: bool) -> aiohttp.ClientSession:
     """Open a client session that connects only to public addresses, unless `private_addresses` are allowed.
 
     The guard sits where the socket is made, so it judges the very address that is connected to: literal addresses,
-    names that change between lookups, and every address of a name alike. No cookies are kept, no proxy is used.
+    names that change between lookups, and every address of a name alike. No cookies are kept, no proxy is used, and
+    what comes compressed stays so: a few bytes could become any number.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -37,6 +38,7 @@ def guarded_session(*, private_addresses: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         trust_env=False,
+        auto_decompress=False,
     )
 
 

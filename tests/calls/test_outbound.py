@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pipeline.outbound import PrivateAddress, guarded_session
+from calls.outbound import PrivateAddress, guarded_session
 
 
 async def hello(_request: web.Request) -> web.Response:

@@ -1,0 +1,102 @@
+"""Tools of the agent in a call: what the caller hears meanwhile, what the model is told, and what is kept of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from calls.tools.records import read_tool_calls
+from tests.conftest import Until
+from tests.providers import Chat, Providers, ToolCall
+from tests.worker.conftest import Stage
+from tests.worker.tools.mcp_server import McpServer
+
+pytestmark = pytest.mark.restless
+
+ORDER, STOCK, WAITING = "Where is my order?", "Are there lamps?", "Are you there?"
+FILLER, SHIPPED, STILL, THREE = (
+    "Let me look that up.",
+    "It is on its way.",
+    "I am, one moment.",
+    "Three lamps are left.",
+)
+ANSWER, LEFT = '{"status": "shipped"}', "Three are left."
+
+
+class Shop(McpServer):
+    """A server with an HTTP tool and MCP tools, each of which answers when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(hold=asyncio.Event())
+        self.asked: list[dict[str, Any]] = []
+        self.may_answer = asyncio.Event()
+
+    async def order(self, request: web.Request) -> web.Response:
+        self.asked.append({"query": dict(request.query), "key": request.headers["Idempotency-Key"]})
+        await self.may_answer.wait()
+        return web.Response(text=ANSWER, content_type="application/json")
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    made = Shop()
+    app = made.app()
+    app.router.add_get("/order", made.order)
+    async with TestServer(app) as server:
+        made.url = f"http://127.0.0.1:{server.port}"
+        yield made
+
+
+def model(chat: Chat) -> str | ToolCall:
+    told = [str(message["content"]) for message in chat.messages if message["role"] == "tool"]
+    if chat.last_user == ORDER:
+        return SHIPPED if told else ToolCall("look_up_order", {"number": "4711"})
+    if any(LEFT in one for one in told):
+        return THREE
+    return STILL if chat.last_user == WAITING else ToolCall("shop_stock", {"item": "lamp"})
+
+
+async def test_a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result(
+    stage: Stage, providers: Providers, shop: Shop, until: Until
+) -> None:
+    providers.hear(ORDER, STOCK, WAITING)
+    providers.answer_with(model)
+    order = {"name": "look_up_order", "url": f"{shop.url}/order", "method": "GET", "meanwhile": FILLER}
+    servers = [{"name": "shop", "url": f"{shop.url}/mcp"}]
+    tools: dict[str, Any] = {"tools": [{**order, "timeout_s": 120}], "mcp_servers": servers}
+    tools["mcp_servers"][0]["timeout_s"] = 120
+    call = await stage.call(**tools, first_message="Hello.", silence_reminder_s=600, silence_timeout_s=900)
+    async with call.caller() as caller:
+        await until(lambda: call.has_said("agent", "Hello."))
+        await caller.say()
+        await until(lambda: shop.asked)
+        await until(lambda: call.has_said_also("agent", FILLER))
+        async with call.database.reading() as connection:
+            [row] = await read_tool_calls(connection, call.id)
+        assert (row.status, row.arguments, row.id) == ("running", {"number": "4711"}, shop.asked[0]["key"])
+        shop.may_answer.set()
+        await until(lambda: call.has_said_also("agent", SHIPPED))
+
+        await caller.say()
+        await until(lambda: shop.calls)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", STILL))
+        assert shop.hold is not None
+        shop.hold.set()
+        await until(lambda: call.has_said_also("agent", THREE))
+    await until(call.ended)
+    async with call.database.reading() as connection:
+        kept = await read_tool_calls(connection, call.id)
+    assert [(one.name, one.arguments, one.status, one.answer) for one in kept] == [
+        ("look_up_order", {"number": "4711"}, "completed", ANSWER),
+        ("shop_stock", {"item": "lamp"}, "completed", LEFT),
+    ]
+    assert shop.asked == [{"query": {"number": "4711"}, "key": kept[0].id}]
+    assert [one["arguments"] for one in shop.calls] == [{"item": "lamp"}]
+    happened = [(one.kind, one.data["id"]) for one in await call.events() if one.kind.startswith("tool.")]
+    assert happened == [(kind, one.id) for one in kept for kind in ("tool.called", "tool.answered")]
+    log = (call.settings.state_dir / "worker.log").read_text()
+    assert "4711" not in log
