@@ -148,7 +148,7 @@ def test_a_numbers_own_digits_mean_that_number_whatever_they_are_elsewhere():
 def example(region: str) -> str | None:
     """A number of that region; what is known of its numbers is loaded for it."""
     number = phonenumbers.example_number(region)
-    return number and phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return None if number is None else phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 examples = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)).map(example).filter(bool)
