@@ -292,7 +292,7 @@ async def judging(deps: Deps) -> AsyncIterator[None]:
 async def test_a_database_that_was_away_takes_no_call_from_an_agent_that_lives(
     on_breakable_postgres, breakable_postgres, until, tmp_path, breaks
 ):
-    deps = await on_breakable_postgres(lease_s=1.5)
+    deps = await on_breakable_postgres(lease_s=LEASE_S)
     call, forsaken = await place(deps.db), await place(deps.db)
     async with (
         held(deps.settings, call.id, tmp_path / "log") as living,
@@ -304,7 +304,7 @@ async def test_a_database_that_was_away_takes_no_call_from_an_agent_that_lives(
         dying.kill_group()
         await asyncio.sleep(2.5)
         breakable_postgres.start() if breaks == "kill" else breakable_postgres.thaw()
-        await until(lambda: faults(deps, forsaken))
+        assert await until(lambda: faults(deps, forsaken)) == [GONE]
         await asyncio.sleep(2)
         assert await faults(deps, call) == []
         assert "over" not in living.output
