@@ -191,7 +191,7 @@ def is_judge(chat: Chat) -> bool:
 
 async def expect_recording(client: Client, detail: Json, folder: Path) -> str:
     """Of both sides, by a link that is good for this file alone, and for a part of it."""
-    told = await client.get(f"/v1/calls/{detail['id']}/recording")
+    told = (await client.get(f"/v1/calls/{detail['id']}/recording"))["recording"]
     link = str(told["metadata"]["stereo_mix"]["signed_url"])
     recording = folder / "recording"
     recording.write_bytes(await client.download(link))
