@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
+from api.providers import check
 from api.rendering import call_page
 from api.routing import DATABASE, KEY, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
@@ -13,9 +14,11 @@ from api.schema.common import Nothing, Page
 from calls import agents
 from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
+from calls.providers.choice import firsts, in_lists
 
 
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
+    await check(request.app, AgentConfig.stored(body.config()), body.model_fields_set)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
     return reply(_agent(row), 201)
@@ -34,6 +37,10 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    if body.names_providers:
+        async with request.app[DATABASE].reading() as conn:
+            before = (await agents.get_agent(conn, *named(request))).config
+        await check(request.app, AgentConfig.stored(in_lists(before | body.changes())), body.model_fields_set)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.update_agent(conn, *named(request), body.changes())
     return reply(_agent(row))
@@ -59,5 +66,6 @@ async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Respon
 
 
 def _agent(row: sa.Row[Any]) -> Agent:
-    config = AgentConfig.stored(row.config).config()
-    return Agent(id=row.id, name=row.name, **config, created_at=row.created_at, updated_at=row.updated_at)
+    agent = AgentConfig.stored(row.config)
+    shown = agent.config() | firsts(agent.choices)
+    return Agent(id=row.id, name=row.name, **shown, created_at=row.created_at, updated_at=row.updated_at)

@@ -3,11 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 from livekit.agents import AgentSession, APIStatusError, ConversationItemAddedEvent, ErrorEvent
 from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
+from calls.providers.choice import Kind
 from worker.room.journal import Journal
 from worker.words import phrase
 
@@ -22,6 +24,7 @@ class Failures:
     Args:
         session: the session whose providers are watched.
         voice: where the agent's speech comes out; its sound is the proof that speech synthesis works.
+        named: tells who does this for the agent.
         on_hopeless: called once when a provider has failed too often.
     """
 
@@ -32,12 +35,14 @@ class Failures:
         journal: Journal,
         call_id: str,
         language: str | None,
+        named: Callable[[Kind], dict[str, str]],
         on_hopeless: Callable[[], None],
     ) -> None:
         self._session = session
         self._journal = journal
         self._call_id = call_id
         self._language = language
+        self._named = named
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
         self._hopeless = False
@@ -60,7 +65,7 @@ class Failures:
         self._in_a_row[provider] += 1
         if provider == "stt" and self._in_a_row[provider] > 1:
             return  # each ear tries again and again
-        data = {"provider": provider, "error": _described(event.error.error)}
+        data = {"provider": provider, **self._named(cast("Kind", provider)), "error": _described(event.error.error)}
         self._journal.put(
             lambda store: store.add_event(
                 self._call_id, EventKind.PROVIDER_FAILED, "lifecycle", "provider failed", level="error", data=data

@@ -83,6 +83,7 @@ class Speaker:
     ) -> None:
         self._around = around
         self._language = agent.language
+        self._named = lambda kind: providers.named(kind, agent)
         self._said = said
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
@@ -212,7 +213,9 @@ class Speaker:
         around = self._around
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
-        Failures(self._session, self._voice, around.journal, around.call_id, self._language, around.on_hopeless)
+        Failures(
+            self._session, self._voice, around.journal, around.call_id, self._language, self._named, around.on_hopeless
+        )
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
         paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
         self._session.input.audio = self._heard.audio
