@@ -39,7 +39,7 @@ async def check(app: web.Application, agent: AgentConfig, given: Collection[str]
     """
     looked_at = {kind for name, (kind, _) in FIRST.items() if {name, kind} & set(given)}
     if "language" in given:
-        looked_at.add("stt")
+        looked_at |= {"stt", "tts"}
     errors: list[FieldError] = []
     for kind in KINDS:
         if kind in looked_at:
@@ -175,19 +175,20 @@ class _Chosen:
     def _error(self, attribute: str, message: str) -> FieldError:
         """By the name under which the client knows the field."""
         single = next((name for name, said in FIRST.items() if said == (self.kind, attribute)), None)
-        known_as = single if single in self.given and self.kind not in self.given else f"{self.kind}[0].{attribute}"
-        return FieldError(known_as or attribute, message)
+        is_single = single in self.given and self.kind not in self.given
+        return FieldError(single if single and is_single else f"{self.kind}[0].{attribute}", message)
 
 
 def _message(schema: Mapping[str, Any], found: jsonschema_rs.ValidationError) -> str:
     """What was expected of an argument, in short; of what is within one, or is missing, as the judge says it."""
-    if len(found.instance_path) != 1:
-        return found.message
-    part = schema["properties"].get(found.instance_path[0], {})
+    [name, *within] = found.instance_path or [""]
+    part = schema["properties"].get(name, {})
     alternatives = part.get("anyOf", [part])
     choices = [str(value) for one in alternatives for value in one.get("enum", ())]
-    kinds = [str(one.get("type", "object")) for one in alternatives]
-    return f"expected one of {_some(choices)}" if choices else f"expected {' or '.join(dict.fromkeys(kinds))}"
+    kinds = [str(one["type"]) for one in alternatives if "type" in one and "enum" not in one]
+    if within or not (choices or kinds):
+        return found.message
+    return f"expected {' or '.join([*([f'one of {_some(choices)}'] if choices else []), *kinds])}"
 
 
 def _some(names: list[str]) -> str:
