@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from aiohttp import web
 
+from api.providers import check
 from api.rendering import call_page
 from api.routing import DATABASE, KEY, SETTINGS, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
@@ -15,12 +16,14 @@ from calls import agents
 from calls.addresses import check_url
 from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
+from calls.providers.choice import firsts, in_lists
 from calls.tools.config import AgentTools, places, without_places
 from calls.tools.secrets import check_secrets
 
 
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
     await _check_tools(request, body)
+    await check(request.app, AgentConfig.stored(body.config()), body.model_fields_set)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
     return reply(_agent(row), 201)
@@ -40,6 +43,10 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
     await _check_tools(request, body)
+    if body.names_providers:
+        async with request.app[DATABASE].reading() as conn:
+            before = (await agents.get_agent(conn, *named(request))).config
+        await check(request.app, AgentConfig.stored(in_lists(before | body.changes())), body.model_fields_set)
     async with request.app[DATABASE].writing() as conn:
         row = await agents.update_agent(conn, *named(request), body.changes())
     return reply(_agent(row))
@@ -77,5 +84,6 @@ async def _check_tools(request: web.Request, given: AgentTools) -> None:
 
 
 def _agent(row: sa.Row[Any]) -> Agent:
-    config = AgentConfig.stored(row.config).config()
-    return Agent(id=row.id, name=row.name, **config, created_at=row.created_at, updated_at=row.updated_at)
+    agent = AgentConfig.stored(row.config)
+    shown = agent.config() | firsts(agent.choices)
+    return Agent(id=row.id, name=row.name, **shown, created_at=row.created_at, updated_at=row.updated_at)

@@ -34,6 +34,7 @@ from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
 from api.parsing import MAX_BODY
+from api.providers import open_providers
 from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
@@ -196,7 +197,7 @@ def create_app(settings: Settings) -> web.Application:
         route.bind(app)
     add_pages(app)
     app[DOCUMENT] = _document()
-    app.cleanup_ctx.extend([_open, open_feed])
+    app.cleanup_ctx.extend([_open, open_feed, open_providers])
     app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(close_feed)
     return app

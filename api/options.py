@@ -1,54 +1,43 @@
-"""`GET /v1/agents/llm-options`: the models and voices that an agent can be made of."""
+"""`GET /v1/agents/llm-options`: the models and voices that an agent can be made of, as far as their providers say."""
 
-import logging
+import asyncio
+from collections.abc import Iterable
 
-import aiohttp
 from aiohttp import web
 
+from api.catalogue import Catalogue
+from api.providers import CATALOGUE
 from api.routing import SETTINGS, reply
 from api.schema.options import LlmOptions, ModelOption, VoiceOption
+from calls.providers.choice import Kind
+from calls.providers.endpoints import endpoints, own_provider
 from calls.settings import Settings
-
-log = logging.getLogger(__name__)
-
-TIMEOUT_S = 2
-OPENAI = "https://api.openai.com/"
-# Neither provider lists its voices over the wire; these are the ones that their documentation names.
-OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse")
-DEEPGRAM_VOICES = ("andromeda", "apollo", "arcas", "asteria", "athena", "aurora", "helena", "orion", "thalia", "zeus")
 
 
 async def get(request: web.Request) -> web.Response:
-    settings = request.app[SETTINGS]
-    models = dict.fromkeys([settings.llm_model, *await _listed(settings)])
+    settings, catalogue = request.app[SETTINGS], request.app[CATALOGUE]
+    models, voices = await asyncio.gather(_known(settings, catalogue, "llm"), _known(settings, catalogue, "tts"))
     return reply(
         LlmOptions(
-            models=[ModelOption(id=name, provider_id="openai") for name in models],
-            voices=_voices(settings),
+            models=[ModelOption(id=name, provider_id=provider) for provider, name in models],
+            voices=[VoiceOption(id=name, provider=provider, name=name) for provider, name in voices],
         ),
     )
 
 
-async def _listed(settings: Settings) -> list[str]:
-    """What the language model's server says it has; nothing if it does not say."""
-    headers = {"Authorization": f"Bearer {settings.openai_api_key.get_secret_value()}"}
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
-            session.get(f"{settings.llm}/models", headers=headers) as response,
-        ):
-            return sorted(str(model["id"]) for model in (await response.json())["data"])
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
-        log.info("the language model's server did not list its models")
-        return []
-
-
-def _voices(settings: Settings) -> list[VoiceOption]:
-    names = dict.fromkeys([settings.tts_voice, *(OPENAI_VOICES if settings.tts.startswith(OPENAI) else ())])
-    voices = [VoiceOption(id=name, provider="openai", name=name.title()) for name in names]
-    if settings.deepgram_api_key.get_secret_value():
-        voices += [
-            VoiceOption(id=f"aura-2-{name}-en", provider="deepgram", name=name.title()) for name in DEEPGRAM_VOICES
-        ]
-    return voices
+async def _known(settings: Settings, catalogue: Catalogue, kind: Kind) -> Iterable[tuple[str, str]]:
+    """The names of models, or voices, each with its provider; the usual one first, unless it is known not to exist."""
+    places = list(endpoints(settings, kind).values())
+    listed = await asyncio.gather(*(catalogue.ask(kind, place) for place in places))
+    known = [
+        (place.provider, one.names[0])
+        for place, has in zip(places, listed, strict=True)
+        for one in (has.llm if kind == "llm" else has.voices) or ()
+    ]
+    own = places[0]
+    if own.provider != own_provider(settings, kind):
+        return known  # a plugin, which says nothing
+    usual = own.provider, own.voice or own.model
+    chosen = settings.llm_model if kind == "llm" else settings.tts_voice
+    says_something = any(provider == own.provider for provider, _ in known)
+    return dict.fromkeys([usual, *known] if chosen or usual in known or not says_something else known)

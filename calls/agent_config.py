@@ -1,19 +1,20 @@
 """What shapes a conversation: the API checks it, the worker and the pipeline read it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from typing_extensions import override
 
 from calls.analysis.post_call import PostCall
-from calls.config import Config
+from calls.config import Config, is_stored
 from calls.phones.numbers import normalise_destination
 from calls.phrases import Phrases
 from calls.privacy.redaction import Redaction
+from calls.providers.choice import FIRST, KINDS, Choice, Kind, Name, Short, Voice, in_lists
+from calls.providers.language import normalise_language
 from calls.tools.config import AgentTools
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
-Short = Annotated[str, StringConstraints(max_length=200)]
-TtsProvider = Literal["deepgram", "openai"]
 MachineDetection = Literal["hang_up", "continue"]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 MAX_DAYS = 36_500
@@ -23,6 +24,13 @@ Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 def _destination(text: str) -> str:
     try:
         return normalise_destination(text)
+    except ValueError as error:
+        raise ValueError(f"expected {error}") from None
+
+
+def _language(text: str) -> str:
+    try:
+        return normalise_language(text)
     except ValueError as error:
         raise ValueError(f"expected {error}") from None
 
@@ -52,14 +60,19 @@ class AgentConfig(AgentTools):
     """Everything that shapes a conversation."""
 
     system_prompt: Text = ""
-    voice: Short | None = None
-    language: Short | None = None
-    llm_provider: Short | None = None
-    llm_model: Short | None = None
-    stt_provider: Short | None = None
+    language: Annotated[Short, AfterValidator(_language)] | None = Field(
+        None, description="A BCP 47 tag; null: American English.", examples=["en-US"]
+    )
+    stt: list[Choice] = Field([], description="Who hears; empty: the installation's own.")
+    llm: list[Choice] = Field([], description="Who thinks of the words.")
+    tts: list[Voice] = Field([], description="Who speaks them.")
+    stt_provider: Name | None = Field(None, description="The same as `stt[0].provider`, and so the next ones.")
     stt_model: Short | None = None
-    tts_provider: TtsProvider | None = Field(None, description="Whose voice it is; null: OpenAI's.")
+    llm_provider: Name | None = None
+    llm_model: Short | None = None
+    tts_provider: Name | None = None
     tts_model: Short | None = None
+    voice: Short | None = None
     first_message: Text = Field("", description="What the agent says when the call starts; empty: it waits.")
     phrases: Phrases = Field(Phrases(), description="What the agent says of itself, beside what its model says.")
     max_duration_s: Seconds = 3600
@@ -73,13 +86,45 @@ class AgentConfig(AgentTools):
     retention_days: RetentionDays = RetentionDays()
     post_call: PostCall = PostCall()
 
+    @field_validator("stt", "llm", "tts")
+    @classmethod
+    def _is_one(cls, value: list[Choice], info: ValidationInfo) -> list[Choice]:
+        if len(value) > 1 and not is_stored(info):
+            raise ValueError("expected one entry: a second provider does not take over yet")
+        return value
+
+    @field_validator(*FIRST)
+    @classmethod
+    def _says_what_the_list_says(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind, attribute = FIRST[info.field_name or ""]
+        listed = info.data.get(kind)
+        if value is not None and listed and getattr(listed[0], attribute) != value:
+            raise ValueError(f"expected what {kind}[0].{attribute} says, or only one of the two")
+        return value
+
+    @classmethod
+    @override
+    def stored(cls, value: dict[str, Any]) -> Self:
+        return super().stored(in_lists(value))
+
+    @property
+    def choices(self) -> dict[Kind, list[Any]]:
+        """What was chosen of each kind, as it is stored."""
+        return {"stt": self.stt, "llm": self.llm, "tts": self.tts}
+
+    @property
+    def names_providers(self) -> bool:
+        """Whether what was given says anything about who hears, thinks and speaks, or in which language."""
+        return not {"language", *KINDS, *FIRST}.isdisjoint(self.model_fields_set)
+
     def config(self) -> dict[str, Any]:
-        """Every field of the configuration as JSON, defaults included."""
-        return self._dump(set(AgentConfig.model_fields))
+        """Every field of the configuration as JSON, defaults included; what was chosen is in the lists alone."""
+        return in_lists(self._dump(set(AgentConfig.model_fields) - FIRST.keys() | self.changes().keys() & FIRST.keys()))
 
     def changes(self) -> dict[str, Any]:
-        """The given fields as JSON."""
-        return self._dump(set(self.model_fields_set))
+        """The given fields as JSON: a single field says something only where its list was not given."""
+        said = {name for name, (kind, _) in FIRST.items() if kind in self.model_fields_set}
+        return self._dump(set(self.model_fields_set) - said)
 
     def _dump(self, fields: set[str]) -> dict[str, Any]:
         dumped = self.model_dump(include=fields)

@@ -10,6 +10,7 @@ from calls.agent_config import AgentConfig, MachineDetection
 from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.phrases import ask_for_translation, written
+from calls.providers.choice import in_lists
 from calls.tables import agents
 
 Row = sa.Row[Any]
@@ -41,7 +42,7 @@ async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset:
 async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, Any]) -> Row:
     """Change the given fields and no other; of two changes at once neither loses a field of the other."""
     row = await _get(conn, tenant_id, agent_id, lock=True)
-    config = row.config | {field: value for field, value in changes.items() if field != "name"}
+    config = in_lists(row.config | {field: value for field, value in changes.items() if field != "name"})
     if "language" in changes:
         await _prepare_language(conn, config)
     values = {"name": changes.get("name", row.name), "config": config, "updated_at": moment(conn)}

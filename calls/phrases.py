@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs
 from calls.config import Config
+from calls.providers.endpoints import own_model
+from calls.settings import Settings
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Sign = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
@@ -102,9 +104,9 @@ def merged(own: Phrases, others: Phrases) -> Phrases:
     return others.model_copy(update=own.model_dump(exclude_none=True))
 
 
-def translation_key(language: str, model: str) -> str:
-    """Where the translation by that model is kept; another one as soon as there are other phrases to translate."""
-    of_what = json.dumps([language.strip().lower(), model, ENGLISH.model_dump()])
+def translation_key(language: str, settings: Settings) -> str:
+    """Where the translation by the model of the settings is kept; another one as soon as there are other phrases to translate."""
+    of_what = json.dumps([language.strip().lower(), own_model(settings).model, ENGLISH.model_dump()])
     return f"phrases/{hashlib.sha256(of_what.encode()).hexdigest()[:32]}.json"
 
 

@@ -4,11 +4,27 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Url = Annotated[str, Field(min_length=1)]
 WebUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+\S*$")]
+
+
+PROVIDER_NAME = r"^[a-z0-9][a-z0-9_-]*$"
+DEEPGRAM_URL = "https://api.deepgram.com/v1"
+OPENAI_URL = "https://api.openai.com/v1"
+SHIPPED_PROVIDERS = frozenset({"deepgram", "openai", "local"})
+
+
+class NamedProvider(BaseModel):
+    """Any server that speaks OpenAI's protocol, or Deepgram's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: WebUrl  # ends in /v1
+    api_key: SecretStr = SecretStr("")
+    protocol: Literal["deepgram", "openai"] = "openai"
 
 
 class Settings(BaseSettings):
@@ -40,17 +56,27 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"),
     )
     openai_base_url: str = Field(
-        "https://api.openai.com/v1",
+        OPENAI_URL,
         validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
     )
-    stt_url: str = "https://api.deepgram.com/v1"
-    tts_url: str | None = None
+    deepgram_url: str = DEEPGRAM_URL
+    # A server of one's own for one kind of service, which agents know as "local"; a key goes to the one that it is for.
+    stt_url: str | None = None
+    stt_api_key: SecretStr = SecretStr("")
     llm_url: str | None = None
-    stt_model: str = "nova-3"
-    tts_model: str = "gpt-4o-mini-tts"
-    tts_voice: str = "ash"
-    llm_model: str = "gpt-4.1-mini"
+    llm_api_key: SecretStr = SecretStr("")
     llm_first_word_s: float = Field(4, gt=0)  # then it is asked again, and after as long again the agent is sorry
+    tts_url: str | None = None
+    tts_api_key: SecretStr = SecretStr("")
+    providers: dict[Annotated[str, Field(pattern=PROVIDER_NAME)], NamedProvider] = {}  # more of them, as JSON
+    # Who is asked where an agent names nobody, and for what: None is "local" where that has an address, else a cloud.
+    stt_provider: str | None = None
+    stt_model: str | None = None
+    llm_provider: str | None = None
+    llm_model: str | None = None
+    tts_provider: str | None = None
+    tts_model: str | None = None
+    tts_voice: str | None = None
 
     state_dir: Path = Path(".callroom")
     database_url: str = ""
@@ -107,6 +133,25 @@ class Settings(BaseSettings):
             ip_network(text, strict=False)  # its ValueError says what was expected
         return value
 
+    @field_validator("providers")
+    @classmethod
+    def _are_new_names(cls, value: dict[str, NamedProvider]) -> dict[str, NamedProvider]:
+        if taken := sorted(SHIPPED_PROVIDERS & value.keys()):
+            raise ValueError(f"expected other names than {', '.join(taken)}, which have settings of their own")
+        return value
+
+    @model_validator(mode="after")
+    def _check_local(self) -> "Settings":
+        self.check_local()
+        return self
+
+    def check_local(self) -> None:
+        """Raise ValueError if "local" is chosen and nothing says where that is."""
+        for kind in ("stt", "llm", "tts"):
+            if getattr(self, f"{kind}_provider") == "local" and getattr(self, f"{kind}_url") is None:
+                name = f"CALLROOM_{kind.upper()}"
+                raise ValueError(f"{name}_PROVIDER is local: expected {name}_URL too")
+
     @property
     def database(self) -> str:
         """The database's URL: the given one, else an SQLite file under `state_dir`."""
@@ -126,21 +171,6 @@ class Settings(BaseSettings):
     def recordings_dir(self) -> Path:
         """Where a worker writes a recording while the call runs."""
         return self.state_dir / "recordings"
-
-    @property
-    def llm(self) -> str:
-        """Base URL of the OpenAI-compatible language model, ending in `/v1`."""
-        return (self.llm_url or self.openai_base_url).rstrip("/")
-
-    @property
-    def tts(self) -> str:
-        """Base URL of the OpenAI-compatible speech service, ending in `/v1`."""
-        return (self.tts_url or self.openai_base_url).rstrip("/")
-
-    @property
-    def stt(self) -> str:
-        """Base URL of the Deepgram-compatible speech recognition, ending in `/v1`."""
-        return self.stt_url.rstrip("/")
 
     @property
     def livekit_for_browsers(self) -> str:

@@ -38,7 +38,7 @@ _ENGLISH_WORDS = frozenset(word for text in TEXTS.values() for word in re.findal
 async def run(job: Job, deps: Deps) -> Fate:
     """Translate, unless that was done; what cannot be a translation is tried again, and never kept."""
     language: str = job.payload["language"]
-    key = translation_key(language, deps.settings.llm_model)
+    key = translation_key(language, deps.settings)
     try:
         if not await deps.storage.exists(key):
             translated = await translate(deps.llm, language)

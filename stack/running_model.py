@@ -45,11 +45,10 @@ def running_model(settings: StackSettings) -> RunningModel | None:
     """The one that is there, None if there is none or the settings choose a model: it is known within a second."""
     if not settings.seeks_model:
         return None
-    wanted = settings.llm_model if "llm_model" in settings.model_fields_set else None
     servers = {"Ollama": settings.ollama_url.rstrip("/"), "LM Studio": settings.lm_studio_url.rstrip("/")}
     lists = asyncio.run(_lists(list(servers.values())))
     for (server, url), names in zip(servers.items(), lists, strict=True):
-        if name := _chosen(names, wanted):
+        if name := _chosen(names, settings.llm_model):
             return RunningModel(server, url, name)
     return None
 

@@ -5,10 +5,17 @@ import shutil
 from pathlib import Path
 
 from pydantic import Field, field_validator
+from typing_extensions import override
 
+from calls.providers.endpoints import LOCAL
 from calls.settings import Settings, WebUrl
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _is_elsewhere(provider: str | None, *, a_cloud: bool) -> bool:
+    """Whether a service is not local speech's: another was chosen, or none was and there is a cloud to ask."""
+    return a_cloud if provider is None else provider != LOCAL
 
 
 class StackSettings(Settings):
@@ -41,6 +48,10 @@ class StackSettings(Settings):
             raise ValueError("expected the first and the last port, as in 10000-10999")
         return value
 
+    @override
+    def check_local(self) -> None:
+        """What "local" is without an address, the stack knows: local speech."""
+
     @property
     def sip_program(self) -> str | None:
         """The path of the bridge to the phones, None if there is none."""
@@ -70,9 +81,10 @@ class StackSettings(Settings):
     def local_services(self) -> dict[str, str]:
         """The setting of each speech or language service that nobody configured, pointing at local speech."""
         openai = bool(self.openai_api_key.get_secret_value()) or "openai_base_url" in self.model_fields_set
+        deepgram = bool(self.deepgram_api_key.get_secret_value()) or "deepgram_url" in self.model_fields_set
         configured = {
-            "CALLROOM_STT_URL": bool(self.deepgram_api_key.get_secret_value()) or "stt_url" in self.model_fields_set,
-            "CALLROOM_TTS_URL": openai or "tts_url" in self.model_fields_set,
-            "CALLROOM_LLM_URL": openai or "llm_url" in self.model_fields_set,
+            "CALLROOM_STT_URL": self.stt_url or _is_elsewhere(self.stt_provider, a_cloud=deepgram),
+            "CALLROOM_TTS_URL": self.tts_url or _is_elsewhere(self.tts_provider, a_cloud=openai),
+            "CALLROOM_LLM_URL": self.llm_url or _is_elsewhere(self.llm_provider, a_cloud=openai),
         }
         return {name: f"{self.local_url}/v1" for name, given in configured.items() if not given}

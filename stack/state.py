@@ -112,9 +112,8 @@ def process_environment(settings: StackSettings, keys: LiveKitKeys) -> dict[str,
     return {
         **os.environ,
         **settings.local_services,
-        **(
-            {"CALLROOM_LLM_URL": settings.llm_url, "CALLROOM_LLM_MODEL": settings.llm_model} if settings.llm_url else {}
-        ),
+        **({"CALLROOM_LLM_URL": settings.llm_url} if settings.llm_url else {}),
+        **({"CALLROOM_LLM_MODEL": settings.llm_model} if settings.llm_model else {}),
         "CALLROOM_STATE_DIR": str(settings.folder),
         "CALLROOM_LOCAL_PORT": str(settings.local_port),
         # Whoever stops the whole stack does not want to wait for its calls.

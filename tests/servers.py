@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ import yaml
 from pydantic import AliasChoices, SecretStr
 from typing_extensions import override
 
-from calls.settings import Settings
+from calls.settings import NamedProvider, Settings
 from drills import postgres
 from tests.zygote import Forked, Order, fork
 
@@ -34,15 +35,15 @@ START_TIMEOUT_S = 150
 _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _PORTS = range(15000 + _PROCESS, 32000, _PROCESSES)
-_given: set[int] = set()
+_taken: set[int] = set()
 
 
 def free_port() -> int:
     """A port of 127.0.0.1 that is free over TCP and UDP, and given to nobody else in this test run."""
     while True:
         port = random.choice(_PORTS)
-        if port not in _given and _is_free(port):
-            _given.add(port)
+        if port not in _taken and _is_free(port):
+            _taken.add(port)
             return port
 
 
@@ -88,9 +89,15 @@ def environment(settings: Settings) -> dict[str, str]:
             variables[key] = value.get_secret_value()
         elif isinstance(value, tuple):
             variables[key] = ",".join(value)
+        elif isinstance(value, dict):
+            variables[key] = json.dumps({one: _given(inner) for one, inner in value.items()})
         else:
             variables[key] = str(value)
     return variables
+
+
+def _given(provider: NamedProvider) -> dict[str, str]:
+    return {**provider.model_dump(), "api_key": provider.api_key.get_secret_value()}
 
 
 class Program:

@@ -59,7 +59,7 @@ SPOKEN_ENDS = frozenset(
 
 
 class Call:
-    """This worker's side of one call; `run` it once.
+    """This worker's side of one call; `run` it once. UnusableProvider if its agent cannot be made.
 
     It ends with a reason, which ends the call, or without one: then the call is another agent's from here on.
 
@@ -134,6 +134,7 @@ class Call:
         )
         self._machines = MachineDetection(self._note_voicemail)
         self._recognition = providers.recognition(self._agent)
+        providers.check(self._agent)
         self._hearing = Hearing(
             self._recognition,
             Listener(

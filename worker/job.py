@@ -15,7 +15,9 @@ from calls.settings import Settings
 from worker.call import Call
 from worker.inbound import take_in
 from worker.log import configure_log
+from worker.plugins import UnusableProvider
 from worker.providers import Clients, Providers
+from worker.refusal import refuse
 from worker.room.lease import take
 from worker.room.persistence import Persistence
 
@@ -31,7 +33,7 @@ def prepare(process: JobProcess) -> None:
     process.userdata["settings"] = settings
     rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
     asyncio.run(_rehearse(settings))
-    process.userdata["clients"] = Clients.prepare(settings)
+    process.userdata["clients"] = Clients.prepare()
 
 
 async def _rehearse(settings: Settings) -> None:
@@ -85,7 +87,11 @@ async def _answer(context: JobContext) -> None:
             return
         async with aiohttp.ClientSession() as http:
             providers = Providers(settings, context.proc.userdata["clients"], http)
-            call = Call(context, database, providers, taken)
+            try:
+                call = Call(context, database, providers, taken)
+            except UnusableProvider as problem:
+                await refuse(settings, database, persistence, taken, problem)
+                return
             for seconds in away_s:
                 call.note_outage(seconds)
             await call.run()

@@ -1,39 +1,135 @@
-"""The speech and language providers of one call, reached by URL; their clients are made before the call needs them."""
+"""The speech and language providers of one call: how each kind is made, of which place, with which key."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import openai
-from livekit.agents import llm, stt, tts
+from livekit.agents import inference, llm, stt, tts
 from livekit.plugins import deepgram
 from livekit.plugins import openai as openai_plugin
 
 from calls.agent_config import AgentConfig
+from calls.providers.choice import Choice, Kind, Voice
+from calls.providers.endpoints import SET_BY_US, Endpoint, Protocol, endpoints, own_provider
+from calls.providers.language import primary
 from calls.settings import Settings
+from worker import plugins
+from worker.plugins import UnusableProvider
 from worker.refusals import Refusals
 from worker.speaker.voice import SAMPLE_RATE
+from worker.utterances import ByUtterance
 
 NO_KEY = "none"  # the plugins insist on a key, local servers need none
+LANGUAGE = "en-US"
 
 
 @dataclass(frozen=True)
 class Clients:
-    """HTTP clients of the OpenAI protocol; making one takes a tenth of a second, so a job process has them ready."""
+    """A client of the OpenAI protocol; making one takes a tenth of a second, so a job process has it ready."""
 
-    llm: openai.AsyncClient
-    tts: openai.AsyncClient
+    first: openai.AsyncClient
     refusals: Refusals
 
     @classmethod
-    def prepare(cls, settings: Settings) -> "Clients":
+    def prepare(cls) -> "Clients":
         """To be called before there is an event loop."""
-        key = settings.openai_api_key.get_secret_value() or NO_KEY
         refusals = Refusals()
         http = openai.DefaultAsyncHttpxClient(transport=refusals)
-        first = openai.AsyncClient(base_url=settings.llm, api_key=key, max_retries=0, http_client=http)
-        return cls(first, first.with_options(base_url=settings.tts), refusals)
+        return cls(openai.AsyncClient(api_key=NO_KEY, max_retries=0, http_client=http), refusals)
+
+    def of(self, place: Endpoint) -> openai.AsyncClient:
+        """The same client for one place, with the key of that place and nothing else."""
+        return self.first.with_options(base_url=place.url, api_key=place.key.get_secret_value() or NO_KEY)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A provider that speaks a protocol of ours, what an agent wants of it, and with what it is reached."""
+
+    place: Endpoint
+    choice: Choice
+    language: str | None
+    clients: Clients
+    http: aiohttp.ClientSession
+
+    @property
+    def model(self) -> str:
+        return self.choice.model or self.place.model
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.choice.options.items() if name not in SET_BY_US}
+
+    @property
+    def key(self) -> str:
+        return self.place.key.get_secret_value() or NO_KEY
+
+
+def deepgram_stt(wanted: Wanted) -> stt.STT[Any]:
+    """Deepgram's recognition, or another's in its protocol."""
+    return deepgram.STT(
+        base_url=f"{wanted.place.url}/listen",
+        api_key=wanted.key,
+        model=wanted.model,
+        language=wanted.language or LANGUAGE,
+        http_session=wanted.http,
+        **wanted.options,
+    )
+
+
+def openai_stt(wanted: Wanted) -> stt.STT[Any]:
+    """Recognition of whole recordings, in OpenAI's protocol."""
+    whole = openai_plugin.STT(
+        client=wanted.clients.of(wanted.place),
+        model=wanted.model,
+        language=primary(wanted.language or LANGUAGE),
+        use_realtime=False,
+        **wanted.options,
+    )
+    return ByUtterance(whole, inference.VAD())
+
+
+def openai_llm(wanted: Wanted) -> llm.LLM[Any]:
+    """A language model, in OpenAI's protocol."""
+    return openai_plugin.LLM(client=wanted.clients.of(wanted.place), model=wanted.model, **wanted.options)
+
+
+def deepgram_tts(wanted: Wanted) -> tts.TTS[Any]:
+    """Deepgram's voices, each of which is a model."""
+    return deepgram.TTS(
+        base_url=f"{wanted.place.url}/speak",
+        api_key=wanted.key,
+        model=_voice(wanted) or wanted.model,
+        sample_rate=SAMPLE_RATE,
+        http_session=wanted.http,
+        **wanted.options,
+    )
+
+
+def openai_tts(wanted: Wanted) -> tts.TTS[Any]:
+    """A voice, in OpenAI's protocol."""
+    return openai_plugin.TTS(
+        client=wanted.clients.of(wanted.place),
+        model=wanted.model,
+        voice=_voice(wanted) or "",
+        response_format="pcm",
+        **wanted.options,
+    )
+
+
+def _voice(wanted: Wanted) -> str | None:
+    return (wanted.choice.voice if isinstance(wanted.choice, Voice) else None) or wanted.place.voice
+
+
+MAKERS: dict[tuple[Kind, Protocol], Callable[[Wanted], Any]] = {
+    ("stt", "deepgram"): deepgram_stt,
+    ("stt", "openai"): openai_stt,
+    ("llm", "openai"): openai_llm,
+    ("tts", "deepgram"): deepgram_tts,
+    ("tts", "openai"): openai_tts,
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +141,14 @@ class Providers:
     http: aiohttp.ClientSession
 
     def recognition(self, agent: AgentConfig) -> stt.STT[Any]:
-        """The speech recognition of an agent's calls."""
-        return deepgram.STT(
-            base_url=f"{self.settings.stt}/listen",
-            api_key=self.settings.deepgram_api_key.get_secret_value() or NO_KEY,
-            model=agent.stt_model or self.settings.stt_model,
-            language=agent.language or "en-US",
-            http_session=self.http,
-        )
+        """The speech recognition of an agent's calls; UnusableProvider if the chosen one is none, as all of these."""
+        made: stt.STT[Any] = self._make("stt", agent)
+        return made if made.capabilities.streaming else ByUtterance(made, inference.VAD())
 
     def model(self, agent: AgentConfig) -> llm.LLM[Any]:
         """The language model of an agent."""
-        return openai_plugin.LLM(client=self.clients.llm, model=agent.llm_model or self.settings.llm_model)
+        made: llm.LLM[Any] = self._make("llm", agent)
+        return made
 
     def left_out(self) -> Collection[str]:
         """What the language model's server was found not to take, of the parts of a request."""
@@ -64,17 +156,35 @@ class Providers:
 
     def speech(self, agent: AgentConfig) -> tts.TTS[Any]:
         """The voice of an agent."""
-        if agent.tts_provider == "deepgram":
-            return deepgram.TTS(
-                base_url=f"{(self.settings.tts_url or self.settings.stt).rstrip('/')}/speak",
-                api_key=self.settings.deepgram_api_key.get_secret_value() or NO_KEY,
-                model=agent.voice or agent.tts_model or "aura-2-andromeda-en",
-                sample_rate=SAMPLE_RATE,
-                http_session=self.http,
-            )
-        return openai_plugin.TTS(
-            client=self.clients.tts,
-            model=agent.tts_model or self.settings.tts_model,
-            voice=agent.voice or self.settings.tts_voice,
-            response_format="pcm",
-        )
+        made: tts.TTS[Any] = self._make("tts", agent)
+        return made
+
+    def check(self, agent: AgentConfig) -> None:
+        """Raise UnusableProvider unless every session of the agent can have its model and its voice."""
+        self.model(agent)
+        self.speech(agent)
+
+    def named(self, kind: Kind, agent: AgentConfig) -> dict[str, str]:
+        """Who does this for an agent, as its events say it: `name`, and where they are known `model` and `voice`."""
+        choice, place = self._chosen(kind, agent)
+        usual = (place.model, place.voice) if place is not None else (None, None)
+        said = {"name": choice.provider, "model": choice.model or usual[0]}
+        if isinstance(choice, Voice):
+            said["voice"] = choice.voice or usual[1]
+        return {what: name for what, name in said.items() if name is not None}
+
+    def _chosen(self, kind: Kind, agent: AgentConfig) -> tuple[Choice, Endpoint | None]:
+        choice: Choice = next(iter(agent.choices[kind]), Voice() if kind == "tts" else Choice())
+        name = choice.provider or own_provider(self.settings, kind)
+        return choice.model_copy(update={"provider": name}), endpoints(self.settings, kind).get(name)
+
+    def _make(self, kind: Kind, agent: AgentConfig) -> Any:  # noqa: ANN401 # a provider of that kind
+        choice, place = self._chosen(kind, agent)
+        if place is None:
+            return plugins.make(kind, choice, agent.language)
+        if place.lacks:
+            raise UnusableProvider(kind, place.provider, f"{place.lacks} is not set")
+        try:
+            return MAKERS[kind, place.protocol](Wanted(place, choice, agent.language, self.clients, self.http))
+        except (TypeError, ValueError) as error:
+            raise UnusableProvider(kind, place.provider, type(error).__name__) from error

@@ -22,8 +22,11 @@ from openai.types import Model
 from openai.types.chat import ChatCompletionChunk
 
 import worker.server
+from worker import plugins
 
 __all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "numpy", "openai", "sqlalchemy", "worker"]
+
+plugins.preload()
 
 # Built when they are first used, which would be while a caller waits for an answer.
 ChatCompletionChunk.model_rebuild(force=True)

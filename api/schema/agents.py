@@ -5,8 +5,9 @@ from datetime import datetime
 from pydantic import Field
 
 from api.schema.common import Answer, JsonObject, Name
-from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays, TtsProvider
+from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays
 from calls.phrases import Phrases
+from calls.providers.choice import Choice, Voice
 from calls.tools.config import HttpTool, McpServer
 
 
@@ -28,14 +29,17 @@ class Agent(Answer):
     id: str
     name: str = Field(examples=["Aria"])
     system_prompt: str
-    voice: str | None
     language: str | None
-    llm_provider: str | None
-    llm_model: str | None
+    stt: list[Choice]
+    llm: list[Choice]
+    tts: list[Voice]
     stt_provider: str | None
     stt_model: str | None
-    tts_provider: TtsProvider | None
+    llm_provider: str | None
+    llm_model: str | None
+    tts_provider: str | None
     tts_model: str | None
+    voice: str | None
     first_message: str
     phrases: Phrases
     max_duration_s: int

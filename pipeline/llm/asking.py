@@ -10,6 +10,7 @@ from typing import Any
 from openai import AsyncOpenAI
 
 import prompts
+from calls.providers.endpoints import own_model
 from calls.settings import Settings
 from pipeline.llm.condensing import SHORTEST, TOO_SMALL, Condenser
 from pipeline.llm.conversation import Conversation, fenced
@@ -49,11 +50,12 @@ class Llm:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator["Llm"]:
         """A client for the length of the block."""
-        key = settings.openai_api_key.get_secret_value() or "none"  # local servers ask for no key, the client does
+        own = own_model(settings)
+        key = own.key.get_secret_value() or "none"  # local servers ask for no key, the client does
         # The job queue repeats what fails; a client that does so as well only hides how long it takes.
         # Nor does it limit the time here: its limit is for each read, and a server may send a byte now and then.
-        async with AsyncOpenAI(api_key=key, base_url=settings.llm, timeout=None, max_retries=0) as client:
-            yield cls(client, settings.llm_model)
+        async with AsyncOpenAI(api_key=key, base_url=own.url, timeout=None, max_retries=0) as client:
+            yield cls(client, own.model)
 
     async def ask(self, question: Question, conversation: Conversation) -> Answer:
         """Ask about a conversation; one that is longer than the model's context is condensed first.

@@ -13,16 +13,16 @@ async def test_the_language_models_that_the_server_lists_are_options(settings: M
                 listed = [model["id"] for model in (await answer.json())["data"]]
     assert listed
     assert [model["id"] for model in options["models"]] == ["our-own", *(name for name in listed if name != "our-own")]
-    assert {model["provider_id"] for model in options["models"]} == {"openai"}
-    assert options["voices"] == [{"id": "ash", "provider": "openai", "name": "Ash"}]
+    assert {model["provider_id"] for model in options["models"]} == {"local"}
+    assert options["voices"] == [{"id": "ash", "provider": "local", "name": "ash"}]
 
 
 async def test_without_a_language_model_that_answers_the_configured_one_is_the_option(settings: MakeSettings):
-    async for api in run_api(settings(llm_url="http://127.0.0.1:9/v1", deepgram_api_key="a key")):
+    async for api in run_api(settings(llm_url="http://127.0.0.1:9/v1")):
         options = await api.get("/v1/agents/llm-options")
         assert options.status == 200
         assert [model["id"] for model in options.body["models"]] == ["gpt-4.1-mini"]
-        assert {voice["provider"] for voice in options.body["voices"]} == {"openai", "deepgram"}
+        assert options.body["voices"] == [{"id": "ash", "provider": "openai", "name": "ash"}]
 
 
 async def test_queue_stats_count_the_tenants_own_dial_jobs(api: Api, agent: str, tenant: MakeTenant):

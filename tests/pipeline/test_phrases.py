@@ -43,7 +43,7 @@ async def asked(deps: Deps) -> list[Job]:
 
 async def kept(deps: Deps, language: str) -> Translation:
     file = io.BytesIO()
-    await deps.storage.fetch(translation_key(language, deps.settings.llm_model), file)
+    await deps.storage.fetch(translation_key(language, deps.settings), file)
     return Translation.model_validate_json(file.getvalue())
 
 

@@ -1,7 +1,8 @@
 """Stand-ins for the paid speech and language clouds, on a real socket.
 
-They speak Deepgram's `WS /v1/listen` and OpenAI's `/v1/chat/completions`, `/v1/audio/speech` and `/v1/models`, so the
-production plugins run against them by URL alone. The test says what is heard and what is answered:
+They speak Deepgram's `WS /v1/listen` and OpenAI's `/v1/chat/completions`, `/v1/audio/speech` and `/v1/models`, and take
+a recording for an utterance at `/v1/audio/transcriptions`, so the production plugins run against them by URL alone. The
+test says what is heard and what is answered:
 
     async with Providers() as providers:             # or, from synchronous code: with in_thread() as providers:
         settings(stt_url=providers.url, ...)         # "http://127.0.0.1:PORT/v1", the same for all three

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -33,6 +34,7 @@ class Providers(Script):
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/audio/speech", self._speech)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
 
     async def __aenter__(self) -> Self:
@@ -82,6 +84,16 @@ class Providers(Script):
             return socket
         await socket.close()
         return socket
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        recording = (await request.post())["file"]
+        if refusal := await self._refused("stt"):
+            return refusal
+        assert isinstance(recording, web.FileField)
+        with wave.open(recording.file, "rb") as sound:
+            duration_s = sound.getnframes() / sound.getframerate()
+        await asyncio.sleep(self.stt_s)
+        return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, self.begin_utterance()).text or ""})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         chat = Chat(await request.json())

@@ -57,6 +57,15 @@ def test_local_speech_stands_in_for_each_service_that_nobody_configured() -> Non
     assert "local" not in names(settings(deepgram_api_key="x", openai_api_key="y"))
 
 
+def test_a_hosted_model_and_local_speech_go_together_and_the_other_way_round() -> None:
+    assert set(settings(openai_api_key="y", tts_provider="local").local_services) == {
+        "CALLROOM_STT_URL",
+        "CALLROOM_TTS_URL",
+    }
+    hosted_ears = settings(deepgram_api_key="x", tts_provider="deepgram")
+    assert set(hosted_ears.local_services) == {"CALLROOM_LLM_URL"}
+
+
 def test_with_phones_redis_comes_before_those_that_need_it() -> None:
     wanted = programs(settings(sip_bin=sys.executable, sip_port=9060, redis_port=9083), WITH_PHONES)
     assert [program.name for program in wanted] == ["redis", "livekit", "sip", "local", "api", "pipeline", "worker"]

@@ -34,7 +34,8 @@ async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
         await caller.say()
         await until(lambda: call.has_said("agent", SORRY))
         failures = [event for event in await call.events() if event.message == "provider failed"]
-        assert [(event.level, event.data["provider"]) for event in failures] == [("error", "llm")]
+        told = [(event.level, event.data["provider"], event.data["name"]) for event in failures]
+        assert told == [("error", "llm", "local")]
         await caller.say()
         await until(lambda: call.has_said("agent", "Yes, we have."))
     await until(call.ended)

@@ -88,7 +88,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
     livekit, providers: Providers, migrated_sqlite, tmp_path, until: Until, monkeypatch
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, agent_name=f"nobody-{uuid.uuid4()}")
-    clients = await asyncio.to_thread(Clients.prepare, settings)
+    clients = await asyncio.to_thread(Clients.prepare)
     database = Database(settings.database, pool_size=1)
     async with Rooms.connect(settings) as rooms, aiohttp.ClientSession() as http:
         talk = await Stage(settings, database, rooms).call(first_message=HELLO)
@@ -104,8 +104,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
                 await until(lambda: talk.has_said_also("agent", "Sorry, I was away for a moment."))
             await asyncio.wait_for(running, 30)
             await context._on_cleanup()
-        await clients.llm.close()
-        await clients.tts.close()
+        await clients.first.close()
         row = await until(talk.ended)
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
     first = (await talk.transcript())[0]

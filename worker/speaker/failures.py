@@ -3,12 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, cast
 
 from livekit.agents import AgentSession, APIStatusError, ErrorEvent
 from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
+from calls.providers.choice import Kind
 from worker.room.journal import Journal
 from worker.speaker.answers import NoAnswer
 
@@ -23,6 +24,7 @@ class Failures:
     Args:
         session: the session whose providers are watched.
         voice: where the agent's speech comes out; its sound is the proof that speech synthesis works.
+        named: tells who does this for the agent.
         left_out: what the model's server does not take.
         on_hopeless: called once when a provider has failed too often.
     """
@@ -34,11 +36,13 @@ class Failures:
         journal: Journal,
         call_id: str,
         *,
+        named: Callable[[Kind], dict[str, str]],
         left_out: Callable[[], Collection[str]],
         on_hopeless: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._call_id = call_id
+        self._named = named
         self._left_out = left_out
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
@@ -60,7 +64,7 @@ class Failures:
         self._in_a_row[provider] += 1
         if provider == "stt" and self._in_a_row[provider] > 1:
             return  # each ear tries again and again
-        data = {"provider": provider, "error": _described(error)}
+        data = {"provider": provider, **self._named(cast("Kind", provider)), "error": _described(error)}
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._note(EventKind.PROVIDER_FAILED, "provider failed", "error", data)
         if not self._hopeless and self._in_a_row[provider] >= LIMITS[provider]:

@@ -44,7 +44,7 @@ class Language:
 
     async def learn(self, settings: Settings, database: Database, persistence: Persistence) -> None:
         """Return once the translation is here, which may be never."""
-        key = translation_key(self._name, settings.llm_model)
+        key = translation_key(self._name, settings)
         storage = await asyncio.to_thread(Storage, settings)
         translation = await _fetched(storage, key)
         if translation is None:

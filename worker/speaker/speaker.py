@@ -99,6 +99,7 @@ class Speaker:
             self._voice,
             around.journal,
             around.call_id,
+            named=lambda kind: providers.named(kind, agent),
             left_out=providers.left_out,
             on_hopeless=around.on_hopeless,
         )

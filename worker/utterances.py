@@ -1,0 +1,89 @@
+"""A recogniser that only takes whole recordings, made into one that listens: it is given each utterance by itself."""
+
+import asyncio
+from typing import Any, Never
+
+from livekit import rtc
+from livekit.agents import APIConnectOptions, APITimeoutError, NotGivenOr, stt, utils, vad
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
+from typing_extensions import override
+
+LEAD_S = 0.3  # before the voice is sure, something was said already
+RESULT_S = 8.0  # a caller waits no longer for what was understood, whatever the client would
+
+
+class ByUtterance(stt.STT[Any]):
+    """Results say when their words were spoken, which LiveKit's own adapter leaves out.
+
+    Args:
+        recogniser: what takes whole recordings.
+        activity: where an utterance begins and ends.
+    """
+
+    def __init__(self, recogniser: stt.STT[Any], activity: vad.VAD) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
+        self._recogniser = recogniser
+        self._activity = activity
+
+    @override
+    async def _recognize_impl(self, *_: Any, **__: Any) -> Never:
+        raise NotImplementedError("it listens")
+
+    @override
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        return _Stream(self, self._recogniser, self._activity, conn_options)
+
+
+class _Stream(stt.RecognizeStream):
+    def __init__(
+        self, whole: ByUtterance, recogniser: stt.STT[Any], activity: vad.VAD, options: APIConnectOptions
+    ) -> None:
+        super().__init__(stt=whole, conn_options=options)
+        self._recogniser = recogniser
+        self._voice = activity.stream()
+        self._options = options
+
+    @override
+    async def _run(self) -> None:
+        hearing = asyncio.create_task(self._hear())
+        try:
+            async for event in self._voice:
+                if event.type is vad.VADEventType.START_OF_SPEECH:
+                    self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH))
+                elif event.type is vad.VADEventType.END_OF_SPEECH:
+                    self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH))
+                    await self._recognise(event)
+        finally:
+            await utils.aio.cancel_and_wait(hearing)
+            await self._voice.aclose()
+
+    async def _hear(self) -> None:
+        async for given in self._input_ch:
+            if isinstance(given, rtc.AudioFrame):
+                self._voice.push_frame(given)
+            else:
+                self._voice.flush()
+        self._voice.end_input()
+
+    async def _recognise(self, spoken: vad.VADEvent) -> None:
+        recording = utils.merge_frames(spoken.frames)
+        try:
+            async with asyncio.timeout(RESULT_S):
+                heard = await self._recogniser.recognize(recording, conn_options=self._options)
+        except TimeoutError:
+            raise APITimeoutError from None
+        ended_at = spoken.timestamp - spoken.silence_duration
+        for one in heard.alternatives[:1]:
+            words = stt.SpeechData(
+                language=one.language,
+                text=one.text,
+                confidence=one.confidence,
+                start_time=max(ended_at - spoken.speech_duration - LEAD_S, 0.0),
+                end_time=ended_at,
+            )
+            self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
