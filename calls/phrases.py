@@ -105,7 +105,7 @@ def merged(own: Phrases, others: Phrases) -> Phrases:
 
 
 def translation_key(language: str, settings: Settings) -> str:
-    """Where the translation by the model of the settings is kept; another one as soon as there are other phrases to translate."""
+    """Where the translation by the settings' model is kept; another one as soon as there are other phrases."""
     of_what = json.dumps([language.strip().lower(), own_model(settings).model, ENGLISH.model_dump()])
     return f"phrases/{hashlib.sha256(of_what.encode()).hexdigest()[:32]}.json"
 
