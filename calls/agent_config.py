@@ -64,7 +64,11 @@ class AgentConfig(AgentTools):
         None, description="A BCP 47 tag; null: American English.", examples=["en-US"]
     )
     stt: list[Choice] = Field([], description="Who hears; empty: the installation's own.")
-    llm: list[Choice] = Field([], description="Who thinks of the words.")
+    llm: list[Choice] = Field(
+        [],
+        max_length=5,
+        description="Who thinks of the words; where the first gives no answer, the next takes over in the same turn.",
+    )
     tts: list[Voice] = Field([], description="Who speaks them.")
     stt_provider: Name | None = Field(None, description="The same as `stt[0].provider`, and so the next ones.")
     stt_model: Short | None = None
@@ -86,11 +90,11 @@ class AgentConfig(AgentTools):
     retention_days: RetentionDays = RetentionDays()
     post_call: PostCall = PostCall()
 
-    @field_validator("stt", "llm", "tts")
+    @field_validator("stt", "tts")
     @classmethod
     def _is_one(cls, value: list[Choice], info: ValidationInfo) -> list[Choice]:
         if len(value) > 1 and not is_stored(info):
-            raise ValueError("expected one entry: a second provider does not take over yet")
+            raise ValueError("expected one entry: of those that hear and speak, a second one does not take over")
         return value
 
     @field_validator(*FIRST)

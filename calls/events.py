@@ -46,6 +46,7 @@ class EventKind(StrEnum):
     TOOL_FAILED = "tool.failed"
     TOOL_SERVER_FAILED = "tool.server_failed"
     PROVIDER_FAILED = "provider.failed"
+    PROVIDER_SWITCHED = "provider.switched"
     ANSWER_EMPTY = "answer.empty"
     TOOLS_REFUSED = "tools.refused"
     CONTEXT_CUT = "context.cut"

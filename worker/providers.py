@@ -145,13 +145,12 @@ class Providers:
         made: stt.STT[Any] = self._make("stt", agent)
         return made if made.capabilities.streaming else ByUtterance(made, inference.VAD())
 
-    def model(self, agent: AgentConfig) -> llm.LLM[Any]:
-        """The language model of an agent."""
-        made: llm.LLM[Any] = self._make("llm", agent)
-        return made
+    def models(self, agent: AgentConfig) -> list[llm.LLM[Any]]:
+        """The language models of an agent, in its order."""
+        return [self._make("llm", agent, place) for place in range(len(agent.llm) or 1)]
 
     def left_out(self) -> Collection[str]:
-        """What the language model's server was found not to take, of the parts of a request."""
+        """What servers of the agent's language models were found not to take, of the parts of a request."""
         return self.clients.refusals.left_out
 
     def speech(self, agent: AgentConfig) -> tts.TTS[Any]:
@@ -161,30 +160,31 @@ class Providers:
 
     def check(self, agent: AgentConfig) -> None:
         """Raise UnusableProvider unless every session of the agent can have its model and its voice."""
-        self.model(agent)
+        self.models(agent)
         self.speech(agent)
 
-    def named(self, kind: Kind, agent: AgentConfig) -> dict[str, str]:
+    def named(self, kind: Kind, agent: AgentConfig, place: int = 0) -> dict[str, str]:
         """Who does this for an agent, as its events say it: `name`, and where they are known `model` and `voice`."""
-        choice, place = self._chosen(kind, agent)
-        usual = (place.model, place.voice) if place is not None else (None, None)
+        choice, endpoint = self._chosen(kind, agent, place)
+        usual = (endpoint.model, endpoint.voice) if endpoint is not None else (None, None)
         said = {"name": choice.provider, "model": choice.model or usual[0]}
         if isinstance(choice, Voice):
             said["voice"] = choice.voice or usual[1]
         return {what: name for what, name in said.items() if name is not None}
 
-    def _chosen(self, kind: Kind, agent: AgentConfig) -> tuple[Choice, Endpoint | None]:
-        choice: Choice = next(iter(agent.choices[kind]), Voice() if kind == "tts" else Choice())
+    def _chosen(self, kind: Kind, agent: AgentConfig, place: int) -> tuple[Choice, Endpoint | None]:
+        choices = agent.choices[kind] or [Voice() if kind == "tts" else Choice()]
+        choice: Choice = choices[place]
         name = choice.provider or own_provider(self.settings, kind)
         return choice.model_copy(update={"provider": name}), endpoints(self.settings, kind).get(name)
 
-    def _make(self, kind: Kind, agent: AgentConfig) -> Any:  # noqa: ANN401 # a provider of that kind
-        choice, place = self._chosen(kind, agent)
-        if place is None:
+    def _make(self, kind: Kind, agent: AgentConfig, place: int = 0) -> Any:  # noqa: ANN401 # a provider of that kind
+        choice, endpoint = self._chosen(kind, agent, place)
+        if endpoint is None:
             return plugins.make(kind, choice, agent.language)
-        if place.lacks:
-            raise UnusableProvider(kind, place.provider, f"{place.lacks} is not set")
+        if endpoint.lacks:
+            raise UnusableProvider(kind, endpoint.provider, f"{endpoint.lacks} is not set")
         try:
-            return MAKERS[kind, place.protocol](Wanted(place, choice, agent.language, self.clients, self.http))
+            return MAKERS[kind, endpoint.protocol](Wanted(endpoint, choice, agent.language, self.clients, self.http))
         except (TypeError, ValueError) as error:
-            raise UnusableProvider(kind, place.provider, type(error).__name__) from error
+            raise UnusableProvider(kind, endpoint.provider, type(error).__name__) from error

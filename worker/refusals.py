@@ -26,23 +26,23 @@ class Refusals(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._transport = httpx.AsyncHTTPTransport()
-        self._left_out: frozenset[str] = frozenset()
+        self._left_out: dict[httpx.URL, frozenset[str]] = {}
 
     @property
     def left_out(self) -> Collection[str]:
-        """What the server was found not to take: `tools`, `strict`, `stream_options`, `parallel_tool_calls`."""
-        return self._left_out
+        """What some server was found not to take: `tools`, `strict`, `stream_options`, `parallel_tool_calls`."""
+        return frozenset[str]().union(*self._left_out.values())
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/chat/completions"):
             return await self._transport.handle_async_request(request)
         body: dict[str, Any] = json.loads(await request.aread())
-        left_out, first = self._left_out, None
+        left_out, first = self._left_out.get(request.url, frozenset()), None
         while True:
             response = await self._transport.handle_async_request(_with(request, _without(body, left_out)))
             if response.status_code not in _REFUSED:
-                self._left_out = left_out
+                self._left_out[request.url] = left_out
                 if first is not None:
                     await first.aclose()
                 return response

@@ -76,10 +76,16 @@ async def test_two_ways_of_writing_that_disagree_are_refused(api: Api):
     assert (await api.post("/v1/agents", both | {"voice": None})).body["voice"] == "ash"
 
 
-async def test_a_list_has_one_entry_as_long_as_no_second_takes_over(api: Api):
-    [(path, message)] = wrong(await api.post("/v1/agents", {"name": "A", "llm": [{"model": "a"}, {"model": "b"}]}))
-    assert path == "llm"
+async def test_only_of_language_models_a_second_one_takes_over(api: Api):
+    [(path, message)] = wrong(
+        await api.post("/v1/agents", {"name": "A", "tts": [{"voice": "ash"}, {"voice": "coral"}]})
+    )
+    assert path == "tts"
     assert "expected one entry" in message
+    both = [{"provider": "local"}, {"options": {}}]
+    made = await api.post("/v1/agents", {"name": "A", "llm": both})
+    assert made.status == 201
+    assert [one["provider"] for one in made.body["llm"]] == ["local", None]
 
 
 async def test_a_language_becomes_a_tag_or_is_refused(api: Api):

@@ -9,7 +9,7 @@ import pytest
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from tests.conftest import Until
-from tests.providers import Providers, field
+from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
 from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, make_settings
@@ -80,6 +80,32 @@ async def test_what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_
     await until(call.ended)
     happened = Counter(event.kind for event in await call.events())
     assert (happened["tools.refused"], happened["provider.failed"]) == (1, 0)
+
+
+async def test_the_second_model_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?", "For four.")
+    answers = iter(["Yes, we have.", "Until when?"])
+    said: dict[str, str] = {}
+
+    def second(chat: Chat) -> str:
+        return said.setdefault(chat.position(), next(answers, "I see."))
+
+    providers.answer_with(lambda chat: second(chat) if chat.body["model"] == "second" else Never())
+    call = await stage.call(llm=[{"model": "first"}, {"model": "second"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        asked = sum(chat.body["model"] == "first" for chat in providers.chats)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Until when?"))
+        assert sum(chat.body["model"] == "first" for chat in providers.chats) == asked
+    await until(call.ended)
+    switched = [event.data for event in await call.events() if event.kind == "provider.switched"]
+    assert [(data["provider"], data["model"]) for data in switched] == [("llm", "second")]
+    assert not await call.has_happened("provider.failed")
 
 
 async def test_a_model_that_never_answers_ends_the_call_politely(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import openai
 import pytest
@@ -16,6 +17,7 @@ from tests.providers import Chat, Providers, field
 from worker.speaker.answers import Answers, Piece
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.models import Models
 
 PROMPT = "You are helpful."
 FILLING = "and so on and so forth " * 8
@@ -30,14 +32,15 @@ class Conversation:
         self.chat = llm.ChatContext.empty()
         self.chat.add_message(role="system", content=PROMPT)
         self._client = openai.AsyncClient(base_url=url, api_key="none", max_retries=0)
-        self._model = openai_plugin.LLM(client=self._client, model="scripted")
-        self.memory = Memory(self._model, on_cut=self._note_cut)
+        models = Models([openai_plugin.LLM(client=self._client, model="scripted")], on_switched=lambda _place: None)
+        self.memory = Memory(models, on_cut=self._note_cut)
         self._answers = Answers(
+            models,
             self.memory,
             Language(AgentConfig()),
             first_word_s=60,
             on_answered=lambda: None,
-            on_failed=self.failures.append,
+            on_failed=lambda error, _place: self.failures.append(error),
             on_empty=lambda: None,
         )
 
@@ -50,8 +53,8 @@ class Conversation:
         self.chat.add_message(role="assistant", content=answer)
         return answer
 
-    async def _request(self, sent: llm.ChatContext) -> AsyncGenerator[Piece, None]:
-        async with self._model.chat(chat_ctx=sent, conn_options=APIConnectOptions(max_retry=0)) as stream:
+    async def _request(self, model: llm.LLM[Any], sent: llm.ChatContext) -> AsyncGenerator[Piece, None]:
+        async with model.chat(chat_ctx=sent, conn_options=APIConnectOptions(max_retry=0)) as stream:
             async for chunk in stream:
                 yield chunk
 

@@ -76,7 +76,7 @@ async def test_a_key_goes_to_the_place_that_it_is_for(asked: dict[str, Any]) -> 
     async with aiohttp.ClientSession() as http:
         providers = await made(settings, http)
         for name in (None, "openai", "groq"):
-            await ask(providers.model(agent(llm=[{"provider": name}])))
+            await ask(providers.models(agent(llm=[{"provider": name}]))[0])
         with pytest.raises(APIError):
             async with providers.speech(agent()).synthesize("Hello.", conn_options=ONCE) as stream:
                 await stream.collect()

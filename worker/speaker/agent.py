@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from livekit import rtc
 from livekit.agents import (
@@ -25,7 +26,7 @@ from typing_extensions import override
 import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
-from worker.speaker.answers import Answers
+from worker.speaker.answers import Answers, Piece
 from worker.speaker.hang_up import HangUp
 from worker.speaker.language import Language
 from worker.speaker.pieces import Pieces
@@ -142,7 +143,7 @@ class CallAgent(Agent):
     ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
         possible = [tool for tool in tools if tool.id not in self._impossible()]
         async for piece in self._answers.answer(
-            chat_ctx, lambda sent: Agent.default.llm_node(self, sent, possible, model_settings)
+            chat_ctx, lambda model, sent: self._ask(model, sent, possible, model_settings)
         ):
             yield piece
 
@@ -177,6 +178,15 @@ class CallAgent(Agent):
             spoken = _chained(first, pieces)
             async for piece in spoken if isinstance(first, TimedString) else plain(spoken):
                 yield piece
+
+    async def _ask(
+        self, model: llm.LLM[Any], sent: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncGenerator[Piece, None]:
+        options = self.session.conn_options.llm_conn_options
+        tool_choice = model_settings.tool_choice
+        async with model.chat(chat_ctx=sent, tools=tools, tool_choice=tool_choice, conn_options=options) as stream:
+            async for chunk in stream:
+                yield chunk
 
     def _impossible(self) -> set[str]:
         """The tools that are of no use now."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from livekit.agents import APIError, APITimeoutError, FlushSentinel, llm, utils
 from livekit.agents.voice import SpeechHandle
@@ -12,11 +12,13 @@ from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.models import Models
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
+Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
 
 MOMENT_S = 2.5  # of a turn without an answer, then the caller is told to wait: some of the 4 s went by before
-TRIES = 2
+TRIES = 2  # at least; each model of the agent has one
 _THOUGHTS = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|$)", re.DOTALL)
 
 
@@ -25,29 +27,32 @@ class NoAnswer(Exception):
 
 
 class Answers:
-    """The answers of one agent's model.
+    """The answers of one agent's models, of which the next one takes over within the turn.
 
     What is asked while the caller may still be speaking is a guess: whether that fails is nobody's business, and once
     the turn is over it is asked anew.
 
     Args:
+        models: who is asked.
         memory: what of the conversation is sent.
         language: what is said where the model says nothing in time, or at all.
         first_word_s: how long the model may take for its first word, and after that for each next one.
         on_answered: the model has begun to answer.
-        on_failed: it has not, though it was asked twice.
+        on_failed: none has, though two were asked, or one twice: why, and the place of the last one.
         on_empty: its answer held no word.
     """
 
     def __init__(
         self,
+        models: Models,
         memory: Memory,
         language: Language,
         first_word_s: float,
         on_answered: Callable[[], None],
-        on_failed: Callable[[Exception], None],
+        on_failed: Callable[[Exception, int], None],
         on_empty: Callable[[], None],
     ) -> None:
+        self._models = models
         self._memory = memory
         self._language = language
         self._first_word_s = first_word_s
@@ -55,10 +60,8 @@ class Answers:
         self._on_failed = on_failed
         self._on_empty = on_empty
 
-    async def answer(
-        self, chat: llm.ChatContext, ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]]
-    ) -> AsyncIterator[Piece]:
-        """The pieces of one answer, of the model's or else of our own; `ask` makes a request of what is sent."""
+    async def answer(self, chat: llm.ChatContext, ask: Ask) -> AsyncIterator[Piece]:
+        """The pieces of one answer, of a model's or else of our own; `ask` sends a model what is sent of the chat."""
         answer = _Answer(_SpeechHandleContextVar.get(), self._language, self._first_word_s)
         pieces = utils.aio.Chan[Piece]()
         asking = asyncio.create_task(self._ask(answer, chat, ask, pieces))
@@ -71,30 +74,32 @@ class Answers:
         finally:
             await utils.aio.cancel_and_wait(asking, waiting)
             if answer.patience_asked and not (answer.begun or answer.failed):
-                self._on_failed(APITimeoutError())  # whoever waited in vain has spoken into it
+                self._on_failed(APITimeoutError(), self._models.best)  # whoever waited in vain has spoken into it
 
     async def _ask(
         self,
         answer: "_Answer",
         chat: llm.ChatContext,
-        ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]],
+        ask: Ask,
         pieces: utils.aio.Chan[Piece],
     ) -> None:
         tries = 0
         while True:
-            committed, sent = answer.is_committed, self._memory.fit(chat)
+            committed, sent, place = answer.is_committed, self._memory.fit(chat), self._models.best
             try:
-                await self._attempt(answer, sent, ask, pieces)
-            except (APIError, NoAnswer) as problem:
+                await self._attempt(answer, place, sent, ask, pieces)
+            except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the caller is not left in silence
                 if isinstance(problem, APIError) and self._memory.shorten(sent, problem):
                     continue
+                if not (isinstance(problem, NoAnswer) and _follows_a_tool(chat)):
+                    self._models.failed(place)
                 if not committed:
                     await answer.wait_committed()
                     continue
                 if isinstance(problem, NoAnswer) and _follows_a_tool(chat):
                     return  # to what it has done there may be nothing to say
                 tries += 1
-                self._fail(answer, problem, pieces, last=answer.begun or tries == TRIES)
+                self._fail(answer, problem, place, pieces, last=answer.begun or tries == max(TRIES, len(self._models)))
                 if not answer.failed:
                     continue
             return
@@ -102,23 +107,27 @@ class Answers:
     async def _attempt(
         self,
         answer: "_Answer",
+        place: int,
         sent: llm.ChatContext,
-        ask: Callable[[llm.ChatContext], AsyncGenerator[Piece, None]],
+        ask: Ask,
         pieces: utils.aio.Chan[Piece],
     ) -> None:
-        async for piece in answer.of(ask(sent)):
+        async for piece in answer.of(ask(self._models[place], sent)):
+            self._models.answers(place)
             self._on_answered()
             if isinstance(piece, llm.ChatChunk) and piece.usage is not None:
                 self._memory.learn(sent, piece.usage.prompt_tokens)
             pieces.send_nowait(piece)
 
-    def _fail(self, answer: "_Answer", problem: Exception, pieces: utils.aio.Chan[Piece], *, last: bool) -> None:
+    def _fail(
+        self, answer: "_Answer", problem: Exception, place: int, pieces: utils.aio.Chan[Piece], *, last: bool
+    ) -> None:
         if isinstance(problem, NoAnswer):
             self._on_empty()
         if not last:
             return
         answer.failed = True
-        self._on_failed(problem)
+        self._on_failed(problem, place)
         if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
             pieces.send_nowait(sorry)

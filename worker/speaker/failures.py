@@ -24,7 +24,7 @@ class Failures:
     Args:
         session: the session whose providers are watched.
         voice: where the agent's speech comes out; its sound is the proof that speech synthesis works.
-        named: tells who does this for the agent.
+        named: tells who does this for the agent: the one at that place of its list.
         left_out: what the model's server does not take.
         on_hopeless: called once when a provider has failed too often.
     """
@@ -36,7 +36,7 @@ class Failures:
         journal: Journal,
         call_id: str,
         *,
-        named: Callable[[Kind], dict[str, str]],
+        named: Callable[[Kind, int], dict[str, str]],
         left_out: Callable[[], Collection[str]],
         on_hopeless: Callable[[], None],
     ) -> None:
@@ -59,17 +59,22 @@ class Failures:
             self._without_tools = True
             self._note(EventKind.TOOLS_REFUSED, "The model takes no tools, and goes on without")
 
-    def failed(self, provider: str, error: Exception) -> None:
+    def failed(self, provider: str, error: Exception, place: int = 0) -> None:
         """It has not, and not at the second try either."""
         self._in_a_row[provider] += 1
         if provider == "stt" and self._in_a_row[provider] > 1:
             return  # each ear tries again and again
-        data = {"provider": provider, **self._named(cast("Kind", provider)), "error": _described(error)}
+        data = {"provider": provider, **self._named(cast("Kind", provider), place), "error": _described(error)}
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._note(EventKind.PROVIDER_FAILED, "provider failed", "error", data)
         if not self._hopeless and self._in_a_row[provider] >= LIMITS[provider]:
             self._hopeless = True
             self._on_hopeless()
+
+    def switched(self, place: int) -> None:
+        """Another one of the agent's models answers."""
+        data = {"provider": "llm", **self._named("llm", place)}
+        self._note(EventKind.PROVIDER_SWITCHED, "Another provider answers", data=data)
 
     def empty(self) -> None:
         """The model's answer held no word."""

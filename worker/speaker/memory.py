@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from livekit.agents import APIConnectOptions, APIError, APIStatusError, llm, utils
 
 import prompts
 from calls.model_refusals import speaks_of_length
+from worker.speaker.models import Models
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class Memory:
     How much the model takes is found out: a request that it refuses is made half as long, whatever the server says.
 
     Args:
-        model: makes the summaries.
+        models: the best of them makes the summaries.
         on_cut: called once when the server leaves out a part of what it is sent, and says nothing.
     """
 
-    def __init__(self, model: llm.LLM[Any], on_cut: Callable[[], None]) -> None:
-        self._model = model
+    def __init__(self, models: Models, on_cut: Callable[[], None]) -> None:
+        self._models = models
         self._on_cut = on_cut
         self._room = ROOM
         self._summary = ""
@@ -113,7 +113,7 @@ class Memory:
         chat.add_message(role="system", content=told)
         before = [f"Summary of what was said before: {self._summary}"] if self._summary else []
         chat.add_message(role="user", content="\n".join([*before, *lines]))
-        answer = await self._model.chat(chat_ctx=chat, conn_options=ONCE).collect()
+        answer = await self._models[self._models.best].chat(chat_ctx=chat, conn_options=ONCE).collect()
         return answer.text.strip()[: int(self._room / 4)] or self._summary
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions, inference, stt, vad
+from livekit.agents import AgentSession, APIConnectOptions, inference, llm, stt, vad
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from calls.agent_config import AgentConfig
@@ -21,6 +21,7 @@ INTERRUPT_S = 0.5  # shorter sounds do not even pause the agent
 def make_session(
     agent: AgentConfig,
     providers: Providers,
+    model: llm.LLM[Any],
     recognition: stt.STT[Any],
     activity: vad.VAD,
 ) -> AgentSession[None]:
@@ -28,13 +29,14 @@ def make_session(
 
     Args:
         agent: the configuration of the call's agent.
-        providers: where its language model and voice come from.
+        providers: where its voice comes from.
+        model: the first of its language models.
         recognition: what the ears use; the session reports its errors.
         activity: who speaks and who is silent.
     """
     return AgentSession(
         stt=recognition,
-        llm=providers.model(agent),
+        llm=model,
         tts=providers.speech(agent),
         vad=activity,
         turn_handling={

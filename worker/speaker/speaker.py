@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, CloseEvent, llm, stt, utils
+from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
@@ -29,6 +29,7 @@ from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.models import Models
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
@@ -92,29 +93,30 @@ class Speaker:
         self._said = said
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
-        self._session = make_session(agent, providers, around.recognition, self._heard.vad)
+        models = providers.models(agent)
+        self._session = make_session(agent, providers, models[0], around.recognition, self._heard.vad)
         self._held = Held(self._session, self.answer)
         failures = Failures(
             self._session,
             self._voice,
             around.journal,
             around.call_id,
-            named=lambda kind: providers.named(kind, agent),
+            named=lambda kind, place: providers.named(kind, agent, place),
             left_out=providers.left_out,
             on_hopeless=around.on_hopeless,
         )
-        model = self._session.llm
-        assert isinstance(model, llm.LLM)
-        self._memory = Memory(model, on_cut=failures.cut)
+        asked = Models(models, on_switched=failures.switched)
+        self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
             around.language,
             Answers(
+                asked,
                 self._memory,
                 around.language,
                 providers.settings.llm_first_word_s,
                 on_answered=failures.answered,
-                on_failed=lambda error: failures.failed("llm", error),
+                on_failed=lambda error, place: failures.failed("llm", error, place),
                 on_empty=failures.empty,
             ),
             self._heard,
