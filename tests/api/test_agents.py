@@ -50,6 +50,7 @@ async def test_an_agent_is_created_with_every_default(api: Api):
             "back": None,
             "goodbye": None,
             "transfer": None,
+            "moment": None,
             "silence": None,
             "sorry": None,
             "failed": None,

@@ -18,7 +18,7 @@ from calls.tables import jobs
 from pipeline.__main__ import runner
 from pipeline.bridge import Bridge, Invitation
 from pipeline.deps import connect
-from tests.pipeline.mortal import MortalDatabase, Steps, serve
+from tests.pipeline.mortal import BEFORE_THE_CALL, MortalDatabase, Steps, serve
 
 ANSWER_S = 60
 
@@ -28,7 +28,7 @@ class MortalBridge(Bridge):
 
     @override
     async def call(self, whom: Invitation) -> None:
-        self.steps.take()
+        self.steps.take(BEFORE_THE_CALL)
         try:
             await super().call(whom)
         finally:

@@ -132,7 +132,7 @@ async def by_used_up_credits(stage: Stage, until: Until) -> None:
 
 async def by_silence_in_a_language_whose_words_come_only_now(stage: Stage, until: Until) -> None:
     """The reminder finds no words and is left out, never said in English; then a translation is there."""
-    call = await stage.call(language="ja", silence_reminder_s=1, silence_timeout_s=12)
+    call = await stage.call(language="ja", silence_reminder_s=1, silence_timeout_s=18)
     key = translation_key("ja", call.settings)
     async with call.caller() as caller:
         await until(lambda: _is_asked_for(call, "translate_phrases"))

@@ -1,5 +1,6 @@
 """When a provider fails: the call's events say so, and a call that cannot go on is ended."""
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -12,6 +13,8 @@ from calls.events import EventKind
 from calls.providers.choice import Kind
 from worker.room.journal import Journal
 from worker.speaker.answers import NoAnswer
+
+logger = logging.getLogger(__name__)
 
 # So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
 # recognition one failure of many ears says nothing: `Hearing` judges that.
@@ -65,6 +68,7 @@ class Failures:
         if provider == "stt" and self._in_a_row[provider] > 1:
             return  # each ear tries again and again
         data = {"provider": provider, **self._named(cast("Kind", provider), place), "error": _described(error)}
+        logger.warning("a provider failed", extra={"provider": provider, "error": _described(error)})
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._note(EventKind.PROVIDER_FAILED, "provider failed", "error", data)
         if not self._hopeless and self._in_a_row[provider] >= LIMITS[provider]:

@@ -20,7 +20,7 @@ from worker.words import Signs
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-LONGEST_S = 30.0  # between two looks for what is not there yet
+LONGEST_S = 5.0  # between two looks for what is not there yet
 
 
 class Language:
