@@ -64,5 +64,5 @@ async def _describe(name: str) -> Description:
     if process.returncode:
         logger.warning("a plugin cannot be imported", extra={"plugin": name})
         return {}
-    description: Description = json.loads(printed)
+    description: Description = json.loads(printed.rpartition(b"\n")[2])  # what came before is not ours
     return description

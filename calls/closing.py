@@ -9,7 +9,7 @@ from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
 from calls.recordings.pieces import queue_joining
 from calls.states import TERMINAL
-from calls.tables import calls, leases, recordings, segments
+from calls.tables import calls, leases, recording_pieces, recordings, segments
 from calls.tenants import webhooks
 from calls.tools.records import settle_tool_calls
 
@@ -29,8 +29,11 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
         return
     mark(conn, CALLS)
     await settle_tool_calls(conn, call_id)
+    joining = f"store_recording:{call_id}"
     if row.started_at is None:
         await generations.start_asked(conn, call_id)
+        if await conn.scalar(sa.select(sa.exists().where(recording_pieces.c.call_id == call_id))):
+            await queue_joining(conn, row.tenant_id, call_id, dedup=joining)  # which keeps nothing of such a call
         return
     if await conn.scalar(sa.select(sa.exists().where(segments.c.call_id == call_id))):
         await webhooks.announce(conn, call_id, "call.transcript.ready")
@@ -38,4 +41,4 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
         await generations.start_asked(conn, call_id)
     waiting = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "pending")
     if await conn.scalar(sa.select(waiting)):
-        await queue_joining(conn, row.tenant_id, call_id, dedup=f"store_recording:{call_id}")
+        await queue_joining(conn, row.tenant_id, call_id, dedup=joining)

@@ -198,6 +198,8 @@ async def why_nothing(deps: Deps, call: Row) -> str:
 
 async def discard(deps: Deps, call: Row) -> Fate:
     """Remove what was recorded of a call that never began, by whomever: nothing of it is to be kept."""
+    if call.transcript_closed_at is None:  # its agent may still say that it began
+        return Wait(AGAIN_S)
     if not await end(deps, call):
         return Wait(AGAIN_S)
     async with deps.db.reading() as conn:

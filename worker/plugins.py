@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import typing
+from contextlib import redirect_stdout
 from types import ModuleType, UnionType
 from typing import Any, ForwardRef, NamedTuple, NotRequired, Union, cast
 
@@ -186,4 +187,6 @@ def describe(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(describe(sys.argv[1])))
+    with redirect_stdout(sys.stderr):  # a plugin may greet whoever imports it
+        about = describe(sys.argv[1])
+    sys.stdout.write(json.dumps(about))

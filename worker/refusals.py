@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from calls.model_refusals import speaks_of_length
 
+TOOL = "tool "
 # The parts of a request that an agent can do without, the least wanted first, and how servers speak of them.
 _PARTS = {
     "stream_options": re.compile(r"stream_?options|include_usage", re.IGNORECASE),
@@ -26,11 +27,11 @@ class Refusals(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self._transport = httpx.AsyncHTTPTransport()
-        self._left_out: dict[httpx.URL, frozenset[str]] = {}
+        self._left_out: dict[tuple[httpx.URL, str], frozenset[str]] = {}  # of each model
 
     @property
     def left_out(self) -> Collection[str]:
-        """What some server was found not to take: `tools`, `strict`, `stream_options`, `parallel_tool_calls`."""
+        """What some server was found not to take: parts of a request (`tools`), or single tools (`tool NAME`)."""
         return frozenset[str]().union(*self._left_out.values())
 
     @override
@@ -38,11 +39,12 @@ class Refusals(httpx.AsyncBaseTransport):
         if not request.url.path.endswith("/chat/completions"):
             return await self._transport.handle_async_request(request)
         body: dict[str, Any] = json.loads(await request.aread())
-        left_out, first = self._left_out.get(request.url, frozenset()), None
+        whom = (request.url, str(body.get("model")))
+        left_out, first = self._left_out.get(whom, frozenset()), None
         while True:
             response = await self._transport.handle_async_request(_with(request, _without(body, left_out)))
             if response.status_code not in _REFUSED:
-                self._left_out[request.url] = left_out
+                self._left_out[whom] = left_out
                 if first is not None:
                     await first.aclose()
                 return response
@@ -51,6 +53,9 @@ class Refusals(httpx.AsyncBaseTransport):
             first = first or response
             if speaks_of_length(text):
                 return first
+            if blamed := _blamed(_without(body, left_out), text):
+                left_out |= {f"{TOOL}{blamed}"}
+                continue
             left = [part for part in _PARTS if part not in left_out and _has(body, part)]
             if not left:
                 return first  # it is something else that the server does not take
@@ -61,6 +66,13 @@ class Refusals(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def _blamed(body: dict[str, Any], text: str) -> str | None:
+    """The one tool of several that the refusal names: its schema may be what the server does not take."""
+    names = [str(tool.get("function", {}).get("name")) for tool in body.get("tools") or []]
+    named = [name for name in names if re.search(rf"\b{re.escape(name)}\b", text)]
+    return named[0] if len(named) == 1 < len(names) else None
+
+
 def _has(body: dict[str, Any], part: str) -> bool:
     if part == "strict":
         return any("strict" in tool.get("function", {}) for tool in body.get("tools") or [])
@@ -69,6 +81,10 @@ def _has(body: dict[str, Any], part: str) -> bool:
 
 def _without(body: dict[str, Any], left_out: Collection[str]) -> dict[str, Any]:
     rest = {key: value for key, value in body.items() if key not in left_out}
+    if "tools" in rest:
+        rest["tools"] = [
+            tool for tool in rest["tools"] if f"{TOOL}{tool.get('function', {}).get('name')}" not in left_out
+        ]
     if "tools" in left_out:
         rest = {key: value for key, value in rest.items() if key not in {"tool_choice", "parallel_tool_calls"}}
     elif "strict" in left_out and "tools" in rest:

@@ -53,10 +53,8 @@ class _Stream(stt.RecognizeStream):
         hearing = asyncio.create_task(self._hear())
         try:
             async for event in self._voice:
-                if event.type is vad.VADEventType.START_OF_SPEECH:
-                    self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH))
-                elif event.type is vad.VADEventType.END_OF_SPEECH:
-                    self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH))
+                # Only what the recogniser says is told: it is taken for the proof that it works.
+                if event.type is vad.VADEventType.END_OF_SPEECH:
                     await self._recognise(event)
         finally:
             await utils.aio.cancel_and_wait(hearing)
@@ -78,12 +76,14 @@ class _Stream(stt.RecognizeStream):
         except TimeoutError:
             raise APITimeoutError from None
         ended_at = spoken.timestamp - spoken.silence_duration
-        for one in heard.alternatives[:1]:
-            words = stt.SpeechData(
+        words = [
+            stt.SpeechData(
                 language=one.language,
                 text=one.text,
                 confidence=one.confidence,
                 start_time=max(ended_at - spoken.speech_duration - LEAD_S, 0.0),
                 end_time=ended_at,
             )
-            self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
+            for one in heard.alternatives[:1]
+        ]
+        self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=words))

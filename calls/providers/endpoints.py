@@ -61,8 +61,12 @@ def endpoints(settings: Settings, kind: Kind) -> dict[str, Endpoint]:
 
 
 def own_model(settings: Settings) -> Endpoint:
-    """The language model of the installation itself, which works for no agent: it analyses calls, and translates."""
-    return next(iter(endpoints(settings, "llm").values()))
+    """The language model of the installation itself, which works for no agent: it analyses calls, and translates.
+
+    Where agents' usual one is a plugin, which only workers have, it is the server of one's own, without one OpenAI's.
+    """
+    places = endpoints(settings, "llm")
+    return places.get(own_provider(settings, "llm")) or places.get(LOCAL) or places["openai"]
 
 
 def own_provider(settings: Settings, kind: Kind) -> str:

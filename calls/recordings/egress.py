@@ -19,10 +19,10 @@ from calls import jobs
 from calls.database.clock import moment
 from calls.database.engine import upsert
 from calls.events import EventKind
-from calls.recordings.pieces import PieceState
+from calls.recordings.pieces import PieceState, queue_joining
 from calls.states import LIVE
 from calls.store import CallStore
-from calls.tables import calls, egresses
+from calls.tables import calls, egresses, recordings
 from calls.tables import jobs as queued
 
 JOB, QUEUE = "record", "egress"
@@ -193,6 +193,8 @@ async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
     if row.status == EgressStatus.LOST:
         if over:
             await _hurry(conn, row.call_id)
+        if over and error is None:
+            await _join_after_all(conn, row.call_id)
         return
     values: dict[str, Any] = {"egress_id": info.egress_id, "status": status, "error": error}
     began = _began(info, row.asked_at, moment(conn))
@@ -204,6 +206,15 @@ async def note(conn: AsyncConnection, info: api.EgressInfo) -> None:
         await _tell(conn, row.call_id, EventKind.RECORDING_STARTED, "LiveKit Egress records the call", about)
     if over:
         await _follow(conn, row.call_id, about | {"status": _word(info)} | ({"error": error} if error else {}))
+
+
+async def _join_after_all(conn: AsyncConnection, call_id: str) -> None:
+    """Make the recording that had failed for want of a file, unless nothing of it is to be kept any more."""
+    kept = (calls.c.id == call_id, calls.c.recording_erased_at.is_(None))
+    tenant_id = await conn.scalar(sa.select(calls.c.tenant_id).where(*kept).with_for_update())
+    failed = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "failed")
+    if tenant_id is not None and await conn.scalar(sa.select(failed)):
+        await queue_joining(conn, tenant_id, call_id)
 
 
 async def lose(conn: AsyncConnection, row: Row, reason: str) -> None:

@@ -72,7 +72,8 @@ class Agents:
             kept |= {call_id: token for call_id, token in taken.items() if token is not None}
             await seats.tell(conn, WORKER, self._count, len(kept))
         self._tokens = kept
-        self._told_at = now
+        if sign:
+            self._told_at = now
         self.most_at_once = max(self.most_at_once, len(kept))
 
     async def _take(self, conn: AsyncConnection, call_id: str) -> int | None:

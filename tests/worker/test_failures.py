@@ -58,7 +58,7 @@ async def test_a_guess_that_fails_is_nobodys_business(stage: Stage, providers: P
 async def test_what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    thoughts = iter(["<think>They want a table.</think>", "\N{THINKING FACE}", "…", "", "<think>Hmm.", "…", ""])
+    thoughts = iter(["<think>They want a table.</think>", "\N{THINKING FACE}", "[laughs]", "", "*smiles*", "…", ""])
     providers.hear("Do you have a table?", "I said, do you have a table?", "For four.")
     providers.answer_with(
         field.refusing(lambda chat: "tools" in chat.body, field.error("No."))(lambda _: next(thoughts, None))

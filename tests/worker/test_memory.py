@@ -114,7 +114,7 @@ async def test_a_server_that_cuts_and_says_nothing_is_noticed_and_sent_less(
     for number in range(12):
         await conversation.say(f"fact-{number} {FILLING}")
     whole = conversation.memory.fit(conversation.chat)
-    conversation.memory.learn(whole, 50_000)
+    conversation.memory.learn(whole, 50_000, model=0)
     assert conversation.cuts == 0
     for number in range(12, 24):
         await conversation.say(f"fact-{number} {FILLING}")
@@ -126,3 +126,29 @@ async def test_what_is_short_and_refused_is_not_sent_again(scripted: Providers, 
     scripted.answer_with(lambda _: field.error("Bad Request"))
     assert "Could you say it again?" in await conversation.say("Hello.")
     assert (len(scripted.chats), len(conversation.failures)) == (2, 1)
+
+
+@pytest.mark.parametrize("says", ["as a limit", "in a crash", "in no words"])
+async def test_a_prompt_that_is_too_long_by_itself_is_not_asked_about_for_ever(
+    scripted: Providers, conversation: Conversation, says: str
+) -> None:
+    scripted.answer_with(lambda _: field.TOO_LONG[says])
+    conversation.chat.items[:] = []
+    conversation.chat.add_message(role="system", content=FILLING * 60)
+    assert "Could you say it again?" in await conversation.say("Hello.")
+    assert (len(scripted.chats), len(conversation.failures)) == (2, 1)
+
+
+async def test_with_a_long_prompt_the_latest_turns_are_sent_all_the_same_and_no_tools_answer_alone(
+    scripted: Providers, conversation: Conversation
+) -> None:
+    conversation.chat.items[:] = []
+    conversation.chat.add_message(role="system", content=FILLING * 400)
+    for number in range(4):
+        conversation.chat.add_message(role="user", content=f"fact-{number}")
+    conversation.chat.items.append(llm.FunctionCall(call_id="call_1", name="look", arguments="{}"))
+    conversation.chat.items.append(
+        llm.FunctionCallOutput(call_id="call_1", name="look", output=FILLING * 200, is_error=False)
+    )
+    kinds = [item.type for item in conversation.memory.fit(conversation.chat).items]
+    assert kinds[-3:] == ["message", "function_call", "function_call_output"]

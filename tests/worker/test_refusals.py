@@ -88,3 +88,15 @@ async def test_a_request_that_is_refused_for_another_reason_teaches_nothing(
     scripted.answer_with(lambda _: "Good day.")
     assert await said(client) == "Good day."
     assert scripted.chats[-1].body["stream_options"]
+
+
+async def test_of_several_tools_only_the_one_that_is_named_is_left_out(
+    scripted: Providers, refusals: Refusals, client: openai.AsyncClient
+) -> None:
+    odd = {"type": "function", "function": {"name": "shop_find", "parameters": {"type": "array"}}}
+    request = {**REQUEST, "tools": [TOOL, odd]}
+    no = field.error("Invalid schema for function 'shop_find': array schema missing items.")
+    scripted.answer_with(field.refusing(lambda chat: "shop_find" in chat.tools, no)(lambda _: "Good day."))
+    await (await client.chat.completions.create(**request)).close()
+    assert scripted.chats[-1].tools == ["end_call"]
+    assert set(refusals.left_out) == {"tool shop_find"}

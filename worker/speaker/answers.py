@@ -1,25 +1,25 @@
 """What the agent answers: what its model says, asked once more where that fails or says nothing, else an apology."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeAlias
 
 from livekit.agents import APIError, APITimeoutError, FlushSentinel, llm, utils
+from livekit.agents.utils.aio.channel import ChanEmpty
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
 from worker.speaker.models import Models
+from worker.speaker.plain import is_said_of, plain
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
 
 MOMENT_S = 2.5  # of a turn without an answer, then the caller is told to wait: some of the 4 s went by before
 TRIES = 2  # at least; each model of the agent has one
-_THOUGHTS = re.compile(r"<(think(?:ing)?)>.*?(?:</\1>|$)", re.DOTALL)
 
 
 class NoAnswer(Exception):
@@ -68,12 +68,16 @@ class Answers:
         asking.add_done_callback(lambda _: pieces.close())
         waiting = asyncio.create_task(answer.ask_for_patience(pieces))
         try:
+            await answer.wait_committed()  # of a guess nothing is passed on: it may break off, and be asked anew
             async for piece in pieces:
                 yield piece
             await asking
         finally:
             await utils.aio.cancel_and_wait(asking, waiting)
-            if answer.patience_asked and not (answer.begun or answer.failed):
+            if answer.begun and not answer.failed:
+                self._models.answers(answer.place)
+                self._on_answered()
+            elif answer.patience_asked and not (answer.silent or answer.failed):
                 self._on_failed(APITimeoutError(), self._models.best)  # whoever waited in vain has spoken into it
 
     async def _ask(
@@ -85,21 +89,24 @@ class Answers:
     ) -> None:
         tries = 0
         while True:
-            committed, sent, place = answer.is_committed, self._memory.fit(chat), self._models.best
+            committed, sent, answer.place = answer.is_committed, self._memory.fit(chat), self._models.best
             try:
-                await self._attempt(answer, place, sent, ask, pieces)
+                await self._attempt(answer, sent, ask, pieces)
             except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the caller is not left in silence
-                if isinstance(problem, APIError) and self._memory.shorten(sent, problem):
+                if isinstance(problem, NoAnswer) and _needs_no_word(chat):
+                    answer.silent = True
+                    return
+                if not answer.is_committed:
+                    answer.begun = False
+                    _forget(pieces)
+                if isinstance(problem, APIError) and not answer.begun and self._memory.shorten(chat, sent, problem):
                     continue
-                if not (isinstance(problem, NoAnswer) and _follows_a_tool(chat)):
-                    self._models.failed(place)
-                if not committed:
+                self._models.failed(answer.place)
+                if not committed and not answer.begun:
                     await answer.wait_committed()
                     continue
-                if isinstance(problem, NoAnswer) and _follows_a_tool(chat):
-                    return  # to what it has done there may be nothing to say
                 tries += 1
-                self._fail(answer, problem, place, pieces, last=answer.begun or tries == max(TRIES, len(self._models)))
+                self._fail(answer, problem, pieces, last=answer.begun or tries == max(TRIES, len(self._models)))
                 if not answer.failed:
                     continue
             return
@@ -107,27 +114,22 @@ class Answers:
     async def _attempt(
         self,
         answer: "_Answer",
-        place: int,
         sent: llm.ChatContext,
         ask: Ask,
         pieces: utils.aio.Chan[Piece],
     ) -> None:
-        async for piece in answer.of(ask(self._models[place], sent)):
-            self._models.answers(place)
-            self._on_answered()
+        async for piece in answer.of(ask(self._models[answer.place], sent)):
             if isinstance(piece, llm.ChatChunk) and piece.usage is not None:
-                self._memory.learn(sent, piece.usage.prompt_tokens)
+                self._memory.learn(sent, piece.usage.prompt_tokens, answer.place)
             pieces.send_nowait(piece)
 
-    def _fail(
-        self, answer: "_Answer", problem: Exception, place: int, pieces: utils.aio.Chan[Piece], *, last: bool
-    ) -> None:
+    def _fail(self, answer: "_Answer", problem: Exception, pieces: utils.aio.Chan[Piece], *, last: bool) -> None:
         if isinstance(problem, NoAnswer):
             self._on_empty()
         if not last:
             return
         answer.failed = True
-        self._on_failed(problem, place)
+        self._on_failed(problem, answer.place)
         if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
             pieces.send_nowait(sorry)
@@ -140,7 +142,9 @@ class _Answer:
         self._speech = speech
         self._language = language
         self._first_word_s = first_word_s
+        self.place = 0  # of the model that is asked
         self.begun = self.failed = self.patience_asked = False
+        self.silent = False  # and that is fine
 
     @property
     def is_committed(self) -> bool:
@@ -179,18 +183,36 @@ class _Answer:
                 held.append(piece)
                 if not speaks:
                     text += _text(piece)
-                    speaks = _calls(piece) or any(letter.isalnum() for letter in _THOUGHTS.sub("", text))
+                    speaks = _calls(piece) or is_said_of(text)
                 if speaks:
                     self.begun, until = True, loop.time() + self._first_word_s
                     for one in held:
                         yield one
                     held.clear()
-        if not speaks:
+        if not speaks and not await _is_said(text):
             raise NoAnswer
+        self.begun = True
+        for one in held:
+            yield one
 
 
-def _follows_a_tool(chat: llm.ChatContext) -> bool:
-    return bool(chat.items) and chat.items[-1].type == "function_call_output"
+def _needs_no_word(chat: llm.ChatContext) -> bool:
+    """Whether the model was only told that its keys were pressed, to which there may be nothing to say."""
+    last = chat.items[-1] if chat.items else None
+    return last is not None and last.type == "function_call_output" and last.name == "send_dtmf"
+
+
+def _forget(pieces: utils.aio.Chan[Piece]) -> None:
+    with suppress(ChanEmpty):
+        while True:
+            pieces.recv_nowait()
+
+
+async def _is_said(text: str) -> bool:
+    async def whole() -> AsyncIterator[str]:
+        yield text
+
+    return any(letter.isalnum() for letter in "".join([piece async for piece in plain(whole())]))
 
 
 def _text(piece: Piece) -> str:

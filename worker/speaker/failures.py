@@ -11,6 +11,7 @@ from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
 from calls.providers.choice import Kind
+from worker.refusals import TOOL
 from worker.room.journal import Journal
 from worker.speaker.answers import NoAnswer
 
@@ -50,7 +51,7 @@ class Failures:
         self._on_hopeless = on_hopeless
         self._in_a_row: Counter[str] = Counter()
         self._hopeless = False
-        self._without_tools = False
+        self._refused: set[str] = set()
         session.on("error", self._erred)
         session.on("user_input_transcribed", lambda _event: self._works("stt"))
         voice.on("playback_started", lambda _event: self._works("tts"))
@@ -58,9 +59,11 @@ class Failures:
     def answered(self) -> None:
         """The model has begun to answer."""
         self._works("llm")
-        if "tools" in self._left_out() and not self._without_tools:
-            self._without_tools = True
-            self._note(EventKind.TOOLS_REFUSED, "The model takes no tools, and goes on without")
+        refused = {part for part in self._left_out() if part == "tools" or part.startswith(TOOL)}
+        if new := sorted(refused - self._refused):
+            self._refused |= refused
+            data = {"tools": [part.removeprefix(TOOL) for part in new]} if "tools" not in new else {}
+            self._note(EventKind.TOOLS_REFUSED, "The model's server takes no such tools: it goes on without", data=data)
 
     def failed(self, provider: str, error: Exception, place: int = 0) -> None:
         """It has not, and not at the second try either."""

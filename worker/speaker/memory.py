@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 
 from livekit.agents import APIConnectOptions, APIError, APIStatusError, llm, utils
@@ -15,11 +17,14 @@ logger = logging.getLogger(__name__)
 ROOM = 64_000.0  # bytes, some 16,000 tokens: more would be slow and dear, even where a model takes it
 LONG = 8_000  # bytes: every model that is in use takes a request of this size
 SHORTEST = 1_500
+LEAST = 1_500.0  # bytes of the latest turns, beside a prompt of whatever length
+ROOM_HOLDS_S = 600.0
 FILLED = 0.6  # of the room, after turns were left out: so that this happens seldom, and many at once
 GREW = 1.25  # a request that is so much longer than another, and of no more tokens, was cut by the server
 SUMMARY_S = 30.0
 ONCE = APIConnectOptions(max_retry=0, timeout=SUMMARY_S)
-_OF_LENGTH = frozenset({400, 413, 422, 429, 500})
+_OF_LENGTH = frozenset({400, 413, 422})
+_OF_ANYTHING = frozenset({429, 500})
 
 
 class Memory:
@@ -36,15 +41,18 @@ class Memory:
         self._models = models
         self._on_cut = on_cut
         self._room = ROOM
+        self._room_until = math.inf
         self._summary = ""
         self._forgotten: list[str] = []  # lines that are left out and not in the summary yet
         self._first = ""  # the id of the first item that is not left out
         self._summing_up: asyncio.Task[None] | None = None
-        self._largest = (0, 0)  # bytes and tokens
+        self._largest: dict[int, tuple[int, int]] = {}  # of each model, bytes and tokens
         self._cut = False
 
     def fit(self, chat: llm.ChatContext) -> llm.ChatContext:
         """The conversation as it is sent."""
+        if time.monotonic() > self._room_until:  # servers change, and it may have been something else
+            self._room, self._room_until = ROOM, math.inf
         head, turns = _divided(chat)
         ids = [item.id for item in turns]
         turns = turns[ids.index(self._first) :] if self._first in ids else turns
@@ -54,24 +62,33 @@ class Memory:
             head = [_with_summary(head, self._summary)]
         return llm.ChatContext([*head, *turns])
 
-    def shorten(self, sent: llm.ChatContext, error: APIError) -> bool:
-        """Whether it is worth the while to send less after this error."""
-        size = _size(sent.items)
-        if not isinstance(error, APIStatusError) or error.status_code not in _OF_LENGTH:
-            return False
-        if size < (SHORTEST if speaks_of_length(f"{error.message} {error.body}") else LONG):
-            return False
-        self._room = size / 2
-        return True
+    def shorten(self, chat: llm.ChatContext, sent: llm.ChatContext, error: APIError) -> bool:
+        """Whether less is sent of this `chat` from now on, because of what the model's server said to what was `sent`.
 
-    def learn(self, sent: llm.ChatContext, tokens: int) -> None:
-        """The server says that it has read so many tokens of what was sent."""
+        A prompt that is too long by itself cannot be helped.
+        """
         size = _size(sent.items)
-        largest_size, largest_tokens = self._largest
+        if not isinstance(error, APIStatusError):
+            return False
+        of_length = speaks_of_length(f"{error.message} {error.body}")
+        statuses = _OF_LENGTH | _OF_ANYTHING if of_length else _OF_LENGTH
+        if error.status_code not in statuses or size < (SHORTEST if of_length else LONG):
+            return False
+        before, self._room = self._room, size / 2
+        self._room_until = time.monotonic() + ROOM_HOLDS_S
+        if _size(self.fit(chat).items) < size:
+            return True
+        self._room = before
+        return False
+
+    def learn(self, sent: llm.ChatContext, tokens: int, model: int) -> None:
+        """The server of that model says that it has read so many tokens of what was sent."""
+        size = _size(sent.items)
+        largest_size, largest_tokens = self._largest.get(model, (0, 0))
         if tokens > largest_tokens:
-            self._largest = (size, tokens)
+            self._largest[model] = (size, tokens)
         elif largest_size >= SHORTEST and size >= GREW * largest_size:
-            self._room = largest_size
+            self._room, self._room_until = largest_size, time.monotonic() + ROOM_HOLDS_S
             if not self._cut:
                 self._cut = True
                 self._on_cut()
@@ -82,12 +99,15 @@ class Memory:
             await utils.aio.cancel_and_wait(self._summing_up)
 
     def _leave_out(self, head: list[llm.ChatItem], turns: list[llm.ChatItem]) -> list[llm.ChatItem]:
-        room = FILLED * self._room - _size(head) - len(self._summary)
-        kept = len(turns) - 1
-        while kept > 0 and _size(turns[kept - 1 :]) <= room:
+        room = max(FILLED * self._room - _size(head) - len(self._summary), LEAST)
+        kept = len(turns)
+        while kept > 0 and (kept == len(turns) or _size(turns[kept - 1 :]) <= room):
             kept -= 1
-        while kept < len(turns) - 1 and _role(turns[kept]) != "user":
-            kept += 1  # a tool's answer without its question is refused
+        # A tool's answer without its question is refused: what is kept begins with what somebody has said.
+        begins = [place for place, item in enumerate(turns) if _role(item) == "user"]
+        kept = next((place for place in begins if place >= kept), begins[-1] if begins else 0)
+        if kept == 0:
+            return turns
         self._forgotten += [line for item in turns[:kept] if (line := _line(item))]
         self._first = turns[kept].id
         if self._summing_up is None or self._summing_up.done():
@@ -102,7 +122,7 @@ class Memory:
             try:
                 async with asyncio.timeout(SUMMARY_S):
                     self._summary = await self._summed_up(lines)
-            except (APIError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises; its text may quote what was said
                 self._forgotten = [*lines, *self._forgotten]
                 logger.warning("the beginning of the conversation was not summed up: %s", type(error).__name__)
                 return

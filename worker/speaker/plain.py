@@ -34,6 +34,13 @@ async def plain(text: AsyncIterable[str]) -> AsyncIterator[str]:
             yield piece
 
 
+def is_said_of(text: str) -> bool:
+    """Whether something of `text`, however it goes on, is said for certain."""
+    certain = _MAY_BECOME_A_TAG.sub("", _THOUGHT.sub("", text))
+    certain = _MAY_BECOME_ASIDE.sub("", _ASIDE.sub(" ", certain))
+    return any(letter.isalnum() for letter in certain)
+
+
 async def _without_thoughts(text: AsyncIterable[str]) -> AsyncIterator[str]:
     waiting, end = "", ""  # in a thought, `end` is its closing tag
     async for piece in text:

@@ -63,7 +63,7 @@ class McpClient:
             cursor: str | None = None
             for _ in range(MAX_PAGES):
                 page = await self._ask(exchange, "tools/list", {} if cursor is None else {"cursor": cursor})
-                found += [_tool(one) for one in _list(page, "tools")]
+                found += [_tool(one, request.shown) for one in _list(page, "tools")]
                 cursor = page.get("nextCursor")
                 if not isinstance(cursor, str):
                     break
@@ -96,18 +96,19 @@ class McpClient:
                 pass
 
     async def _begin(self, exchange: "_Exchange") -> None:
-        self._session = {}
         asked = {"protocolVersion": VERSIONS[0], "capabilities": {}, "clientInfo": _CLIENT}
-        result = await self._ask(exchange, "initialize", asked)
+        result = await self._ask(exchange, "initialize", asked, session={})
         version = result.get("protocolVersion")
         if version not in VERSIONS:
             raise ToolFailed("the MCP server speaks none of the versions " + ", ".join(VERSIONS))
         self._session = {"MCP-Protocol-Version": str(version), **exchange.session}
         await exchange.notify({"method": "notifications/initialized"}, self._session)
 
-    async def _ask(self, exchange: "_Exchange", method: str, params: dict[str, Any]) -> dict[str, Any]:
-        number = next(self._numbers)
-        answer = await exchange.ask({"id": number, "method": method, "params": params}, self._session)
+    async def _ask(
+        self, exchange: "_Exchange", method: str, params: dict[str, Any], session: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        message = {"id": next(self._numbers), "method": method, "params": params}
+        answer = await exchange.ask(message, self._session if session is None else session)
         if isinstance(error := answer.get("error"), dict):
             said = hidden(str(error.get("message", "")), exchange.request.shown)
             raise ToolFailed("the MCP server refuses", said[:MAX_QUOTED])
@@ -198,11 +199,11 @@ def _list(result: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _tool(described: Mapping[str, Any]) -> McpTool:
+def _tool(described: Mapping[str, Any], shown: Mapping[str, str]) -> McpTool:
     schema = described.get("inputSchema")
     empty: dict[str, Any] = {"type": "object", "properties": {}}
     parameters = schema if isinstance(schema, dict) and schema.get("type") == "object" else empty
-    return McpTool(str(described.get("name", "")), str(described.get("description") or ""), parameters)
+    return McpTool(str(described.get("name", "")), hidden(str(described.get("description") or ""), shown), parameters)
 
 
 def _text(result: Mapping[str, Any]) -> str:

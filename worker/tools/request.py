@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import prompts
 from calls.database.encryption import Keyring
@@ -150,9 +150,10 @@ def as_text(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def hidden(text: str, shown: Mapping[str, str]) -> str:
-    """The text without secrets, should the server have repeated what it was sent."""
+    """The text without secrets, should the server have repeated them, as they are or as URLs or JSON have them."""
     for name, value in shown.items():
-        text = text.replace(value, f"[{name}]")
+        for form in (value, _quoted(value), quote(value), quote_plus(value), json.dumps(value)[1:-1]):
+            text = text.replace(form, f"[{name}]")
     return text
 
 
