@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -417,10 +418,7 @@ async def test_an_egress_whose_process_was_killed_is_followed_by_another(
 async def test_of_a_call_that_never_began_nothing_is_kept(
     sqlite_url: str, deps: Deps, stand_in: EgressStandIn, until: Until
 ) -> None:
-    call_id, token = await talking(deps)
-    async with deps.db.writing() as conn:
-        never = sa.update(calls).where(calls.c.id == call_id)
-        await conn.execute(never.values(started_at=None, status="connecting"))
+    call_id, token = await not_begun(deps)
     async with recording(deps):
         info = await until(lambda: is_recorded(stand_in, call_id))
         stand_in.begin(info)
@@ -434,7 +432,74 @@ async def test_of_a_call_that_never_began_nothing_is_kept(
         await until(lambda: is_over(deps, call_id))
     [row] = await rows(deps, recordings, call_id)
     assert row.status == "failed"
-    assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
+    assert not stored_files(deps)
+
+
+async def test_of_a_call_that_never_began_what_was_brought_before_its_end_goes_too(
+    sqlite_url: str, deps: Deps, until: Until
+) -> None:
+    call_id, token = await not_begun(deps)
+    write_ogg(deps.settings.recordings_dir / f"{call_id}.{token}.0.ogg", silence(1))
+    await bring(deps.settings)
+    assert stored_files(deps)
+    async with deps.db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.NOBODY_JOINED)
+        await leases.release(conn, call_id, token)
+    async with working(deps):
+        await until(lambda: not stored_files(deps))
+
+
+async def test_a_recording_is_kept_though_the_calls_beginning_is_told_after_its_end(
+    sqlite_url: str, deps: Deps, until: Until
+) -> None:
+    call_id, token = await not_begun(deps)
+    async with deps.db.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.NOBODY_JOINED)
+    write_ogg(deps.settings.recordings_dir / f"{call_id}.{token}.0.ogg", tone(LOW, 2))
+    await bring(deps.settings)
+    async with working(deps):
+        await until(lambda: is_put_off(deps, call_id))
+        async with deps.db.writing() as conn:
+            assert await CallStore(conn, at=moment(conn) - timedelta(seconds=5)).start(call_id)
+            await leases.release(conn, call_id, token)
+        await until(lambda: is_over(deps, call_id))
+    [row] = await rows(deps, recordings, call_id)
+    assert row.status == "ready"
+
+
+async def test_what_a_lost_egress_uploads_after_all_becomes_the_recording(
+    sqlite_url: str, deps: Deps, stand_in: EgressStandIn, recorded: Recorded, until: Until
+) -> None:
+    async with recorded() as (call_id, token, lost):
+        del stand_in.known[lost.egress_id]
+        await hang_up(deps.db, call_id, token)
+        await until(lambda: has_recording(deps, call_id, "failed"))
+        stand_in.known[lost.egress_id] = lost
+        stand_in.end(lost, as_egress_hears(tone(LOW, 1)))
+        async with deps.db.writing() as conn:
+            await egress.note(conn, lost)
+        await until(lambda: has_recording(deps, call_id, "ready"))
+
+
+async def not_begun(deps: Deps) -> tuple[str, int]:
+    """A call whose agent has not written yet that it began."""
+    call_id, token = await talking(deps)
+    async with deps.db.writing() as conn:
+        never = sa.update(calls).where(calls.c.id == call_id)
+        await conn.execute(never.values(started_at=None, status="connecting"))
+    return call_id, token
+
+
+async def has_recording(deps: Deps, call_id: str, status: str) -> bool:
+    return [row.status for row in await rows(deps, recordings, call_id)] == [status]
+
+
+async def is_put_off(deps: Deps, call_id: str) -> bool:
+    return any(job.run_at > job.created_at for job in await rows(deps, jobs, call_id) if job.kind == "store_recording")
+
+
+def stored_files(deps: Deps) -> list[Path]:
+    return [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
 
 
 async def nothing_left(deps: Deps, call_id: str) -> bool:
@@ -453,7 +518,7 @@ async def test_the_erasure_of_a_call_waits_for_what_its_egress_still_uploads(
         stand_in.end(info, as_egress_hears(tone(LOW, 1)))
         await until(lambda: nothing_left(deps, call_id))
         await until(lambda: is_over(deps, call_id))
-    assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
+    assert not stored_files(deps)
     assert await rows(deps, recordings, call_id) == []
 
 
@@ -486,7 +551,7 @@ async def test_what_a_lost_egress_uploads_after_the_erasure_is_removed_too(
             await hurry(conn, call_id, [egress.LATE_JOB])
         await until(lambda: is_over(deps, call_id))
         assert await rows(deps, egresses, call_id) == []
-    assert not [file for file in (deps.settings.state_dir / "storage").rglob("*") if file.is_file()]
+    assert not stored_files(deps)
 
 
 async def not_at_work(deps: Deps, call_id: str) -> bool:
