@@ -661,10 +661,14 @@ async def test_a_deploy_fails_no_phone_that_rings_and_a_busy_one_is_told_to_be_b
     assert [len(phone.rings) for phone in (answered, busy)] == [1, 1]
 
 
+@pytest.mark.timeout(300)
 async def test_no_call_hangs_when_livekit_is_restarted_and_what_it_was_away_costs_nothing(
     house, network, livekit_with_sip, until
 ):
-    """It goes on, unless LiveKit throws the phone out: of who came back it may still have an older attempt to come."""
+    """It goes on, unless LiveKit throws the phone out: of who came back it may still have an older attempt to come.
+
+    Or it does not pass on what the phone says any more: then the agent says that it hears nothing, and hangs up.
+    """
 
     async def is_heard_or_over() -> bool:
         await phone.say(read(SPEECH)[:16_000])
@@ -679,12 +683,12 @@ async def test_no_call_hangs_when_livekit_is_restarted_and_what_it_was_away_cost
     await until(lambda: call.has_happened("leg.ended"))
     livekit_with_sip.start()
     await asyncio.to_thread(livekit_with_sip.wait_ready)
-    await until(is_heard_or_over, timeout=120)
+    await until(is_heard_or_over, timeout=200)
     went_on = await call.status() == "in_progress"
     await phone.hang_up()
     row = await until(call.ended)
     assert row.status == "completed"
-    assert row.end_reason in {"caller_hung_up", "connection_lost"}
+    assert row.end_reason in {"caller_hung_up", "connection_lost", "silence"}
     assert await legs(call) == [(number, "left", None)]
     there_s = await seconds_there(call)
     assert row.cost_micros == math.ceil(there_s)
