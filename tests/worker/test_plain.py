@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from worker.speaker.plain import plain
+from worker.speaker.plain import is_said_of, plain
 
 
 async def said(text: str, size: int) -> str:
@@ -57,3 +57,11 @@ async def test_no_text_takes_long(text):
     began = time.process_time()
     await said(text, 1)
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    "text", ["<reasoning>They want", "<think>They want</think>", "<thi", "[laughs", "*smiles*", "…"]
+)
+def test_of_what_may_be_a_thought_or_an_aside_nothing_is_said_for_certain(text: str) -> None:
+    assert not is_said_of(text)
+    assert is_said_of(f"Yes. {text}")

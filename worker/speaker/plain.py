@@ -12,6 +12,7 @@ LONGEST = 80  # characters of a stage direction; what opens like one and goes on
 HELD = 200  # characters that wait for the end of an emphasis, before its mark is taken for a mere star
 
 _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>")
+_WHOLE_THOUGHT = re.compile(rf"{_THOUGHT.pattern}.*?(?:</\1>|\Z)", re.DOTALL)  # or as much of it as there is
 _MAY_BECOME_A_TAG = re.compile(r"<[a-z]{0,9}\Z")
 _ASIDE = re.compile(
     rf"(?<!\*)\*(?![*\s])(?P<starred>[^*\n]{{1,{LONGEST}}})(?<!\s)\*(?!\*)"
@@ -36,7 +37,7 @@ async def plain(text: AsyncIterable[str]) -> AsyncIterator[str]:
 
 def is_said_of(text: str) -> bool:
     """Whether something of `text`, however it goes on, is said for certain."""
-    certain = _MAY_BECOME_A_TAG.sub("", _THOUGHT.sub("", text))
+    certain = _MAY_BECOME_A_TAG.sub("", _WHOLE_THOUGHT.sub("", text))
     certain = _MAY_BECOME_ASIDE.sub("", _ASIDE.sub(" ", certain))
     return any(letter.isalnum() for letter in certain)
 
