@@ -111,10 +111,21 @@ class Rooms:
         """Close a room and disconnect everybody; a room that is gone already is fine."""
         async with _answering():
             try:
-                await self._livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+                await self._delete_room(name)
             except api.TwirpError as error:
-                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                if error.code != api.TwirpErrorCode.UNAVAILABLE:
                     raise
+                # A LiveKit server that was killed leaves its rooms in Redis, for ever: no other one can close them.
+                # What is made once more is that of one that runs, as soon as LiveKit holds the other for dead.
+                await self._livekit.room.create_room(api.CreateRoomRequest(name=name))
+                await self._delete_room(name)
+
+    async def _delete_room(self, name: str) -> None:
+        try:
+            await self._livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+        except api.TwirpError as error:
+            if error.code != api.TwirpErrorCode.NOT_FOUND:
+                raise
 
     async def list_rooms(self, names: Sequence[str] = ()) -> list[api.Room]:
         """The open rooms, all or those of `names`."""
