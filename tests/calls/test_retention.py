@@ -1,5 +1,6 @@
 """What has been kept for long enough is erased, by the days of the agent, else of its tenant."""
 
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -112,14 +113,23 @@ async def test_calls_that_run_or_had_nothing_are_left_alone_and_however_many_are
     assert marked == {*due, silent}
 
 
-async def test_what_is_due_is_found_by_an_index_alone(database, talked):
-    await talked(1)
+async def test_what_is_due_is_found_among_many_erased_calls_by_an_index_alone(database, talked):
+    """A planner that knows how many there are has no reason to take another one."""
+    call_id = await talked(1)
+    async with database.writing() as connection:
+        one = (await connection.execute(sa.select(calls).where(calls.c.id == call_id))).mappings().one()
+        erased = dict(one) | {"transcript_erased_at": now()}
+        others = [erased | {"id": other, "room_name": other} for other in (str(uuid.uuid4()) for _ in range(2000))]
+        await connection.execute(sa.insert(calls), others)
+        await connection.execute(sa.text("ANALYZE calls"))
     async with database.reading() as connection:
-        due = sa.select(calls.c.id).where(calls.c.agent_id.in_(["a", "b"]), calls.c.transcript_erased_at.is_(None))
-        due = due.where(calls.c.transcript_closed_at.is_not(None), calls.c.ended_at < now()).limit(20)
+        due = sa.select(calls.c.id).where(
+            calls.c.agent_id.in_([one["agent_id"], str(uuid.uuid4())]),
+            calls.c.transcript_erased_at.is_(None),
+            calls.c.transcript_closed_at.is_not(None),
+            calls.c.ended_at < now(),
+        )
         explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-        if not database.is_sqlite:
-            await connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
         compiled = due.compile(connection.engine.sync_engine, compile_kwargs={"literal_binds": True})
         plan = str((await connection.execute(sa.text(explain + str(compiled).replace(":", r"\:")))).all())
     assert "ix_calls_transcript_kept" in plan
