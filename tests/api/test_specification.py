@@ -157,7 +157,7 @@ async def test_a_call_that_is_over_has_every_result(stack: Stack, aria: str, unt
     assert (await api.get(f"{path}/recording")).body["recording"]["status"] == "pending"
     await stack.talk(created.body["id"])
     headers = {"Authorization": f"Bearer {api.key}"}
-    async with api.session.get(f"{api.url}{path}/stream", headers=headers) as stream, asyncio.timeout(30):
+    async with api.session.get(f"{api.url}{path}/stream", headers=headers) as stream, asyncio.timeout(60):
         told = await stream.text()  # ends by itself, once all is done
     assert re.findall("^event: (.+)$", told, re.MULTILINE)[-1] == "end"
 

@@ -25,7 +25,7 @@ from tests.conftest import MakeSettings
 
 pytestmark = pytest.mark.restless
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from bench.word_errors import word_error_rate
-from demo.caller import Caller
+from demo.caller import AgentSilent, Caller
 from demo.client import ApiError, Client, Json
 from demo.recording import listen
 from tests.conftest import Until
@@ -125,8 +125,7 @@ async def test_a_spoken_call_is_transcribed_recorded_analysed_and_erased(
         async with call_with_agent(client, own=OWN, post_call=POST_CALL) as (call_id, caller):
             await caller.hear_answer()
             for sentence in SENTENCES[:2]:
-                await caller.say(sentence)
-                await caller.hear_answer()
+                await talk(caller, sentence)
             assert (await client.get(f"/v1/calls/{call_id}"))["intelligence_status"] == "not_started"
         kinds = [kind async for kind, _ in client.stream(call_id)]
         assert kinds[-1] == "end"
@@ -206,15 +205,15 @@ async def expect_recording(client: Client, detail: Json, folder: Path) -> str:
 
 async def expect_erasure(client: Client, detail: Json, link: str, whole_stack: WholeStack, until: Until) -> None:
     """Nothing is left of it in any file of the stack's, the logs too, but its bill."""
-    files = [path for path in whole_stack.folder.rglob("*") if path.is_file()]
-    assert [path for path in files if "logs" in path.parts and MARK.encode() in path.read_bytes()] == []
-    assert any(MARK.encode() in path.read_bytes() for path in files)
+    marked = [path for path, content in files_of(whole_stack.folder) if MARK.encode() in content]
+    assert marked
+    assert [path for path in marked if "logs" in path.parts] == []
     url = f"{whole_stack.url}/v1/calls/{detail['id']}"
     assert (await ask("DELETE", url, Authorization=f"Bearer {whole_stack.key}"))[0] == 204
 
     def traces() -> list[Path]:
-        found = [path for path in whole_stack.folder.rglob("*") if path.is_file()]
-        return [path for path in found if detail["id"] in path.name or MARK.encode() in path.read_bytes()]
+        found = files_of(whole_stack.folder)
+        return [path for path, content in found if detail["id"] in path.name or MARK.encode() in content]
 
     await until(lambda: not traces())
     assert (await ask("GET", link))[0] in {403, 404}
@@ -222,6 +221,25 @@ async def expect_erasure(client: Client, detail: Json, link: str, whole_stack: W
     billed = ("status", "started_at", "ended_at", "bill_duration")
     assert [left[name] for name in billed] == [detail[name] for name in billed]
     assert (left["transcript"]["text"], left["recording"]["status"]) == ("", "disabled")
+
+
+async def talk(caller: Caller, sentence: Path) -> None:
+    """Say it and hear the answer; what was lost while the machine stood still is said once more."""
+    await caller.say(sentence)
+    try:
+        await caller.hear_answer()
+    except AgentSilent:
+        await caller.say(sentence)
+        await caller.hear_answer()
+
+
+def files_of(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """What is in the files of a stack that runs, but for those that it removes meanwhile."""
+    for place, _, names in os.walk(folder):  # it passes over a folder that is gone
+        for path in (Path(place, name) for name in names):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    yield path, path.read_bytes()
 
 
 async def ask(method: str, url: str, **headers: str) -> tuple[int, bytes]:
@@ -247,7 +265,9 @@ async def test_a_call_outlives_the_only_worker(client: Client, whole_stack: Whol
     assert kinds[-1] == "end"
     detail = await client.get(f"/v1/calls/{call_id}")
     assert (detail["status"], detail["end_reason"]) == ("completed", "caller_hung_up")
-    assert [event["data"] for event in detail["events"] if event["kind"] == "agent.lost"] == [{"reason": "died"}]
+    first, *others = [event["data"]["reason"] for event in detail["events"] if event["kind"] == "agent.lost"]
+    assert first == "died"
+    assert set(others) <= {"absent"}  # on a busy machine the next one may not come in time
     assert [segment["sequence"] for segment in detail["transcript"]["segments"]] == list(
         range(len(detail["transcript"]["segments"]))
     )
@@ -276,6 +296,7 @@ async def test_a_phone_calls_and_is_called(
         await until(lambda: phone.state is State.ANSWERED)
         await until(lambda: abs(phone.heard).max(initial=0) > LOUD)  # the greeting
         await phone.hang_up()
+        await until(lambda: phone.state is State.ENDED)  # it has one line
 
         called = [{"transport": "pstn", "identity": "+4930111"}]
         call = await client.post("/v1/calls", {"agent_id": agent["id"], "participants": called})

@@ -126,13 +126,13 @@ async def test_finalize_gives_what_was_said_so_far(http: ClientSession, say: Say
     async with http.ws_connect(f"/v1/listen?{RAW}&endpointing=5000") as socket:
         await _speak(socket, say("I would like a small coffee."))
         await socket.send_json({"type": "Finalize"})
-        result = await socket.receive_json(timeout=30)
+        result = await socket.receive_json(timeout=60)
         assert (result["is_final"], result["from_finalize"]) == (True, True)
         heard = _transcript([result])
         assert word_error_rate("I would like a small coffee.", heard) <= MISHEARD, heard
         await socket.send_json({"type": "KeepAlive"})
         await socket.send_json({"type": "Finalize"})
-        assert _transcript([await socket.receive_json(timeout=30)]) == ""
+        assert _transcript([await socket.receive_json(timeout=60)]) == ""
 
 
 @pytest.fixture
@@ -175,6 +175,6 @@ async def test_a_wrong_parameter_is_refused_by_name_before_the_upgrade(
 async def test_an_unknown_message_is_answered_and_the_stream_goes_on(http: ClientSession, say: Say) -> None:
     async with http.ws_connect(f"/v1/listen?{RAW}") as socket:
         await socket.send_str("not json")
-        assert (await socket.receive_json(timeout=30))["type"] == "Error"
+        assert (await socket.receive_json(timeout=60))["type"] == "Error"
         await _speak(socket, say("Friday."))
-        assert _transcript([await socket.receive_json(timeout=30)])
+        assert _transcript([await socket.receive_json(timeout=60)])

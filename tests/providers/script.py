@@ -100,6 +100,7 @@ class Script:
         self.chats: list[Chat] = []
         self.spoken: list[str] = []
         self.utterances: list[Utterance] = []
+        self.begun = 0  # utterances, also one that is not over
         self._to_hear: deque[str | None] = deque()
         self._listener: Callable[[Utterance], str | None] | None = None
         self._answers: deque[Answer] = deque()
@@ -146,6 +147,7 @@ class Script:
         return (status,)
 
     def begin_utterance(self) -> str:
+        self.begun += 1
         return (self._to_hear.popleft() or "") if self._to_hear and not self._listener else ""
 
     def end_utterance(self, stream: int, start_s: float, duration_s: float, text: str) -> Utterance:

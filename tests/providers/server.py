@@ -141,13 +141,13 @@ def in_thread(**options: float) -> Iterator[Providers]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    providers = asyncio.run_coroutine_threadsafe(_started(options), loop).result(10)
+    providers = asyncio.run_coroutine_threadsafe(_started(options), loop).result(60)
     try:
         yield providers
     finally:
-        asyncio.run_coroutine_threadsafe(providers.__aexit__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(providers.__aexit__(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

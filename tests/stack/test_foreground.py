@@ -71,7 +71,7 @@ def test_a_killed_program_comes_back_while_the_others_run_on(two_servers: tuple[
     shell = listener(program, ports["first"]).parent()
     assert shell is not None
     os.killpg(shell.pid, signal.SIGKILL)
-    wait_until(lambda: program.output.count("first is ready") == 2, "the first program, again", 30)
+    wait_until(lambda: program.output.count("first is ready") == 2, "the first program, again", 100)
     assert answers(f"http://127.0.0.1:{ports['first']}/")
     assert other == listener(program, ports["second"])
     assert "first died and was started again" in program.output
@@ -110,13 +110,13 @@ def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_tha
     answer: str,
 ) -> None:
     ports = {"waits": free_port(), "broken": free_port()}
-    program = stack(*(ailing(name, tmp_path, port) for name, port in ports.items()), ready_within_s=10)
+    program = stack(*(ailing(name, tmp_path, port) for name, port in ports.items()), ready_within_s=20)
     wait_until(lambda: "all ready" in program.output, "both programs")
     for name, status in (("waits", "503"), ("broken", answer)):  # were it not waited for, it would be first to fail
         (tmp_path / name).write_text(status)
         restart(program, name, ports[name])
     assert program.wait(60) == 1
-    assert program.output.splitlines()[-1].startswith("broken is not ready after 10 s")
+    assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")
 
 
 def test_a_program_that_was_never_ready_ends_the_stack_also_if_it_waits_for_another(
@@ -135,8 +135,13 @@ def test_nothing_is_left_when_the_foreground_ends(
     number: signal.Signals,
 ) -> None:
     program, _ = two_servers
-    family = psutil.Process(program.pid).children(recursive=True)
-    assert len([process for process in family if process.name() == "sleep"]) == 2
+    foreground = psutil.Process(program.pid)
+
+    def names() -> list[str]:
+        return [process.name() for process in foreground.children(recursive=True)]
+
+    wait_until(lambda: names().count("sleep") == 2, "what the programs start", 60)
+    family = foreground.children(recursive=True)
     program.send(number)
     assert program.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     _, alive = psutil.wait_procs(family, timeout=30)

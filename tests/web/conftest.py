@@ -28,7 +28,7 @@ _FLAGS = [
     "--use-fake-device-for-media-stream",
 ]
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 @asynccontextmanager

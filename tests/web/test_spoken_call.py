@@ -19,7 +19,7 @@ pytestmark = pytest.mark.restless
 
 SENTENCE = "I would like to book a table for four people, please."
 MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
-SHUT_DOWN_WITHIN_S = 20  # it takes two or three; a busy machine takes its time
+SHUT_DOWN_WITHIN_S = 60  # it takes two or three; a busy machine takes its time
 GREETING = "Hello, how can I help you?"
 AGENT = {
     "name": "Reception",
@@ -69,7 +69,7 @@ async def test_a_call_is_spoken_shown_line_by_line_and_looked_back_at(
         page = await start_call(browser, whole_stack)
         agents, ours = lines(page, "Reception"), lines(page, "You")
         await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
-        await until(lambda: understood(ours), 60)
+        await until(lambda: understood(ours), 120)  # it is said again and again
         await expect(agents.filter(has_text="pleasure").first).to_be_visible(timeout=60_000)
         assert await page.evaluate("[...document.querySelectorAll('audio')].some(({ srcObject: s }) => s?.active)")
 

@@ -253,7 +253,7 @@ async def take_over(database: Database, call_id: str) -> int | None:
 
 @pytest.fixture
 async def running(database_url: str) -> AsyncIterator[Running]:
-    database = Database(database_url)
+    database = Database(database_url, patience_s=PATIENCE_S)
     agent = {"id": str(uuid.uuid4()), "name": "Aria"}
     summary = {"summary": {"enabled": True}}
     call = NewCall(DEFAULT_TENANT, agent, [NewParticipant("webrtc", "ada")], post_call=summary)

@@ -58,7 +58,7 @@ class House:
             [lease] = [one for one in await leases.held_leases(connection) if one.call_id == call.id]
         for worker in self.alive:
             for child in psutil.Process(worker.pid).children(recursive=True):
-                if any(path.endswith(f"{lease.life:016x}") for path in _open_files(child)):
+                if any(path.endswith(f"{lease.life:016x}") for path in open_files(child)):
                     return child
         raise LookupError("nobody has the call")
 
@@ -68,7 +68,7 @@ class House:
         return next(worker for worker in self.alive if worker.pid in ancestors)
 
 
-def _open_files(process: psutil.Process) -> list[str]:
+def open_files(process: psutil.Process) -> list[str]:
     try:
         return [file.path for file in process.open_files()]
     except psutil.NoSuchProcess:

@@ -22,12 +22,13 @@ from calls.settings import Settings
 from calls.tables import calls, jobs, leases, participants, recordings, results
 from calls.tenants.keys import create_secret_key
 from demo.client import Client
-from tests.conftest import Until, now
+from tests.conftest import PATIENCE_S, Until, now
 from tests.pipeline.sound import CALM, RATE, Pcm, read_sound
 from tests.providers import Providers
 from tests.servers import LiveKitServer, PostgresCluster, Program, free_port, process
 from tests.whole_stack import model
 from tests.worker.conftest import Talk, make_settings
+from tests.worker.house import open_files
 
 pytestmark = pytest.mark.restless
 
@@ -53,7 +54,7 @@ class Hosts:
         """The one whose agent has the call: it is writing the recording."""
         for worker in self.workers:
             for job in psutil.Process(worker.pid).children(recursive=True):
-                if any(call.id in file.path for file in job.open_files()):
+                if any(call.id in path for path in open_files(job)):
                     return worker
         raise LookupError("nobody records the call")
 
@@ -89,7 +90,7 @@ async def hosts(settings: Settings) -> AsyncIterator[Hosts]:
         return stack.enter_async_context(process(name, own, log, ahead_s=ahead_s))
 
     async with AsyncExitStack() as stack:
-        database = Database(settings.database)
+        database = Database(settings.database, patience_s=PATIENCE_S)
         stack.push_async_callback(database.close)
         async with database.writing() as connection:
             _, key = await create_secret_key(connection, DEFAULT_TENANT, "tests")

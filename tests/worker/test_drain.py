@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.tables import workers
-from tests.conftest import Until, now
+from tests.conftest import PATIENCE_S, Until, now
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
 from tests.worker.conftest import Stage, make_settings
@@ -24,7 +24,7 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
     livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
-    database = Database(settings.database)
+    database = Database(settings.database, patience_s=PATIENCE_S)
     async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
         call = await Stage(settings, database, rooms).call(
             first_message=HELLO, post_call={"recording": {"enabled": True}}
@@ -49,7 +49,7 @@ async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_thei
     livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
-    database = Database(settings.database)
+    database = Database(settings.database, patience_s=PATIENCE_S)
     async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
         call = await Stage(settings, database, rooms).call(first_message=HELLO)
         async with call.caller() as caller:

@@ -40,8 +40,8 @@ async def one_whose_agent_dies(call: Talk, house: House, until: Until) -> None:
     row = await until(lambda: over(call), timeout=90)
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
     assert row.ended_at < killed_at + timedelta(seconds=0.5)
-    lost, *tries = (await kinds_of(call))[3:]
-    assert lost == "agent.lost"
+    kinds = await kinds_of(call)
+    tries = kinds[kinds.index("agent.lost") + 1 :]
     assert set(tries) == {"dispatch.repeated", "agent.entering_failed"}
 
 
@@ -85,7 +85,8 @@ async def test_a_call_that_a_worker_cannot_enter_is_offered_to_others_and_fails_
         opened.wait(5)
         return door is tried[0] or door in shut
 
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, agent_return_timeout_s=8)
+    patient = {"agent_return_timeout_s": 25, "agent_join_timeout_s": 20}  # on a busy machine agents come late
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, **patient)
     with door_to(livekit.url, is_shut) as one, door_to(livekit.url, is_shut) as other:
         async with open_house(settings, workers=0) as house:
             await asyncio.gather(*(house.add_worker(livekit_url=door.url) for door in (one, other)))

@@ -216,14 +216,14 @@ async def test_an_ear_that_dies_hears_again_what_it_had_not_understood(
     providers.hear("This goes down with the ear.", "Do you still hear me?")
 
     def once(_identity: str) -> None:
-        if place.seconds_of("alice") > 1:
+        if place.seconds_of("alice") > 1 and providers.begun:
             place.fault = lambda _identity: None
             raise RuntimeError
 
     place.fault = once
     async with place.caller("alice") as alice:
         await until(lambda: place.ears == 1)
-        await alice.say()
+        await alice.say(6)
         await until(lambda: session.words == ["Do you still hear me?"])
         assert providers.utterances[-1].duration_s > 1.7
         assert place.failures == 0
@@ -257,7 +257,7 @@ async def test_recognition_that_has_worked_for_nobody_for_some_time_has_failed_a
             await until(lambda: place.unheard == [("bob", True), ("bob", False)])
             await until(lambda: session.words[1:] == ["\nbob: Can you hear me?"])
             providers.fail("stt", 503)
-        await providers.cut_listeners()
         began_at = time.monotonic()
+        await providers.cut_listeners()
         await until(lambda: place.deaf_at)
-        assert 8 < place.deaf_at[0] - began_at < 16
+        assert 8 < place.deaf_at[0] - began_at < 30, "some seconds, and what a busy machine stands still"

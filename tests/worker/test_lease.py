@@ -12,6 +12,7 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_rows
 from calls.workers import leases
+from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
 from worker.room.lease import Lease
 
@@ -34,7 +35,7 @@ async def held(running: Running) -> AsyncIterator[asyncio.Event]:
 @asynccontextmanager
 async def a_database_that_waits(running: Running, database_url: str) -> AsyncIterator[None]:
     """As long as somebody else's transaction has the lease's row."""
-    other = Database(database_url)
+    other = Database(database_url, patience_s=PATIENCE_S)
     taking = sa.update(lease_rows).where(lease_rows.c.call_id == running.call.id).values(worker="worker")
     try:
         async with other.writing() as connection:
@@ -53,7 +54,7 @@ async def test_a_lease_is_held_until_the_call_is_over(running):
     async with held(running) as over:
         async with running.database.writing() as connection:
             await CallStore(connection).finish(running.call.id, EndReason.ENDED_BY_API)
-        await asyncio.wait_for(over.wait(), 20)
+        await asyncio.wait_for(over.wait(), PATIENCE_S)
 
 
 async def test_a_lease_outlives_a_database_that_answers_late(running, database_url, until):
@@ -73,4 +74,4 @@ async def _more_than(running: Running, before: int) -> bool:
 async def test_a_lease_that_another_worker_took_is_lost(running):
     async with held(running) as over:
         assert await running.take_over()
-        await asyncio.wait_for(over.wait(), 20)
+        await asyncio.wait_for(over.wait(), PATIENCE_S)

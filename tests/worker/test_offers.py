@@ -8,7 +8,7 @@ import pytest
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, free_port, process
 from tests.worker.conftest import Stage, make_settings
@@ -41,7 +41,7 @@ async def test_a_worker_whose_database_does_not_answer_leaves_every_call_to_othe
     try:
         async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
             await until(lambda: lacks(without, "database"))
-            database = Database(settings.database)
+            database = Database(settings.database, patience_s=PATIENCE_S)
             stage = Stage(settings, database, rooms)
             for _ in range(MOST_CALLS):
                 if "a call is left to others" in deaf.output:
@@ -62,7 +62,7 @@ async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_oth
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
     counts = settings.state_dir / "ears"
     elsewhere = EarCount(settings, "job-of-another-worker")
-    database = Database(settings.database)
+    database = Database(settings.database, patience_s=PATIENCE_S)
     elsewhere.write(2)
     try:
         async with Rooms.connect(settings) as rooms:

@@ -39,7 +39,7 @@ QUESTION_S = 1.2
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 SHORT_S, LONG_S = 2.0, 20.0  # longer than a lease lasts without a sign of life
 SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
-PATIENT = {"agent_join_timeout_s": 10, "dispatch_attempts": 20}  # for on a busy machine agents come late
+PATIENT = {"agent_join_timeout_s": 25, "dispatch_attempts": 20}  # for on a busy machine agents come late
 RECORDED = {"recording": {"enabled": True}}
 CALL: dict[str, Any] = {
     "first_message": HELLO,

@@ -48,7 +48,7 @@ PRESSED_PIN, PRESSED_ONE = "[pressed on the phone's keys: 4 7 1 1 #]", "[pressed
 CONNECTING = "One moment please, I'll connect you."
 GOODBYE = "It was a pleasure to talk to you, and if there is anything else, then call again at any time. " * 3
 OURS, ANSWERED, UNANSWERED = "+4930555", "+4930666", "+4930777"
-RING_S = 8.0
+RING_S, SHORT_RING_S = 30.0, 3.0  # on a busy machine the second of two phones rings late
 PAUSE_S = 2.0  # by which it is known that somebody has finished
 SPEECH = Path(__file__).with_name("speech.wav")
 _numbers = iter(range(1000, 9999))
@@ -151,7 +151,8 @@ async def test_an_agent_calls_and_lets_who_picks_up_speak_first(house, network, 
     assert await legs(call) == [(number, "left", None)]
     said = [(line.speaker, line.text, line.participant_identity) for line in await call.transcript()]
     assert said == [("user", SMITH, number), ("agent", HELLO, None)], "the first message is the answer to that"
-    assert await kinds_of(call.database, call.id) == EVENTS + ENDS[EndReason.CALLER_HUNG_UP]
+    kinds = [kind for kind in await kinds_of(call.database, call.id) if kind != "dispatch.repeated"]  # for a late agent
+    assert kinds == EVENTS + ENDS[EndReason.CALLER_HUNG_UP]
     assert await changes_of(call.database, call.id) == CHANGES, "each of them is one at which an agent was killed"
     [answered] = [event for event in await call.events() if event.kind == "leg.answered"]
     assert row.started_at >= answered.created_at, "what rang is not billed"
@@ -175,12 +176,14 @@ async def test_why_nobody_picked_up_is_told_apart(house, network, until, code, r
 
 async def test_a_phone_rings_no_longer_than_it_may(house, network, until):
     number = a_number()
+    impatient = await with_one_pipeline(house, ring_timeout_s=SHORT_RING_S)
     phone = await network.phone(number, answers_after_s=None)
     call = await place(house, number)
     row = await until(call.ended)
     assert (row.status, row.end_reason) == ("failed", "no_answer")
     await until(lambda: phone.state is State.ENDED)
     assert len(phone.rings) == 1
+    impatient.kill_group()
 
 
 async def test_no_phone_rings_on_when_its_call_was_ended(house, network, until):
@@ -501,11 +504,11 @@ async def test_a_voicemail_ends_no_call_in_which_others_are_still_to_be_called_a
 ):
     said = iter(["Please leave a message after the tone."])
     providers.hear_with(lambda _utterance: next(said, SMITH))
-    few = await with_few_lines(house, phone_calls_at_once=1)
+    few = await with_one_pipeline(house, phone_calls_at_once=1)
     machine, human = [await network.phone(a_number(), says=read(SPEECH)[:16_000]) for _ in range(2)]
     call = await place(house, machine.number, human.number, machine_detection="hang_up")
     await until(lambda: human.state is State.ANSWERED)
-    assert machine.state is State.ENDED
+    await until(lambda: machine.state is State.ENDED)
     await until(lambda: call.has_said_also("agent", HELLO))
     await human.hang_up()
     row = await until(call.ended)
@@ -516,7 +519,7 @@ async def test_a_voicemail_ends_no_call_in_which_others_are_still_to_be_called_a
 
 async def test_a_batch_is_called_by_real_agents_within_its_lines_and_ends(house, network, until):
     """Those who pick up hang up again, others are busy; the limits are small, and kept."""
-    few = await with_few_lines(house, phone_calls_at_once=2, phone_calls_per_second=2)
+    few = await with_one_pipeline(house, phone_calls_at_once=2, phone_calls_per_second=2)
     called = [await network.phone(a_number(), answers_after_s=0.2, declines_with=486) for _ in range(4)]
     called.append(await network.phone(a_number(), answers_after_s=0.2))
     most = 0
@@ -543,8 +546,8 @@ async def test_a_batch_is_called_by_real_agents_within_its_lines_and_ends(house,
     assert all(sum(one <= other < one + timedelta(seconds=1) for other in at) <= 2 for one in at)
 
 
-async def with_few_lines(house: House, **limits: int) -> Program:
-    """The only pipeline from now on, until it is killed."""
+async def with_one_pipeline(house: House, **limits: float) -> Program:
+    """The only one from now on, until it is killed."""
     for pipeline in house.pipelines:
         pipeline.kill_group()
     return await house.add_pipeline(**limits)

@@ -10,7 +10,7 @@ import pytest
 
 from calls.database.engine import Database
 from calls.rooms import Rooms
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
 from tests.worker.caller import Caller, leave, mute
@@ -108,7 +108,7 @@ async def test_a_worker_is_full_when_it_has_as_many_ears_as_calls_to_take(
     scripted.hear("Hello.", "Hello.")
     settings = make_settings(livekit, scripted, migrated_sqlite, tmp_path, worker_max_calls=2)
     async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
-        database = Database(settings.database)
+        database = Database(settings.database, patience_s=PATIENCE_S)
         stage = Stage(settings, database, rooms)
         call = await stage.call(people=("alice", "bob"))
         async with call.caller("alice") as alice:

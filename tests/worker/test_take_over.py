@@ -236,7 +236,7 @@ async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_
     left_at = datetime.now(UTC)
     row = await until(call.ended)
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
-    assert row.ended_at < left_at + timedelta(seconds=2), "the next agent waited longer, for nothing"
+    assert row.ended_at < left_at + timedelta(seconds=4), "the next agent waited longer, for nothing"
 
 
 async def killed_while_a_tool_is_at_work(house: House, providers: Providers, until: Until) -> None:
@@ -328,6 +328,7 @@ async def test_a_call_goes_on_as_long_as_some_worker_comes(house: House, until: 
             worker.kill_group()
         last = await house.add_worker()
         await until(lambda: has_said_times(call, BACK, 2))
+        dying = datetime.now(UTC)
         last.kill_group()
         killed_at = datetime.now(UTC)
         impatient = await house.add_pipeline(agent_return_timeout_s=1)
@@ -336,7 +337,7 @@ async def test_a_call_goes_on_as_long_as_some_worker_comes(house: House, until: 
     assert list(house.settings.recordings_dir.glob(f"{call.id}.*")) != [], "the last agent's is still on the machine"
     await house.add_worker()
     assert (row.status, row.end_reason) == ("completed", "agent_lost")
-    assert killed_at - timedelta(seconds=house.settings.lease_s) < row.ended_at < killed_at + timedelta(seconds=0.5)
+    assert dying - timedelta(seconds=house.settings.lease_s) < row.ended_at < killed_at + timedelta(seconds=0.5)
     assert row.bill_duration == -(-(row.ended_at - row.started_at) // timedelta(seconds=1))
     await is_whole(call, until)
     happened = await kinds_of(call)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from calls.database.engine import Database
+from tests.conftest import PATIENCE_S
 from worker.room.transcript import Caption
 
 pytestmark = pytest.mark.restless
@@ -119,7 +120,7 @@ async def test_a_card_number_is_in_no_state_of_a_segment_and_in_no_caption(runni
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_while_another_process_writes_the_transcript_waits(running, database_url):
     writer = running.writer()
-    other = Database(database_url)
+    other = Database(database_url, patience_s=PATIENCE_S)
     async with other.writing() as connection:
         await connection.execute(sa.select(1))
         writer.update(writer.begin("agent", None), "Hello.", 0.0, 1.0, final=True)

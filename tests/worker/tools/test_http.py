@@ -170,7 +170,7 @@ async def test_another_tenants_secret_is_not_there(function, secret, database, s
 )
 async def test_whatever_is_no_answer_is_told_in_a_few_words_and_asked_once(function, shop, path, says):
     with pytest.raises(ToolFailed) as failed:
-        await function(path, timeout_s=1).call({"number": "4711"}, KEY)
+        await function(path, timeout_s=1 if "within 1 s" in says else 60).call({"number": "4711"}, KEY)
     assert says in str(failed.value)
     assert len(str(failed.value)) < 700
     assert len(shop.requests) == 1
