@@ -106,6 +106,7 @@ def next_born(module: str) -> Order | None:
             os._exit(0)
         while os.getppid() == between:  # until it is adopted
             time.sleep(0.001)
+        os.setsid()  # before anybody knows its number: it is killed with its group
         os.write(1, f"{os.getpid()}\n".encode())
         order: Order = json.loads(line)
         order["environment"] = {**order["environment"], **made}
@@ -116,7 +117,6 @@ def next_born(module: str) -> Order | None:
 def become(order: Order) -> None:
     """Look as a program does that was just started."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.setsid()
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])

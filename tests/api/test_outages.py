@@ -20,6 +20,7 @@ from api.routing import Route, Who
 from calls.database.engine import Database
 from calls.store import CallStore
 from tests.api.conftest import ABSENT, Answer, Api, browser, phone, run_api
+from tests.awake import awake
 from tests.conftest import MakeSettings
 from tests.servers import PostgresCluster
 
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.restless
 
 SOON_S = 6  # of a machine that runs; it takes half of that
 LATE_S = 1  # who is refused sooner has met a connection that is broken
-TICK_S = 0.1
 AGENT = {"name": "Aria"}
 SLOW = ("calls", "participants", "call_events", "call_counts")
 
@@ -50,20 +50,10 @@ def ask(api: Api, route: Route) -> asyncio.Task[Answer]:
     return asyncio.create_task(impatient(api).ask(route.method, path, ABSENT if route.method == "GET" else {}))
 
 
-async def count_seconds(seconds: list[float]) -> None:
-    """Those in which this process ran: while its machine stands still nobody is answered."""
-    while True:
-        began = time.monotonic()
-        await asyncio.sleep(TICK_S)
-        seconds.append(min(time.monotonic() - began, 2 * TICK_S))
-
-
 async def assert_away(*asked: asyncio.Task[Answer]) -> None:
-    seconds: list[float] = []
-    clock = asyncio.create_task(count_seconds(seconds))
-    answers = await asyncio.gather(*asked)
-    clock.cancel()
-    assert sum(seconds) < SOON_S
+    async with awake() as ran_s:
+        answers = await asyncio.gather(*asked)
+        assert ran_s() < SOON_S
     for answer in answers:
         assert (answer.status, answer.body["code"]) == (503, "database_unavailable"), answer
         assert int(answer.headers["Retry-After"]) >= 1

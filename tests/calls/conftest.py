@@ -13,13 +13,14 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents
 from calls.workers import leases
+from tests.conftest import PATIENCE_S
 
 NewCallInRow = Callable[..., Awaitable[NewCall]]
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
+    opened = Database(database_url, patience_s=PATIENCE_S)
     yield opened
     await opened.close()
 

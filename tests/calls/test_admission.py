@@ -25,6 +25,7 @@ from calls.tables import calls, participants, trunks
 from calls.tables import jobs as job_rows
 from calls.tenants.keys import create_tenant
 from calls.workers import leases, seats
+from tests.conftest import PATIENCE_S
 
 FEW = Limits(at_once=3, per_second=2)
 PLENTY = Limits(at_once=1000, per_second=1000)
@@ -42,6 +43,12 @@ async def open_trunk(database: Database, keyring: Keyring, tenant_id: str = DEFA
 @pytest.fixture(autouse=True)
 async def _trunk(database: Database, keyring: Keyring) -> None:
     await open_trunk(database, keyring)
+
+
+@pytest.fixture(autouse=True)
+def _workers_live_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker told holds as long as a test takes, however busy the machine is."""
+    monkeypatch.setattr(seats, "STALE_AFTER", timedelta(hours=1))
 
 
 def call_to(agent: dict[str, Any], *numbers: str, **more: Any) -> NewCall:
@@ -121,7 +128,7 @@ async def fail(database: Database, call_id: str) -> None:
 
 
 async def time_passes(database: Database, seconds: float) -> None:
-    """What happened to phones was so much earlier."""
+    """What happened to phones was so much earlier; with less than none it is still to come: no time passes then."""
     ago = timedelta(seconds=seconds)
     async with database.writing() as conn:
         for leg in (await conn.execute(sa.select(participants))).all():
@@ -137,8 +144,9 @@ async def test_calls_are_admitted_in_their_order_as_long_as_lines_are_left_for_t
     await dial(database, waiting[0])
     assert await admit(database, FEW) == [], "it has a line, and is promised none any more"
     await fail(database, waiting[0])
+    await time_passes(database, -600)
     assert await admit(database, FEW) == [], "the carrier hears of it in a moment"
-    await time_passes(database, 1)
+    await time_passes(database, 601)
     assert await admit(database, FEW) == waiting[3:4]
 
 
@@ -160,8 +168,12 @@ async def test_no_more_phones_are_begun_in_a_second_than_may_be(database, agent)
     for call_id in waiting:
         await agent_joins(database, call_id)
     slow = Limits(at_once=1000, per_second=2)
-    assert [await dial(database, call_id, slow) for call_id in waiting] == [True, True, False]
-    await time_passes(database, 1)
+    begun = []
+    for call_id in waiting:
+        begun.append(await dial(database, call_id, slow))
+        await time_passes(database, -600)
+    assert begun == [True, True, False]
+    await time_passes(database, 1801)
     assert await dial(database, waiting[2], slow)
 
 
@@ -170,9 +182,13 @@ async def test_many_who_dial_at_once_keep_the_limit_together(database_url, datab
     await admit(database, PLENTY)
     for call_id in waiting:
         await agent_joins(database, call_id)
-    others = [Database(database_url) for _ in range(4)]
+    others = [Database(database_url, patience_s=PATIENCE_S) for _ in range(4)]
     asked = [dial(others[n % 4], call_id, FEW) for n, call_id in enumerate(waiting)]
-    assert sum(await asyncio.gather(*asked)) == 2
+    assert sum(await asyncio.gather(*asked)) in {2, 3}
+    legs = [leg for call_id in waiting for leg in await legs_of(database, call_id)]
+    begun = sorted(leg.dialed_at for leg in legs if leg.dialed_at)
+    # On a busy machine a third one only in the next second; the others' clocks differ by some milliseconds.
+    assert len(begun) == 2 or begun[2] - begun[0] > timedelta(seconds=0.8)
     for one in others:
         await one.close()
 
@@ -200,7 +216,7 @@ async def test_those_who_admit_crosswise_give_no_seat_twice(database_url, databa
     async with database.writing() as conn:
         for name in ("worker-1", "worker-2"):
             await seats.tell(conn, name, 3, 0)
-    others = [Database(database_url) for _ in range(4)]
+    others = [Database(database_url, patience_s=PATIENCE_S) for _ in range(4)]
 
     async def admit_both(one: Database, *tenant_ids: str) -> None:
         for tenant_id in tenant_ids:

@@ -28,13 +28,22 @@ from calls.database.engine import Database
 from calls.jobs import enqueue
 
 async def main():
-    database = Database(sys.argv[1], pool_size=1)
+    database = Database(sys.argv[1], pool_size=1, patience_s=60)
     async with database.writing() as connection:
         await enqueue(connection, "task", {}, queue="work", tenant_id="t")
     await database.close()
 
 asyncio.run(main())
 """
+
+
+LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT 1'"
+
+
+async def listens(database: Database) -> bool:
+    """Whether those who watch are connected: that wakes them once more."""
+    async with database.reading() as connection:
+        return database.is_sqlite or bool(await connection.scalar(sa.text(LISTENS)))
 
 
 async def add(database: Database) -> None:
@@ -51,12 +60,13 @@ async def test_a_watch_wakes_when_another_process_commits(database, database_url
     async with database.changes.watch(JOBS) as watch:
         await quiet(watch)
         other = await asyncio.create_subprocess_exec(sys.executable, "-c", ENQUEUE, database_url, cwd=ROOT)
-        assert await watch.wait(30)
+        assert await watch.wait(60)
         assert await other.wait() == 0
 
 
-async def test_waiters_of_the_same_process_are_woken_at_once_and_only_those_whom_it_concerns(database):
+async def test_waiters_of_the_same_process_are_woken_at_once_and_only_those_whom_it_concerns(database, until):
     async with database.changes.watch(JOBS) as jobs, database.changes.watch(CALLS) as calls:
+        await until(lambda: listens(database))
         await asyncio.gather(quiet(jobs), quiet(calls))
         await add(database)
         assert await jobs.wait(0)
@@ -64,13 +74,14 @@ async def test_waiters_of_the_same_process_are_woken_at_once_and_only_those_whom
             assert not await calls.wait(0.3)
 
 
-async def test_what_was_rolled_back_is_told_to_nobody(database):
+async def test_what_was_rolled_back_is_told_to_nobody(database, until):
     async def fail() -> None:
         async with database.writing() as connection:
             await enqueue(connection, "task", {}, queue="work", tenant_id="t")
             raise ZeroDivisionError
 
     async with database.changes.watch(JOBS) as watch:
+        await until(lambda: listens(database))
         await quiet(watch)
         with pytest.raises(ZeroDivisionError):
             await fail()
@@ -130,5 +141,5 @@ async def test_a_watch_goes_on_after_postgres_was_away(breakable_postgres, until
         breakable_postgres.start()
         await quiet(watch)
         await add(other)
-        assert await watch.wait(30)
+        assert await watch.wait(60)
     await asyncio.gather(database.close(), other.close())

@@ -28,7 +28,7 @@ from calls.database.engine import Database
 from calls.tables import tenants
 
 async def main():
-    database = Database(sys.argv[1])
+    database = Database(sys.argv[1], patience_s=60)
     for number in range(int(sys.argv[2])):
         async with database.writing() as connection:
             name = (await connection.execute(sa.select(tenants.c.credits_micros))).scalar_one()

@@ -343,8 +343,12 @@ async def test_a_phone_that_is_noted_as_called_is_called_though_the_pipeline_has
         await asyncio.to_thread(postgres.run, "psql", "-q", "-o", "/dev/null", *asked)
 
     async def committing() -> int:
+        """How many of us wait; autovacuum, which commits too, waits beside them."""
         async with db.reading() as conn:
-            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            waits = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' "
+                "AND backend_type = 'client backend' AND datname = current_database()"
+            )
             return int((await conn.execute(sa.text(waits))).scalar_one())
 
     async def both() -> bool:
@@ -410,10 +414,11 @@ async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn
         [call_id] = await place_batch(deps.db, [number(1)])
         async with deps.db.writing() as conn:
             await conn.execute(sa.update(trunks).values(livekit_ids={"outbound": "ST_1"}))
-            await seats.tell(conn, "killed", 1, 0)  # a moment ago
         watcher = Watcher(deps.db, deps.rooms, deps.settings)
 
         async def waits_again() -> bool:
+            async with deps.db.writing() as conn:
+                await seats.tell(conn, "killed", 1, 0)  # a moment ago, whenever that is
             await watcher.look()
             query = sa.select(call_events.c.data).where(call_events.c.kind == "call.waiting")
             async with deps.db.reading() as conn:

@@ -11,8 +11,9 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import jobs
 from calls.workers import leases
-from pipeline.deps import Deps, open_deps
+from pipeline.deps import Deps
 from tests.pipeline.finished import working
+from tests.pipeline.patient import open_patient
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place
 
 pytestmark = pytest.mark.restless
@@ -23,7 +24,7 @@ UNAVAILABLE = "telephony_unavailable"
 
 @pytest.fixture
 async def deps(settings) -> AsyncIterator[Deps]:
-    async with open_deps(settings()) as opened:
+    async with open_patient(settings()) as opened:
         yield opened
 
 

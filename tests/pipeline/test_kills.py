@@ -103,7 +103,9 @@ async def place_with_agent(ground: Ground, n: int) -> NewCall:
     return call
 
 
-async def test_sips_name_of_a_call_is_kept_though_the_database_was_away_when_it_was_told(lay, until):
+async def test_sips_name_of_a_call_is_kept_though_the_database_was_away_when_it_was_told(lay, until, monkeypatch):
+    monkeypatch.setattr("pipeline.dial.SEEN_S", 60.0)  # a busy machine's phone is late
+
     async def rings(_number: str) -> int:
         [leg] = call.participants
         shown = {"sip.callID": "SCL_1", "sip.callStatus": "ringing"}
@@ -220,7 +222,11 @@ async def bury(db: Database, call: NewCall) -> None:
                 assert await leases.revoke(conn, held)
 
 
-async def test_a_phone_whose_api_is_killed_at_any_step_rings_once_and_not_on_when_it_is_not_to(lay: Lay, until) -> None:
+async def test_a_phone_whose_api_is_killed_at_any_step_rings_once_and_not_on_when_it_is_not_to(
+    lay: Lay, until, monkeypatch
+) -> None:
+    monkeypatch.setattr("pipeline.watch.LOST_DIAL_S", 300.0)  # the carrier brings no phone into a room
+
     async def rings(called: str) -> int:
         """Until its room is closed."""
         async with ground.db.reading() as conn:
@@ -256,14 +262,19 @@ async def test_a_phone_whose_api_is_killed_at_any_step_rings_once_and_not_on_whe
 
 async def test_a_phone_that_rings_while_the_pipeline_is_replaced_ends_as_its_answer_says(lay, start, until):
     answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    placed: asyncio.Future[NewCall] = asyncio.get_running_loop().create_future()
 
     async def rings(_number: str) -> int:
-        return await answer
+        call = await placed
+        shown = {"sip.callStatus": "ringing"}
+        async with as_a_phone(ground.deps, call.room_name, call.participants[0].room_identity, shown):
+            return await answer
 
     ground = await lay(rings)
     settings = ground.deps.settings
     first = await start("pipeline", settings)
     call = await place_with_agent(ground, 0)
+    placed.set_result(call)
     await until(lambda: ground.carrier.at_once == 1)
     first.send(signal.SIGTERM)
     await start("pipeline", settings.model_copy(update={"pipeline_port": free_port()}))

@@ -11,9 +11,10 @@ from calls.database.engine import DEFAULT_TENANT
 from calls.jobs import Job, JobQueue
 from calls.phrases import ENGLISH, QUEUE, Translation, translation_key
 from pipeline import phrases
-from pipeline.deps import Deps, open_deps
+from pipeline.deps import Deps
 from pipeline.fate import Done, Retry
 from tests.conftest import MakeSettings
+from tests.pipeline.patient import open_patient
 from tests.providers import Providers
 
 JAPANESE = {key: f"日本語で{number}" for number, key in enumerate(ENGLISH.model_dump())}
@@ -28,7 +29,7 @@ async def model() -> AsyncIterator[Providers]:
 
 @pytest.fixture
 async def deps(settings: MakeSettings, model: Providers) -> AsyncIterator[Deps]:
-    async with open_deps(settings(llm_url=model.url)) as opened:
+    async with open_patient(settings(llm_url=model.url)) as opened:
         yield opened
 
 

@@ -37,6 +37,7 @@ from tests.pipeline.finished import (
     segment,
     working,
 )
+from tests.pipeline.patient import open_patient
 from tests.providers import Chat, Never, Providers, field
 
 SUMMARY = {"summary": {"enabled": True}}
@@ -60,7 +61,7 @@ async def model() -> AsyncIterator[Providers]:
 
 @pytest.fixture
 async def deps(settings, model) -> AsyncIterator[Deps]:
-    async with open_deps(settings(llm_url=model.url, lease_s=2)) as opened:
+    async with open_patient(settings(llm_url=model.url, lease_s=2)) as opened:
         yield opened
 
 

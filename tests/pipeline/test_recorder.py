@@ -26,12 +26,13 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import call_events, calls, egresses, jobs, recordings
 from calls.workers import leases
-from pipeline.deps import Deps, open_deps
+from pipeline.deps import Deps
 from pipeline.egress import output
 from pipeline.recorder import keep_recording
 from tests.conftest import MakeSettings, Until
 from tests.egress import EgressStandIn, Status
 from tests.pipeline.finished import bring, hang_up, long_ago, running_call, working, written
+from tests.pipeline.patient import open_patient
 from tests.pipeline.sound import Pcm, heard, read_sound, silence, tone, write_ogg
 from tests.servers import LiveKitServer
 from tests.telephony.proxy import Fault
@@ -50,7 +51,7 @@ async def stand_in(livekit: LiveKitServer) -> AsyncIterator[EgressStandIn]:
 
 @pytest.fixture
 async def deps(settings: MakeSettings, stand_in: EgressStandIn) -> AsyncIterator[Deps]:
-    async with open_deps(settings(livekit_url=stand_in.url, recorder="egress", lease_s=2)) as opened:
+    async with open_patient(settings(livekit_url=stand_in.url, recorder="egress", lease_s=2)) as opened:
         yield opened
 
 
@@ -97,8 +98,9 @@ def recorded(deps: Deps, stand_in: EgressStandIn, until: Until) -> Recorded:
 
 
 async def rows(deps: Deps, table: sa.Table, call_id: str) -> list[sa.Row[Any]]:
+    mine = sa.select(table).where(table.c.call_id == call_id).order_by(*table.primary_key)
     async with deps.db.reading() as conn:
-        return list((await conn.execute(sa.select(table).where(table.c.call_id == call_id))).all())
+        return list((await conn.execute(mine)).all())
 
 
 async def is_over(deps: Deps, call_id: str) -> bool:

@@ -29,6 +29,7 @@ from tests.pipeline.finished import (
     working,
     written,
 )
+from tests.pipeline.patient import open_patient
 from tests.pipeline.sound import Pcm, cut_off, heard, read_sound, tone, write_ogg
 from worker.uploads import Uploads
 
@@ -42,7 +43,7 @@ MISSING = "1 part(s) are not in the recording: their worker is gone or came back
 
 @pytest.fixture
 async def deps(settings) -> AsyncIterator[Deps]:
-    async with open_deps(settings(lease_s=2)) as opened:
+    async with open_patient(settings(lease_s=2)) as opened:
         yield opened
 
 

@@ -22,6 +22,7 @@ from calls.store import CallStore
 from calls.tables import agents, jobs, recordings, results
 from pipeline.fate import Done, Fail, Fate, Retry, Wait
 from pipeline.runner import Runner
+from tests.conftest import PATIENCE_S
 from tests.pipeline.finished import (
     EVERYTHING,
     GOOD,
@@ -57,7 +58,7 @@ ANALYSED_AND_RECORDED = {
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
+    opened = Database(database_url, patience_s=PATIENCE_S)
     yield opened
     await opened.close()
 
@@ -177,7 +178,7 @@ async def test_a_job_that_was_taken_away_is_stopped(database, until):
         await until(lambda: is_active(database, job_id))
         async with database.writing() as connection:
             await connection.execute(sa.update(jobs).values(token="another's"))
-        await asyncio.wait_for(stopped.wait(), 20)
+        await asyncio.wait_for(stopped.wait(), PATIENCE_S)
 
 
 async def is_active(database: Database, job_id: int) -> bool:
@@ -216,6 +217,7 @@ async def test_a_job_that_ends_while_the_database_is_away_is_settled_when_it_is_
     two_processes, breakable_postgres, until
 ):
     database, _ = two_processes
+    asking = Database(database.url, patience_s=PATIENCE_S)
     runs: list[int] = []
     began, go_on = asyncio.Event(), asyncio.Event()
 
@@ -227,13 +229,14 @@ async def test_a_job_that_ends_while_the_database_is_away_is_settled_when_it_is_
 
     job_id = await add(database)
     async with running(database, run, lease_s=60):
-        await asyncio.wait_for(began.wait(), 20)
+        await asyncio.wait_for(began.wait(), PATIENCE_S)
         await asyncio.to_thread(breakable_postgres.kill)
         go_on.set()
         await asyncio.sleep(5)  # the outage; many attempts to settle fit in
         breakable_postgres.start()
-        await until(lambda: ended(database, job_id), timeout=30)
-    assert (runs, await state(database, job_id)) == ([1], "completed")
+        await until(lambda: ended(asking, job_id))
+    assert (runs, await state(asking, job_id)) == ([1], "completed")
+    await asking.close()
 
 
 async def test_after_an_outage_everybody_has_the_time_of_a_lease_to_renew(two_processes, breakable_postgres, until):
@@ -361,7 +364,7 @@ async def assert_all_is_there_once(database: Database, storage: Storage, call_id
 async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it_was(settings, start, until):
     async with Providers() as model:
         chosen = settings(llm_url=model.url, lease_s=1)
-        database = Database(chosen.database)
+        database = Database(chosen.database, patience_s=PATIENCE_S)
         model.hang("llm")
         call_id = await finished_call(database, EVERYTHING)
         first = await start("pipeline", chosen)
@@ -384,7 +387,7 @@ async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it
 async def test_a_pipeline_outlives_its_database(settings, breakable_postgres, start, until):
     chosen = settings(database_url=breakable_postgres.url(breakable_postgres.create()), lease_s=2)
     pipeline = await start("pipeline", chosen)
-    database = Database(chosen.database)
+    database = Database(chosen.database, patience_s=PATIENCE_S)
     for stop, go_on in (
         (breakable_postgres.kill, breakable_postgres.start),
         (breakable_postgres.freeze, breakable_postgres.thaw),

@@ -24,12 +24,14 @@ from calls.store import CallStore
 from calls.tables import agents, call_events, calls
 from calls.tables import leases as lease_table
 from calls.workers import leases
-from pipeline.deps import Deps, open_deps
+from pipeline.deps import Deps
+from pipeline.patience import Patience
 from pipeline.verdict import MOST_AGENTS
 from pipeline.watch import FORGOTTEN_AFTER, Watcher
 from tests.conftest import now
 from tests.pipeline.finished import watching
 from tests.pipeline.held import held
+from tests.pipeline.patient import open_patient
 from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
 from tests.pipeline.sip_phone import as_a_phone
 from tests.servers import free_port
@@ -48,7 +50,7 @@ async def open_with(settings) -> AsyncIterator[Open]:
         async def opened(**changes: Any) -> Deps:
             # No worker of another test serves this name.
             calm = {"join_timeout_s": 60, "agent_join_timeout_s": 60, "lease_s": 60, "agent_name": "nobody"}
-            return await stack.enter_async_context(open_deps(settings(**(calm | changes))))
+            return await stack.enter_async_context(open_patient(settings(**(calm | changes))))
 
         yield opened
 
@@ -232,10 +234,10 @@ async def is_dispatched(deps: Deps, call: NewCall, number: int) -> bool:
 async def test_the_call_of_an_agent_that_stands_still_is_anothers_and_it_has_no_say_any_more(
     database_url, open_with, until, tmp_path
 ):
-    deps = await open_with(lease_s=1)
+    deps = await open_with(lease_s=4)
     call = await place_with_room(deps)
     async with joined(deps, call), watching(deps), held(deps.settings, call.id, tmp_path / "log") as agent:
-        await asyncio.sleep(2.5)  # as long as it gives signs of life, nothing happens
+        await asyncio.sleep(5)  # as long as it gives signs of life, nothing happens
         assert "The agent shows no life" not in await events_of(deps.db, call)
         await stand_still(deps.db, partial(agent.send, signal.SIGSTOP))
         await until(lambda: is_dispatched(deps, call, 2))
@@ -264,7 +266,7 @@ async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open
 
 
 async def test_what_nobody_took_while_the_database_was_away_is_offered_at_once_when_it_is_back(open_with, until):
-    deps = await open_with(agent_join_timeout_s=2, dispatch_attempts=2)
+    deps = await open_with(agent_join_timeout_s=8, dispatch_attempts=2)
     call = await place_with_room(deps)
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
     async with joined(deps, call) as caller:
@@ -335,7 +337,10 @@ async def let_it_be_long_ago(deps: Deps, call: NewCall) -> None:
         await conn.execute(long_ago.values(created_at=now() - timedelta(hours=1)))
 
 
-async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
+async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with, monkeypatch):
+    """By a clock that the test turns."""
+    seconds = [1000.0]
+    monkeypatch.setattr("pipeline.watch.Patience", lambda gap_s: Patience(gap_s, lambda: seconds[0]))
     deps = await open_with(agent_return_timeout_s=3)
     call = await place_with_room(deps)
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
@@ -346,7 +351,7 @@ async def test_an_agent_that_comes_back_in_time_saves_the_call(open_with):
             await watcher.look()
             await release(deps, call, token)
             await watcher.look()
-            await asyncio.sleep(1.1)
+            seconds[0] += 1.1
             await watcher.look()
             token = await take(deps, call)
         await watcher.look()
@@ -382,6 +387,11 @@ async def test_a_caller_who_leaves_while_there_is_no_agent_has_hung_up(open_with
     call = await place_with_room(deps)
     async with joined(deps, call):
         await release(deps, call, await begin(deps, call))
+
+    async def is_left() -> bool:
+        return not await deps.rooms.list_participants(call.room_name)
+
+    await until(is_left)
     assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
 
 

@@ -10,8 +10,9 @@ from calls.analysis.post_call import EvaluationSection, ExtractionSection, Summa
 from calls.settings import Settings
 from pipeline.evaluation import evaluate
 from pipeline.extraction import extract
-from pipeline.llm import Answer, Conversation, Llm
+from pipeline.llm import Answer, Conversation, Llm, judging
 from pipeline.summary import summarize
+from tests.conftest import PATIENCE_S
 from tests.providers import Chat, Providers
 
 STARTED_AT = datetime(2026, 11, 28, 16, 27, tzinfo=UTC)
@@ -39,6 +40,12 @@ def well(chat: Chat) -> dict[str, Any] | str:
     if "rubric" in chat.system:
         return {"passed": True, "score": 0.9, "reasoning": "The agent booked it."}
     return {"guests": 4}
+
+
+@pytest.fixture(autouse=True)
+def _judges_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To start one takes a busy machine long; a test of the deadline sets its own."""
+    monkeypatch.setattr(judging, "DEADLINE_S", float(PATIENCE_S))
 
 
 @pytest.fixture
