@@ -85,7 +85,7 @@ class Listener:
 
     async def _begin(self, at_s: float) -> None:
         self._started_s, self._interim_s, self._quiet_s = at_s, self._now_s, 0.0
-        self._text = self._script.begin_utterance()
+        self._text = self._script.begin_utterance(self._stream, at_s)
         if self._wants_events:
             await self._socket.send_json({"type": "SpeechStarted", "channel": [0], "timestamp": at_s})
 

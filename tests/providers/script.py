@@ -1,6 +1,7 @@
 """What the stand-ins hear, answer and refuse: the words of the test, taken one by one."""
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,6 +102,9 @@ class Script:
         self.spoken: list[str] = []
         self.utterances: list[Utterance] = []
         self.begun = 0  # utterances, also one that is not over
+        # What follows so soon in the same stream is the rest of a sentence that was cut by a standstill: no words.
+        self.hole_s = 0.0
+        self._ended_s: dict[int, float] = {}
         self._to_hear: deque[str | None] = deque()
         self._listener: Callable[[Utterance], str | None] | None = None
         self._answers: deque[Answer] = deque()
@@ -146,16 +150,22 @@ class Script:
             self._faults[service] = (status, times - 1)
         return (status,)
 
-    def begin_utterance(self) -> str:
+    def begin_utterance(self, stream: int, start_s: float) -> str:
         self.begun += 1
-        return (self._to_hear.popleft() or "") if self._to_hear and not self._listener else ""
+        if not self._to_hear or self._listener or self._is_rest(stream, start_s):
+            return ""
+        return self._to_hear.popleft() or ""
 
     def end_utterance(self, stream: int, start_s: float, duration_s: float, text: str) -> Utterance:
         heard = Utterance(stream, start_s, duration_s, text)
-        if self._listener:
+        if self._listener and not self._is_rest(stream, start_s):
             heard = Utterance(stream, start_s, duration_s, self._listener(heard) or "")
+        self._ended_s[stream] = start_s + duration_s
         self.utterances.append(heard)
         return heard
+
+    def _is_rest(self, stream: int, start_s: float) -> bool:
+        return start_s - self._ended_s.get(stream, -math.inf) < self.hole_s
 
     def take_answer(self, chat: Chat) -> Answer | None:
         """The answer to this request; None: nothing is scripted and JSON was wanted."""

@@ -93,7 +93,7 @@ class Providers(Script):
         with wave.open(recording.file, "rb") as sound:
             duration_s = sound.getnframes() / sound.getframerate()
         await asyncio.sleep(self.stt_s)
-        return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, self.begin_utterance()).text or ""})
+        return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, self.begin_utterance(0, 0.0)).text})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         chat = Chat(await request.json())

@@ -101,7 +101,7 @@ class Talk:
 
     def pieces(self) -> list[Path]:
         """What its agents have recorded, as far as it is where recordings are kept."""
-        return sorted((self.settings.state_dir / "storage" / "pieces").glob(f"{self.id}.*"))
+        return sorted((self.settings.state_dir / "storage" / "pieces").glob(f"{self.id}.*.ogg"))
 
     async def messages(self) -> list[str]:
         return [event.message for event in await self.events()]

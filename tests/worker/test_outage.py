@@ -1,7 +1,6 @@
 """The database is away while people talk: they notice nothing, and afterwards everything is there, as it happened."""
 
 import asyncio
-import math
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -123,14 +122,8 @@ class Conversation:
 def script(providers: Providers) -> None:
     """Each caller's questions are numbered; the answer names the one that it answers."""
     heard: Counter[int] = Counter()
-    ended_s: dict[int, float] = {}
 
-    def listen(utterance: Utterance) -> str | None:
-        """A machine that stands still for a moment cuts a question in two: the rest of it says nothing."""
-        is_rest = utterance.start_s - ended_s.get(utterance.stream, -math.inf) < HOLE_S
-        ended_s[utterance.stream] = utterance.start_s + utterance.duration_s
-        if is_rest:
-            return None
+    def listen(utterance: Utterance) -> str:
         heard[utterance.stream] += 1
         return f"Question {heard[utterance.stream]}."
 
@@ -139,6 +132,7 @@ def script(providers: Providers) -> None:
             return [GOODBYE, ToolCall("end_call")]
         return f"The answer to {chat.last_user.lower()}"
 
+    providers.hole_s = HOLE_S
     providers.hear_with(listen)
     providers.answer_with(answer)
 

@@ -80,6 +80,7 @@ def _script(providers: Providers) -> None:
         return LONG if chat.system == "LONG" and BACK not in str(chat.messages) else SHORT
 
     providers.answer_with(model)
+    providers.hole_s = 1.5  # between two questions there is an answer, which takes longer
     providers.hear(*[QUESTION] * 50)
 
 
