@@ -297,7 +297,8 @@ class CallStore:
         row = await self._lock(call_id)
         if row.status in TERMINAL:
             return False
-        at = max(self._at, row.started_at or self._at)  # the last sign of life may be older than its beginning
+        # The last sign of life may be older than its beginning.
+        at = self._at = max(self._at, row.started_at or self._at)
         await legs.all_go(self._connection, call_id, at)
         cost = await legs.bill(self._connection, call_id, row.started_at, at)
         await charge(self._connection, row.tenant_id, cost, released=row.reserved_micros)

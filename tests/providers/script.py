@@ -165,7 +165,7 @@ class Script:
         return heard
 
     def _is_rest(self, stream: int, start_s: float) -> bool:
-        return start_s - self._ended_s.get(stream, -math.inf) < self.hole_s
+        return 0 <= start_s - self._ended_s.get(stream, -math.inf) < self.hole_s
 
     def take_answer(self, chat: Chat) -> Answer | None:
         """The answer to this request; None: nothing is scripted and JSON was wanted."""

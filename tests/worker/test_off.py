@@ -16,8 +16,8 @@ from tests.worker.house import open_house
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
-LEASE_S = 10.0
-OFF_S = 16.0
+LEASE_S = 4.0
+OFF_S = 10.0
 
 
 @pytest.mark.timeout(150)
