@@ -66,6 +66,12 @@ class Chat:
         return "\n".join(_text(m) for m in self.messages if m["role"] in {"system", "developer"})
 
     @property
+    def user_lines(self) -> list[str]:
+        """All that people have said, line by line."""
+        said = [_text(m) for m in self.messages if m["role"] == "user"]
+        return [line.strip() for text in said for line in text.splitlines()]
+
+    @property
     def last_user(self) -> str:
         return next((_text(m) for m in reversed(self.messages) if m["role"] == "user"), "")
 
