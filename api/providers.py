@@ -43,8 +43,8 @@ async def check(app: web.Application, agent: AgentConfig, given: Collection[str]
     errors: list[FieldError] = []
     for kind in KINDS:
         if kind in looked_at:
-            for choice in agent.choices[kind] or [Choice()]:
-                one = _Chosen(app[SETTINGS], app[CATALOGUE], app[PLUGINS], kind, choice, agent.language, given)
+            for place, choice in enumerate(agent.choices[kind] or [Choice()]):
+                one = _Chosen(app[SETTINGS], app[CATALOGUE], app[PLUGINS], kind, place, choice, agent.language, given)
                 errors += await one.errors()
     if errors:
         raise Invalid(f"{errors[0].path}: {errors[0].message}", errors)
@@ -58,6 +58,7 @@ class _Chosen:
     catalogue: Catalogue
     plugins: Plugins
     kind: Kind
+    place: int
     choice: Choice
     language: str | None
     given: Collection[str]
@@ -175,8 +176,8 @@ class _Chosen:
     def _error(self, attribute: str, message: str) -> FieldError:
         """By the name under which the client knows the field."""
         single = next((name for name, said in FIRST.items() if said == (self.kind, attribute)), None)
-        is_single = single in self.given and self.kind not in self.given
-        return FieldError(single if single and is_single else f"{self.kind}[0].{attribute}", message)
+        is_single = self.place == 0 and single in self.given and self.kind not in self.given
+        return FieldError(single if single and is_single else f"{self.kind}[{self.place}].{attribute}", message)
 
 
 def _message(schema: Mapping[str, Any], found: jsonschema_rs.ValidationError) -> str:

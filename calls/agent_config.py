@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 from typing_extensions import override
 
 from calls.analysis.post_call import PostCall
-from calls.config import Config, is_stored
+from calls.config import Config
 from calls.phones.numbers import normalise_destination
 from calls.phrases import Phrases
 from calls.privacy.redaction import Redaction
@@ -63,13 +63,14 @@ class AgentConfig(AgentTools):
     language: Annotated[Short, AfterValidator(_language)] | None = Field(
         None, description="A BCP 47 tag; null: American English.", examples=["en-US"]
     )
-    stt: list[Choice] = Field([], description="Who hears; empty: the installation's own.")
-    llm: list[Choice] = Field(
+    stt: list[Choice] = Field(
         [],
         max_length=5,
-        description="Who thinks of the words; where the first gives no answer, the next takes over in the same turn.",
+        description="Who hears; where the first does not work, the next takes over, in the same turn. "
+        "Empty: the installation's own, as of the other two.",
     )
-    tts: list[Voice] = Field([], description="Who speaks them.")
+    llm: list[Choice] = Field([], max_length=5, description="Who thinks of the words; the next takes over likewise.")
+    tts: list[Voice] = Field([], max_length=5, description="Who speaks them; the next takes over likewise.")
     stt_provider: Name | None = Field(None, description="The same as `stt[0].provider`, and so the next ones.")
     stt_model: Short | None = None
     llm_provider: Name | None = None
@@ -89,13 +90,6 @@ class AgentConfig(AgentTools):
     features: Features = Features()
     retention_days: RetentionDays = RetentionDays()
     post_call: PostCall = PostCall()
-
-    @field_validator("stt", "tts")
-    @classmethod
-    def _is_one(cls, value: list[Choice], info: ValidationInfo) -> list[Choice]:
-        if len(value) > 1 and not is_stored(info):
-            raise ValueError("expected one entry: of those that hear and speak, a second one does not take over")
-        return value
 
     @field_validator(*FIRST)
     @classmethod

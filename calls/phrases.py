@@ -32,6 +32,7 @@ class Phrases(Config):
     moment: Phrase | None = Field(None, description="When its model takes long to answer.")
     silence: Phrase | None = Field(None, description="After `silence_timeout_s` of silence, before it hangs up.")
     sorry: Phrase | None = Field(None, description="When its model had no answer.")
+    unheard: Phrase | None = Field(None, description="When it cannot hear the people for a while.")
     failed: Phrase | None = Field(None, description="When a provider has failed for good, before the call ends.")
     credits_used_up: Phrase | None = Field(None, description="When the credits are used up, before the call ends.")
 
@@ -51,6 +52,7 @@ ENGLISH = Phrases(
     moment="One moment, please.",
     silence="I can't hear you any more, so I'll hang up now. Goodbye.",
     sorry="I'm sorry, I didn't get that. Could you say it again?",
+    unheard="I'm sorry, I can't hear you at the moment. One moment, please.",
     failed="I'm sorry, something is wrong on our side. Please call again later. Goodbye.",
     credits_used_up="I'm sorry, the credit for this call is used up, so it ends now. Goodbye.",
 )
@@ -64,6 +66,7 @@ _WRITTEN = {
         moment="Einen Moment, bitte.",
         silence="Ich höre Sie nicht mehr und lege jetzt auf. Auf Wiederhören.",
         sorry="Entschuldigung, das habe ich nicht verstanden. Können Sie es noch einmal sagen?",
+        unheard="Entschuldigung, ich kann Sie gerade nicht hören. Einen Moment, bitte.",
         failed="Entschuldigung, bei uns ist etwas nicht in Ordnung. Bitte rufen Sie später wieder an.",
         credits_used_up="Das Guthaben für dieses Gespräch ist leider aufgebraucht, es endet jetzt. Auf Wiederhören.",
     ),
@@ -75,6 +78,7 @@ _WRITTEN = {
         moment="Un momento, por favor.",
         silence="Ya no le oigo, así que voy a colgar. Adiós.",
         sorry="Perdone, no le he entendido. ¿Puede repetirlo?",
+        unheard="Perdone, ahora mismo no le oigo. Un momento, por favor.",
         failed="Perdone, tenemos un problema técnico. Llame más tarde, por favor. Adiós.",
         credits_used_up="Lo siento, el saldo de esta llamada se ha agotado y termina ahora. Adiós.",
     ),
@@ -86,6 +90,7 @@ _WRITTEN = {
         moment="Un instant, s'il vous plaît.",
         silence="Je ne vous entends plus, je raccroche. Au revoir.",
         sorry="Pardon, je n'ai pas compris. Pouvez-vous répéter ?",
+        unheard="Pardon, je ne vous entends pas en ce moment. Un instant, s'il vous plaît.",
         failed="Pardon, nous avons un problème technique. Rappelez plus tard, s'il vous plaît.",
         credits_used_up="Désolé, le crédit de cet appel est épuisé et il se termine maintenant. Au revoir.",
     ),

@@ -65,7 +65,6 @@ class Settings(BaseSettings):
     stt_api_key: SecretStr = SecretStr("")
     llm_url: str | None = None
     llm_api_key: SecretStr = SecretStr("")
-    llm_first_word_s: float = Field(4, gt=0)  # then it is asked again, and after as long again the agent is sorry
     tts_url: str | None = None
     tts_api_key: SecretStr = SecretStr("")
     providers: dict[Annotated[str, Field(pattern=PROVIDER_NAME)], NamedProvider] = {}  # more of them, as JSON
@@ -77,6 +76,10 @@ class Settings(BaseSettings):
     tts_provider: str | None = None
     tts_model: str | None = None
     tts_voice: str | None = None
+    # For so long each may take, then the next provider of the agent's list is asked, or the same one again.
+    stt_words_s: float = Field(2, gt=0)  # from the end of a caller's speech to what was said
+    llm_first_word_s: float = Field(4, gt=0)
+    tts_first_sound_s: float = Field(3, gt=0)
 
     state_dir: Path = Path(".callroom")
     database_url: str = ""

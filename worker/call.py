@@ -133,7 +133,7 @@ class Call:
             on_found=self._take_tools,
         )
         self._machines = MachineDetection(self._note_voicemail)
-        self._recognition = providers.recognition(self._agent)
+        [self._recognition, *_others] = providers.recognisers(self._agent)
         providers.check(self._agent)
         self._hearing = Hearing(
             self._recognition,

@@ -140,28 +140,27 @@ class Providers:
     clients: Clients
     http: aiohttp.ClientSession
 
-    def recognition(self, agent: AgentConfig) -> stt.STT[Any]:
-        """The speech recognition of an agent's calls; UnusableProvider if the chosen one is none, as all of these."""
-        made: stt.STT[Any] = self._make("stt", agent)
-        return made if made.capabilities.streaming else ByUtterance(made, inference.VAD())
+    def recognisers(self, agent: AgentConfig) -> list[stt.STT[Any]]:
+        """Those of an agent, in its order; UnusableProvider if one of them cannot be used, as all of these."""
+        made: list[stt.STT[Any]] = self._all("stt", agent)
+        return [one if one.capabilities.streaming else ByUtterance(one, inference.VAD()) for one in made]
 
     def models(self, agent: AgentConfig) -> list[llm.LLM[Any]]:
         """The language models of an agent, in its order."""
-        return [self._make("llm", agent, place) for place in range(len(agent.llm) or 1)]
+        return self._all("llm", agent)
 
     def left_out(self) -> Collection[str]:
         """What servers of the agent's language models were found not to take, of the parts of a request."""
         return self.clients.refusals.left_out
 
-    def speech(self, agent: AgentConfig) -> tts.TTS[Any]:
-        """The voice of an agent."""
-        made: tts.TTS[Any] = self._make("tts", agent)
-        return made
+    def voices(self, agent: AgentConfig) -> list[tts.TTS[Any]]:
+        """The voices of an agent, in its order."""
+        return self._all("tts", agent)
 
     def check(self, agent: AgentConfig) -> None:
-        """Raise UnusableProvider unless every session of the agent can have its model and its voice."""
+        """Raise UnusableProvider unless every session of the agent can have its models and its voices."""
         self.models(agent)
-        self.speech(agent)
+        self.voices(agent)
 
     def named(self, kind: Kind, agent: AgentConfig, place: int = 0) -> dict[str, str]:
         """Who does this for an agent, as its events say it: `name`, and where they are known `model` and `voice`."""
@@ -178,7 +177,10 @@ class Providers:
         name = choice.provider or own_provider(self.settings, kind)
         return choice.model_copy(update={"provider": name}), endpoints(self.settings, kind).get(name)
 
-    def _make(self, kind: Kind, agent: AgentConfig, place: int = 0) -> Any:  # noqa: ANN401 # a provider of that kind
+    def _all(self, kind: Kind, agent: AgentConfig) -> list[Any]:
+        return [self._make(kind, agent, place) for place in range(len(agent.choices[kind]) or 1)]
+
+    def _make(self, kind: Kind, agent: AgentConfig, place: int) -> Any:  # noqa: ANN401 # a provider of that kind
         choice, endpoint = self._chosen(kind, agent, place)
         if endpoint is None:
             return plugins.make(kind, choice, agent.language)

@@ -42,6 +42,7 @@ _AGENT: Example = {
         "transfer": None,
         "silence": None,
         "sorry": None,
+        "unheard": None,
         "failed": None,
         "credits_used_up": None,
     },

@@ -53,6 +53,7 @@ async def test_an_agent_is_created_with_every_default(api: Api):
             "moment": None,
             "silence": None,
             "sorry": None,
+            "unheard": None,
             "failed": None,
             "credits_used_up": None,
         },

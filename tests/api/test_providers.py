@@ -76,14 +76,14 @@ async def test_two_ways_of_writing_that_disagree_are_refused(api: Api):
     assert (await api.post("/v1/agents", both | {"voice": None})).body["voice"] == "ash"
 
 
-async def test_only_of_language_models_a_second_one_takes_over(api: Api):
-    [(path, message)] = wrong(
-        await api.post("/v1/agents", {"name": "A", "tts": [{"voice": "ash"}, {"voice": "coral"}]})
-    )
-    assert path == "tts"
-    assert "expected one entry" in message
-    made = await api.post("/v1/agents", {"name": "A", "llm": [{"model": None}, {"model": None}]})
-    assert (made.status, len(made.body["llm"])) == (201, 2)
+async def test_of_each_kind_there_may_be_five_and_each_is_checked_by_its_place(api: Api):
+    for kind in ("stt", "llm", "tts"):
+        made = await api.post("/v1/agents", {"name": "A", kind: [{"model": None}] * 5})
+        assert (made.status, len(made.body[kind])) == (201, 5)
+        [(path, _)] = wrong(await api.post("/v1/agents", {"name": "A", kind: [{"model": None}] * 6}))
+        assert path == kind
+        [(path, _)] = wrong(await api.post("/v1/agents", {"name": "A", kind: [{}, {"provider": "nobody"}]}))
+        assert path == f"{kind}[1].provider"
 
 
 async def test_a_language_becomes_a_tag_or_is_refused(api: Api):

@@ -14,10 +14,10 @@ from livekit.plugins import openai as openai_plugin
 from calls.agent_config import AgentConfig
 from tests.conftest import Until
 from tests.providers import Chat, Providers, field
+from worker.ranking import Ranking
 from worker.speaker.answers import Answers, Piece
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.models import Models
 
 PROMPT = "You are helpful."
 FILLING = "and so on and so forth " * 8
@@ -32,7 +32,9 @@ class Conversation:
         self.chat = llm.ChatContext.empty()
         self.chat.add_message(role="system", content=PROMPT)
         self._client = openai.AsyncClient(base_url=url, api_key="none", max_retries=0)
-        models = Models([openai_plugin.LLM(client=self._client, model="scripted")], on_switched=lambda _place: None)
+        models: Ranking[llm.LLM[Any]] = Ranking(
+            [openai_plugin.LLM(client=self._client, model="scripted")], on_switched=lambda _place: None
+        )
         self.memory = Memory(models, on_cut=self._note_cut)
         self._answers = Answers(
             models,

@@ -78,7 +78,7 @@ async def test_a_key_goes_to_the_place_that_it_is_for(asked: dict[str, Any]) -> 
         for name in (None, "openai", "groq"):
             await ask(providers.models(agent(llm=[{"provider": name}]))[0])
         with pytest.raises(APIError):
-            async with providers.speech(agent()).synthesize("Hello.", conn_options=ONCE) as stream:
+            async with providers.voices(agent())[0].synthesize("Hello.", conn_options=ONCE) as stream:
                 await stream.collect()
         await providers.clients.first.close()
     assert asked["keys"] == {
@@ -97,7 +97,7 @@ async def test_each_utterance_is_heard_at_its_time_by_what_takes_only_recordings
         scripted.hear("I need a table.", "For four.")
         place = NamedProvider(url=scripted.url)
         providers = await made(Settings(_env_file=None, providers={"whisper": place}), http)
-        stream = providers.recognition(agent(stt=[{"provider": "whisper"}])).stream(conn_options=ONCE)
+        stream = providers.recognisers(agent(stt=[{"provider": "whisper"}]))[0].stream(conn_options=ONCE)
         for pcm in (bytes(rate * 2), sound, bytes(rate * 4), sound, bytes(rate * 4)):
             for at in range(0, len(pcm), rate // 50 * 2):
                 piece = pcm[at : at + rate // 50 * 2]
@@ -118,14 +118,15 @@ async def test_a_plugin_gets_what_the_agent_says_and_its_own_key(monkeypatch: py
     async with aiohttp.ClientSession() as http:
         providers = await made(Settings(_env_file=None), http)
         with pytest.raises(UnusableProvider, match="parrot"):  # it has no key yet
-            providers.speech(agent(tts=[choice]))
+            providers.voices(agent(tts=[choice]))
         monkeypatch.setenv("PARROT_API_KEY", "k")
-        voice: Any = providers.speech(agent(tts=[choice], language="de"))
+        parrot: list[Any] = [*providers.voices(agent(tts=[choice], language="de"))]
+        [voice] = parrot
         assert voice.key == "k"
         assert (voice.said["voice_id"], voice.said["mood"], voice.said["language"]) == ("polly", "loud", "de")
         assert (voice.said["plumage"].colour, voice.said["plumage"].feathers) == ("green", 100)
         with pytest.raises(UnusableProvider, match="api_key"):
-            providers.speech(agent(tts=[choice | {"options": {"api_key": "another"}}]))
+            providers.voices(agent(tts=[choice | {"options": {"api_key": "another"}}]))
         await providers.clients.first.close()
 
 

@@ -10,9 +10,9 @@ from livekit.agents.utils.aio.channel import ChanEmpty
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
+from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.models import Models
 from worker.speaker.plain import is_said_of, plain
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
@@ -44,7 +44,7 @@ class Answers:
 
     def __init__(
         self,
-        models: Models,
+        models: Ranking[llm.LLM[Any]],
         memory: Memory,
         language: Language,
         first_word_s: float,
@@ -75,7 +75,7 @@ class Answers:
         finally:
             await utils.aio.cancel_and_wait(asking, waiting)
             if answer.begun and not answer.failed:
-                self._models.answers(answer.place)
+                self._models.works(answer.place)
                 self._on_answered()
             elif answer.patience_asked and not (answer.silent or answer.failed):
                 self._on_failed(APITimeoutError(), self._models.best)  # whoever waited in vain has spoken into it

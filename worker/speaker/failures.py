@@ -78,10 +78,10 @@ class Failures:
             self._hopeless = True
             self._on_hopeless()
 
-    def switched(self, place: int) -> None:
-        """Another one of the agent's models answers."""
-        data = {"provider": "llm", **self._named("llm", place)}
-        self._note(EventKind.PROVIDER_SWITCHED, "Another provider answers", data=data)
+    def switched(self, kind: Kind, place: int) -> None:
+        """Another one of the agent's providers of this kind works."""
+        data = {"provider": kind, **self._named(kind, place)}
+        self._note(EventKind.PROVIDER_SWITCHED, "Another provider takes over", data=data)
 
     def empty(self) -> None:
         """The model's answer held no word."""

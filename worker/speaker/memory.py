@@ -5,12 +5,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from livekit.agents import APIConnectOptions, APIError, APIStatusError, llm, utils
 
 import prompts
 from calls.model_refusals import speaks_of_length
-from worker.speaker.models import Models
+from worker.ranking import Ranking
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Memory:
         on_cut: called once when the server leaves out a part of what it is sent, and says nothing.
     """
 
-    def __init__(self, models: Models, on_cut: Callable[[], None]) -> None:
+    def __init__(self, models: Ranking[llm.LLM[Any]], on_cut: Callable[[], None]) -> None:
         self._models = models
         self._on_cut = on_cut
         self._room = ROOM

@@ -37,7 +37,7 @@ def make_session(
     return AgentSession(
         stt=recognition,
         llm=model,
-        tts=providers.speech(agent),
+        tts=providers.voices(agent)[0],
         vad=activity,
         turn_handling={
             "turn_detection": inference.TurnDetector(version="v1-mini"),

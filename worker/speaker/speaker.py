@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from livekit import rtc
@@ -16,6 +17,7 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 import prompts
 from calls.agent_config import AgentConfig
 from worker.providers import Providers
+from worker.ranking import Ranking
 from worker.room.clock import Clock
 from worker.room.hearing import Hearing
 from worker.room.journal import Journal
@@ -29,7 +31,6 @@ from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.models import Models
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
@@ -105,7 +106,7 @@ class Speaker:
             left_out=providers.left_out,
             on_hopeless=around.on_hopeless,
         )
-        asked = Models(models, on_switched=failures.switched)
+        asked = Ranking(models, on_switched=partial(failures.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
