@@ -26,6 +26,7 @@ from prompts import render
 from worker.credits import wait_until_used_up
 from worker.headcount import EarCount
 from worker.parts import Parts
+from worker.provider_events import ProviderEvents
 from worker.providers import Providers
 from worker.room.captions import Captions
 from worker.room.ear import Listener
@@ -93,6 +94,9 @@ class Call:
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
+        self._provider_events = ProviderEvents(
+            self._journal, self._row.id, lambda kind, place: providers.named(kind, self._agent, place)
+        )
         self._language = Language(self._agent)
         self._said = [
             Said(
@@ -322,10 +326,9 @@ class Call:
             transcript=self._transcript,
             phones=self._phones,
             toolbox=self._toolbox,
-            journal=self._journal,
+            provider_events=self._provider_events,
             clock=self._clock,
             language=self._language,
-            call_id=self._row.id,
             may_speak=lambda: self._lease.certain,
             is_deserted=lambda: self._presence.is_deserted,
             on_played=self._record_agent,

@@ -20,8 +20,8 @@ test says what is heard and what is answered:
                last words of the user) get one and the same answer. Unscripted: "I see.", but status 500 if the
                request wanted JSON.
     Speaking   24 kHz PCM, a 440 Hz tone of 1 s for every 15 characters.
-    Failing    `fail("stt" | "llm" | "tts", 503, times=2)`, `hang("llm")`, `recover()`; `await cut_listeners()` drops
-               the open STT sockets.
+    Failing    `fail("stt" | "llm" | "tts", 503, times=2, model="first")`, `hang("llm")`, `recover()`;
+               `await cut_listeners()` drops the open STT sockets.
     Delays     `stt_s`, `llm_s`, `tts_s`: seconds before the first byte of an answer; attributes, may be changed.
     Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `utterances`.
 

@@ -116,7 +116,7 @@ class Script:
         self._answers: deque[Answer] = deque()
         self._answered: dict[str, Answer] = {}
         self._model: Callable[[Chat], Answer | None] | None = None
-        self._faults: dict[Service, tuple[int | None, int | None]] = {}
+        self._faults: dict[tuple[Service, str | None], tuple[int | None, int | None]] = {}
 
     def reset(self) -> None:
         """Forget everything: what was scripted and what was received."""
@@ -134,26 +134,30 @@ class Script:
     def answer_with(self, model: Callable[[Chat], Answer | None] | None) -> None:
         self._model = model
 
-    def fail(self, service: Service, status: int, times: int | None = None) -> None:
-        """The next `times` requests (None: all, until `recover`) are refused with `status`; 200 is an empty answer."""
-        self._faults[service] = (status, times)
+    def fail(self, service: Service, status: int, times: int | None = None, model: str | None = None) -> None:
+        """The next `times` requests (None: all, until `recover`) are refused with `status`; 200 is an empty answer.
 
-    def hang(self, service: Service, times: int | None = None) -> None:
-        """The next `times` requests (None: all, until `recover`) are taken and never answered."""
-        self._faults[service] = (None, times)
+        With `model` only those that ask for that one.
+        """
+        self._faults[service, model] = (status, times)
+
+    def hang(self, service: Service, times: int | None = None, model: str | None = None) -> None:
+        """The next `times` requests (None: all, until `recover`) are taken and never answered; `model` as above."""
+        self._faults[service, model] = (None, times)
 
     def recover(self) -> None:
         self._faults.clear()
 
-    def take_fault(self, service: Service) -> tuple[int | None] | None:
+    def take_fault(self, service: Service, model: str | None) -> tuple[int | None] | None:
         """The fault that meets this request, as a tuple of its status (None: hang), or None."""
-        if service not in self._faults:
+        whose = next((one for one in ((service, model), (service, None)) if one in self._faults), None)
+        if whose is None:
             return None
-        status, times = self._faults[service]
+        status, times = self._faults[whose]
         if times is not None and times <= 1:
-            del self._faults[service]
+            del self._faults[whose]
         elif times is not None:
-            self._faults[service] = (status, times - 1)
+            self._faults[whose] = (status, times - 1)
         return (status,)
 
     def begin_utterance(self, stream: int, start_s: float) -> str:

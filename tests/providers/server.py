@@ -60,8 +60,8 @@ class Providers(Script):
             if not socket.closed:
                 await socket.close(code=1011)
 
-    async def _refused(self, service: Service, given: str = "") -> web.Response | None:
-        fault = self.take_fault(service)
+    async def _refused(self, service: Service, model: str | None, given: str = "") -> web.Response | None:
+        fault = self.take_fault(service, model)
         if fault is None:
             return None
         (status,) = fault
@@ -72,7 +72,7 @@ class Providers(Script):
         return _refusal(status or 503, f"refused by the test: {given}")  # providers like to repeat what they were given
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        if refusal := await self._refused("stt"):
+        if refusal := await self._refused("stt", request.query.get("model")):
             return refusal
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -86,8 +86,9 @@ class Providers(Script):
         return socket
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
-        recording = (await request.post())["file"]
-        if refusal := await self._refused("stt"):
+        form = await request.post()
+        recording = form["file"]
+        if refusal := await self._refused("stt", str(form.get("model"))):
             return refusal
         assert isinstance(recording, web.FileField)
         with wave.open(recording.file, "rb") as sound:
@@ -97,7 +98,7 @@ class Providers(Script):
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         chat = Chat(await request.json())
-        if refusal := await self._refused("llm", chat.last_user):
+        if refusal := await self._refused("llm", chat.body.get("model"), chat.last_user):
             return refusal
         answer = self.take_answer(chat)
         await asyncio.sleep(self.llm_s)
@@ -120,7 +121,7 @@ class Providers(Script):
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()
-        if refusal := await self._refused("tts", body["input"]):
+        if refusal := await self._refused("tts", body.get("model"), body["input"]):
             return refusal
         if body.get("response_format", "mp3") != "pcm":
             return _refusal(400, "response_format: only pcm is spoken here")

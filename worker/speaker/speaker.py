@@ -16,11 +16,11 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
 from calls.agent_config import AgentConfig
+from worker.provider_events import ProviderEvents
 from worker.providers import Providers
 from worker.ranking import Ranking
 from worker.room.clock import Clock
 from worker.room.hearing import Hearing
-from worker.room.journal import Journal
 from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
@@ -61,10 +61,9 @@ class Surroundings:
     transcript: TranscriptWriter | None
     phones: Phones
     toolbox: Toolbox
-    journal: Journal
+    provider_events: ProviderEvents
     clock: Clock
     language: Language
-    call_id: str
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
@@ -100,13 +99,11 @@ class Speaker:
         failures = Failures(
             self._session,
             self._voice,
-            around.journal,
-            around.call_id,
-            named=lambda kind, place: providers.named(kind, agent, place),
+            around.provider_events,
             left_out=providers.left_out,
             on_hopeless=around.on_hopeless,
         )
-        asked = Ranking(models, on_switched=partial(failures.switched, "llm"))
+        asked = Ranking(models, on_switched=partial(around.provider_events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
