@@ -34,6 +34,7 @@ from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
 from api.parsing import MAX_BODY
+from api.provider_health import open_provider_health
 from api.providers import open_providers
 from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
@@ -64,7 +65,7 @@ from api.schema.calls import (
 )
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
-from api.schema.health import Alive
+from api.schema.health import Alive, Ready
 from api.schema.keys import (
     ApiKeys,
     CreateApiKey,
@@ -110,7 +111,7 @@ OF_TOOLS = "/v1/tool-secrets/{name}"
 # usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path).
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
-    Route("GET", "/readyz", health.ready, {200: Alive}, who=OPEN, errors=(503,)),
+    Route("GET", "/readyz", health.ready, {200: Ready}, who=OPEN, errors=(503,)),
     Route("GET", "/openapi.json", openapi.get, {200: None}, who=OPEN),
     Route("POST", "/livekit/webhook", livekit_webhook.receive, {200: None}, who=OPEN, errors=(401,)),
     Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None, 206: None, 307: None},
@@ -197,7 +198,7 @@ def create_app(settings: Settings) -> web.Application:
         route.bind(app)
     add_pages(app)
     app[DOCUMENT] = _document()
-    app.cleanup_ctx.extend([_open, open_feed, open_providers])
+    app.cleanup_ctx.extend([_open, open_feed, open_providers, open_provider_health])
     app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(close_feed)
     return app

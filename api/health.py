@@ -4,8 +4,9 @@ import asyncio
 
 from aiohttp import web
 
+from api.provider_health import PROVIDER_HEALTH
 from api.routing import DATABASE, ROOMS, reply
-from api.schema.health import Alive
+from api.schema.health import Alive, Ready
 from calls.errors import Unavailable
 from calls.health import CHECK_TIMEOUT_S
 
@@ -15,7 +16,10 @@ async def alive(_request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """The database and LiveKit answer, else 503 that says which does not."""
+    """The database and LiveKit answer, else 503 that says which does not.
+
+    A provider that does not work is in the body: to put the process out of use, or start it again, would not help.
+    """
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await request.app[DATABASE].ping()
@@ -23,4 +27,6 @@ async def ready(request: web.Request) -> web.Response:
     except TimeoutError as error:
         message = "LiveKit does not answer"
         raise Unavailable(message, code="livekit_unavailable") from error
-    return reply(Alive())
+    providers = request.app[PROVIDER_HEALTH].own()
+    works = all(health.works for named in providers.values() for health in named.values())
+    return reply(Ready(status="ok" if works else "degraded", providers=providers))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
 from api.once import HEADER, Outcome, answer, answer_once
+from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.rate_limit import admit_new_call
 from api.routing import DATABASE_S, KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
@@ -45,6 +46,7 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
     people.check_publishable(key, body.agent_id, body.participants, body.post_call)
     rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
+    await ask_beforehand(request, body.agent_id)
     if not key.publishable and HEADER not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
 
@@ -149,15 +151,17 @@ async def _check(
     invited = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, key, invited, from_paths))
     await rules.check_dnc(conn, key.tenant_id, invited)
     await admit_new_call(request, conn)
+    config = AgentSnapshot.stored(agent)
     return NewCall(
         tenant_id=key.tenant_id,
         agent=agent,
         participants=invited,
         metadata=metadata,
         variables=variables or {},
-        post_call=merge(AgentSnapshot.stored(agent).post_call, post_call).given(),
+        post_call=merge(config.post_call, post_call).given(),
         own_post_call=None if post_call is None else post_call.given(),
         reserved_micros=await rules.reserve_credits(conn, key, invited),
+        unreachable=request.app[PROVIDER_HEALTH].unreachable(config),
     )
 
 
@@ -168,6 +172,8 @@ def _placed(request: web.Request, call: NewCall, rows: Sequence[sa.Row[Any]]) ->
         status=call.status,
         participants=people.places(request, call.room_name, rows),
         agent=rendering.agent_name(call.agent),
+        # Publishable keys stand in pages, and what the operator uses is nobody's business there.
+        warnings=[] if request[KEY].publishable else [one.message for one in call.unreachable],
     )
     browsers = tuple(one.identity for one in call.participants if not one.is_phone)
     status = 202 if call.status is CallStatus.QUEUED else 201

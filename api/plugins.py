@@ -1,7 +1,6 @@
 """What LiveKit's installed plugins take, asked of a short-lived process: this one has no use for LiveKit's agents."""
 
 import asyncio
-import importlib.metadata
 import json
 import logging
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calls.errors import Unavailable
+from calls.providers.installed import installed_version
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +28,13 @@ class Plugins:
 
     async def describe(self, name: str) -> Description | None:
         """What the plugin can do, by kind; None if it is not installed. Unavailable if there was no time to look."""
-        version = await asyncio.to_thread(_version, name)
+        version = await asyncio.to_thread(installed_version, name)
         if version is None:
             return None
         async with self._one_at_a_time:
             if (name, version) not in self._known:
                 self._known[name, version] = await _describe(name)
         return self._known[name, version]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(f"livekit-plugins-{name.replace('_', '-')}")
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 async def _describe(name: str) -> Description:

@@ -24,7 +24,7 @@ _WHAT = {"stt": "speech recognition", "llm": "language model", "tts": "voice"}
 
 
 async def open_providers(app: web.Application) -> AsyncIterator[None]:
-    """Nothing is asked before an agent or a user asks (a `cleanup_ctx`)."""
+    """What they have is asked of nobody before an agent or a user asks (a `cleanup_ctx`)."""
     app[CATALOGUE], app[PLUGINS] = Catalogue(), Plugins()
     yield
 

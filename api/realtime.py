@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import people
 from api.once import Outcome, answer_once
 from api.placing import place
+from api.provider_health import ask_beforehand
 from api.routing import KEY
 from api.schema.calls import CreatedToken, CreateToken
 from api.schema.participants import BrowserPlace, NewParticipant
@@ -18,6 +19,7 @@ async def create_token(request: web.Request, body: CreateToken) -> web.Response:
     browser = NewParticipant(transport="webrtc", identity=f"browser-{uuid.uuid4().hex}")
     people.check_publishable(request[KEY], body.agent_id, [browser])
     invited = people.parse([browser])
+    await ask_beforehand(request, body.agent_id)
 
     async def work(conn: AsyncConnection) -> Outcome:
         outcome, call = await place(request, conn, body.agent_id, invited, metadata=body.metadata)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import people, rendering
 from api.once import Outcome, answer_once, fingerprint
 from api.placing import place
+from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.routing import KEY, SETTINGS
 from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
 from calls.agent_config import AgentSnapshot
@@ -39,6 +40,7 @@ async def create_batch(request: web.Request, body: CreateBatch) -> web.Response:
     The same batch again is answered as the first time, whatever has become of it.
     """
     targets = _targets(body)
+    await ask_beforehand(request, body.agent_id)
     tenant_id = request[KEY].tenant_id
     batch_id = body.batch_id or f"batch_{uuid.uuid4().hex}"
 
@@ -64,6 +66,7 @@ async def create_fanout(request: web.Request, body: CreateBatch) -> web.Response
     variables = dict(body.variables)
     for target in targets:
         variables |= target.recipient.variables  # one conversation has one set of variables
+    await ask_beforehand(request, body.agent_id)
 
     async def work(conn: AsyncConnection) -> Outcome:
         outcome, call = await place(
@@ -92,7 +95,8 @@ async def _batch(
 ) -> CreatedBatch:
     key = request[KEY]
     agent = adapted(snapshot(await get_agent(conn, key.tenant_id, body.agent_id)), body.machine_detection)
-    post_call = merge(AgentSnapshot.stored(agent).post_call, body.post_call).given()
+    config = AgentSnapshot.stored(agent)
+    post_call = merge(config.post_call, body.post_call).given()
     blocked = await dnc.blocked(conn, key.tenant_id, [each.phone.identity for each in targets if not each.rejected])
     accepted = [each for each in targets if not each.rejected and each.phone.identity not in blocked]
     shown = await rules.with_caller_ids(
@@ -118,7 +122,9 @@ async def _batch(
     written = await create_calls(conn, calls)
     queued = [_queued(call, written[call.id][0].job_id) for call in calls]
     rejected = [each.rejected or _on_dnc(each) for each in targets if each.rejected or each.phone.identity in blocked]
-    return CreatedBatch(batch_id=batch_id, queued=len(queued), calls=queued, rejected=rejected)
+    # In the answer alone: when the turn of these calls comes, who does not work now may be back.
+    warnings = [one.message for one in request.app[PROVIDER_HEALTH].unreachable(config)]
+    return CreatedBatch(batch_id=batch_id, queued=len(queued), calls=queued, rejected=rejected, warnings=warnings)
 
 
 def _targets(body: CreateBatch) -> list[Target]:

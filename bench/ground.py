@@ -168,6 +168,7 @@ async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
     """Start everything in a folder of its own, with one agent; stop it at the end. `llm_url` is for its analyses."""
     with tempfile.TemporaryDirectory(prefix="callroom-bench-") as folder:
         async with LiveKitServer(Path(folder)) as livekit:
+            somebody = f"{livekit.url.replace('ws', 'http', 1)}/v1"  # who answers: no call is warned of its providers
             settings = Settings(
                 _env_file=None,
                 livekit_url=livekit.url,
@@ -176,7 +177,9 @@ async def ground(llm_url: str | None = None) -> AsyncIterator[Ground]:
                 state_dir=Path(folder),
                 api_port=free_port(),
                 pipeline_port=free_port(),
-                llm_url=llm_url,
+                stt_url=somebody,
+                llm_url=llm_url or somebody,
+                tts_url=somebody,
             )
             database = Database(settings.database)
             await migrate(database)

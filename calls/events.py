@@ -45,6 +45,7 @@ class EventKind(StrEnum):
     TOOL_ANSWERED = "tool.answered"
     TOOL_FAILED = "tool.failed"
     TOOL_SERVER_FAILED = "tool.server_failed"
+    PROVIDER_UNREACHABLE = "provider.unreachable"
     PROVIDER_FAILED = "provider.failed"
     PROVIDER_SWITCHED = "provider.switched"
     ANSWER_EMPTY = "answer.empty"

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from stack import state
 from stack.foreground import StackFailed, run
 from stack.programs import missing_for_phones, ports_in_use, programs
+from stack.providers import failing_providers
 from stack.running_model import RunningModel, running_model
 from stack.settings import ROOT, StackSettings
 
@@ -45,9 +47,13 @@ def _run(settings: StackSettings) -> str | None:
     print(f"Starting {', '.join(program.name for program in wanted)}", flush=True)
 
     def when_ready() -> None:
-        key = state.development_key(settings, environment)
+        with ThreadPoolExecutor(1) as beside:  # one that hangs takes its time to be known
+            failing = beside.submit(failing_providers, settings)
+            key = state.development_key(settings, environment)
         state.write_env(settings, environment, key)
         print(_phones(settings, missing))
+        for sentence in failing.result():
+            print(sentence)
         print(f"Logs are in {_shown(settings, 'logs')}, keys for scripts in {_shown(settings, 'env')}.")
         if not settings.encryption_keys.get_secret_value():
             key_file = _shown(settings, settings.encryption_key_file.name)

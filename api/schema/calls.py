@@ -145,6 +145,11 @@ class CreatedCall(Answer):
     status: str = Field(examples=["connecting"])
     participants: list[Place]
     agent: AgentName
+    warnings: list[str] = Field(
+        [],
+        description="A sentence for each of the agent's providers that is known not to work.",
+        examples=[[], ["Speech recognition (deepgram) does not answer: there is no conversation until it does."]],
+    )
 
 
 class CreatedFanout(CreatedCall):
@@ -178,6 +183,11 @@ class CreatedBatch(Answer):
     queued: int
     calls: list[BatchCall]
     rejected: list[RejectedRecipient]
+    warnings: list[str] = Field(
+        [],
+        description="A sentence for each of the agent's providers that is known not to work now.",
+        examples=[[], ["Speech recognition (deepgram) does not answer: there is no conversation until it does."]],
+    )
 
 
 class BatchCounts(Answer):

@@ -214,6 +214,10 @@ _DELIVERY: Example = {
 
 EXAMPLES: dict[str, Example] = {
     "Alive": {"status": "ok"},
+    "Ready": {
+        "status": "degraded",
+        "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
+    },
     "Nothing": {},
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
@@ -231,6 +235,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "connecting",
         "participants": [_BROWSER],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "warnings": [],
     },
     "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE], "from_number": OWN_NUMBER},
     "CreatedBatch": {
@@ -238,6 +243,7 @@ EXAMPLES: dict[str, Example] = {
         "queued": 1,
         "calls": [{"id": CALL_ID, "identity": PHONE, "status": "queued", "job_id": "job_123"}],
         "rejected": [{"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}],
+        "warnings": [],
     },
     "CreatedFanout": {
         "id": CALL_ID,
@@ -245,6 +251,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "queued",
         "participants": [_LEG],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "warnings": [],
         "fanout_id": "fanout_1710",
         "queued": 1,
     },

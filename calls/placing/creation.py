@@ -15,6 +15,7 @@ from calls.counts import count
 from calls.database.changes import TURNS, mark
 from calls.database.clock import moment
 from calls.events import EventKind
+from calls.providers.health import Unreachable
 from calls.states import CallStatus, IntelligenceStatus, ParticipantStatus
 from calls.tables import call_events, calls, participants
 
@@ -66,6 +67,7 @@ class NewCall:
 
     `own_post_call` is what it overrides of those of its agent, as it was given.
     `reserved_micros` is what was reserved for it of its tenant's credits.
+    `unreachable` are those of its agent's providers that are known not to work: its first events tell of them.
     """
 
     tenant_id: str
@@ -76,6 +78,7 @@ class NewCall:
     post_call: dict[str, Any] = field(default_factory=dict)
     own_post_call: dict[str, Any] | None = None
     reserved_micros: int = 0
+    unreachable: Sequence[Unreachable] = ()
     batch_id: str | None = None
     inbound_room: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -113,15 +116,7 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
     written: dict[str, list[sa.Row[Any]]] = defaultdict(list)
     for row in await insert_participants(conn, tenant_id, places):
         written[row.call_id].append(row)
-    first = {
-        "kind": EventKind.CALL_CREATED,
-        "level": "info",
-        "source": "lifecycle",
-        "message": "Call created",
-        "data": None,
-        "created_at": moment(conn),
-    }
-    await conn.execute(_INSERT_EVENTS, [{"call_id": call.id, **first} for call in new])
+    await conn.execute(_INSERT_EVENTS, [event for call in new for event in _first_events(call, moment(conn))])
     if any(call.waits_for_room for call in new):
         mark(conn, TURNS)
     return written
@@ -173,6 +168,21 @@ async def insert_participants(
         for call_id, position, one in places
     ]
     return list((await conn.execute(_INSERT_PARTICIPANTS, rows)).all())
+
+
+def _first_events(call: NewCall, at: datetime) -> list[dict[str, Any]]:
+    always: dict[str, Any] = {"call_id": call.id, "source": "lifecycle", "created_at": at}
+    created: dict[str, Any] = {"kind": EventKind.CALL_CREATED, "level": "info", "message": "Call created", "data": None}
+    warnings = [
+        {
+            "kind": EventKind.PROVIDER_UNREACHABLE,
+            "level": "warning",
+            "message": one.message,
+            "data": {"provider": one.kind, "name": one.name, "why": one.health},
+        }
+        for one in call.unreachable
+    ]
+    return [always | event for event in (created, *warnings)]
 
 
 def _row(call: NewCall, at: datetime) -> dict[str, Any]:

@@ -128,9 +128,20 @@ async def run_api(settings: Settings) -> Any:
 
 
 @pytest.fixture
-async def api(settings: MakeSettings) -> Any:
-    """The API in this process; on both kinds of database if the test asks for `database_url`, else on SQLite."""
-    async for running in run_api(settings()):
+async def working() -> Any:
+    """Settings of providers that are there, and say nothing of what they have."""
+    runner = web.AppRunner(web.Application(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield {"stt_url": url, "llm_url": url, "tts_url": url}
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def api(settings: MakeSettings, working: dict[str, str]) -> Any:
+    """The API in this process, whose providers work; on both kinds of database if a test asks for `database_url`."""
+    async for running in run_api(settings(**working)):
         yield running
 
 

@@ -67,6 +67,7 @@ async def test_a_browser_call_is_201_with_a_way_in_and_its_room_is_open(api: Api
         "room_name": f"call_{call_id}",
         "status": "connecting",
         "agent": {"id": agent, "name": "Aria"},
+        "warnings": [],
     }
     may = claims(token, livekit)
     assert may["sub"] == "browser-tab-1"

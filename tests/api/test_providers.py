@@ -141,7 +141,9 @@ async def test_each_provider_is_asked_with_its_own_key_and_what_it_does_not_know
     assert {key for _, key in deepgram.asked} == {"Token deep"}
     assert {key for _, key in groq.asked} == {"Bearer fast"}
     assert {key for _, key in mine.asked} == {"Bearer own"}
-    assert sorted(path for path, _ in groq.asked) == ["/v1/audio/voices", "/v1/models"]  # once: it is kept
+    paths = [path for path, _ in groq.asked]
+    assert paths.count("/v1/audio/voices") == 1  # it is kept
+    assert paths.count("/v1/models") in {1, 2}  # that too; it is also what is asked to see whether somebody is there
 
 
 @pytest.fixture
@@ -168,4 +170,5 @@ async def test_any_installed_plugin_can_be_named_and_its_options_are_checked(api
     [(path, message)] = wrong(await api.post("/v1/agents", {"name": "A", "llm_provider": "parrot"}))
     assert (path, "no language model" in message) == ("llm_provider", True)
     [(path, message)] = wrong(await api.post("/v1/agents", {"name": "A", "tts_provider": "cuckoo"}))
-    assert (path, "deepgram, openai, or the name of an installed LiveKit plugin" in message) == ("tts_provider", True)
+    assert path == "tts_provider"
+    assert "expected deepgram, local, openai, or the name of an installed LiveKit plugin" in message

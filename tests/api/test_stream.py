@@ -285,8 +285,8 @@ async def test_a_quiet_stream_shows_that_it_lives(api: Api, running: Running, mo
                 break
 
 
-async def test_streams_end_when_the_server_stops(settings: MakeSettings):
-    serving = run_api(settings())
+async def test_streams_end_when_the_server_stops(settings: MakeSettings, working: dict[str, str]):
+    serving = run_api(settings(**working))
     api: Api = await anext(serving)
     agent_id = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
     call = await api.post("/v1/calls", {"agent_id": agent_id, "participants": [browser()]})
