@@ -15,9 +15,8 @@ from drills.conversation import Outcome
 from drills.ground import FOLDER, SQLITE_FILE, Ground, ground
 from drills.plan import Drill, Plan, on_postgres, on_sqlite
 from drills.postgres import PostgresCluster, is_installed
-from drills.providers.outcome import ProviderOutcome
-from drills.providers.outcome import misses as provider_misses
-from drills.providers.part import LEFT, carry_out_all
+from drills.providers import outcome as provider
+from drills.providers import part
 from drills.providers.table import columns, markdown
 from drills.table import show
 from drills.verdict import misses
@@ -29,14 +28,14 @@ async def main(options: argparse.Namespace) -> str | None:
     """The reason why the drills failed, None if they did not."""
     parts, only, judge_seconds = options.part or PARTS, options.only, not options.burning
     outcomes: list[Outcome] = []
-    of_providers: list[ProviderOutcome] = []
+    of_providers: list[provider.ProviderOutcome] = []
     try:
         if "sqlite" in parts:
             outcomes += await _carry_out_all(on_sqlite(options.kills), only, f"sqlite:///{SQLITE_FILE}")
         if "postgres" in parts:
             outcomes += await _on_postgres(only)
         if "providers" in parts:
-            of_providers += await carry_out_all(only)
+            of_providers += await part.carry_out_all(only)
     except StackEnded as error:
         return f"The drills failed: {error}; logs are in {FOLDER / 'logs'}"
     if not outcomes and not of_providers:
@@ -45,12 +44,12 @@ async def main(options: argparse.Namespace) -> str | None:
         show(outcomes)
     if of_providers:
         print(markdown(of_providers) if options.markdown else columns(of_providers))
-        print(f"What was heard of each call, and what happened in it, is in {LEFT}.")
+        print(f"What was heard of each call, and what happened in it, is in {part.LEFT}.")
     failed = [
         f"  {miss}"
         for miss in (
             *misses(outcomes, judge_seconds=judge_seconds),
-            *provider_misses(of_providers, judge_seconds=judge_seconds),
+            *provider.misses(of_providers, judge_seconds=judge_seconds),
         )
     ]
     return "\n".join(["The drills failed:", *failed, f"Logs are in {FOLDER / 'logs'}"]) if failed else None

@@ -26,6 +26,11 @@ async def ask_once(talk: Talk, fail: Callable[[], None], _: Callable[[], None]) 
     await talk.ask(BOOKING)
 
 
+async def ask_twice(talk: Talk, fail: Callable[[], None], _: Callable[[], None]) -> None:
+    """The failure lasts, and what is not answered is asked again."""
+    await ask_again(talk, fail, lambda: None)
+
+
 async def ask_again(talk: Talk, fail: Callable[[], None], heal: Callable[[], None]) -> None:
     """What is not answered is asked again, and the failure is over by then."""
     await talk.hear_greeting()

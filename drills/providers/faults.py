@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+MIDDLE_S = 0.5  # what came before is heard, or read, by then
+
 Json = dict[str, Any]
 PassOn = Callable[[int | None], Awaitable[web.StreamResponse]]  # the whole answer, or so many bytes of it
 Respond = Callable[[web.Request, PassOn], Awaitable[web.StreamResponse]]
@@ -72,10 +74,11 @@ def refuses(status: int) -> Fault:
 
 
 def breaks_off(after: int) -> Fault:
-    """The connection is gone after so many bytes of each answer."""
+    """The connection is gone after so many bytes of each answer, once these are on their way."""
 
     async def respond(request: web.Request, pass_on: PassOn) -> web.StreamResponse:
         await pass_on(after)
+        await asyncio.sleep(MIDDLE_S)
         return await _be_gone(request, pass_on)
 
     return Fault(respond)

@@ -12,7 +12,7 @@ from drills.providers.outcome import Expected
 from drills.providers.talk import Reply
 
 EARLY = 1000  # bytes of a language model's answer: some words of it
-SOUND = 40_000  # bytes of a voice's: 0.8 s
+SOUND = 80_000  # bytes of a voice's: 1.7 s
 FAILED = frozenset({EventKind.PROVIDER_FAILED})
 SWITCHED = frozenset({EventKind.PROVIDER_SWITCHED})
 EMPTY = frozenset({EventKind.ANSWER_EMPTY})
@@ -46,19 +46,20 @@ def failures() -> Iterator[Failure]:
 
 
 def _of_voices() -> Iterator[Failure]:
-    for name, fault in (
-        ("the voice hangs", faults.HANGS),
-        ("the voice refuses (503)", faults.refuses(503)),
-        ("the voice gives no sound", faults.IS_EMPTY),
-        ("the voice breaks off in the middle", faults.breaks_off(SOUND)),
-        ("the voice stands still in the middle", faults.stalls(SOUND)),
+    taken_over = Expected(events=FAILED | SWITCHED)
+    for name, fault, course in (
+        ("the voice hangs", faults.HANGS, courses.ask_once),
+        ("the voice refuses (503)", faults.refuses(503), courses.ask_once),
+        ("the voice gives no sound", faults.IS_EMPTY, courses.ask_once),
+        ("the voice breaks off in the middle", faults.breaks_off(SOUND), courses.ask_twice),
+        ("the voice stands still in the middle", faults.stalls(SOUND), courses.ask_twice),
     ):
-        yield Failure(name, "tts", fault, courses.ask_once, Expected(events=FAILED | SWITCHED), second=True)
+        yield Failure(name, "tts", fault, course, taken_over, second=True)
         yield Failure(name, "tts", fault, courses.ask_again, Expected(events=FAILED))
-    refused = Expected(events=FAILED | SWITCHED)
-    yield Failure("the voice refuses the key (401)", "tts", faults.refuses(401), courses.ask_once, refused, second=True)
+    wrong_key = faults.refuses(401)
+    yield Failure("the voice refuses the key (401)", "tts", wrong_key, courses.ask_once, taken_over, second=True)
     greeting = "the voice hangs at the greeting"
-    yield Failure(greeting, "tts", faults.HANGS, courses.fail_at_the_greeting, refused, second=True)
+    yield Failure(greeting, "tts", faults.HANGS, courses.fail_at_the_greeting, taken_over, second=True)
     yield Failure(greeting, "tts", faults.HANGS, courses.heal_at_the_greeting, Expected(events=FAILED, greeted=False))
     yield Failure("the voice hangs for good", "tts", faults.HANGS, courses.never_heal, ENDED)
 

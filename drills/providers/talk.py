@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +17,7 @@ GREETING = "Hello, this is the Blue Door."
 ANSWER = "We have a table at seven, near the window."  # the language model's, to whatever it is asked
 LOOK_EVERY_S = 0.05
 WITHIN_S = 20.0  # longer nobody waits
+PATIENCE_S = 3.5  # after a part of an answer, and he asks again
 
 
 class Reply(Enum):
@@ -24,6 +25,7 @@ class Reply(Enum):
 
     ANSWERED = "answered"
     ASKED_AGAIN = "was asked to say it again"
+    BROKEN_OFF = "heard a part of the answer"
     HUNG_UP = "the agent hung up"
     NOTHING = "nothing"
 
@@ -67,31 +69,42 @@ class Talk:
 
     async def hear_greeting(self) -> Reply:
         """Join, and wait for the greeting."""
-        return await self._wait(await self.side.join(), lambda: GREETING in self.said, WITHIN_S)
+        before = self.said
+        return await self._wait(await self.side.join(), before, GREETING, WITHIN_S)
 
     async def ask(self, sentence: int, within_s: float = WITHIN_S) -> Reply:
         """Say one of the recorded sentences, and wait for the answer."""
-        answers = self.said.count(ANSWER)
-        since = await self.side.say(sentence)
-        return await self._wait(since, lambda: self.said.count(ANSWER) > answers, within_s)
+        before = self.said
+        return await self._wait(await self.side.say(sentence), before, ANSWER, within_s)
 
-    async def _wait(self, since: float, is_answered: Callable[[], bool], within_s: float) -> Reply:
-        """Until the answer was heard to its end, or the agent waits for the caller."""
-        asked_again = self.said.count(str(ENGLISH.sorry))
+    async def _wait(self, since: float, before: str, wanted: str, within_s: float) -> Reply:
+        """Until that was heard to its end, or the agent waits for the caller; `before` is what it had said by then."""
         reply = Reply.NOTHING
         while reply is Reply.NOTHING and time.monotonic() < since + within_s:
             await asyncio.sleep(LOOK_EVERY_S)
             if not self.side.caller.connected:
                 reply = Reply.HUNG_UP
             elif self.side.caller.last_heard_at > since and not self.side.caller.agent_speaks:
-                if is_answered():
-                    reply = Reply.ANSWERED
-                elif self.said.count(str(ENGLISH.sorry)) > asked_again:
-                    reply = Reply.ASKED_AGAIN
-        over = reply in {Reply.ANSWERED, Reply.ASKED_AGAIN}
+                reply = reply_in(before, self.said, wanted)
+                if reply is Reply.BROKEN_OFF and time.monotonic() - self.side.caller.last_heard_at < PATIENCE_S:
+                    reply = Reply.NOTHING  # it may go on
+        over = reply not in {Reply.NOTHING, Reply.HUNG_UP}
         silence_s = longest_silence(self.side.caller.heard, since, None if over else time.monotonic())
         self.waits.append(Wait(reply, silence_s))
         return reply
+
+
+def reply_in(before: str, said: str, wanted: str) -> Reply:
+    """What an agent that is silent now has replied, by what it had said before and has by now."""
+
+    def is_new(text: str) -> bool:
+        return said.count(text) > before.count(text)
+
+    if is_new(wanted):
+        return Reply.ANSWERED
+    if is_new(str(ENGLISH.sorry)):
+        return Reply.ASKED_AGAIN
+    return Reply.BROKEN_OFF if is_new(" ".join(wanted.split()[:2])) else Reply.NOTHING
 
 
 def longest_silence(heard: Sequence[float], since: float, until: float | None) -> float:

@@ -10,7 +10,7 @@ from calls.events import EventKind
 from drills.providers.outcome import Call, Expected, ProviderOutcome, misses, outcome
 from drills.providers.plan import ENDED, WELL, failures
 from drills.providers.table import columns, markdown
-from drills.providers.talk import ANSWER, GREETING, Reply, longest_silence
+from drills.providers.talk import ANSWER, GREETING, Reply, longest_silence, reply_in
 from drills.providers.timeline import sounds, timeline
 
 ASKED = "I would like to book a table for four people, please."
@@ -78,6 +78,23 @@ def test_silence_is_the_longest_pause_between_sounds(
     heard: list[float], since: float, until: float | None, longest: float
 ) -> None:
     assert longest_silence(heard, since, until) == longest
+
+
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        ("", Reply.NOTHING),
+        ("One moment, please.", Reply.NOTHING),
+        (f"One moment, please. {ANSWER}", Reply.ANSWERED),
+        (SORRY, Reply.ASKED_AGAIN),
+        ("We have a", Reply.BROKEN_OFF),
+        (f"We have a {SORRY}", Reply.ASKED_AGAIN),
+        (f"We have a {ANSWER}", Reply.ANSWERED),
+    ],
+)
+def test_a_reply_is_what_was_not_said_before(said: str, reply: Reply) -> None:
+    before = f"{GREETING} {SORRY} We have a {ANSWER}"
+    assert reply_in(before, f"{before} {said}", ANSWER) is reply
 
 
 def test_a_call_that_went_on_has_no_fault() -> None:
