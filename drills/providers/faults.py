@@ -94,14 +94,14 @@ def stalls(after: int) -> Fault:
     return Fault(respond)
 
 
-def says(delta: Json, reason: str | None) -> Fault:
-    """A language model that answers everything with that, and ends for that reason."""
+def says(*deltas: Json, reason: str | None) -> Fault:
+    """A language model that answers everything with these, and ends for that reason."""
 
     async def respond(request: web.Request, _: PassOn) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for part, why in ((delta, None), ({}, reason)):
-            choice = {"index": 0, "delta": part, "finish_reason": why}
+        for delta, why in [*((delta, None) for delta in deltas), ({}, reason)]:
+            choice = {"index": 0, "delta": delta, "finish_reason": why}
             chunk = {"id": "drill", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
         await response.write(b"data: [DONE]\n\n")
@@ -113,7 +113,7 @@ def says(delta: Json, reason: str | None) -> Fault:
 def calls_tool(name: str, saying: str) -> Fault:
     """A language model that says something and calls a tool, and gives no reason for its end."""
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": "{}"}}
-    return says({"content": saying, "tool_calls": [call]}, None)
+    return says({"content": saying}, {"tool_calls": [call]}, reason=None)
 
 
 def wordless(result: Json) -> list[Json]:

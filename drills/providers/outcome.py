@@ -1,7 +1,9 @@
 """What became of a call in which a provider failed, and whether it went as it should."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from calls.events import EventKind
 from demo.client import Json
@@ -11,6 +13,7 @@ from drills.providers.talk import ANSWER, GREETING, Reply
 from drills.providers.timeline import Stretch
 
 SILENCE_S = 4.0  # nobody hears nothing for longer
+FEW = 3
 HUNG_UP = "completed, caller_hung_up"
 
 
@@ -23,6 +26,7 @@ class Expected:
     events      kinds of which each is there
     greeted     whether the greeting is heard
     loses       whether words of the caller may be missing: they were never recognised
+    whole       whether each sentence of the caller is one segment
     """
 
     reply: Reply = Reply.ANSWERED
@@ -30,6 +34,7 @@ class Expected:
     events: frozenset[EventKind] = frozenset()
     greeted: bool = True
     loses: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,10 @@ def outcome(failed: str, call: Call, expected: Expected, *, second: bool) -> Pro
         "it hung up without a word": last is Reply.HUNG_UP and "bye" not in " ".join(said[-1:]).lower(),
         "it was taken over": EventKind.AGENT_LOST in kinds,
         "words of the caller are missing": not expected.loses and _lacks(" ".join(understood), call.script),
+        "a sentence of the caller is in pieces": expected.whole and len(understood) > len(call.script),
         "the caller did not say all that is written": _lacks(" ".join(call.script), understood),
         "the agent did not say all that is written": _lacks(call.heard, said),
+        "the agent said more than is written": _lacks(" ".join(said), _sentences(call.heard)),
         **{f"no event {kind}": kind not in kinds for kind in sorted(expected.events)},
     }
     return ProviderOutcome(
@@ -116,6 +123,11 @@ def _lacks(whole: str, sentences: Sequence[str]) -> bool:
     return any(share > MISHEARD for _, share in words.lost(sentences, whole))
 
 
+def _sentences(text: str) -> list[str]:
+    """Those of some words: a recogniser makes a word of many a noise."""
+    return [one for one in re.findall(r"[^.!?]+", text) if len(one.split()) >= FEW]
+
+
 def _said_meanwhile(said: Sequence[str], wordless: int) -> str:
     rest = " ".join(" ".join(said).replace(GREETING, "").replace(ANSWER, "").split())
     tones = "" if wordless == 0 else "a tone" if wordless == 1 else f"{wordless} tones"
@@ -133,6 +145,7 @@ def _went_on(replies: Sequence[Reply], detail: Json) -> str:
     *before, last = replies
     switched = [event["data"]["name"] for event in detail["events"] if event["kind"] == EventKind.PROVIDER_SWITCHED]
     by = f" by {switched[-1]}" if switched and last is Reply.ANSWERED else ""
-    tries = ", ".join(reply.value for reply in before)
+    tries = [(reply.value, len(list(same))) for reply, same in groupby(before)]
+    told = ", ".join(f"{count} times {value}" if count > 1 else value for value, count in tries)
     end = f", {detail['end_reason']}" if last is Reply.HUNG_UP else ""
-    return f"{tries}{', then ' if tries else ''}{last.value}{by}{end}"
+    return f"{told}{', then ' if told else ''}{last.value}{by}{end}"

@@ -68,14 +68,14 @@ def _of_models() -> Iterator[Failure]:
     for name, fault, events in (
         ("the model hangs", faults.HANGS, FAILED),
         ("the model refuses (503)", faults.refuses(503), FAILED),
-        ("the model says nothing", faults.says({"content": ""}, "stop"), EMPTY),
+        ("the model says nothing", faults.says({"content": ""}, reason="stop"), EMPTY),
     ):  # where a guess at what the caller is about to say fails, and another model answers, only that is told
         yield Failure(name, "llm", fault, courses.ask_once, Expected(events=SWITCHED), second=True)
         yield Failure(name, "llm", fault, courses.ask_again, Expected(events=events))
     for name, fault in (
-        ("the model only thinks", faults.says({"content": THOUGHT}, "stop")),
-        ("the model says only “…”", faults.says({"content": "…"}, "stop")),
-        ("the model's content filter ends the answer", faults.says({}, "content_filter")),
+        ("the model only thinks", faults.says({"content": THOUGHT}, reason="stop")),
+        ("the model says only “…”", faults.says({"content": "…"}, reason="stop")),
+        ("the model's content filter ends the answer", faults.says(reason="content_filter")),
     ):
         yield Failure(name, "llm", fault, courses.ask_again, Expected(events=EMPTY))
     for name, fault in (
@@ -105,11 +105,10 @@ def _of_recognisers() -> Iterator[Failure]:
     yield Failure("the recogniser is away for 20 s", "stt", faults.IS_AWAY, courses.come_back, away)
     yield Failure("the recogniser hangs at connect for 20 s", "stt", faults.HANGS, courses.come_back, away)
     yield Failure("the recogniser is cut in a sentence", "stt", faults.IS_CUT_ONCE, courses.fail_in_the_sentence, WELL)
-    for name, tell in (
-        ("the recogniser's final result is empty", faults.interim_only),
-        ("the recogniser's final result is in pieces", faults.in_pieces),
-    ):
-        yield Failure(name, "stt", Fault(tell=tell), courses.ask_once, WELL)
+    empty, in_pieces = Fault(tell=faults.interim_only), Fault(tell=faults.in_pieces)
+    whole = Expected(whole=True)
+    yield Failure("the recogniser's final result is empty", "stt", empty, courses.ask_once, whole)
+    yield Failure("the recogniser's final result is in pieces", "stt", in_pieces, courses.ask_once, whole)
     wordless = Fault(tell=faults.wordless)
     yield Failure("the recogniser has no words", "stt", wordless, courses.ask_again, Expected(loses=True))
     yield Failure("the recogniser is away for good", "stt", faults.IS_AWAY, courses.never_heal, ENDED)

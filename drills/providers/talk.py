@@ -27,7 +27,7 @@ class Reply(Enum):
     ASKED_AGAIN = "was asked to say it again"
     BROKEN_OFF = "heard a part of the answer"
     HUNG_UP = "the agent hung up"
-    NOTHING = "nothing"
+    NOTHING = "no answer"
 
 
 @dataclass(frozen=True)

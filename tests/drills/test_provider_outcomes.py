@@ -113,6 +113,13 @@ def test_a_call_that_went_on_has_no_fault() -> None:
         (detail(events=[EventKind.AGENT_LOST]), WELL, HEARD, "it was taken over"),
         (detail([*SAID, ("agent", SORRY)]), WELL, HEARD, "the agent did not say all that is written"),
         (detail([*SAID, ("user", ASKED)]), WELL, HEARD, "the caller did not say all that is written"),
+        (detail(), WELL, f"{HEARD} {SORRY}", "the agent said more than is written"),
+        (
+            detail([SAID[0], ("user", ASKED[:30]), ("user", ASKED[30:]), SAID[2]]),
+            Expected(whole=True),
+            HEARD,
+            "a sentence of the caller is in pieces",
+        ),
         (detail([SAID[0], SAID[2]]), WELL, HEARD, "words of the caller are missing"),
         (detail(recording=None), WELL, HEARD, "there is no recording"),
     ],
@@ -172,6 +179,12 @@ def test_a_call_is_told_in_the_order_in_which_it_went() -> None:
         ["20.0", "agent:"],
         ["21.0", "sound"],
     ]
+
+
+def test_what_comes_of_questions_in_a_row_is_counted() -> None:
+    came = [Reply.ANSWERED, Reply.NOTHING, Reply.NOTHING, Reply.ASKED_AGAIN, Reply.ANSWERED]
+    made = outcome("it hangs", Call(came, 2, [ASKED], HEARD, [], detail()), WELL, second=False)
+    assert made.went_on == "2 times no answer, was asked to say it again, then answered"
 
 
 def test_a_silence_of_more_than_four_seconds_is_told_unless_seconds_are_not_judged() -> None:
