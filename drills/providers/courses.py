@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle, islice
 from typing import TypeAlias
 
@@ -51,26 +52,24 @@ async def fail_at_the_greeting(talk: Talk, fail: Callable[[], None], _: Callable
 async def heal_at_the_greeting(talk: Talk, fail: Callable[[], None], heal: Callable[[], None]) -> None:
     """The failure is there before the caller is, and for some seconds more."""
     fail()
-    asyncio.get_running_loop().call_later(GREETING_AFTER_S, heal)
-    await talk.hear_greeting()
-    await talk.ask(BOOKING)
+    with _after(GREETING_AFTER_S, heal):
+        await talk.hear_greeting()
+        await talk.ask(BOOKING)
 
 
 async def come_back(talk: Talk, fail: Callable[[], None], heal: Callable[[], None]) -> None:
     """The failure lasts for a while, and the caller waits."""
     await talk.hear_greeting()
     fail()
-    asyncio.get_running_loop().call_later(AWAY_S, heal)
-    await talk.ask(BOOKING, AWAY_S + WITHIN_S)
+    with _after(AWAY_S, heal):
+        await talk.ask(BOOKING, AWAY_S + WITHIN_S)
 
 
 async def fail_in_the_sentence(talk: Talk, fail: Callable[[], None], heal: Callable[[], None]) -> None:
     """It fails for a moment while the caller speaks."""
     await talk.hear_greeting()
-    loop = asyncio.get_running_loop()
-    loop.call_later(INTO_THE_SENTENCE_S, fail)
-    loop.call_later(INTO_THE_SENTENCE_S + 0.1, heal)
-    await talk.ask(BOOKING)
+    with _after(INTO_THE_SENTENCE_S, fail), _after(INTO_THE_SENTENCE_S + 0.1, heal):
+        await talk.ask(BOOKING)
 
 
 async def say_goodbye(talk: Talk, fail: Callable[[], None], _: Callable[[], None]) -> None:
@@ -99,3 +98,13 @@ async def keep_asking(talk: Talk, fail: Callable[[], None], _: Callable[[], None
         if await talk.ask(sentence, IMPATIENT_AFTER_S) is Reply.HUNG_UP:
             return
     await talk.ask(BOOKING)
+
+
+@contextmanager
+def _after(seconds: float, do: Callable[[], None]) -> Iterator[None]:
+    """Do it then, unless the block was left before."""
+    timer = asyncio.get_running_loop().call_later(seconds, do)
+    try:
+        yield
+    finally:
+        timer.cancel()
