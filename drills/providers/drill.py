@@ -19,6 +19,9 @@ from drills.providers.talk import talking
 from drills.providers.timeline import sounds, timeline
 
 
+MODELS = {"tts": "tts-1"}  # whose sound comes as it is, so that it can break off anywhere
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the drills are: the api, the front of its providers, local speech, and a folder for each drill's files."""
@@ -34,8 +37,9 @@ async def carry_out(failure: Failure, place: Place) -> ProviderOutcome:
     """Raises AgentSilent, ApiError or TimeoutError if there was no call, or no end of it."""
     first, second = (f"{name}{EARS if failure.kind == 'stt' else ''}" for name in (FIRST, SECOND))
     names = [first, second] if failure.second else [first]
+    chosen = [{"provider": name, "model": MODELS.get(failure.kind)} for name in names]
 
-    async with talking(place.client, {failure.kind: [{"provider": name} for name in names]}) as talk:
+    async with talking(place.client, {failure.kind: chosen}) as talk:
 
         def fail() -> None:
             talk.note_failure()
