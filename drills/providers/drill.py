@@ -18,7 +18,6 @@ from drills.providers.plan import Failure
 from drills.providers.talk import talking
 from drills.providers.timeline import sounds, timeline
 
-
 MODELS = {"tts": "tts-1"}  # whose sound comes as it is, so that it can break off anywhere
 
 
