@@ -14,6 +14,7 @@ from drills.providers.timeline import Stretch
 
 SILENCE_S = 4.0  # nobody hears nothing for longer
 FEW = 4
+UNHEARD = 0.3  # of a sentence; a voice is understood better than people are
 HUNG_UP = "completed, caller_hung_up"
 
 
@@ -93,7 +94,7 @@ def outcome(failed: str, call: Call, expected: Expected, *, second: bool) -> Pro
         "words of the caller are missing": not expected.loses and _lacks(" ".join(understood), call.script),
         "a sentence of the caller is in pieces": expected.whole and len(understood) > len(call.script),
         "the caller did not say all that is written": _lacks(" ".join(call.script), _long(understood)),
-        "the agent did not say all that is written": _lacks(call.heard, said),
+        "the agent did not say all that is written": _lacks(call.heard, said, UNHEARD),
         "the agent said more than is written": _lacks(" ".join(said), _long(re.findall(r"[^.!?]+", call.heard))),
         **{f"no event {kind}": kind not in kinds for kind in sorted(expected.events)},
     }
@@ -119,8 +120,8 @@ def silence(one: ProviderOutcome) -> str:
     return f"{one.silence_s:.1f} s of silence"
 
 
-def _lacks(whole: str, sentences: Sequence[str]) -> bool:
-    return any(share > MISHEARD for _, share in words.lost(sentences, whole))
+def _lacks(whole: str, sentences: Sequence[str], part: float = MISHEARD) -> bool:
+    return any(share > part for _, share in words.lost(sentences, whole))
 
 
 def _long(sentences: Sequence[str]) -> list[str]:

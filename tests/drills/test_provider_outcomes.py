@@ -113,6 +113,7 @@ def test_a_call_that_went_on_has_no_fault() -> None:
         (detail(events=[EventKind.AGENT_LOST]), WELL, HEARD, "it was taken over"),
         (detail([*SAID, ("agent", SORRY)]), WELL, HEARD, "the agent did not say all that is written"),
         (detail([*SAID, ("user", ASKED)]), WELL, HEARD, "the caller did not say all that is written"),
+        (detail(), WELL, HEARD.replace("seven, near the window", "7"), "the agent did not say all that is written"),
         (detail(), WELL, f"{HEARD} {SORRY}", "the agent said more than is written"),
         (
             detail([SAID[0], ("user", ASKED[:30]), ("user", ASKED[30:]), SAID[2]]),
