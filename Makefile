@@ -3,6 +3,7 @@
 PYTHON ?= python3
 N ?= 20
 BURNING ?= 0
+PART ?=
 LIVEKIT_VERSION := 1.13.5
 
 BIN := .venv/bin
@@ -41,8 +42,8 @@ check: $(VENV) ## format, lint, types and floors
 bench: $(SETUP) ## the measurements, as tables
 	@exec $(BIN)/python -m bench
 
-drills: $(SETUP) ## what happens when parts break in the middle of calls, as a table; N=5 for fewer kills, BURNING=2 on a busy machine
-	@exec $(BIN)/python -m drills --kills $(N) --burning $(BURNING)
+drills: $(SETUP) ## what happens when parts break in the middle of calls, as tables; N=5 for fewer kills, BURNING=2 on a busy machine, PART=providers
+	@exec $(BIN)/python -m drills --kills $(N) --burning $(BURNING) $(PART:%=--part %)
 
 lock: $(VENV) ## pin the newest versions that pyproject.toml and web/package.json allow
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --no-header --quiet -o requirements.lock

@@ -36,6 +36,7 @@ class Caller:
         self._said = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.heard: list[float] = []  # time.monotonic() of every piece of the agent's sound
+        self.sound = bytearray()  # all that came of the agent, silence included: 16 bits, mono, at RATE
         self._room.on("track_subscribed", self._hear)
 
     async def join(self, url: str, token: str) -> None:
@@ -54,6 +55,12 @@ class Caller:
     def last_heard_at(self) -> float:
         """When the agent was heard last, 0 if never."""
         return self.heard[-1] if self.heard else 0.0
+
+    @property
+    def agent_speaks(self) -> bool:
+        """Whether it does, or is about to: between two sentences it is silent, but says that it goes on."""
+        states = {other.attributes.get("lk.agent.state") for other in self._room.remote_participants.values()}
+        return time.monotonic() - self.last_heard_at < PAUSE_S or bool(states & {"thinking", "speaking"})
 
     async def leave(self) -> None:
         """Hang up."""
@@ -77,16 +84,11 @@ class Caller:
             now = time.monotonic()
             if self.last_heard_at >= asked:
                 answered = answered or now
-                if not self._agent_speaks() or now - answered > PATIENCE_S:
+                if not self.agent_speaks or now - answered > PATIENCE_S:
                     return
             elif now - asked > ANSWER_WITHIN_S:
                 raise AgentSilent(f"The agent said nothing within {ANSWER_WITHIN_S} s")
             await asyncio.sleep(0.05)
-
-    def _agent_speaks(self) -> bool:
-        """Between two sentences it is silent, but says that it goes on."""
-        states = {other.attributes.get("lk.agent.state") for other in self._room.remote_participants.values()}
-        return time.monotonic() - self.last_heard_at < PAUSE_S or bool(states & {"thinking", "speaking"})
 
     async def _speak(self) -> None:
         silence = np.zeros(FRAME, np.int16)
@@ -103,6 +105,7 @@ class Caller:
     async def _listen(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
         async for event in stream:
+            self.sound += event.frame.data
             if np.abs(np.frombuffer(event.frame.data, np.int16)).max() > AUDIBLE:
                 self.heard.append(time.monotonic())
 

@@ -15,28 +15,53 @@ from drills.conversation import Outcome
 from drills.ground import FOLDER, SQLITE_FILE, Ground, ground
 from drills.plan import Drill, Plan, on_postgres, on_sqlite
 from drills.postgres import PostgresCluster, is_installed
+from drills.providers import outcome as provider
+from drills.providers import part
+from drills.providers.table import columns, markdown
 from drills.table import show
 from drills.verdict import misses
 
+PARTS = ("sqlite", "postgres", "providers")
 
-async def main(kills: int, only: str, *, judge_seconds: bool) -> str | None:
-    """The reason why the drills failed, None if they did not; only those are done whose names have `only` in them."""
+
+async def main(options: argparse.Namespace) -> str | None:
+    """The reason why the drills failed, None if they did not."""
+    parts, only, judge_seconds = options.part or PARTS, options.only, not options.burning
     outcomes: list[Outcome] = []
+    of_providers: list[provider.ProviderOutcome] = []
     try:
-        outcomes += await _carry_out_all(on_sqlite(kills), only, f"sqlite:///{SQLITE_FILE}")
-        if is_installed():
-            [port] = free_ports(1)
-            with PostgresCluster(port) as cluster:
-                outcomes += await _carry_out_all(on_postgres(cluster), only, cluster.url())
-        else:
-            print("Without PostgreSQL's server programs on this machine, its outages are left out.")
+        if "sqlite" in parts:
+            outcomes += await _carry_out_all(on_sqlite(options.kills), only, f"sqlite:///{SQLITE_FILE}")
+        if "postgres" in parts:
+            outcomes += await _on_postgres(only)
+        if "providers" in parts:
+            of_providers += await part.carry_out_all(only)
     except StackEnded as error:
         return f"The drills failed: {error}; logs are in {FOLDER / 'logs'}"
-    if not outcomes:
+    if not outcomes and not of_providers:
         return f"No drill has {only!r} in its name."
-    show(outcomes)
-    failed = [f"  {miss}" for miss in misses(outcomes, judge_seconds=judge_seconds)]
+    if outcomes:
+        show(outcomes)
+    if of_providers:
+        print(markdown(of_providers) if options.markdown else columns(of_providers))
+        print(f"What was heard of each call, and what happened in it, is in {part.LEFT}.")
+    failed = [
+        f"  {miss}"
+        for miss in (
+            *misses(outcomes, judge_seconds=judge_seconds),
+            *provider.misses(of_providers, judge_seconds=judge_seconds),
+        )
+    ]
     return "\n".join(["The drills failed:", *failed, f"Logs are in {FOLDER / 'logs'}"]) if failed else None
+
+
+async def _on_postgres(only: str) -> list[Outcome]:
+    if not is_installed():
+        print("Without PostgreSQL's server programs on this machine, its outages are left out.")
+        return []
+    [port] = free_ports(1)
+    with PostgresCluster(port) as cluster:
+        return await _carry_out_all(on_postgres(cluster), only, cluster.url())
 
 
 async def _carry_out_all(plan: Plan, only: str, database_url: str) -> list[Outcome]:
@@ -83,11 +108,13 @@ if __name__ == "__main__":
         "--burning",
         type=int,
         default=0,
-        help="processes that burn a core each (%(default)s); silence after a kill is then not judged",
+        help="processes that burn a core each (%(default)s); silence is then not judged",
     )
-    options = parser.parse_args()
+    parser.add_argument("--part", action="append", choices=PARTS, help="only that part; may be given again")
+    parser.add_argument("--markdown", action="store_true", help="print the providers' table as Markdown")
+    given = parser.parse_args()
     try:
-        with _burning(options.burning):
-            sys.exit(asyncio.run(main(options.kills, options.only, judge_seconds=not options.burning)))
+        with _burning(given.burning):
+            sys.exit(asyncio.run(main(given)))
     except KeyboardInterrupt:
         sys.exit("Stopped.")

@@ -53,15 +53,19 @@ class Conversation:
 
     def __init__(self, client: Client, call: Json) -> None:
         self.caller = Caller()
+        self.id: str = call["id"]
+        self.script: list[str] = []  # what the caller has said
         self._client = client
-        self._id = call["id"]
         self._access = call["participants"][0]["access"]
-        self._script: list[str] = []
 
     async def greet(self) -> float:
         """Join, and hear the agent's greeting to its end; for how long it was silent before."""
+        return await self.hear_answer_since(await self.join())
+
+    async def join(self) -> float:
+        """Be there; when that was so."""
         await self.caller.join(self._access["url"], self._access["token"])
-        return await self.hear_answer_since(time.monotonic())
+        return time.monotonic()
 
     async def ask(self, sentence: int) -> float:
         """Say that, and hear the answer to its end; for how long it was silent before."""
@@ -74,7 +78,7 @@ class Conversation:
 
     async def say(self, sentence: int) -> float:
         """Say one of the recorded sentences; when that was done."""
-        self._script.append(_SENTENCES[sentence])
+        self.script.append(_SENTENCES[sentence])
         await self.caller.say(_FOLDER / f"{sentence + 1}.ogg")
         return time.monotonic()
 
@@ -109,42 +113,51 @@ class Conversation:
 
         Without a take-over nothing that was said is missing, and no silence is longer than `patience_s`.
         """
-        detail = await self._settled()
+        detail = await self.settled()
         segments = detail["transcript"]["segments"]
         ended = f"{detail['status']}, {detail['end_reason']}"
         kinds = {event["kind"] for event in detail["events"]}
         said = " ".join(one["text"] for one in segments if one["speaker"] == "agent")
         heard = " ".join(one["text"] for one in segments if one["speaker"] == "user")
-        lost = words.lost(self._script, heard)
-        faults = {
+        lost = words.lost(self.script, heard)
+        faults = faults_of_any(detail) | {
             "it ended otherwise": ended != "completed, caller_hung_up",
-            "the transcript is not whole": [one["sequence"] for one in segments] != list(range(len(segments))),
-            "not every segment is final": not all(one["is_final"] for one in segments),
             "the greeting is missing": GREETING not in said,
             "nobody took over": taken_over and "agent.returned" not in kinds,
             "it was taken over": not taken_over and "agent.lost" in kinds,
-            "a part of it died": bool(kinds & {"part.restarted", "part.failed"}),
             "the talk stood still": not taken_over and silence_s > patience_s,
             "a sentence is missing": not taken_over and any(share > MISHEARD for _, share in lost),
-            "there is no recording": (detail["recording"] or {}).get("status") != "ready",
         }
         words_lost = sum(count for count, _ in lost)
         return Outcome(broken, silence_s, words_lost, ended, tuple(fault for fault, is_so in faults.items() if is_so))
 
-    async def _settled(self) -> Json:
+    async def settled(self) -> Json:
+        """What the API says of the call, once its recording is there, or will never be; TimeoutError."""
         async with asyncio.timeout(SETTLED_WITHIN_S):
             while True:
                 with suppress(ApiError):  # for a moment still, after an outage
-                    detail = await self._client.get(f"/v1/calls/{self._id}")
+                    detail = await self._client.get(f"/v1/calls/{self.id}")
                     if (detail["recording"] or {}).get("status") in {"ready", "failed"}:
                         return detail
                 await asyncio.sleep(0.5)
 
 
+def faults_of_any(detail: Json) -> dict[str, bool]:
+    """What should not be with any call, and whether it is so with this one."""
+    segments = detail["transcript"]["segments"]
+    kinds = {event["kind"] for event in detail["events"]}
+    return {
+        "the transcript is not whole": [one["sequence"] for one in segments] != list(range(len(segments))),
+        "not every segment is final": not all(one["is_final"] for one in segments),
+        "a part of it died": bool(kinds & {"part.restarted", "part.failed"}),
+        "there is no recording": (detail["recording"] or {}).get("status") != "ready",
+    }
+
+
 @asynccontextmanager
-async def conversation(client: Client) -> AsyncIterator[Conversation]:
-    """A new call, that its caller has left at the end."""
-    agent = await client.post("/v1/agents", AGENT)
+async def conversation(client: Client, config: Json = AGENT) -> AsyncIterator[Conversation]:
+    """A new call with a new agent, that its caller has left at the end."""
+    agent = await client.post("/v1/agents", config)
     people = [{"transport": "webrtc", "identity": "anna"}]
     talk = Conversation(client, await client.post("/v1/calls", {"agent_id": agent["id"], "participants": people}))
     try:

@@ -11,12 +11,14 @@ import prompts
 LONG = "We have a table at seven, one at eight near the window, and one at nine in the quiet garden behind the house."
 REST = "And one at nine in the quiet garden behind the house."
 GOODBYE = "You are welcome. We look forward to seeing you."
+_ANSWER = web.AppKey("answer", str)
 
 
 @asynccontextmanager
-async def scripted_model() -> AsyncIterator[str]:
-    """Its base URL, of the OpenAI protocol, while it is served."""
+async def scripted_model(answer: str = LONG) -> AsyncIterator[str]:
+    """Its base URL, of the OpenAI protocol, while it is served; `answer` is what it says to all but goodbyes."""
     app = web.Application()
+    app[_ANSWER] = answer
     app.router.add_post("/v1/chat/completions", _complete)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -31,18 +33,18 @@ async def _complete(request: web.Request) -> web.StreamResponse:
     asked = await request.json()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    for word in _answer(asked["messages"][-1]).split():
+    for word in _answer(asked["messages"][-1], request.app[_ANSWER]).split():
         await _send(response, asked["model"], {"content": f"{word} "}, None)
     await _send(response, asked["model"], {}, "stop")
     await response.write(b"data: [DONE]\n\n")
     return response
 
 
-def _answer(last: dict[str, object]) -> str:
+def _answer(last: dict[str, object], usual: str) -> str:
     text = str(last["content"])
     if prompts.load("resume") in text:
         return REST
-    return GOODBYE if "bye" in text.lower() else LONG
+    return GOODBYE if "bye" in text.lower() else usual
 
 
 async def _send(response: web.StreamResponse, model: str, delta: dict[str, str], reason: str | None) -> None:

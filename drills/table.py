@@ -14,9 +14,14 @@ def show(outcomes: Sequence[Outcome]) -> None:
     things = dict.fromkeys(outcome.broken for outcome in outcomes)
     rows += [_row(thing, [outcome for outcome in outcomes if outcome.broken == thing]) for thing in things]
     rows += [_row(limit.name, limited) for limit in LIMITS if (limited := limit.of(outcomes))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(in_columns(rows))
+
+
+def in_columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """Lines, with each column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _row(broken: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
