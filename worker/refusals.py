@@ -10,6 +10,7 @@ import httpx2 as httpx
 from typing_extensions import override
 
 from calls.model_refusals import speaks_of_length
+from worker.tool_calls import ToolCalls
 
 TOOL = "tool "
 # The parts of a request that an agent can do without, the least wanted first, and how servers speak of them.
@@ -19,6 +20,7 @@ _PARTS = {
     "strict": re.compile(r"strict", re.IGNORECASE),
     "tools": re.compile(r"tool|function", re.IGNORECASE),
 }
+_OF_PACKING = frozenset({"content-encoding", "content-length"})
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_IMPLEMENTED}
 
 
@@ -47,7 +49,7 @@ class Refusals(httpx.AsyncBaseTransport):
                 self._left_out[whom] = left_out
                 if first is not None:
                     await first.aclose()
-                return response
+                return _mended(response)
             text = (await response.aread()).decode(errors="replace")
             await response.aclose()
             first = first or response
@@ -64,6 +66,14 @@ class Refusals(httpx.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def _mended(response: httpx.Response) -> httpx.Response:
+    if "event-stream" not in response.headers.get("content-type", ""):
+        return response
+    # What is read of it is unpacked already.
+    headers = [one for one in response.headers.multi_items() if one[0].lower() not in _OF_PACKING]
+    return httpx.Response(response.status_code, headers=headers, stream=ToolCalls(response))
 
 
 def _blamed(body: dict[str, Any], text: str) -> str | None:

@@ -12,12 +12,13 @@ from tests.providers.script import Chat, Part, Raw, ToolCall
 
 SPEECH_RATE = 24_000
 CHARACTERS_PER_S = 15
+_KINDS = {"{": "application/json", "data:": "text/event-stream"}  # of an answer that begins so
 
 
 async def complete(request: web.Request, chat: Chat, answer: Raw | Part | list[Part]) -> web.StreamResponse:
     if isinstance(answer, Raw):
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        kind = "application/json" if text.lstrip().startswith("{") else "text/html"
+        kind = next((kind for start, kind in _KINDS.items() if text.lstrip().startswith(start)), "text/html")
         return web.Response(status=answer.status, text=text, content_type=kind, headers=answer.headers)
     text, calls = _parts(answer)
     usage = {"prompt_tokens": chat.tokens, "completion_tokens": 8, "total_tokens": chat.tokens + 8}
