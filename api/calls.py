@@ -31,6 +31,7 @@ from calls.reading import (
     read_participants,
     read_parts,
     read_recording,
+    why_not_begun,
 )
 from calls.states import CallStatus
 from calls.store import CallStore
@@ -56,13 +57,15 @@ async def list_active(request: web.Request, query: ActiveCallsQuery) -> web.Resp
 async def get(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         call = await CallStore(conn).get(*named(request))
+        parts = await read_parts(conn, call.id)
         detail = rendering.call_detail(
             call,
             people=await read_participants(conn, call.id),
             segments=await read_transcript(conn, call.id),
             tool_calls=await read_tool_calls(conn, call.id),
             recording=await _recording(request, conn, call),
-            parts=await read_parts(conn, call.id),
+            parts=parts,
+            late=await why_not_begun(conn, call, parts),
             events=await read_events(conn, call.id, MOST_EVENTS),
         )
     return reply(detail)

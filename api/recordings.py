@@ -9,8 +9,7 @@ from api.schema.calls import RecordingQuery
 from calls.errors import Forbidden, NotFound
 from calls.privacy.erasure import is_recording_erased
 from calls.recordings.pieces import call_of
-
-_TYPES = {".ogg": "audio/ogg", ".wav": "audio/wav"}
+from calls.recordings.storage import TYPES
 
 
 async def download(request: web.Request, query: RecordingQuery) -> web.StreamResponse:
@@ -28,5 +27,5 @@ async def download(request: web.Request, query: RecordingQuery) -> web.StreamRes
     path = storage.file(key)
     if path is None:
         raise NotFound("This recording is no longer there.")
-    kind = _TYPES.get(path.suffix, "application/octet-stream")
+    kind = TYPES.get(path.suffix, "application/octet-stream")
     return web.FileResponse(path, headers={"Cache-Control": "private", "Content-Type": kind})

@@ -66,6 +66,7 @@ def call_detail(
     tool_calls: Sequence[Row],
     recording: Recording,
     parts: Sequence[Part],
+    late: str | None,
     events: Sequence[Row],
 ) -> CallDetail:
     """Everything about a call."""
@@ -83,7 +84,7 @@ def call_detail(
         ),
         tool_calls=[tool_call(one) for one in tool_calls],
         recording=recording,
-        intelligence=intelligence(row.intelligence_status, parts),
+        intelligence=intelligence(row.intelligence_status, parts, late),
         events=[event(one) for one in events],
     )
 
@@ -164,8 +165,11 @@ def is_recording_erased(call: Row) -> bool:
     return call.recording_erased_at is not None and had_one
 
 
-def intelligence(status: str, parts: Sequence[Part]) -> Intelligence:
-    """What the parts of the latest generation found, or found before; they come the newest first."""
+def intelligence(status: str, parts: Sequence[Part], late: str | None = None) -> Intelligence:
+    """What the parts of the latest generation found, or found before; they come the newest first.
+
+    `late` says why there is no newer one yet, which is to come.
+    """
     latest = [part for part in parts if part.generation == parts[0].generation]
     stages = {part.stage for part in latest}
     found = {part.stage: part.value for part in reversed(parts) if part.value is not None and part.stage in stages}
@@ -176,7 +180,8 @@ def intelligence(status: str, parts: Sequence[Part]) -> Intelligence:
         sentiment=summary.get("sentiment"),
         structured_data=found.get("extraction"),
         evaluation=None if evaluation is None else Evaluation(**evaluation),
-        errors=[f"{part.stage}: {part.error}" for part in latest if part.error is not None],
+        errors=[f"{part.stage}: {part.error}" for part in latest if part.error is not None]
+        + ([f"analysis: {late}"] if late else []),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from calls.errors import CallroomError
@@ -19,10 +19,11 @@ class Line:
         self._served_at = -math.inf
 
     @asynccontextmanager
-    async def place(self, patience_s: float = math.inf) -> AsyncIterator[float]:
-        """A place for the length of the block, and for how many seconds of the wait nobody was served.
+    async def place(self, patience_s: float, waited: Callable[[float], None]) -> AsyncIterator[None]:
+        """A place for the length of the block. `waited` is told for how many seconds before it nobody was served.
 
-        TimeoutError if the line is dissolved before there is one, or nobody is served for `patience_s`.
+        TimeoutError if the line is dissolved before there is one, or nobody is served for `patience_s`; `waited` is
+        told then too.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -33,8 +34,9 @@ class Line:
                     await self._places.acquire()
             finally:
                 self._waiting.discard(wait)
+                waited(clock() - max(began, self._served_at))
         try:
-            yield clock() - max(began, self._served_at)
+            yield
         except CallroomError:  # that is an answer too
             self._served_at = clock()
             raise

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.analysis.generations import REPROCESS_JOB
 from calls.database.clock import moment
 from calls.jobs import JobState
 from calls.states import IntelligenceStatus
@@ -79,6 +80,16 @@ async def read_parts(conn: AsyncConnection, call_id: str) -> list[Part]:
     """Give the parts of the call's latest generation, and of each part what was found last, the newest first."""
     at = moment(conn)
     return [_part(row, at) for row in await conn.execute(_SHOWN_PARTS, {"call_id": call_id})]
+
+
+async def why_not_begun(conn: AsyncConnection, call: Row, parts: list[Part]) -> str | None:
+    """Say why an analysis that is to come has no `parts` yet, once that is late."""
+    pending = IntelligenceStatus.PENDING
+    if call.intelligence_status != pending or any(part.status == pending for part in parts):
+        return None
+    asked = (jobs.c.call_id == call.id, jobs.c.kind == REPROCESS_JOB, jobs.c.finished_at.is_(None))
+    since = await conn.scalar(sa.select(sa.func.min(jobs.c.created_at)).where(*asked)) or call.ended_at
+    return None if moment(conn) - since < LATE else f"It has not begun, and waits for that since {_iso(since)}."
 
 
 async def read_generations(

@@ -422,6 +422,7 @@ egresses = sa.Table(
     sa.Column("error", sa.Text),
     sa.Index("ix_egresses_call_id", "call_id", "asked_at"),
     sa.Index("ix_egresses_open", "call_id", unique=True, **_where("status IN ('asked', 'running')")),
+    sa.Index("ix_egresses_unused", "call_id", **_where("status NOT IN ('added', 'joined', 'kept')")),
 )
 
 _waiting, _active = _where("state = 'waiting'"), _where("state = 'active'")

@@ -25,8 +25,8 @@ def bounded(schema: Schema) -> Schema:
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if "string" in kinds and not {"enum", "const", "pattern", "format", "maxLength"} & schema.keys():
         result["maxLength"] = max(_LONGEST_TEXT, schema.get("minLength", 0))
-    if _is_share(schema):
-        result["enum"] = [round(schema["maximum"] - tenth / 10, 1) for tenth in range(_TENTHS + 1)]
+    if is_share(schema):
+        result["enum"] = tenths(schema)
     if "array" in kinds and "maxItems" not in schema:
         result["maxItems"] = max(_MOST_ITEMS, schema.get("minItems", 0))
     for key in _PARTS:
@@ -40,7 +40,12 @@ def bounded(schema: Schema) -> Schema:
     return result
 
 
-def _is_share(schema: Schema) -> bool:
+def tenths(share: Schema) -> list[float]:
+    """What such a number may be, the best first."""
+    return [round(share["maximum"] - tenth / 10, 1) for tenth in range(_TENTHS + 1)]
+
+
+def is_share(schema: Schema) -> bool:
     """Whether it is a number from 0 to 1 or the like: a grammar knows no bounds of fractions, and tenths will do."""
     known = {"type", "minimum", "maximum", "description", "title", "default"}
     return (

@@ -95,7 +95,7 @@ def _age_s(now: datetime, job: Job) -> float:
 
 
 def _soon(now: datetime, job: Job) -> Wait:
-    return Wait(min(max(_age_s(now, job) / 4, SHORTEST_S), LONGEST_S))
+    return Wait.by_age(job, now, SHORTEST_S, LONGEST_S)
 
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:

@@ -16,7 +16,6 @@ from calls.database.encryption import Keyring
 from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
-from calls.privacy.redaction import redact
 from calls.recordings.pieces import Piece
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
@@ -252,10 +251,9 @@ class Call:
             self._speaker.answer(line)
 
     def _written(self, digits: str) -> dict[str, Any]:
-        if self._transcript is None:
-            return {}
-        [kept] = redact([digits], self._agent.features.redact, more=False)
-        return {"digits": kept}
+        """What an event may say of keys. It stays as written: the next may show that these began a card's."""
+        hides_numbers = not {"card", "phone"}.isdisjoint(self._agent.features.redact)
+        return {} if self._transcript is None or hides_numbers else {"digits": digits}
 
     def _cut_off(self) -> None:
         data = {"reason": "cut_off"}

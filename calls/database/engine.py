@@ -106,7 +106,7 @@ class Database:
         try:
             async with AsyncExitStack() as places:
                 for line in lines:
-                    allowed.spend(await places.enter_async_context(line.place(allowed.left_s)))
+                    await places.enter_async_context(line.place(allowed.left_s, allowed.spend))
                 in_line = False
                 places.enter_context(allowed.spending())
                 now = asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ meanwhile still wrote, and waits for a storage that is away.
 """
 
 from collections.abc import Collection
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -39,6 +40,7 @@ from calls.tenants import idempotency
 QUEUE, JOB = "erasure", "erase"
 RECORDING_QUEUE = "recording"
 RECORDING_JOBS = {"store_recording", egress.JOB}  # what puts a recording's files into the storage
+CLAIMED_BEFORE = timedelta(minutes=1)  # a request's key is claimed in the transaction that writes its call, before that
 ERASED = "erased"  # stands where a name or a number was
 _OF_DIGITS = (EventKind.DTMF_RECEIVED, EventKind.DTMF_SENT)
 
@@ -211,7 +213,7 @@ async def _forget_answers(conn: AsyncConnection, call: sa.Row[Any], identities: 
 
     An answer of a batch tells of other calls too, which it keeps.
     """
-    since = max(call.created_at, moment(conn) - idempotency.KEPT)
+    since = max(call.created_at - CLAIMED_BEFORE, moment(conn) - idempotency.KEPT)
     given = idempotency_keys.c.created_at.between(since, call.ended_at)
     mine = (idempotency_keys.c.tenant_id == call.tenant_id, given)
     names = sa.cast(idempotency_keys.c.answer, sa.Text).contains(call.id)

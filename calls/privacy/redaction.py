@@ -1,8 +1,9 @@
 """Numbers of cards and phones and e-mail addresses in what people say, written or spoken, and what stands for them.
 
 Spoken are digits and the numbers up to 99, in English, German, Spanish and French at once, for callers change languages
-and recognisers do not always say which they heard. A card number is told by its check digit, a phone number by its
-length: rather one number too many is taken out than one too few.
+and recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins, for
+recognisers lose digits and add some; a phone number by its length. Rather one number too many is taken out than one
+too few.
 """
 
 import re
@@ -184,14 +185,18 @@ class _Run:
         return UNDECIDED if undecided else None
 
     def _holds_card(self) -> bool:
-        """Whether it is the number of a card, or one with what else stands on a card before or behind it."""
+        """Whether it is a card's number, with what else stands on a card before or behind it, or a misheard one."""
         if SHORTEST_CARD <= len(self.digits) <= LONGEST_CARD and _has_check_digit(self.digits):
             return True
         stops = set(self.stops)
         parts = (
             self.digits[stop : stop + length] for stop in stops for length in (14, 15, 16) if stop + length in stops
         )
-        return any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts)
+        if any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts):
+            return True
+        return (
+            len(self.digits) >= SHORTEST_CARD and _ISSUER.match(self.digits) is not None and not self.is_international
+        )
 
     def _is_phone(self) -> bool:
         count = len(self.digits)
@@ -207,6 +212,8 @@ SHORTEST_CARD, LONGEST_CARD = 13, 19
 SHORTEST_PHONE, SURE_PHONE, LONGEST_PHONE = 7, 10, 15
 # Numbers of the large issuers, by their first digits and length.
 _ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
+
+_ISSUER = re.compile(r"4|5[1-5]|6|2[2-7]|3[04-8]")
 
 
 def _has_check_digit(digits: str) -> bool:

@@ -35,6 +35,7 @@ MOST_FAILED = 5  # of one call; what LiveKit ends because it has run for long en
 # Written out, in the words of the indexes: only then do both databases use them.
 _OPEN = sa.text("status IN ('asked', 'running')")
 _IS_OPEN = sa.text("egresses.status IN ('asked', 'running')")
+_IS_UNUSED = sa.text("egresses.status NOT IN ('added', 'joined', 'kept')")
 _IS_LIVE = sa.text("calls.status NOT IN ('completed', 'failed')")
 
 Row = sa.Row[Any]
@@ -112,15 +113,12 @@ _UNRECORDED: sa.Select[Any] = sa.select(calls.c.id, calls.c.tenant_id).where(
     ~sa.exists().where(egresses.c.call_id == calls.c.id, _IS_OPEN),
     _FAILED < MOST_FAILED,
 )
-_NEVER_BEGAN: sa.Select[Any] = (
-    sa.select(calls.c.id, calls.c.tenant_id)
-    .join(egresses, egresses.c.call_id == calls.c.id)
-    .where(
-        calls.c.transcript_closed_at.is_not(None),
-        calls.c.started_at.is_(None),
-        ~sa.exists().where(queued.c.call_id == calls.c.id, queued.c.kind == LATE_JOB),  # there is one that sees to it
-    )
-    .distinct()
+_NEVER_BEGAN: sa.Select[Any] = sa.select(calls.c.id, calls.c.tenant_id).where(
+    # Of these there are few: only what was recorded of a call that began becomes a recording.
+    calls.c.id.in_(sa.select(egresses.c.call_id).where(_IS_UNUSED)),
+    calls.c.transcript_closed_at.is_not(None),
+    calls.c.started_at.is_(None),
+    ~sa.exists().where(queued.c.call_id == calls.c.id, queued.c.kind == LATE_JOB),  # there is one that sees to it
 )
 
 

@@ -145,3 +145,18 @@ async def test_a_process_killed_before_its_reply_leaves_one_call_its_answer_and_
 async def _post(client: aiohttp.ClientSession, to: Settings, body: dict[str, Any]) -> tuple[int, Any]:
     async with client.post(f"http://127.0.0.1:{to.api_port}/v1/calls", json=body) as answer:
         return answer.status, await answer.json()
+
+
+async def test_the_answer_that_is_kept_forgets_the_people_of_an_erased_call(database_url: str, api: Api, agent: str):
+    body = {"agent_id": agent, "participants": [browser("marzipan")]}
+    made = await api.post("/v1/calls", body, headers=once())
+    added = {"participants": [browser("nougat")]}
+    path = f"/v1/calls/{made.body['id']}"
+    await api.post(f"{path}/participants", added, headers=once())
+    assert (await api.post(f"{path}/end", {})).status == 200
+    assert (await api.delete(path)).status == 204
+    for given, sent in (("/v1/calls", body), (f"{path}/participants", added)):
+        again = await api.post(given, sent, headers=once())
+        assert again.status in {201, 202}
+        assert "erased" in str(again.body)
+        assert not [word for word in ("marzipan", "nougat", "eyJ") if word in str(again.body)]  # "eyJ" begins a token

@@ -1,5 +1,6 @@
 """What was found of a call, analysis by analysis, and what is refused when it is configured."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import sqlalchemy as sa
 
 from calls.analysis.generations import begin_again
 from calls.analysis.parts import end_part
+from calls.database.clock import moment
 from calls.jobs import JobQueue
-from calls.tables import generations
+from calls.reading import LATE
+from calls.tables import generations, jobs
 from tests.api.conftest import Api, browser
 from tests.pipeline.finished import finished_call
 
@@ -63,6 +66,24 @@ async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(
     assert first["post_call"] == BOTH
     assert first["asked_at"] <= first["concluded_at"] <= second["asked_at"]
     assert (await api.get(f"{path}/intelligence?limit=1&offset=2")).body["generations"] == [first]
+
+
+async def test_an_analysis_that_does_not_begin_says_so_once_that_is_late(database_url: str, api: Api):
+    call_id = await finished_call(api.database, BOTH)
+    await end(api, call_id, 1, "summary", value=summary("First."))
+    await end(api, call_id, 1, "evaluation", value=KIND)
+    assert (await api.post(f"/v1/calls/{call_id}/reprocess")).status == 202
+
+    async def errors() -> list[str]:
+        shown = (await api.get(f"/v1/calls/{call_id}")).body["intelligence"]
+        assert (shown["status"], shown["summary"]) == ("pending", "First.")
+        return list(shown["errors"])
+
+    asked = sa.update(jobs).where(jobs.c.kind == "reprocess")
+    for age, is_late in ((timedelta(0), False), (2 * LATE, True)):
+        async with api.database.writing() as conn:
+            await conn.execute(asked.values(created_at=moment(conn) - age))
+        assert [error.startswith("analysis: It has not begun") for error in await errors()] == [True] * is_late
 
 
 async def test_of_a_call_that_was_not_analysed_there_is_no_generation_and_of_an_erased_one_none_any_more(api: Api):

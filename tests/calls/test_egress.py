@@ -1,6 +1,7 @@
 """What is written down of egresses, on both databases."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,6 +73,34 @@ async def test_a_lost_egress_of_a_call_that_never_began_is_seen_to_by_one_job(da
         assert not await egress.forget(connection, never_began)
         assert await egress.find_due(connection) == []
         assert [one.id for one in await egress.read(connection, call.id)] == [row.id]
+
+
+async def test_what_is_due_is_found_among_many_calls_by_indexes_alone(database, running):
+    """The planner knows how many calls there are that never began, and how many files that a recording was made of."""
+    call, _token = await running(post_call=RECORDED)
+    asked: list[Any] = []
+
+    def note(_connection, _cursor, statement, parameters, *_context):
+        asked.append((statement, parameters))
+
+    async with database.writing() as connection:
+        one = (await connection.execute(sa.select(calls).where(calls.c.id == call.id))).mappings().one()
+        over = {"started_at": None, "status": "failed", "transcript_closed_at": moment(connection)}
+        others = [str(uuid.uuid4()) for _ in range(2000)]
+        await connection.execute(sa.insert(calls), [{**one, **over, "id": id_, "room_name": id_} for id_ in others])
+        kept = [{"id": id_, "call_id": call.id, "status": "kept", "key": id_} for id_ in others]
+        await connection.execute(sa.insert(egresses), kept)
+        await connection.execute(sa.text("ANALYZE"))
+        sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
+        assert [due.id for due in await egress.find_due(connection)] == [call.id]
+        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
+        explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+        plans = [(await connection.exec_driver_sql(explain + query, given)).all() for query, given in asked]
+    assert len(plans) == len(asked) == 2
+    for plan, index in zip(plans, ("ix_calls_unfinished", "ix_egresses_unused"), strict=True):
+        assert index in str(plan)
+        assert "SCAN calls'" not in str(plan)
+        assert "Seq Scan on calls" not in str(plan)
 
 
 @pytest.mark.parametrize(("ahead_s", "late_s"), [(0, 0), (3600, 1), (-3600, -6)])

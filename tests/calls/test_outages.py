@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from calls.database.allowance import allowance, limit
 from calls.database.engine import PATIENCE_S, Database
 from calls.errors import DatabaseAway
 from calls.migrations import migrate
@@ -204,4 +205,18 @@ async def test_who_waits_only_because_others_are_served_is_served_too(database_u
     began = time.monotonic()
     await asyncio.gather(*(rename_slowly() for _ in range(30)), *(name_of(database) for _ in range(30)))
     assert time.monotonic() - began > PATIENCE_S
+    await database.close()
+
+
+async def test_what_is_waited_in_line_for_nothing_is_waited_once(database_url):
+    database = Database(database_url, pool_size=1)
+
+    async def try_again() -> float:
+        async with limit(0.5):
+            with pytest.raises(DatabaseAway):
+                await rename(database, "meanwhile")
+            return allowance().left_s
+
+    async with database.writing():
+        assert await asyncio.create_task(try_again()) < 0.01
     await database.close()

@@ -42,9 +42,20 @@ def test_a_card_number_is_taken_out_however_it_is_said(spoken):
 
 
 @pytest.mark.parametrize(
+    "misheard",
+    ["4539-148-0343-6467", "4539 1488 034364667", "4539 1488 0343 436467", "4539 1488 0343 5467 12 27 123"],
+)
+def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
+    """As a recogniser wrote 4539 1488 0343 6467, spoken digit by digit."""
+    for kinds in (("card",), ALL):
+        assert one(f"My card is {misheard}", *kinds) == "My card is [card]"
+    assert one("Call +49 1512 345678901", "card") == "Call +49 1512 345678901"
+
+
+@pytest.mark.parametrize(
     "said",
     [
-        "My order is 4111 1111 1111 1112.",
+        "My order is 9111 1111 1111 1112.",
         "A table for four at eight thirty.",
         "I was born on 03.05.1984, and moved on 2019-11-30.",
         "Room one oh one, or 102.",

@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from calls.errors import Invalid, StorageAway
@@ -130,6 +131,25 @@ async def test_a_file_is_kept_replaced_fetched_and_deleted_in_a_bucket(s3, recor
     await bucket.delete(KEY)
     await bucket.delete(KEY)
     assert not await bucket.exists(KEY)
+
+
+async def test_a_bucket_is_told_what_kind_of_sound_a_file_is(monkeypatch, recording):
+    """A server that takes everything: the one that speaks S3 here guesses by names, as not all do."""
+    told = []
+
+    async def take(request: web.Request) -> web.Response:
+        told.append(request.headers.get("Content-Type"))
+        return web.Response(headers={"ETag": '"1"'})
+
+    app = web.Application()
+    app.router.add_put("/{anything:.*}", take)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")).rstrip("/"))
+        for name, value in (("ALLOW_HTTP", "true"), ("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "secret")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        for ending in ("wav", "ogg"):
+            await storage("s3://calls").put_file(f"recordings/call.{ending}", recording)
+    assert told == ["audio/wav", "audio/ogg"]
 
 
 async def test_a_large_file_goes_to_a_bucket_and_back_with_a_few_parts_of_it_in_memory(s3, tmp_path):

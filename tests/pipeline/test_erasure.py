@@ -1,6 +1,8 @@
 """The rest of an erasure: files, what was still being written, and the traces in the database's own files."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -138,7 +140,7 @@ async def test_what_is_written_by_work_that_was_under_way_is_cleared_away_after_
 
     await write()
     claimed = await job(deps)
-    assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+    assert isinstance(await erasure.run(claimed, deps), Wait)
     await write()
     assert await at_work.retry(storing, SPOKEN)
     await finish(claimed, deps, until)
@@ -155,10 +157,23 @@ async def test_a_recording_is_removed_while_a_model_still_works_on_the_call(sqli
     [asking] = await at_work.claim("post_call", 1)
     await erase(deps, call_id)
     claimed = await job(deps)
-    assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+    assert isinstance(await erasure.run(claimed, deps), Wait)
     assert not file.exists()
     assert await at_work.complete(asking)
     await finish(claimed, deps, until)
+
+
+async def test_the_longer_others_work_on_the_call_the_less_often_it_is_looked_at(sqlite_url, deps):
+    call_id, _file = await recorded(deps)
+    async with deps.db.writing() as conn:
+        await enqueue(conn, "post_call", {}, queue="post_call", tenant_id=DEFAULT_TENANT, call_id=call_id)
+    assert await JobQueue(deps.db, "another", 600).claim("post_call", 1)
+    await erase(deps, call_id)
+    claimed = await job(deps)
+    for age, at_least_s in ((timedelta(0), 1), (timedelta(minutes=1), 15), (timedelta(hours=1), 30)):
+        fate = await erasure.run(replace(claimed, created_at=claimed.created_at - age), deps)
+        assert isinstance(fate, Wait)
+        assert at_least_s <= fate.after_s <= 30
 
 
 async def test_who_reads_the_database_is_not_disturbed_and_the_erasure_comes_back(sqlite_url, deps, until):
@@ -167,5 +182,5 @@ async def test_who_reads_the_database_is_not_disturbed_and_the_erasure_comes_bac
         await reader.execute(sa.select(jobs))
         await erase(deps, call_id)
         claimed = await job(deps)
-        assert await erasure.run(claimed, deps) == Wait(erasure.AGAIN_S)
+        assert isinstance(await erasure.run(claimed, deps), Wait)
     await finish(claimed, deps, until)

@@ -277,6 +277,27 @@ async def test_keys_of_a_call_of_which_nothing_is_kept_are_not_kept_either(house
     assert await call.transcript() == []
 
 
+async def test_a_number_that_is_pressed_piece_by_piece_is_taken_out_of_what_is_kept(house, network, until):
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, features={"redact": ["card"]})
+
+    async def told() -> list[dict[str, Any]]:
+        return [event.data for event in await call.events() if event.kind == "dtmf.received"]
+
+    async def is_told(count: int) -> bool:
+        return len(await told()) == count
+
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    for count, digits in enumerate(("41111111", "11111111#"), 1):
+        await phone.press(digits)
+        await until(lambda count=count: is_told(count))
+    await phone.hang_up()
+    await until(call.ended)
+    assert [list(data) for data in await told()] == [["participant_id"]] * 2
+    assert [line.text for line in await call.transcript() if line.source == "dtmf"] == ["[card]", "[card]#"]
+
+
 async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, network, providers, until):
     def model(chat: Chat) -> Answer | None:
         return "I could not reach them." if "was not accepted" in chat.system else ToolCall("transfer_call")
