@@ -2,7 +2,9 @@
 
 import json
 import re
+import ssl
 from collections.abc import Collection
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -22,11 +24,17 @@ _PARTS = {
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_IMPLEMENTED}
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom a connection trusts: to read their certificates takes longer than all else that a client needs."""
+    return httpx.create_ssl_context()
+
+
 class Refusals(httpx.AsyncBaseTransport):
     """Sends chat completions in the way that the server takes them; everything else as it is."""
 
     def __init__(self) -> None:
-        self._transport = httpx.AsyncHTTPTransport()
+        self._transport = httpx.AsyncHTTPTransport(verify=trusted())
         self._left_out: dict[tuple[httpx.URL, str], frozenset[str]] = {}  # of each model
 
     @property
