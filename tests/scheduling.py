@@ -12,7 +12,7 @@ SHARED = {
     "tests/local/": "local speech",
     "tests/worker/test_outage.py": "an outage",
     "tests/worker/test_take_over.py": "a house",
-    "tests/worker/test_phones.py": "phones",
+    "tests/worker/phones/": "phones",
     **{
         f"tests/worker/test_{about}.py": "a worker"
         for about in ("ends", "failures", "log", "privacy", "several", "talk")

@@ -223,7 +223,9 @@ class Program:
 class OurProgram(Program):
     """`python -m MODULE ARGUMENTS`, forked from a process that has imported it."""
 
-    def __init__(self, module: str, *arguments: str, log: Path, ready_url: str, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: str, *arguments: str, log: Path, env: Mapping[str, str], ready_url: str | None = None
+    ) -> None:
         super().__init__([sys.executable, "-m", module, *arguments], log=log, ready_url=ready_url, env=env)
         self._module, self._arguments = module, arguments
 
@@ -235,6 +237,7 @@ class OurProgram(Program):
             "folder": str(ROOT),
             "log": str(self.log),
         }
+        self.log.touch()  # it is there before the program is, to be read
         return fork(self._module, order)
 
 

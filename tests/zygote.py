@@ -22,7 +22,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-IMPORTS = {"api": "api.app", "pipeline": "pipeline.__main__", "worker": "worker.warm"}
+IMPORTS = {
+    "api": "api.app",
+    "pipeline": "pipeline.__main__",
+    "worker": "worker.warm",
+    "tests.pipeline.holder": "worker.room.lease",
+}
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 

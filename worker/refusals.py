@@ -2,7 +2,9 @@
 
 import json
 import re
+import ssl
 from collections.abc import Collection
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -24,11 +26,18 @@ _OF_PACKING = frozenset({"content-encoding", "content-length"})
 _REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_IMPLEMENTED}
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whom a connection trusts: to read their certificates takes longer than all else that a client needs."""
+    return httpx.create_ssl_context()
+
+
 class Refusals(httpx.AsyncBaseTransport):
     """Sends chat completions in the way that the server takes them; everything else as it is."""
 
     def __init__(self) -> None:
-        self._client = httpx.AsyncClient()  # a bare transport would not heed the proxies that the environment names
+        # A client, for a bare transport would not heed the proxies that the environment names.
+        self._client = httpx.AsyncClient(verify=trusted())
         self._left_out: dict[tuple[httpx.URL, str], frozenset[str]] = {}  # of each model
 
     @property

@@ -22,7 +22,7 @@ from openai.types import Model
 from openai.types.chat import ChatCompletionChunk
 
 import worker.server
-from worker import plugins
+from worker import plugins, refusals
 
 __all__ = ["aiosqlite", "anyio", "asyncpg", "livekit", "numpy", "openai", "sqlalchemy", "worker"]
 
@@ -40,3 +40,7 @@ os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "250")
 
 # What the server sets for its job processes comes too late for those that are forked from what is here.
 http_context._set_default_cert_env()  # noqa: SLF001 - it has no public name
+
+# Whom connections trust is read once, not by each process for itself.
+http_context._create_ssl_context()  # noqa: SLF001 - the same
+refusals.trusted()

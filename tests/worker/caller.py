@@ -49,6 +49,9 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
+        # Else its thread goes on, to look a hundred times a second for something to send.
+        self._track._ffi_handle.dispose()
+        await self._source.aclose()
 
     async def say(self, seconds: float = len(SPEECH) / RATE) -> None:
         """Speak for so long, else a whole sentence; what the words were, the script of the providers says."""

@@ -1,0 +1,66 @@
+"""Every table. Ids are UUID strings; events and jobs are numbered in the order in which they were written."""
+
+from calls.tables.agent import agents, tool_secrets
+from calls.tables.analysis import generations, notes, results
+from calls.tables.call import (
+    LEFT_LINE,
+    ON_LINE,
+    RECORDING_KEPT,
+    TRANSCRIPT_KEPT,
+    WAITS,
+    batches,
+    call_counts,
+    calls,
+    participants,
+    stays,
+)
+from calls.tables.columns import Json, Number, UtcDateTime, Uuid, metadata
+from calls.tables.phone import dnc, numbers, telephony, trunks
+from calls.tables.recording import egresses, recording_pieces, recordings
+from calls.tables.request import idempotency_keys, rate_windows
+from calls.tables.tenant import api_keys, tenants
+from calls.tables.transcript import call_events, segments, tool_calls
+from calls.tables.webhook import deliveries, webhooks
+from calls.tables.work import jobs, leases, workers
+
+__all__ = [
+    "LEFT_LINE",
+    "ON_LINE",
+    "RECORDING_KEPT",
+    "TRANSCRIPT_KEPT",
+    "WAITS",
+    "Json",
+    "Number",
+    "UtcDateTime",
+    "Uuid",
+    "agents",
+    "api_keys",
+    "batches",
+    "call_counts",
+    "call_events",
+    "calls",
+    "deliveries",
+    "dnc",
+    "egresses",
+    "generations",
+    "idempotency_keys",
+    "jobs",
+    "leases",
+    "metadata",
+    "notes",
+    "numbers",
+    "participants",
+    "rate_windows",
+    "recording_pieces",
+    "recordings",
+    "results",
+    "segments",
+    "stays",
+    "telephony",
+    "tenants",
+    "tool_calls",
+    "tool_secrets",
+    "trunks",
+    "webhooks",
+    "workers",
+]

@@ -1,0 +1,89 @@
+"""The keys of a phone: those that are pressed on it, and those that the agent presses."""
+
+from typing import Any
+
+import pytest
+
+from tests.providers import Chat, ToolCall
+from tests.providers.script import Answer
+from tests.telephony.sound import read, seconds_of_sound
+from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, place
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
+
+PRESSED_PIN, PRESSED_ONE = "[pressed on the phone's keys: 4 7 1 1 #]", "[pressed on the phone's keys: 1]"
+
+
+async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_itself(house, network, providers, until):
+    def model(chat: Chat) -> Answer | None:
+        assert "transfer_call" not in chat.tools, "there is nowhere to send anybody"
+        match chat.messages[-1]:
+            case {"role": "tool", "content": content}:
+                return "Too wrong." if "expected" in str(content) else "Pressed."
+            case _ if chat.last_user == PRESSED_PIN:
+                return "Thank you."
+            case _ if chat.last_user == PRESSED_ONE:
+                return ["Now I.", ToolCall("send_dtmf", {"digits": "7w*#"})]
+            case _:
+                return ToolCall("send_dtmf", {"digits": "x"})
+
+    providers.answer_with(model)
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, first_message=f"{HELLO} " * 20)
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    await phone.press("4711#")
+    await until(lambda: call.has_said_also("agent", "Thank you."))
+    await phone.press("1")
+    await until(lambda: phone.digits == "7*#")
+    await until(lambda: call.has_said_also("agent", "Pressed."))
+    await phone.say(read(SPEECH)[:16_000])
+    await until(lambda: call.has_said_also("agent", "Too wrong."))
+    await phone.press("9")
+    await phone.hang_up()
+    await until(call.ended)
+    lines = [line for line in await call.transcript() if line.speaker == "user"]
+    assert [(line.text, line.source) for line in lines] == [
+        ("4711#", "dtmf"),
+        ("1", "dtmf"),
+        (SMITH, "runtime"),
+        ("9", "dtmf"),
+    ], "also what was pressed just before the end"
+    assert {line.participant_identity for line in lines} == {number}
+    told = [(event.kind, event.data["digits"]) for event in await call.events() if event.kind.startswith("dtmf")]
+    assert told == [("dtmf.received", "4711#"), ("dtmf.received", "1"), ("dtmf.sent", "7*#"), ("dtmf.received", "9")]
+
+
+async def test_keys_of_a_call_of_which_nothing_is_kept_are_not_kept_either(house, network, providers, until):
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, features={"transcription_enabled": False})
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    await phone.press("4711#")
+    await until(lambda: providers.chats and providers.chats[-1].last_user == PRESSED_PIN)
+    await phone.hang_up()
+    await until(call.ended)
+    [received] = [event for event in await call.events() if event.kind == "dtmf.received"]
+    assert list(received.data) == ["participant_id"]
+    assert await call.transcript() == []
+
+
+async def test_a_number_that_is_pressed_piece_by_piece_is_taken_out_of_what_is_kept(house, network, until):
+    number = a_number()
+    phone = await network.phone(number)
+    call = await place(house, number, features={"redact": ["card"]})
+
+    async def told() -> list[dict[str, Any]]:
+        return [event.data for event in await call.events() if event.kind == "dtmf.received"]
+
+    async def is_told(count: int) -> bool:
+        return len(await told()) == count
+
+    await until(lambda: seconds_of_sound(phone.heard) > 1)
+    for count, digits in enumerate(("41111111", "11111111#"), 1):
+        await phone.press(digits)
+        await until(lambda count=count: is_told(count))
+    await phone.hang_up()
+    await until(call.ended)
+    assert [list(data) for data in await told()] == [["participant_id"]] * 2
+    assert [line.text for line in await call.transcript() if line.source == "dtmf"] == ["[card]", "[card]#"]

@@ -1,0 +1,62 @@
+"""A caller whom the agent sends on to somebody else."""
+
+import asyncio
+
+import pytest
+
+from calls.states import EndReason
+from tests.pipeline.mortal_agent import ENDS
+from tests.pipeline.placed import kinds_of
+from tests.providers import Chat, ToolCall
+from tests.providers.script import Answer
+from tests.telephony import State
+from tests.telephony.sound import read
+from tests.worker.phones.conftest import HELLO, SPEECH, a_number, legs, place
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
+
+CONNECTING = "One moment please, I'll connect you."
+
+
+async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, network, providers, until):
+    def model(chat: Chat) -> Answer | None:
+        return "I could not reach them." if "was not accepted" in chat.system else ToolCall("transfer_call")
+
+    providers.answer_with(model)
+    number, desk = a_number(), a_number()
+    phone = await network.phone(number, transfers_with=603)
+    target = await network.phone(desk)
+    call = await place(house, number, features={"transfer_to": desk})
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.say(read(SPEECH)[:16_000])
+    await until(lambda: call.has_said("agent", "I could not reach them."))
+    assert await call.has_said("agent", CONNECTING), "before it was tried"
+    phone.transfers_with = 202
+    await phone.press("0#")
+    await until(lambda: target.state is State.ANSWERED)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "transferred")
+    assert await legs(call) == [(number, "left", "transferred")]
+    assert phone.state is State.ANSWERED, "with the other one"
+    events = {event.kind: event.data for event in await call.events() if event.kind.startswith("transfer")}
+    assert list(events) == ["transfer.started", "transfer.failed", "transfer.completed"]
+    assert events["transfer.failed"]["sip_status"] == 603
+    assert (await kinds_of(call.database, call.id))[-4:] == ENDS[EndReason.TRANSFERRED]
+    await phone.hang_up()
+
+
+async def test_who_hangs_up_before_the_other_one_answers_was_not_transferred(house, network, providers, until):
+    providers.answer_with(lambda _chat: ToolCall("transfer_call"))
+    number = a_number()
+    phone = await network.phone(number, transfers_with=None)
+    call = await place(house, number, features={"transfer_to": a_number()})
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.press("0#")
+    await until(lambda: call.has_happened("transfer.started"))
+    await asyncio.sleep(0.3)  # it was asked for by then; before, it fails the same
+    await phone.hang_up()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert await legs(call) == [(number, "left", None)]
+    told = [event.kind for event in await call.events() if event.kind.startswith("transfer")]
+    assert told == ["transfer.started", "transfer.failed"]
