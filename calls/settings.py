@@ -171,6 +171,11 @@ class Settings(BaseSettings):
         return self.state_dir / "encryption.key"
 
     @property
+    def speech_dir(self) -> Path:
+        """Where the worker keeps how its agents' voices say their own phrases."""
+        return self.state_dir / "speech"
+
+    @property
     def recordings_dir(self) -> Path:
         """Where a worker writes a recording while the call runs."""
         return self.state_dir / "recordings"

@@ -1,5 +1,6 @@
 """The speech and language providers of one call: how each kind is made, of which place, with which key."""
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -156,6 +157,12 @@ class Providers:
     def voices(self, agent: AgentConfig) -> list[tts.TTS[Any]]:
         """The voices of an agent, in its order."""
         return self._all("tts", agent)
+
+    def sounds_like(self, agent: AgentConfig) -> str:
+        """All that changes how the first voice of an agent sounds."""
+        choice, endpoint = self._chosen("tts", agent, 0)
+        place = [endpoint.url, endpoint.model, endpoint.voice] if endpoint is not None else []
+        return json.dumps([choice.model_dump(), *place, agent.language], sort_keys=True)
 
     def check(self, agent: AgentConfig) -> None:
         """Raise UnusableProvider unless every session of the agent can have its models and its voices."""

@@ -38,6 +38,10 @@ class Ranking(Generic[T]):
         able = (place for place, at in enumerate(self._again_at) if at <= now)
         return next(able, self._again_at.index(min(self._again_at)))
 
+    def is_down(self, place: int) -> bool:
+        """Whether it has failed, and not worked since."""
+        return self._pauses_s[place] > 0
+
     def failed(self, place: int) -> None:
         """It did not do what it was asked for."""
         now = time.monotonic()

@@ -1,8 +1,8 @@
 """Stand-ins for the paid speech and language clouds, on a real socket.
 
-They speak Deepgram's `WS /v1/listen` and OpenAI's `/v1/chat/completions`, `/v1/audio/speech` and `/v1/models`, and take
-a recording for an utterance at `/v1/audio/transcriptions`, so the production plugins run against them by URL alone. The
-test says what is heard and what is answered:
+They speak Deepgram's `WS /v1/listen` and `WS /v1/speak`, OpenAI's `/v1/chat/completions`, `/v1/audio/speech` and
+`/v1/models`, and take a recording for an utterance at `/v1/audio/transcriptions`, so the production plugins run against
+them by URL alone. The test says what is heard and what is answered:
 
     async with Providers() as providers:             # or, from synchronous code: with in_thread() as providers:
         settings(stt_url=providers.url, ...)         # "http://127.0.0.1:PORT/v1", the same for all three
@@ -21,9 +21,11 @@ test says what is heard and what is answered:
                request wanted JSON.
     Speaking   24 kHz PCM, a 440 Hz tone of 1 s for every 15 characters.
     Failing    `fail("stt" | "llm" | "tts", 503, times=2, model="first")`, `hang("llm")`, `recover()`;
-               `await cut_listeners()` drops the open STT sockets.
+               `cut_speech(0.5, hangs=False)` ends speech in its middle; `await cut_listeners()` drops the open STT
+               sockets.
     Delays     `stt_s`, `llm_s`, `tts_s`: seconds before the first byte of an answer; attributes, may be changed.
-    Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `utterances`.
+    Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `voices` (the models they were asked of,
+               also in vain), `utterances`.
 
 `python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
 """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from tests.providers.script import Chat, Part, Raw, ToolCall
+from tests.providers.script import Chat, Cut, Part, Raw, ToolCall
 
 SPEECH_RATE = 24_000
 CHARACTERS_PER_S = 15
@@ -73,9 +73,24 @@ def tone(text: str) -> bytes:
     return (wave * 32767).astype("<i2").tobytes()
 
 
-async def speak(request: web.Request, text: str, delay_s: float) -> web.StreamResponse:
+async def speak(
+    request: web.Request, text: str, delay_s: float, cut: Cut | None, stopped: asyncio.Event
+) -> web.StreamResponse:
     await asyncio.sleep(delay_s)
     response = web.StreamResponse(headers={"Content-Type": "audio/pcm"})
     await response.prepare(request)
-    await response.write(tone(text))
+    if cut is None:
+        await response.write(tone(text))
+        return response
+    await response.write(beginning(text, cut))
+    if cut.hangs:
+        await stopped.wait()
+    elif request.transport is not None:
+        await asyncio.sleep(0.1)  # what was written is to be on its way
+        request.transport.abort()
     return response
+
+
+def beginning(text: str, cut: Cut) -> bytes:
+    """As much of the tone as comes."""
+    return tone(text)[: int(cut.after_s * SPEECH_RATE) * 2]

@@ -42,6 +42,14 @@ Answer: TypeAlias = Part | list[Part] | Raw | Never | Trickle
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Speech that ends before its time."""
+
+    after_s: float
+    hangs: bool
+
+
+@dataclass(frozen=True)
 class Utterance:
     """One stretch of speech: `stream` counts the STT sockets from 0, times are seconds of that stream's audio."""
 
@@ -106,6 +114,7 @@ class Script:
     def __init__(self) -> None:
         self.chats: list[Chat] = []
         self.spoken: list[str] = []
+        self.voices: list[str | None] = []
         self.utterances: list[Utterance] = []
         self.begun = 0  # utterances, also one that is not over
         # What follows so soon in the same stream is the rest of a sentence that was cut by a standstill: no words.
@@ -117,6 +126,7 @@ class Script:
         self._answered: dict[str, Answer] = {}
         self._model: Callable[[Chat], Answer | None] | None = None
         self._faults: dict[tuple[Service, str | None], tuple[int | None, int | None]] = {}
+        self._cuts: dict[str | None, Cut] = {}
 
     def reset(self) -> None:
         """Forget everything: what was scripted and what was received."""
@@ -145,8 +155,17 @@ class Script:
         """The next `times` requests (None: all, until `recover`) are taken and never answered; `model` as above."""
         self._faults[service, model] = (None, times)
 
+    def cut_speech(self, after_s: float, model: str | None = None, *, hangs: bool = True) -> None:
+        """Until `recover`, speech ends after so many seconds: nothing more comes, or the connection breaks."""
+        self._cuts[model] = Cut(after_s, hangs)
+
+    def cut_of(self, model: str | None) -> "Cut | None":
+        """Where the speech of this one ends."""
+        return self._cuts.get(model, self._cuts.get(None))
+
     def recover(self) -> None:
         self._faults.clear()
+        self._cuts.clear()
 
     def take_fault(self, service: Service, model: str | None) -> tuple[int | None] | None:
         """The fault that meets this request, as a tuple of its status (None: hang), or None."""

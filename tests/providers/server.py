@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.providers import deepgram, openai
+from tests.providers import deepgram, openai, speaker
 from tests.providers.script import Chat, Never, Script, Service, Trickle
 
 
@@ -34,6 +34,7 @@ class Providers(Script):
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/audio/speech", self._speech)
+        app.router.add_get("/v1/speak", self._speak)
         app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
 
@@ -121,12 +122,28 @@ class Providers(Script):
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()
+        self.voices.append(body.get("model"))
         if refusal := await self._refused("tts", body.get("model"), body["input"]):
             return refusal
         if body.get("response_format", "mp3") != "pcm":
             return _refusal(400, "response_format: only pcm is spoken here")
         self.spoken.append(body["input"])
-        return await openai.speak(request, body["input"], self.tts_s)
+        cut = self.cut_of(body.get("model"))
+        return await openai.speak(request, body["input"], self.tts_s, cut, self._stopped)
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        model = request.query.get("model")
+        self.voices.append(model)
+        if refusal := await self._refused("tts", model):
+            return refusal
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        try:
+            await speaker.serve(socket, self, model, self._stopped)
+        except ConnectionError:  # the client is gone in the middle of a message
+            return socket
+        await socket.close()
+        return socket
 
     async def _models(self, _: web.Request) -> web.StreamResponse:
         return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})

@@ -187,6 +187,7 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "stt_url": scripted.url,
         "tts_url": scripted.url,
         "llm_url": scripted.url,
+        "providers": {"words": {"url": scripted.url, "protocol": "deepgram"}},
         "state_dir": folder,
         "worker_port": free_port(),
         "tool_private_addresses": True,  # those of the tests are on this machine

@@ -47,6 +47,7 @@ CUT = agent("We have one at seven, and", whole=False)
         ([HELLO, QUESTION, CUT, agent(BACK)], Open.REST),
         ([HELLO, QUESTION, agent("At eight, yes."), agent(BACK), agent(BACK)], Open.NOTHING),
         ([agent(BACK)], Open.GREETING),
+        ([HELLO, QUESTION, agent("One moment,")], Open.ANSWER),
         # who hums listens to what was cut; who says the same to a whole sentence answers it
         ([HELLO, QUESTION, CUT, caller("Mm-hm.")], Open.REST),
         ([HELLO, agent("Shall I book it?"), caller("Okay.")], Open.ANSWER),
@@ -55,7 +56,7 @@ CUT = agent("We have one at seven, and", whole=False)
     ],
 )
 def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
-    assert left_open(said, [], BACK, HUMS) == expected
+    assert left_open(said, [], [BACK, "One moment, please."], HUMS) == expected
 
 
 ASKED = Made("call_0", "book", {"at": 8}, started_at=5.0, ended_at=7.0, text="Booked.")
@@ -76,7 +77,7 @@ LOST = replace(ASKED, ended_at=None, text=UNKNOWN, failed=True)
     ],
 )
 def test_whoever_waits_for_a_tool_is_still_to_be_told_what_came_of_it(said, made, expected):
-    assert left_open(said, [made], BACK, HUMS) == expected
+    assert left_open(said, [made], [BACK], HUMS) == expected
 
 
 def test_the_next_agent_reads_what_tools_have_answered_where_they_were_asked():

@@ -88,7 +88,7 @@ async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[
     providers.hear(SAID)
     providers.answer(ANSWERED)
     eavesdropper = Eavesdropper(call)
-    providers.tts_s = 5.0  # who listens comes second, and is to be there when the greeting begins
+    providers.tts_s = 2.5  # who listens comes second, and is to be there when the greeting is over
     async with call.caller() as caller:
         try:
             room = await eavesdropper.listen()

@@ -16,8 +16,6 @@ from livekit.agents import (
     function_tool,
     llm,
     stt,
-    tts,
-    utils,
 )
 from livekit.agents.types import TimedString
 from livekit.agents.voice import SpeechHandle
@@ -29,7 +27,6 @@ from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers, Piece
 from worker.speaker.hang_up import HangUp
 from worker.speaker.language import Language
-from worker.speaker.pieces import Pieces
 from worker.speaker.plain import plain
 from worker.words import is_parting
 
@@ -78,6 +75,7 @@ class CallAgent(Agent):
         self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
         self._transfer: asyncio.Task[None] | None = None
         self._spoken_to: asyncio.Event | None = None
+        self.is_pressing_keys = False
 
     @property
     def is_transferring(self) -> bool:
@@ -149,22 +147,8 @@ class CallAgent(Agent):
 
     @override
     async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[rtc.AudioFrame]:
-        voice = self.session.tts
-        if voice is None or voice.capabilities.streaming:
-            async for frame in Agent.default.tts_node(self, plain(text), model_settings):
-                yield frame
-            return
-        adapter = tts.StreamAdapter(tts=voice, sentence_tokenizer=Pieces())
-        try:
-            async with adapter.stream(conn_options=self.session.conn_options.tts_conn_options) as stream:
-                feeding = asyncio.create_task(_feed(stream, plain(text)))
-                try:
-                    async for event in stream:
-                        yield event.frame
-                finally:
-                    await utils.aio.cancel_and_wait(feeding)
-        finally:
-            await adapter.aclose()
+        async for frame in Agent.default.tts_node(self, plain(text), model_settings):
+            yield frame
 
     @override
     async def transcription_node(
@@ -172,11 +156,8 @@ class CallAgent(Agent):
         text: AsyncIterable[str],
         model_settings: ModelSettings,
     ) -> AsyncIterator[str]:
-        pieces = aiter(text)
-        async for first in pieces:
-            # What comes with times is what the voice got, so it is plain already.
-            spoken = _chained(first, pieces)
-            async for piece in spoken if isinstance(first, TimedString) else plain(spoken):
+        async for piece in text:
+            if isinstance(piece, TimedString):  # it comes with its sound; LiveKit gives what was not spoken without
                 yield piece
 
     async def _ask(
@@ -214,7 +195,11 @@ class CallAgent(Agent):
         if _KEYS.fullmatch(digits) is None:
             return "Nothing was pressed: expected 1 to 64 of 0-9, *, #, A-D and w."
         await context.wait_for_playout()
-        await self._phones.press(digits)
+        self.is_pressing_keys = True
+        try:
+            await self._phones.press(digits)
+        finally:
+            self.is_pressing_keys = False
         return "The keys were pressed."
 
     @function_tool
@@ -257,18 +242,6 @@ def _why(sip_status: int | None) -> str:
     if sip_status in _NO_ANSWER:
         return "nobody answers"
     return _FAILURES.get(sip_status or 0, "the call was not accepted")
-
-
-async def _chained(first: str, more: AsyncIterable[str]) -> AsyncIterator[str]:
-    yield first
-    async for piece in more:
-        yield piece
-
-
-async def _feed(stream: tts.SynthesizeStream, text: AsyncIterable[str]) -> None:
-    async for piece in text:
-        stream.push_text(piece)
-    stream.end_input()
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:

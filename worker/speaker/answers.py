@@ -1,6 +1,7 @@
 """What the agent answers: what its model says, asked once more where that fails or says nothing, else an apology."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ from worker.speaker.plain import is_said_of, plain
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
 
-MOMENT_S = 2.5  # of a turn without an answer, then the caller is told to wait: some of the 4 s went by before
+IN_VAIN_S = 2.5  # of a turn without an answer: who then speaks again was not answered
 TRIES = 2  # at least; each model of the agent has one
 
 
@@ -35,7 +36,7 @@ class Answers:
     Args:
         models: who is asked.
         memory: what of the conversation is sent.
-        language: what is said where the model says nothing in time, or at all.
+        language: what is said where the model says nothing.
         first_word_s: how long the model may take for its first word, and after that for each next one.
         on_answered: the model has begun to answer.
         on_failed: none has, though two were asked, or one twice: why, and the place of the last one.
@@ -62,22 +63,23 @@ class Answers:
 
     async def answer(self, chat: llm.ChatContext, ask: Ask) -> AsyncIterator[Piece]:
         """The pieces of one answer, of a model's or else of our own; `ask` sends a model what is sent of the chat."""
-        answer = _Answer(_SpeechHandleContextVar.get(), self._language, self._first_word_s)
+        answer = _Answer(_SpeechHandleContextVar.get(), self._first_word_s)
         pieces = utils.aio.Chan[Piece]()
         asking = asyncio.create_task(self._ask(answer, chat, ask, pieces))
         asking.add_done_callback(lambda _: pieces.close())
-        waiting = asyncio.create_task(answer.ask_for_patience(pieces))
         try:
             await answer.wait_committed()  # of a guess nothing is passed on: it may break off, and be asked anew
             async for piece in pieces:
                 yield piece
             await asking
         finally:
-            await utils.aio.cancel_and_wait(asking, waiting)
-            if answer.begun and not answer.failed:
+            await utils.aio.cancel_and_wait(asking)
+            if answer.settled:
+                pass
+            elif answer.begun:
                 self._models.works(answer.place)
                 self._on_answered()
-            elif answer.patience_asked and not (answer.silent or answer.failed):
+            elif answer.waited_s >= IN_VAIN_S:
                 self._on_failed(APITimeoutError(), self._models.best)  # whoever waited in vain has spoken into it
 
     async def _ask(
@@ -94,7 +96,7 @@ class Answers:
                 await self._attempt(answer, sent, ask, pieces)
             except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the caller is not left in silence
                 if isinstance(problem, NoAnswer) and _needs_no_word(chat):
-                    answer.silent = True
+                    answer.settled = True
                     return
                 if not answer.is_committed:
                     answer.begun = False
@@ -107,7 +109,7 @@ class Answers:
                     continue
                 tries += 1
                 self._fail(answer, problem, pieces, last=answer.begun or tries == max(TRIES, len(self._models)))
-                if not answer.failed:
+                if not answer.settled:
                     continue
             return
 
@@ -128,7 +130,7 @@ class Answers:
             self._on_empty()
         if not last:
             return
-        answer.failed = True
+        answer.settled = True
         self._on_failed(problem, answer.place)
         if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
@@ -138,13 +140,13 @@ class Answers:
 class _Answer:
     """One answer as it comes."""
 
-    def __init__(self, speech: SpeechHandle, language: Language, first_word_s: float) -> None:
+    def __init__(self, speech: SpeechHandle, first_word_s: float) -> None:
         self._speech = speech
-        self._language = language
         self._first_word_s = first_word_s
+        self._committed_at: float | None = None
         self.place = 0  # of the model that is asked
-        self.begun = self.failed = self.patience_asked = False
-        self.silent = False  # and that is fine
+        self.begun = False
+        self.settled = False  # nothing more is to come of it: it has failed, or is silent and may be
 
     @property
     def is_committed(self) -> bool:
@@ -153,17 +155,12 @@ class _Answer:
 
     async def wait_committed(self) -> None:
         await self._speech._wait_for_scheduled()  # noqa: SLF001 - LiveKit tells it in no other way
+        self._committed_at = self._committed_at or time.monotonic()
 
-    async def ask_for_patience(self, pieces: utils.aio.Chan[Piece]) -> None:
-        """Say that it takes a moment, if it does."""
-        await self.wait_committed()
-        await asyncio.sleep(MOMENT_S)
-        if self.begun or self.failed:
-            return
-        self.patience_asked = True
-        if moment := self._language.phrase("moment"):
-            pieces.send_nowait(moment)
-            pieces.send_nowait(FlushSentinel())
+    @property
+    def waited_s(self) -> float:
+        """How long the turn has been over."""
+        return 0.0 if self._committed_at is None else time.monotonic() - self._committed_at
 
     async def of(self, stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
         """The pieces of one attempt, from its first word on. Raises APIError or NoAnswer."""

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from livekit.agents import AgentSession, ErrorEvent
-from livekit.agents.voice.io import AudioOutput
 
 from calls.events import EventKind
 from calls.providers.choice import Kind
@@ -19,11 +18,10 @@ LIMITS: dict[Kind, float] = {"stt": math.inf, "llm": 3, "tts": 2}
 
 
 class Failures:
-    """Counts what fails in a row: of the model it is told, for that is more than its errors.
+    """Counts what fails in a row: of the models and the voices it is told, for that is more than their errors.
 
     Args:
         session: the session whose providers are watched.
-        voice: where the agent's speech comes out; its sound is the proof that speech synthesis works.
         events: where it is written.
         left_out: what the model's server does not take.
         on_hopeless: called once when a provider has failed too often.
@@ -32,7 +30,6 @@ class Failures:
     def __init__(
         self,
         session: AgentSession[None],
-        voice: AudioOutput,
         events: ProviderEvents,
         *,
         left_out: Callable[[], Collection[str]],
@@ -46,7 +43,6 @@ class Failures:
         self._refused: set[str] = set()
         session.on("error", self._erred)
         session.on("user_input_transcribed", lambda _event: self._works("stt"))
-        voice.on("playback_started", lambda _event: self._works("tts"))
 
     def answered(self) -> None:
         """The model has begun to answer."""
@@ -65,9 +61,17 @@ class Failures:
             return  # each ear tries again and again
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._events.failed(kind, place, error)
-        if not self._hopeless and self._in_a_row[kind] >= LIMITS[kind]:
-            self._hopeless = True
-            self._on_hopeless()
+        self._judge(kind)
+
+    def spoke(self) -> None:
+        """One of the agent's voices has spoken."""
+        self._works("tts")
+
+    def speechless(self) -> bool:
+        """None has, though two were asked, or one twice, each of which was told of; whether the call is hopeless."""
+        self._in_a_row["tts"] += 1
+        self._judge("tts")
+        return self._hopeless
 
     def empty(self) -> None:
         """The model's answer held no word."""
@@ -78,13 +82,15 @@ class Failures:
         message = "The model's server cuts the conversation: its context is too small"
         self._events.note(EventKind.CONTEXT_CUT, message)
 
+    def _judge(self, kind: Kind) -> None:
+        if not self._hopeless and self._in_a_row[kind] >= LIMITS[kind]:
+            self._hopeless = True
+            self._on_hopeless()
+
     def _works(self, kind: Kind) -> None:
         del self._in_a_row[kind]
 
     def _erred(self, event: ErrorEvent) -> None:
         erred = str(getattr(event.error, "type", "")).removesuffix("_error")
-        if not getattr(event.error, "recoverable", False):
-            if erred == "stt":
-                self.failed("stt", event.error.error)
-            elif erred == "tts":
-                self.failed("tts", event.error.error)
+        if erred == "stt" and not getattr(event.error, "recoverable", False):
+            self.failed("stt", event.error.error)

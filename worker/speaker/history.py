@@ -21,13 +21,18 @@ class Open(Enum):
     REST = auto()  # of the agent's own sentence
 
 
-def left_open(said: Sequence[Said], made: Sequence[Made], apology: str, only_listens: Callable[[str], bool]) -> Open:
+def left_open(
+    said: Sequence[Said], made: Sequence[Made], passing: Sequence[str], only_listens: Callable[[str], bool]
+) -> Open:
     """What is to be made good first.
 
-    The `apology` of an agent that was lost in its turn made nothing good, and who `only_listens` to a sentence of the
-    agent's that was cut asks for no answer. Whoever has waited for a tool is still to be told what came of it.
+    What an agent has said in `passing`, as its apology for having been lost, made nothing good, and who `only_listens`
+    to a sentence of the agent's that was cut asks for no answer. Whoever has waited for a tool is still to be told what
+    came of it.
     """
-    lines = [one for one in said if not (one.speaker == AGENT and apology.startswith(one.text.strip()))]
+    lines = [
+        one for one in said if not (one.speaker == AGENT and any(text.startswith(one.text.strip()) for text in passing))
+    ]
     if not lines:
         return Open.GREETING
     *before, last = lines

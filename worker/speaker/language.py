@@ -38,6 +38,14 @@ class Language:
         """The phrase of that name in `Phrases`; None if nothing is to be said."""
         return getattr(self._phrases, key) or None
 
+    def phrases(self) -> list[str]:
+        """All of them that there are by now."""
+        return [text for text in self._phrases.model_dump().values() if text]
+
+    def wants_silence(self, key: str) -> bool:
+        """Whether the agent is to say nothing then, instead of that there are no words for it yet."""
+        return bool(getattr(self._phrases, key) == "")
+
     def only_listens(self, text: str) -> bool:
         """Whether who says this while another speaks wants that one to go on."""
         return self._signs.are_all_of(text)

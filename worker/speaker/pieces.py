@@ -1,12 +1,18 @@
 """In which pieces a text is given to a voice that takes one request after the other: sentences, and none too long."""
 
+import asyncio
 import re
 import unicodedata
+from collections.abc import AsyncGenerator
 from itertools import accumulate, pairwise
+from typing import Protocol
 
+from livekit.agents import utils
 from livekit.agents.tokenize import SentenceStream, SentenceTokenizer, blingfire
 from livekit.agents.tokenize.token_stream import BufferedSentenceStream
 from typing_extensions import override
+
+from worker.speaker.growing import Growing
 
 SHORTEST = 20  # characters; shorter sentences go with the next
 LONGEST = 300  # the smallest limit of a voice that we know of is 2,000, and the first words are to be heard soon
@@ -34,6 +40,30 @@ class Pieces(SentenceTokenizer):
         pieces = self.tokenize(text)
         ends = accumulate(map(len, pieces), initial=0)
         return [(piece, start, end) for piece, (start, end) in zip(pieces, pairwise(ends), strict=True)]
+
+
+class _Fed(Protocol):
+    def push_text(self, token: str) -> None: ...
+    def end_input(self) -> None: ...
+
+
+async def pieces(text: Growing, start: int) -> AsyncGenerator[str, None]:
+    """The text from that character on, as its pieces become whole, with all blanks."""
+    stream = Pieces().stream()
+    feeding = asyncio.create_task(feed(text, start, stream))
+    try:
+        async for piece in stream:
+            yield piece.token
+    finally:
+        await utils.aio.cancel_and_wait(feeding)
+        await stream.aclose()
+
+
+async def feed(text: Growing, start: int, stream: _Fed) -> None:
+    """Give the text from that character on to a stream as it comes, and its end."""
+    async for more in text.read(start):
+        stream.push_text(more)
+    stream.end_input()
 
 
 def _clauses(sentence: str) -> list[str]:

@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions, inference, llm, stt, vad
+from livekit.agents import AgentSession, APIConnectOptions, inference, llm, stt, tts, vad
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
-from calls.agent_config import AgentConfig
-from worker.providers import Providers
-
-# A hung provider must not leave the caller in silence for long: one retry, and no endless waiting.
+# A hung provider must not leave the caller in silence for long: no endless waiting.
 CONNECT = SessionConnectOptions(
     llm_conn_options=APIConnectOptions(max_retry=0),  # `Answers` asks again, and waits no longer than a caller does
-    tts_conn_options=APIConnectOptions(max_retry=1, retry_interval=0.3, timeout=8),
+    tts_conn_options=APIConnectOptions(max_retry=0),  # and so do `Voices`
     max_unrecoverable_errors=1_000,  # `Failures` decides when a call is hopeless
 )
 RESUME_S = 0.35  # of quiet after a cough until the agent goes on; the voice activity adds its own 0.25 s
@@ -19,25 +16,23 @@ INTERRUPT_S = 0.5  # shorter sounds do not even pause the agent
 
 
 def make_session(
-    agent: AgentConfig,
-    providers: Providers,
     model: llm.LLM[Any],
+    voice: tts.TTS[Any],
     recognition: stt.STT[Any],
     activity: vad.VAD,
 ) -> AgentSession[None]:
     """The session of one call; nothing of it reaches for a cloud that the settings do not name.
 
     Args:
-        agent: the configuration of the call's agent.
-        providers: where its voice comes from.
-        model: the first of its language models.
+        model: the first of the agent's language models.
+        voice: what speaks.
         recognition: what the ears use; the session reports its errors.
         activity: who speaks and who is silent.
     """
     return AgentSession(
         stt=recognition,
         llm=model,
-        tts=providers.voices(agent)[0],
+        tts=voice,
         vad=activity,
         turn_handling={
             "turn_detection": inference.TurnDetector(version="v1-mini"),

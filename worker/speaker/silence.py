@@ -54,7 +54,7 @@ class Silence:
                 self.begin_anew()
             elif self._reminder is not None and not self._reminder.done():
                 continue
-            elif self._session.agent_state in {"speaking", "thinking"}:
+            elif self._session.agent_state in {"speaking", "thinking"} or self._session.current_speech is not None:
                 self._quiet_since = loop.time()
             elif loop.time() - self._quiet_since >= self._timeout_s:
                 goodbye = self._say("silence")

@@ -31,10 +31,14 @@ from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.patience import Patience
+from worker.speaker.prepared import Prepared
+from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
 from worker.speaker.spoken import Spoken
 from worker.speaker.voice import Voice
+from worker.speaker.voices import Voices
 from worker.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
@@ -94,16 +98,24 @@ class Speaker:
         self._voice = Voice(around.on_played, around.may_speak)
         self._heard = around.hearing.attach()
         models = providers.models(agent)
-        self._session = make_session(agent, providers, models[0], around.recognition, self._heard.vad)
+        events = around.provider_events
+        self._voices = Voices(
+            Ranking(providers.voices(agent), on_switched=partial(events.switched, "tts")),
+            Prepared(around.language, providers.settings.speech_dir, providers.sounds_like(agent)),
+            providers.settings.tts_first_sound_s,
+            on_failed=partial(events.failed, "tts"),
+            on_spoken=lambda: self._failures.spoke(),  # noqa: PLW0108 - they need the session, which needs the voices
+            on_speechless=self._be_sorry,
+        )
+        self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad)
         self._held = Held(self._session, self.answer)
-        failures = Failures(
+        self._failures = failures = Failures(
             self._session,
-            self._voice,
-            around.provider_events,
+            events,
             left_out=providers.left_out,
             on_hopeless=around.on_hopeless,
         )
-        asked = Ranking(models, on_switched=partial(around.provider_events.switched, "llm"))
+        asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
             instructions,
@@ -132,6 +144,17 @@ class Speaker:
             agent.silence_timeout_s,
             is_expected=lambda: self._agent.is_transferring or around.toolbox.is_at_work or around.is_deserted(),
         )
+        self._rehearsal = Rehearsal(self._session, self._voices, around.language)
+        self._patience = Patience(
+            self._session,
+            self._voice,
+            self._voices.prepared,
+            around.language,
+            around.clock,
+            around.transcript,
+            has_words=lambda: around.toolbox.is_at_work,
+            is_expected=lambda: self._agent.is_pressing_keys or self._agent.is_transferring or around.is_deserted(),
+        )
         self._greeting: SpeechHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,13 +166,16 @@ class Speaker:
     async def run(self) -> None:
         """Play its voice until cancelled; raises when it can speak no more."""
         playing = asyncio.create_task(self._voice.play(), name="voice")
+        watching = asyncio.create_task(self._patience.run(), name="patience")
+        rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
         try:
-            await asyncio.wait({playing, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            if playing.done():
-                await playing
+            await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (playing, watching):
+                if task.done():
+                    await task
             await self._ended
         finally:
-            await utils.aio.cancel_and_wait(playing)
+            await utils.aio.cancel_and_wait(playing, watching, rehearsing)
 
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
@@ -161,6 +187,7 @@ class Speaker:
         await self._memory.aclose()
         self._heard.close()
         await utils.aio.cancel_and_wait(*self._tasks)
+        await self._voices.aclose()
         await self._voice.aclose(self._around.room)
 
     def mute(self) -> None:
@@ -179,7 +206,9 @@ class Speaker:
         began_at = time.time()
         self._greeting = speech = self._session.say(first_message)
         await speech.wait_for_playout()
-        if not speech.chat_items:  # a caller's first word came before its own: it was to be said all the same
+        if (
+            speech.interrupted and not speech.chat_items
+        ):  # a caller's first word came before its own: it was to be said all the same
             chat = self._agent.chat_ctx.copy()
             chat.add_message(role="assistant", content=first_message, interrupted=True, created_at=began_at)
             await self._agent.update_chat_ctx(chat)
@@ -196,8 +225,9 @@ class Speaker:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
         apology = self._around.language.phrase("back")
+        passing = [text for text in (apology, self._around.language.phrase("moment")) if text]
         what = (
-            left_open(self._said, self._around.toolbox.made, apology or "", self._around.language.only_listens)
+            left_open(self._said, self._around.toolbox.made, passing, self._around.language.only_listens)
             if self._around.transcript is not None
             else Open.NOTHING
         )
@@ -257,6 +287,13 @@ class Speaker:
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
         await self._silence.wait()
+
+    def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
+        """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile."""
+        sorry = self._around.language.phrase("sorry")
+        if not self._failures.speechless() and not spoken_into and sorry:
+            with suppress(RuntimeError):  # a session that has ended
+                _ = self._session.say(sorry)
 
     async def _answer(self, line: str) -> None:
         with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript

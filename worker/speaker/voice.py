@@ -24,7 +24,8 @@ class Voice(io.AudioOutput):
     """Plays utterances one after the other.
 
     LiveKit's own output drops what is queued when it is paused, up to 200 ms of a sentence; this one takes it back and
-    plays it after the pause.
+    plays it after the pause. Where an utterance has nothing to be heard, something else may be put in between, of which
+    the session knows nothing.
 
     Args:
         on_played: gets each frame once it was played.
@@ -39,6 +40,7 @@ class Voice(io.AudioOutput):
         )
         self.started_at = 0.0  # when the current or last utterance began to be heard, and ended, by `time.monotonic`
         self.ended_at = 0.0
+        self.sounded_at = 0.0  # when anything was heard last
         self._on_played = on_played
         self._may_speak = may_speak
         self._publication: rtc.LocalTrackPublication | None = None
@@ -46,6 +48,10 @@ class Voice(io.AudioOutput):
         self._cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
         self._waiting: deque[rtc.AudioFrame] = deque()
         self._queued: deque[rtc.AudioFrame] = deque()
+        self._between: deque[rtc.AudioFrame] = deque()  # what is put in between, of which so many frames are queued:
+        self._between_queued = 0  # they come before those of the utterance
+        self._between_over = asyncio.Event()
+        self._between_s = 0.0
         self._position_s = 0.0
         self._last_sound_at = 0.0
         self._open = False  # an utterance is being made or heard
@@ -53,6 +59,7 @@ class Voice(io.AudioOutput):
         self._complete = False  # all of its audio is here
         self._interrupted = False
         self._paused = False
+        self._cut_between = False
         self._muted = False
         self._playing = False
         self._wake = asyncio.Event()
@@ -85,7 +92,42 @@ class Voice(io.AudioOutput):
     def mute(self) -> None:
         """Fall silent at once and for good."""
         self._muted = True
+        self.cut_in()
         self.clear_buffer()
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether somebody can hear it."""
+        return self._audible.is_set()
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing of an utterance is there to be heard."""
+        return not self._waiting and len(self._queued) == self._between_queued
+
+    async def put_in(self, sound: bytes) -> float:
+        """Play something in between, unless an utterance is being heard: linear16 mono at `SAMPLE_RATE`.
+
+        Returns how many seconds of it were heard; a pause cuts it, `cut_in` does, and cancelling this.
+        """
+        if not (self._playing and self.is_audible and self.is_dry and self._may_speak()) or self._muted or self._paused:
+            return 0.0
+        cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
+        self._between.extend([*cutter.push(sound), *cutter.flush()])
+        self._between_s = 0.0
+        self._between_over.clear()
+        self._wake.set()
+        try:
+            await self._between_over.wait()
+        finally:
+            if not self._between_over.is_set():
+                self.cut_in()
+        return self._between_s
+
+    def cut_in(self) -> None:
+        """Fall silent where something was put in between."""
+        self._cut_between = True
+        self._wake.set()
 
     @property
     def remaining_s(self) -> float:
@@ -144,20 +186,21 @@ class Voice(io.AudioOutput):
             await self._play()
         finally:
             self._playing = False
+            self._take_back()
             self._end_unheard()
 
     async def _play(self) -> None:
         while True:
             self._note_played()
-            if self._interrupted or self._paused:
+            if self._interrupted or self._paused or self._cut_between:
                 self._take_back()
             if self._interrupted:
                 self._waiting.clear()
             if self._complete and (self._interrupted or not (self._waiting or self._queued)):
                 self._end()
-            elif self._waiting and not self._paused and self._may_speak():
+            elif (self._between or self._waiting) and not self._paused and self._may_speak():
                 await self._advance()
-            elif self._waiting and not self._paused:
+            elif (self._between or self._waiting) and not self._paused:
                 await self._sleep(ASK_AGAIN_S)
             else:
                 await self._sleep(self._source.queued_duration if self._queued else None)
@@ -167,11 +210,15 @@ class Voice(io.AudioOutput):
         if too_early_s > 0:
             await self._sleep(too_early_s)
             return
-        if not self._begun:
-            self._begun = True
-            self.started_at = self._last_sound_at = time.monotonic()
-            self.on_playback_started(created_at=time.time())
-        frame = self._waiting.popleft()
+        if self._between:
+            frame = self._between.popleft()
+            self._between_queued += 1
+        else:
+            if not self._begun:
+                self._begun = True
+                self.started_at = self._last_sound_at = time.monotonic()
+                self.on_playback_started(created_at=time.time())
+            frame = self._waiting.popleft()
         self._queued.append(frame)
         await self._source.capture_frame(frame)
 
@@ -179,15 +226,29 @@ class Voice(io.AudioOutput):
         still_queued = math.ceil(self._source.queued_duration / FRAME_S - 0.05)
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
-            self._position_s += frame.duration
-            self._last_sound_at = time.monotonic()
+            self.sounded_at = time.monotonic()
+            if self._between_queued:
+                self._between_queued -= 1
+                self._between_s += frame.duration
+            else:
+                self._position_s += frame.duration
+                self._last_sound_at = self.sounded_at
             self._on_played(frame)
+        if not (self._between or self._between_queued):
+            self._between_over.set()
 
     def _take_back(self) -> None:
+        """What is queued waits again; what was put in between is over."""
+        self._cut_between = False
         if self._queued:
             self._source.clear_queue()
+            while self._between_queued:
+                self._queued.popleft()
+                self._between_queued -= 1
             self._waiting.extendleft(reversed(self._queued))
             self._queued.clear()
+        self._between.clear()
+        self._between_over.set()
 
     def _end_unheard(self) -> None:
         """Without a player nobody hears the rest, and nobody is to wait for it."""

@@ -1,0 +1,370 @@
+"""When voices fail: who goes on, what is heard meanwhile, and what is shown of it."""
+
+import math
+import stat
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit.agents import APIConnectionError, APIConnectOptions, tts
+from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
+
+from calls.agent_config import AgentConfig
+from calls.phrases import Phrases, written
+from calls.settings import Settings
+from tests.awake import awake
+from tests.conftest import Until
+from tests.providers import Providers
+from tests.worker.caller import LOUD, Caller
+from tests.worker.conftest import Stage
+from tests.worker.test_talk import BLOCK_S, loudness
+from tests.worker.test_talk import LOUD as RECORDED_LOUD
+from worker.ranking import Ranking
+from worker.speaker.language import Language
+from worker.speaker.prepared import Prepared
+from worker.speaker.recorded import LANGUAGES, recordings
+from worker.speaker.sound import decoded
+from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.voices import Voices
+
+MOMENT = "One moment, please."
+SORRY = "I'm sorry, I didn't get that. Could you say it again?"
+FAILED = "I'm sorry, something is wrong on our side. Please call again later. Goodbye."
+ANSWER = "Yes, we have a table for you at eight. There is another one at nine o'clock."
+TWO_VOICES = [{"model": "first"}, {"model": "second"}]
+
+WAYS: dict[str, Callable[[Providers], None]] = {
+    "refuses": lambda providers: providers.fail("tts", 503, model="first"),
+    "hangs": lambda providers: providers.hang("tts", model="first"),
+    "makes no sound": lambda providers: providers.cut_speech(0.0, "first"),
+    "stops in its middle": lambda providers: providers.cut_speech(0.6, "first"),
+    "breaks off": lambda providers: providers.cut_speech(0.6, "first", hangs=False),
+}
+
+
+def bursts(caller: Caller) -> list[tuple[float, float]]:
+    """When the agent was heard: from, to; with a second of silence between two."""
+    loud = [at for at, level in caller.heard if level > LOUD]
+    starts = [after for before, after in pairwise([-math.inf, *loud]) if after - before > 1]
+    ends = [before for before, after in pairwise([*loud, math.inf]) if after - before > 1]
+    return list(zip(starts, ends, strict=True))
+
+
+@pytest.mark.restless
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("first", [{"model": "first"}, {"provider": "words", "voice": "first"}], ids=["whole", "words"])
+async def test_the_second_voice_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once(
+    stage: Stage, providers: Providers, until: Until, way: str, first: dict[str, str]
+) -> None:
+    providers.hear("Do you have a table?", "For four.")
+    providers.answer(ANSWER, "Until when?")
+    WAYS[way](providers)
+    call = await stage.call(tts=[first, {"model": "second"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", ANSWER))
+        asked = providers.voices.count("first")
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Until when?"))
+        assert providers.voices.count("first") == asked
+        assert ANSWER in str(providers.chats[-1].messages)
+    await until(call.ended)
+    own = [text for text in (await call.said("agent")).split(MOMENT) if text.strip()]
+    assert " ".join("".join(own).split()) == f"{ANSWER} Until when?"
+    told = [
+        (event.kind, event.data["provider"], event.data.get("voice" if "voice" in first else "model"))
+        for event in await call.events()
+        if event.kind == "provider.failed"
+    ]
+    assert told == [("provider.failed", "tts", "first")]
+    [switched] = [event.data for event in await call.events() if event.kind == "provider.switched"]
+    assert (switched["provider"], switched["model"]) == ("tts", "second")
+
+
+@pytest.mark.restless
+async def test_a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_is_heard(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?", "Wait, stop.")
+    providers.answer(f"{ANSWER} {ANSWER}", "Yes?")
+    call = await stage.call(tts=[{"provider": "words", "voice": "first"}], first_message="Hello, this is Ada.")
+    async with call.caller() as caller:
+        await until(lambda: call.has_said("agent", "Hello, this is Ada."))
+        await caller.say()
+        heard_s = caller.seconds_heard()
+        await until(lambda: caller.seconds_heard() > heard_s + 2)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes?"))
+        cut = [row.text for row in await call.transcript() if row.speaker == "agent"][1]
+        assert f"{ANSWER} {ANSWER}".startswith(cut)
+        assert 10 < len(cut) < 2 * len(ANSWER)
+    await until(call.ended)
+
+
+@pytest.mark.restless
+async def test_without_any_voice_the_agent_says_sorry_once_and_then_ends_the_call_politely(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear_with(lambda _utterance: "Do you have a table?")
+    providers.answer("These words are lost.", "And so are these.")
+    providers.fail("tts", 503)
+    call = await stage.call(tts=TWO_VOICES)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        heard_s = caller.seconds_heard()
+        assert heard_s > 1
+        await caller.say()
+        row = await until(call.ended)
+        assert caller.seconds_heard() > heard_s + 2
+    assert row.end_reason == "provider_failed"
+    assert await call.said("agent") == f"{SORRY} {FAILED}"
+    assert providers.spoken == []
+    assert "are lost" not in str(providers.chats[-1].messages)
+    failed = [event.data["model"] for event in await call.events() if event.kind == "provider.failed"]
+    assert failed == ["first", "second"]
+
+
+@pytest.mark.restless
+async def test_an_apology_can_be_interrupted_and_what_is_said_into_it_is_answered(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?", "I said, a table.")
+    providers.answer("These words are lost.", "Yes, we have.")
+    providers.fail("tts", 503)
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: caller.seconds_heard() > 0.5)
+        providers.recover()
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+    await until(call.ended)
+    apology, answer = [row.text for row in await call.transcript() if row.speaker == "agent"]
+    assert SORRY.startswith(apology)
+    assert answer == "Yes, we have."
+    assert "are lost" not in str(providers.chats[-1].messages)
+
+
+@pytest.mark.restless
+async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_the_model_does_not_know_of_it(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Hello?")
+    providers.hang("tts", times=2)
+    call = await stage.call(first_message="Hello, this is Ada.")
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        async with awake() as ran_s:
+            await until(caller.agent_is_heard)
+            assert ran_s() < 6
+        await until(lambda: call.has_said("agent", f"{MOMENT} {SORRY}"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        told = str(providers.chats[-1].messages)
+        assert MOMENT not in told
+        assert "this is Ada" not in told
+        assert SORRY[:20] in told
+    await until(call.ended)
+    assert "Ada" not in await call.said("agent")
+
+
+@pytest.mark.restless
+async def test_who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?")
+    for model in ("first", "second", "third"):
+        providers.hang("llm", model=model)
+    models = [{"model": model} for model in ("first", "second", "third", "fourth")]
+    call = await stage.call(llm=models, post_call={"recording": {"enabled": True}})
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        await until(caller.agent_listens)
+        assert len(bursts(caller)) > 2
+        assert all(after - before < 5 for (_, before), (after, _) in pairwise(bursts(caller)))
+    await until(call.ended)
+    assert await call.said("agent") == f"{MOMENT} I see."
+    [recording] = await until(call.pieces)
+    [moment] = [row for row in await call.transcript() if row.text == MOMENT]
+    begin, end = (round(at_ms / 1000 / BLOCK_S) for at_ms in (moment.started_at_ms, moment.ended_at_ms))
+    assert (loudness(recording)[1][begin:end] > RECORDED_LOUD).mean() > 0.3
+
+
+@pytest.mark.restless
+async def test_in_a_language_without_words_a_tone_is_heard_and_no_english(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hang("tts")
+    call = await stage.call(first_message="もしもし。", language="ja")
+    async with call.caller() as caller:
+        await until(lambda: call.has_happened("provider.failed"))
+        await until(lambda: bursts(caller))
+        assert caller.seconds_heard() < 1
+        assert await call.said("agent") == ""
+    await until(call.ended)
+
+
+@pytest.mark.restless
+async def test_in_quiet_moments_the_voice_says_the_agents_phrases_and_they_are_kept_for_nobody_else_to_read(
+    stage: Stage, worker_settings: Settings, providers: Providers, until: Until
+) -> None:
+    folder = worker_settings.speech_dir
+    before = set(folder.glob("*.ogg"))
+    call = await stage.call(
+        tts=[{"model": "unheard-of"}],
+        first_message="Hello, this is Ada.",
+        silence_reminder_s=200,
+        silence_timeout_s=300,
+    )
+    async with call.caller() as caller:
+        await until(lambda: call.has_said("agent", "Hello, this is Ada."))
+        await until(lambda: len(set(folder.glob("*.ogg")) - before) == len(recordings()) / len(LANGUAGES))
+        heard_s = caller.seconds_heard()
+        providers.fail("tts", 503)
+        providers.hear("Hello?")
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        # It is the voice that we know, which says 15 characters in a second.
+        assert abs(caller.seconds_heard() - heard_s - len(SORRY) / 15) < 1
+    await until(call.ended)
+    assert providers.spoken[1] == MOMENT
+    assert {stat.S_IMODE(file.stat().st_mode) for file in set(folder.glob("*.ogg")) - before} == {0o600}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_of_our_phrases_is_recorded(language: str) -> None:
+    for text in (written(language) or Phrases()).model_dump().values():
+        seconds = len(decoded(recordings()[text].read_bytes())) / 2 / SAMPLE_RATE
+        assert len(text) / 30 < seconds < len(text) / 8 + 1
+
+
+class Box(tts.TTS[Any]):
+    """A plugin's voice that needs no server: a tone of some rate; the text as it comes, or whole."""
+
+    def __init__(self, rate: int, *, streaming: bool = False, timed: bool = False, breaks_after_s: float = math.inf):
+        capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
+        super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
+        self.breaks_after_s = breaks_after_s
+        self.texts: list[str] = []
+
+    def sound(self, text: str) -> bytes:
+        self.texts.append(text)
+        seconds = min(len(text) / 15, self.breaks_after_s)
+        wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
+        return (wave * 32767).astype("<i2").tobytes()
+
+    def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
+        return Whole(tts=self, input_text=text, conn_options=conn_options)
+
+    def stream(self, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
+        return ByWord(tts=self, conn_options=conn_options)
+
+
+def _say(box: Any, emitter: tts.AudioEmitter, text: str) -> None:
+    emitter.push(box.sound(text))
+    emitter.flush()
+    if len(text) / 15 > box.breaks_after_s:
+        raise APIConnectionError("cut")
+
+
+class Whole(tts.ChunkedStream):
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        rate = self._tts.sample_rate
+        output_emitter.initialize(request_id="1", sample_rate=rate, num_channels=1, mime_type="audio/pcm")
+        _say(self._tts, output_emitter, self.input_text)
+
+
+class ByWord(tts.SynthesizeStream):
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        rate = self._tts.sample_rate
+        output_emitter.initialize(request_id="1", sample_rate=rate, num_channels=1, mime_type="audio/pcm", stream=True)
+        output_emitter.start_segment(segment_id="1")
+        at_s = 0.0
+        async for piece in self._input_ch:
+            if isinstance(piece, str):
+                if self._tts.capabilities.aligned_transcript:
+                    output_emitter.push_timed_transcript(TimedString(piece, start_time=at_s))
+                _say(self._tts, output_emitter, piece)
+                at_s += len(piece) / 15
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Callable[..., Any]:
+    """Has voices say a text, word by word; what came of it."""
+
+    async def say(*boxes: Box, text: str = ANSWER) -> tuple[str, float, set[int], list[tuple[str, Any]]]:
+        happened: list[tuple[str, Any]] = []
+        prepared = Prepared(Language(AgentConfig(system_prompt="You are Ada.")), tmp_path / "speech", "a voice")
+        voices = Voices(
+            Ranking(boxes, lambda place: happened.append(("switched", place))),
+            prepared,
+            0.5,
+            on_failed=lambda place, _error: happened.append(("failed", place)),
+            on_spoken=lambda: None,
+            on_speechless=lambda spoken_into: happened.append(("speechless", spoken_into)),
+        )
+        shown, seconds, rates = "", 0.0, set()
+        async with voices.stream() as stream:
+            for word in text.split(" "):
+                stream.push_text(f"{word} ")
+            stream.end_input()
+            try:
+                async for event in stream:
+                    shown += "".join(event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, []))
+                    seconds += event.frame.duration
+                    rates.add(event.frame.sample_rate)
+            except APIConnectionError:
+                pass
+        return shown.strip(), seconds, rates, happened
+
+    return say
+
+
+@pytest.mark.parametrize("second", ["whole", "words", "timed words"])
+@pytest.mark.parametrize("first", ["whole", "words", "timed words"])
+async def test_voices_of_any_kind_and_rate_follow_each_other_and_no_word_is_shown_twice(said, first, second) -> None:
+    def box(rate: int, kind: str, **more: float) -> Box:
+        return Box(rate, streaming="words" in kind, timed="timed" in kind, **more)
+
+    breaks = box(48_000, first, breaks_after_s=0.3)
+    shown, seconds, rates, happened = await said(breaks, box(16_000, second))
+    assert shown == ANSWER
+    assert rates == {SAMPLE_RATE}
+    assert abs(seconds - len(ANSWER) / 15) < 1
+    assert happened == [("failed", 0), ("switched", 1)]
+
+
+async def test_what_no_voice_could_say_is_not_shown(said) -> None:
+    shown, seconds, _, happened = await said(Box(24_000, breaks_after_s=0.0), text=ANSWER)
+    assert (shown, seconds) == ("", 0.0)
+    assert happened == [("failed", 0), ("speechless", False)]
+
+
+async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_needs_no_voice(said) -> None:
+    assert (await said(Box(24_000), text=MOMENT))[0] == MOMENT
+    silent = Box(24_000, breaks_after_s=0.0)
+    shown, seconds, _, happened = await said(silent, text=MOMENT)
+    assert (shown, happened, silent.texts) == (MOMENT, [], [])
+    assert abs(seconds - len(MOMENT) / 15) < 0.3
+    shown, seconds, _, happened = await said(silent, text=FAILED)
+    assert (shown, happened) == (FAILED, [("failed", 0)])
+    assert seconds > 2
+
+
+def test_the_first_is_asked_again_when_some_time_has_gone_by() -> None:
+    ranking = Ranking(["first", "second"], lambda _place: None)
+    ranking.failed(0)
+    assert (ranking.best, ranking.is_down(0)) == (1, True)
+    ranking._again_at[0] -= 60
+    assert (ranking.best, ranking.is_down(0)) == (0, True)
+    ranking.works(0)
+    assert not ranking.is_down(0)

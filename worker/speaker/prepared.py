@@ -1,0 +1,110 @@
+"""The agent's own phrases as sound that is there beforehand, and needs no provider.
+
+Said by its own voice in an earlier call on this machine; else as we have recorded them; else two soft tones, which at
+least tell that somebody is there: English with a voice of another language would be worse.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.speaker.language import Language
+from worker.speaker.recorded import recordings
+from worker.speaker.sound import decoded, encoded, is_audible, tone
+
+logger = logging.getLogger(__name__)
+
+URGENT = ("moment", "sorry", "failed", "unheard")  # what is said where a provider fails
+MOST_FILES = 2_000  # of all agents' voices: about 30 MB
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Linear16 mono at the rate of the voice; `text` is what it says: nothing, if it is only a tone."""
+
+    pcm: bytes
+    text: str
+
+
+class Prepared:
+    """Finds the sound of a phrase; its text may differ from the phrase in marks and in case.
+
+    Args:
+        language: whose phrases they are.
+        folder: where what the voice has said is kept.
+        voice: tells one voice from all others, with all that changes how it sounds.
+    """
+
+    def __init__(self, language: Language, folder: Path, voice: str) -> None:
+        self._language = language
+        self._folder = folder
+        self._voice = voice
+
+    def may_become_phrase(self, text: str) -> bool:
+        """Whether a text that begins so may turn out to be a phrase of the agent's own."""
+        return any(phrase.startswith(_letters(text)) for phrase in self._phrases())
+
+    def is_phrase(self, text: str) -> bool:
+        """Whether this is one."""
+        return _letters(text) in self._phrases()
+
+    async def own(self, text: str) -> Sound | None:
+        """As the agent's voice says it, if that is kept."""
+        return await asyncio.to_thread(_read, self._file(text), text)
+
+    async def any(self, text: str) -> Sound:
+        """Whatever sound there is for it."""
+        recorded = next((file for said, file in recordings().items() if _letters(said) == _letters(text)), None)
+        found = await self.own(text)
+        if found is None and recorded is not None:
+            found = await asyncio.to_thread(_read, recorded, text)
+        return found or Sound(tone(), "")
+
+    async def keep(self, text: str, pcm: bytes) -> None:
+        """Keep how the agent's voice says it; if that is not possible, it is said anew each time."""
+        if is_audible(pcm):
+            await asyncio.to_thread(self._write, self._file(text), pcm)
+
+    async def missing(self) -> list[str]:
+        """The phrases whose sound is not kept, the most wanted ones first."""
+        urgent = [self._language.phrase(key) for key in URGENT]
+        phrases = dict.fromkeys(text for text in (*urgent, *self._language.phrases()) if text and _letters(text))
+        return await asyncio.to_thread(lambda: [text for text in phrases if not self._file(text).exists()])
+
+    def _phrases(self) -> set[str]:
+        return {letters for text in self._language.phrases() if (letters := _letters(text))}
+
+    def _file(self, text: str) -> Path:
+        said = hashlib.sha256(f"{self._voice}\n{_letters(text)}".encode()).hexdigest()
+        return self._folder / f"{said}.ogg"
+
+    def _write(self, file: Path, pcm: bytes) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, written = tempfile.mkstemp(dir=self._folder)  # for nobody else to read
+            with os.fdopen(handle, "wb") as raw:
+                raw.write(encoded(pcm))
+            Path(written).rename(file)
+            self._leave_newest()
+        except OSError as error:
+            logger.warning("what the voice has said could not be kept", extra={"error": type(error).__name__})
+
+    def _leave_newest(self) -> None:
+        files = [(file.stat().st_mtime, file) for file in self._folder.iterdir()]
+        for _, file in sorted(files)[:-MOST_FILES]:
+            file.unlink(missing_ok=True)
+
+
+def _read(file: Path, text: str) -> Sound | None:
+    with suppress(OSError, ValueError):
+        return Sound(decoded(file.read_bytes()), text)
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())

@@ -1,0 +1,39 @@
+"""`python -m worker.speaker.recorded` makes the recordings anew: in English Hibari speaks, else espeak-ng."""
+
+import subprocess
+
+import av
+import numpy as np
+from hibari import Hibari
+from numpy.typing import NDArray
+
+from calls.phrases import Phrases, written
+from worker.speaker.recorded import LANGUAGES, path
+from worker.speaker.sound import encoded
+from worker.speaker.voice import SAMPLE_RATE
+
+LOUD = 0.5  # of the loudest that there is: where each recording has its loudest sample
+
+
+def main() -> None:
+    """Write every phrase in every language."""
+    local = Hibari()
+    for language in LANGUAGES:
+        for key, text in (written(language) or Phrases()).model_dump(exclude_none=True).items():
+            said = np.concatenate(list(local.stream(text, seed=0))) if language == "en" else _by_espeak(language, text)
+            samples = said / np.abs(said).max() * LOUD * 32767
+            file = path(language, key)
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(encoded(samples.astype("<i2").tobytes()))
+
+
+def _by_espeak(language: str, text: str) -> NDArray[np.float32]:
+    command = ["espeak-ng", "-v", language, "-s", "150", "--stdout", text]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as speaking, av.open(speaking.stdout, "r") as sound:  # noqa: S603
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        frames = [part for frame in sound.decode(audio=0) for part in resampler.resample(frame)]
+        return np.concatenate([part.to_ndarray()[0] for part in [*frames, *resampler.resample(None)]])
+
+
+if __name__ == "__main__":
+    main()

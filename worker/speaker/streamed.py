@@ -1,0 +1,99 @@
+"""A text that is given to a voice as it comes, with a deadline that the voice's plugin does not have."""
+
+import asyncio
+import unicodedata
+from contextlib import aclosing
+from typing import Any
+
+from livekit.agents import APIConnectionError, APIConnectOptions, APITimeoutError, tts, utils
+from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
+
+from worker.speaker.growing import Growing
+from worker.speaker.output import Output
+from worker.speaker.pieces import feed, pieces
+
+LETTERS_PER_S, SIGNS_PER_S = 14, 5  # of speech, in letters and in such as Chinese: slow, so as to leave nothing out
+
+
+class Streamed:
+    """One attempt of a voice to say a text from some character on.
+
+    Time is measured while something is owed: from a whole piece of the text to a sound, and from the text's end on.
+
+    Args:
+        start: the first character; after a failure `said` is where a piece begins that was not heard to its end.
+        sound_s: how long the voice may take.
+    """
+
+    def __init__(self, voice: tts.TTS[Any], text: Growing, start: int, output: Output, sound_s: float) -> None:
+        self.said = start
+        self._voice = voice
+        self._text = text
+        self._start = start
+        self._output = output
+        self._began_s = output.seconds
+        self._sound_s = sound_s
+        self._deadline = asyncio.timeout(None)
+        self._places = [start]
+        self._is_timed = voice.capabilities.aligned_transcript
+        self._shown = start
+
+    async def say(self, options: APIConnectOptions) -> None:
+        """Return when all was said; else raises whatever the plugin does, or APIError."""
+        try:
+            await self._say(options)
+        except Exception as error:
+            heard_s = self._output.seconds - self._began_s
+            heard = self._shown if self._is_timed else _reached(self._text.text, self._start, heard_s)
+            self.said = max(place for place in self._places if place <= heard)
+            if isinstance(error, TimeoutError):
+                raise APITimeoutError from None
+            raise
+        if self._shown == self._start:
+            self._output.show(self._text.text, is_paced=False)
+        self.said = len(self._text.text)
+
+    async def _say(self, options: APIConnectOptions) -> None:
+        async with self._voice.stream(conn_options=options) as stream, self._deadline:
+            feeding = asyncio.create_task(feed(self._text, self._start, stream))
+            watching = asyncio.create_task(self._watch())
+            try:
+                async for event in stream:
+                    self._play(event)
+            finally:
+                await utils.aio.cancel_and_wait(feeding, watching)
+        self._output.rest()
+        if not self._text.is_whole or self._output.seconds == self._began_s:
+            raise APIConnectionError("it has stopped", retryable=False)
+
+    def _play(self, event: tts.SynthesizedAudio) -> None:
+        if self._is_timed:
+            words = event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])
+            self._shown = self._output.show_timed(words, self._shown, self._began_s)
+        else:
+            self._output.show(self._text.text, is_paced=False)
+        self._output.play(event.frame)
+        if not self._deadline.expired():
+            self._deadline.reschedule(None)
+        if self._text.is_whole:
+            self._expect()
+
+    async def _watch(self) -> None:
+        async with aclosing(pieces(self._text, self._start)) as read:
+            async for piece in read:
+                self._places.append(self._places[-1] + len(piece))
+                self._expect()
+        self._expect()
+
+    def _expect(self) -> None:
+        if self._deadline.when() is None and not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._sound_s)
+
+
+def _reached(text: str, start: int, seconds: float) -> int:
+    """About the character that is being said, so long after the one at `start`."""
+    for place in range(start, len(text)):
+        seconds -= 1 / (SIGNS_PER_S if unicodedata.east_asian_width(text[place]) in "WF" else LETTERS_PER_S)
+        if seconds < 0:
+            return place
+    return len(text)

@@ -1,0 +1,245 @@
+"""The voices of an agent as one: where one fails, the next goes on within the same utterance.
+
+A sentence that breaks off is said again from its beginning, by whoever goes on: half of it, in the middle of which the
+next one begins, is understood by nobody.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+from livekit import rtc
+from livekit.agents import APIConnectionError, APIConnectOptions, APIError, APITimeoutError, tts, utils
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
+from typing_extensions import override
+
+from worker.ranking import Ranking
+from worker.speaker.growing import Growing
+from worker.speaker.output import Output
+from worker.speaker.pieces import pieces
+from worker.speaker.prepared import Prepared
+from worker.speaker.streamed import Streamed
+from worker.speaker.voice import SAMPLE_RATE
+
+ONCE = APIConnectOptions(max_retry=0)  # its own time-outs are not kept by every plugin: ours stand before them
+TRIES = 2  # at least; each voice of the agent has one
+
+
+class Voices(tts.TTS[Any]):
+    """Speaks with the first of an agent's voices that works.
+
+    Args:
+        ranking: the voices, of which some take whole texts and others a text as it comes.
+        prepared: how the agent's own phrases sound.
+        first_sound_s: how long a voice may take for its first sound, and after that for each next one.
+        on_failed: one of them, at that place, has failed that had not before.
+        on_spoken: one of them has spoken.
+        on_speechless: none has spoken; whether somebody has waited in vain and then spoken himself.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking[tts.TTS[Any]],
+        prepared: Prepared,
+        first_sound_s: float,
+        on_failed: Callable[[int, Exception], None],
+        on_spoken: Callable[[], None],
+        on_speechless: Callable[[bool], None],
+    ) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=True, aligned_transcript=True),
+            sample_rate=SAMPLE_RATE,
+            num_channels=1,
+        )
+        self.ranking = ranking
+        self.prepared = prepared
+        self.first_sound_s = first_sound_s
+        self.on_failed = on_failed
+        self.on_spoken = on_spoken
+        self.on_speechless = on_speechless
+
+    @property
+    def are_down(self) -> bool:
+        """Whether each of them has failed, and not worked since."""
+        return all(self.ranking.is_down(place) for place in range(len(self.ranking)))
+
+    @override
+    def prewarm(self) -> None:
+        self.ranking[self.ranking.best].prewarm()
+
+    @override
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        return self._synthesize_with_stream(text, conn_options=conn_options)
+
+    @override
+    def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> tts.SynthesizeStream:
+        return _Utterance(self)
+
+    @override
+    async def aclose(self) -> None:
+        closing = (self.ranking[place].aclose() for place in range(len(self.ranking)))
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+class _Utterance(tts.SynthesizeStream):
+    _tts_attempt_span_name: ClassVar[str | None] = None
+
+    def __init__(self, voices: Voices) -> None:
+        super().__init__(tts=voices, conn_options=ONCE)
+        self._voices = voices
+        self._said = 0  # characters
+        self._speakers: set[int] = set()
+        self._place: int | None = None  # of the one that was asked last,
+        self._began_s = 0.0  # when so much was heard
+        self._has_failed = False
+
+    @override
+    async def _metrics_monitor_task(self, event_aiter: AsyncIterable[tts.SynthesizedAudio]) -> None:
+        async for _ in event_aiter:
+            pass
+
+    @override
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(
+            request_id=utils.shortuuid(), sample_rate=SAMPLE_RATE, num_channels=1, mime_type="audio/pcm", stream=True
+        )
+        output_emitter.start_segment(segment_id=utils.shortuuid())
+        text, output = Growing(), Output(output_emitter)
+        reading = asyncio.create_task(self._read(text))
+        try:
+            await self._speak(text, output)
+            output.end()
+        except asyncio.CancelledError:
+            if self._place is not None and output.seconds > self._began_s:
+                self._works(self._place)
+            elif self._has_failed and not output.seconds:
+                self._voices.on_speechless(True)  # noqa: FBT003 - whoever waited in vain has spoken into it
+            raise
+        except APIError:
+            self._voices.on_speechless(False)  # noqa: FBT003
+            raise
+        finally:
+            await utils.aio.cancel_and_wait(reading)
+
+    async def _read(self, text: Growing) -> None:
+        async for piece in self._input_ch:
+            if isinstance(piece, str):
+                text.add(piece)
+        text.end()
+
+    async def _speak(self, text: Growing, output: Output) -> None:
+        if not await self._is_phrase(text):
+            await self._say(text, output)
+            if not output.seconds:
+                output.play(_silence())  # dots alone: LiveKit takes an utterance without sound for a failure
+            return
+        prepared = self._voices.prepared
+        sound = await prepared.own(text.text)
+        if sound is None and not self._voices.are_down:
+            try:
+                await self._say(text, output)
+            except APIError:
+                if output.seconds:
+                    raise
+            else:
+                if self._speakers == {0}:
+                    await prepared.keep(text.text, bytes(output.pcm))
+                return
+        sound = sound or await prepared.any(text.text)
+        if sound.text:
+            output.show(text.text, is_paced=True)
+        output.play(_frame(sound.pcm))
+
+    async def _is_phrase(self, text: Growing) -> bool:
+        """Whether it is one of the agent's own, which is known as soon as it is not."""
+        while self._voices.prepared.may_become_phrase(text.text):
+            if text.is_whole:
+                return self._voices.prepared.is_phrase(text.text)
+            await text.grown()
+        return False
+
+    async def _say(self, text: Growing, output: Output) -> None:
+        """Have it said by whoever can; APIError if nobody can."""
+        tries, ranking = 0, self._voices.ranking
+        while await _goes_on(text, self._said):
+            place, before = ranking.best, self._said
+            self._place, self._began_s = place, output.seconds
+            self._mark_started()
+            try:
+                if ranking[place].capabilities.streaming:
+                    await self._say_as_it_comes(place, text, output)
+                else:
+                    await self._say_in_pieces(place, text, output)
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the next one goes on
+                output.rest()
+                self._has_failed = True
+                if not ranking.is_down(place):
+                    self._voices.on_failed(place, error)
+                ranking.failed(place)
+                tries = 1 if self._said > before else tries + 1
+                if tries == max(TRIES, len(ranking)):
+                    raise APIConnectionError("no voice speaks", retryable=False) from None
+
+    async def _say_in_pieces(self, place: int, text: Growing, output: Output) -> None:
+        async with aclosing(pieces(text, self._said)) as read:
+            async for piece in read:
+                end = self._said + len(piece)
+                output.show(text.text[:end], is_paced=True)
+                if _is_sayable(piece):
+                    await self._say_piece(place, piece.strip(), output)
+                    self._works(place)
+                self._said = end
+
+    async def _say_piece(self, place: int, piece: str, output: Output) -> None:
+        async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
+            before_s = output.seconds
+            while True:
+                try:
+                    async with asyncio.timeout(self._voices.first_sound_s):
+                        event = await anext(stream, None)
+                except TimeoutError:
+                    raise APITimeoutError from None
+                if event is None:
+                    break
+                output.play(event.frame)
+            output.rest()
+            if output.seconds == before_s:
+                raise APIError("there was no sound", body=None)
+
+    async def _say_as_it_comes(self, place: int, text: Growing, output: Output) -> None:
+        voice, sound_s = self._voices.ranking[place], self._voices.first_sound_s
+        streamed = Streamed(voice, text, self._said, output, sound_s)
+        try:
+            await streamed.say(ONCE)
+        finally:
+            self._said = streamed.said
+        self._works(place)
+
+    def _works(self, place: int) -> None:
+        self._speakers.add(place)
+        self._voices.ranking.works(place)
+        self._voices.on_spoken()
+
+
+async def _goes_on(text: Growing, start: int) -> bool:
+    """Whether anything that can be said comes from that character on."""
+    while not _is_sayable(text.text[start:]):
+        if text.is_whole:
+            return False
+        await text.grown()
+    return True
+
+
+def _is_sayable(text: str) -> bool:
+    return any(letter.isalnum() for letter in text)
+
+
+def _frame(pcm: bytes) -> rtc.AudioFrame:
+    return rtc.AudioFrame(pcm, SAMPLE_RATE, 1, len(pcm) // 2)
+
+
+def _silence() -> rtc.AudioFrame:
+    return _frame(bytes(SAMPLE_RATE // 10 * 2))
