@@ -189,6 +189,7 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "llm_url": scripted.url,
         "state_dir": folder,
         "worker_port": free_port(),
+        "stt_words_s": 20,  # the stand-in waits for the end of an utterance, and the machine is busy
         "tool_private_addresses": True,  # those of the tests are on this machine
         "agent_name": f"agent-{folder.name}",
     }

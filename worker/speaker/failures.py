@@ -1,6 +1,5 @@
 """When a provider fails: the call's events say so, and a call that cannot go on is ended."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -15,7 +14,7 @@ from worker.speaker.answers import NoAnswer
 
 # So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
 # recognition one failure of many ears says nothing: `Hearing` judges that.
-LIMITS: dict[Kind, float] = {"stt": math.inf, "llm": 3, "tts": 2}
+LIMITS: dict[Kind, int] = {"llm": 3, "tts": 2}
 
 
 class Failures:
@@ -45,7 +44,6 @@ class Failures:
         self._hopeless = False
         self._refused: set[str] = set()
         session.on("error", self._erred)
-        session.on("user_input_transcribed", lambda _event: self._works("stt"))
         voice.on("playback_started", lambda _event: self._works("tts"))
 
     def answered(self) -> None:
@@ -61,8 +59,6 @@ class Failures:
     def failed(self, kind: Kind, error: Exception, place: int = 0) -> None:
         """It has not, and not at the second try either."""
         self._in_a_row[kind] += 1
-        if kind == "stt" and self._in_a_row[kind] > 1:
-            return  # each ear tries again and again
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._events.failed(kind, place, error)
         if not self._hopeless and self._in_a_row[kind] >= LIMITS[kind]:
@@ -82,9 +78,5 @@ class Failures:
         del self._in_a_row[kind]
 
     def _erred(self, event: ErrorEvent) -> None:
-        erred = str(getattr(event.error, "type", "")).removesuffix("_error")
-        if not getattr(event.error, "recoverable", False):
-            if erred == "stt":
-                self.failed("stt", event.error.error)
-            elif erred == "tts":
-                self.failed("tts", event.error.error)
+        if getattr(event.error, "type", "") == "tts_error" and not getattr(event.error, "recoverable", False):
+            self.failed("tts", event.error.error)

@@ -31,7 +31,7 @@ def make_session(
         agent: the configuration of the call's agent.
         providers: where its voice comes from.
         model: the first of its language models.
-        recognition: what the ears use; the session reports its errors.
+        recognition: that there is speech recognition; the ears use it, and judge its errors.
         activity: who speaks and who is silent.
     """
     return AgentSession(

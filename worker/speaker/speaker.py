@@ -130,7 +130,7 @@ class Speaker:
             around.language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
-            is_expected=lambda: self._agent.is_transferring or around.toolbox.is_at_work or around.is_deserted(),
+            is_expected=self._expects_silence,
         )
         self._greeting: SpeechHandle | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -226,6 +226,15 @@ class Speaker:
         if text:
             await self._session.say(text, allow_interruptions=False).wait_for_playout()
 
+    def remark(self, key: str) -> bool:
+        """Say one of its own phrases, unless somebody speaks or is about to be answered; whether it does."""
+        session = self._session
+        if session.agent_state != "listening" or session.user_state == "speaking" or session.current_speech:
+            return False
+        if text := self._around.language.phrase(key):
+            _ = session.say(text)
+        return True
+
     def holds(self, text: str, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
@@ -257,6 +266,11 @@ class Speaker:
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
         await self._silence.wait()
+
+    def _expects_silence(self) -> bool:
+        around = self._around
+        at_work = self._agent.is_transferring or around.toolbox.is_at_work
+        return at_work or around.is_deserted() or around.hearing.is_cut_off
 
     async def _answer(self, line: str) -> None:
         with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript
