@@ -9,7 +9,7 @@ import pytest
 
 from calls.database.engine import Database
 from calls.rooms import Rooms
-from calls.settings import Settings
+from calls.settings import NamedProvider, Settings
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import InPieces, Interim, Providers, in_thread
 from tests.servers import LiveKitServer, process
@@ -35,7 +35,8 @@ def impatient(
 ) -> Iterator[Settings]:
     """The settings of a worker that waits for words no longer than people do."""
     folder = tmp_path_factory.mktemp("impatient")
-    settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S)
+    whole = {"whole": NamedProvider(url=scripted.url)}
+    settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S, providers=whole)
     with process("worker", settings, folder / "worker.log"):
         yield settings
 
@@ -97,6 +98,23 @@ async def test_the_second_takes_over_within_the_turn_and_the_events_say_so(
         await until(lambda: call.has_said("agent", "Until when?"))
     await until(call.ended)
     assert await heard(call) == [("Do you have a table?", True), ("For four.", True)]
+    assert await told(call, "provider.failed") == [("stt", "first")]
+    assert await told(call, "provider.switched") == [("stt", "second")]
+
+
+async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hang("stt", model="first")
+    providers.hear("Do you have a table?")
+    providers.answer("Yes, we have.")
+    call = await stage.call(stt=[{"provider": "whole", "model": "first"}, {"provider": "whole", "model": "second"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+    await until(call.ended)
+    assert await heard(call) == [("Do you have a table?", True)]
     assert await told(call, "provider.failed") == [("stt", "first")]
     assert await told(call, "provider.switched") == [("stt", "second")]
 
