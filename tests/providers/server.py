@@ -93,12 +93,13 @@ class Providers(Script):
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         recording = form["file"]
-        if refusal := await self._refused("stt", str(form.get("model"))):
-            return refusal
         assert isinstance(recording, web.FileField)
-        with wave.open(recording.file, "rb") as sound:
-            duration_s = sound.getnframes() / sound.getframerate()
-        await asyncio.sleep(self.stt_s)
+        with recording.file:  # also when the client does not wait for the answer
+            if refusal := await self._refused("stt", str(form.get("model"))):
+                return refusal
+            with wave.open(recording.file, "rb") as sound:
+                duration_s = sound.getnframes() / sound.getframerate()
+            await asyncio.sleep(self.stt_s)
         heard = self.begin_utterance(0, 0.0)
         text = heard if isinstance(heard, str) else heard.text
         return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, text).text})

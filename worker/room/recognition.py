@@ -190,7 +190,7 @@ class Recognition:
             return
         if not self.answers:
             self.answers = True
-            self._deaf_since_s, self._silent, self._failures = None, False, 0
+            self._deaf_since_s, self._silent = None, False
             self._providers.works(self.place)
             self._on_works(self.place)
         self._on_event(event)
@@ -199,7 +199,8 @@ class Recognition:
         connected = self._age_s > self._connect_s + PROVEN_S
         self._hung = not (connected or self.answers or self._silent) and self._age_s > self._connect_s / 2
         if self._deaf_since_s is None or (connected and not self._silent):
-            self._deaf_since_s = self._now_s if connected else self._opened_s
+            self._deaf_since_s = self._now_s if connected or self.answers else self._opened_s
+        if connected or (self.answers and self._age_s > LIKELY_S):  # else it may break again and again
             self._failures = 0
         self._failures += 1
         self._opened_s = self._now_s
