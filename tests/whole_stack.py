@@ -98,6 +98,7 @@ def whole_stack_in(folder: Path, providers: Providers) -> Iterator[WholeStack]:
     ports = {name: free_port() for name in StackSettings.model_fields if name.endswith("_port")}
     env = os.environ | {f"CALLROOM_{name.upper()}": str(port) for name, port in ports.items()}
     env |= {"CALLROOM_STATE_DIR": str(folder), "CALLROOM_OLLAMA_URL": providers.url, "CALLROOM_SIP_BIN": BINARY or ""}
+    env["CALLROOM_STT_WORDS_S"] = "20"  # recognition takes its time on a busy machine
     providers.answer_with(model)
     program = Program([sys.executable, "-m", "stack"], log=folder / "output", env=env)
     try:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from livekit import rtc
@@ -27,6 +28,7 @@ from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.provider_events import ProviderEvents
 from worker.providers import Providers
+from worker.ranking import Ranking
 from worker.room.captions import Captions
 from worker.room.ear import Listener
 from worker.room.hearing import Hearing
@@ -136,19 +138,24 @@ class Call:
             on_found=self._take_tools,
         )
         self._machines = MachineDetection(self._note_voicemail)
-        [self._recognition, *_others] = providers.recognisers(self._agent)
+        recognisers = providers.recognisers(self._agent)
+        self._recognition = recognisers[0]
         providers.check(self._agent)
         self._hearing = Hearing(
-            self._recognition,
+            Ranking(recognisers, on_switched=partial(self._provider_events.switched, "stt")),
+            self._settings.stt_words_s,
             Listener(
                 clock=self._clock,
                 transcript=self._transcript,
                 on_audio=self._record_human,
                 on_words=self._machines.hear,
                 on_ears=EarCount(self._settings, context.job.id).write,
+                on_cut_off=lambda: self._remark("unheard"),
                 on_deaf=self._give_up,
+                on_wordless=lambda: self._remark("sorry"),
                 on_unheard=self._note_unheard,
                 on_heard=self._note_heard,
+                on_provider_failed=partial(self._provider_events.failed, "stt"),
                 on_failed=lambda: self._note_failure("ear"),
                 holds=self._holds,
             ),
@@ -440,6 +447,9 @@ class Call:
 
     def _holds(self, text: str, line: Callable[[], str]) -> bool:
         return self._speaker is not None and self._speaker.holds(text, line)
+
+    def _remark(self, key: str) -> bool:
+        return self._speaker is not None and not self._end.done() and self._speaker.remark(key)
 
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:

@@ -82,14 +82,13 @@ def deepgram_stt(wanted: Wanted) -> stt.STT[Any]:
 
 def openai_stt(wanted: Wanted) -> stt.STT[Any]:
     """Recognition of whole recordings, in OpenAI's protocol."""
-    whole = openai_plugin.STT(
+    return openai_plugin.STT(
         client=wanted.clients.of(wanted.place),
         model=wanted.model,
         language=primary(wanted.language or LANGUAGE),
         use_realtime=False,
         **wanted.options,
     )
-    return ByUtterance(whole, inference.VAD())
 
 
 def openai_llm(wanted: Wanted) -> llm.LLM[Any]:
@@ -144,7 +143,10 @@ class Providers:
     def recognisers(self, agent: AgentConfig) -> list[stt.STT[Any]]:
         """Those of an agent, in its order; UnusableProvider if one of them cannot be used, as all of these."""
         made: list[stt.STT[Any]] = self._all("stt", agent)
-        return [one if one.capabilities.streaming else ByUtterance(one, inference.VAD()) for one in made]
+        return [
+            one if one.capabilities.streaming else ByUtterance(one, inference.VAD(), self.settings.stt_words_s)
+            for one in made
+        ]
 
     def models(self, agent: AgentConfig) -> list[llm.LLM[Any]]:
         """The language models of an agent, in its order."""

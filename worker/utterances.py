@@ -1,6 +1,7 @@
 """A recogniser that only takes whole recordings, made into one that listens: it is given each utterance by itself."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Never
 
 from livekit import rtc
@@ -9,7 +10,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
 from typing_extensions import override
 
 LEAD_S = 0.3  # before the voice is sure, something was said already
-RESULT_S = 8.0  # a caller waits no longer for what was understood, whatever the client would
+SLOWNESS = 0.1  # it may take so much of a recording's length beyond what others may: it begins when all has been said
 
 
 class ByUtterance(stt.STT[Any]):
@@ -18,12 +19,14 @@ class ByUtterance(stt.STT[Any]):
     Args:
         recogniser: what takes whole recordings.
         activity: where an utterance begins and ends.
+        words_s: how long what was understood is waited for, whatever the client would.
     """
 
-    def __init__(self, recogniser: stt.STT[Any], activity: vad.VAD) -> None:
+    def __init__(self, recogniser: stt.STT[Any], activity: vad.VAD, words_s: float) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
         self._recogniser = recogniser
         self._activity = activity
+        self._words_s = words_s
 
     @override
     async def _recognize_impl(self, *_: Any, **__: Any) -> Never:
@@ -36,16 +39,22 @@ class ByUtterance(stt.STT[Any]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        return _Stream(self, self._recogniser, self._activity, conn_options)
+        return _Stream(self, self._recogniser, self._activity, self._words_s, conn_options)
 
 
 class _Stream(stt.RecognizeStream):
     def __init__(
-        self, whole: ByUtterance, recogniser: stt.STT[Any], activity: vad.VAD, options: APIConnectOptions
+        self,
+        whole: ByUtterance,
+        recogniser: stt.STT[Any],
+        activity: vad.VAD,
+        words_s: float,
+        options: APIConnectOptions,
     ) -> None:
         super().__init__(stt=whole, conn_options=options)
         self._recogniser = recogniser
         self._voice = activity.stream()
+        self._words_s = words_s
         self._options = options
 
     @override
@@ -70,9 +79,11 @@ class _Stream(stt.RecognizeStream):
 
     async def _recognise(self, spoken: vad.VADEvent) -> None:
         recording = utils.merge_frames(spoken.frames)
+        limit_s = self._words_s + recording.duration * SLOWNESS
+        options = replace(self._options, timeout=limit_s)  # that of a stream is for connecting alone
         try:
-            async with asyncio.timeout(RESULT_S):
-                heard = await self._recogniser.recognize(recording, conn_options=self._options)
+            async with asyncio.timeout(limit_s):
+                heard = await self._recogniser.recognize(recording, conn_options=options)
         except TimeoutError:
             raise APITimeoutError from None
         ended_at = spoken.timestamp - spoken.silence_duration
@@ -87,3 +98,4 @@ class _Stream(stt.RecognizeStream):
             for one in heard.alternatives[:1]
         ]
         self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=words))
+        self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH))

@@ -16,9 +16,10 @@ from livekit.plugins import deepgram
 from numpy.typing import NDArray
 
 from bench.word_errors import word_error_rate
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.servers import LiveKitServer
 from tests.telephony.sound import RATE, read, through_the_line
+from worker.ranking import Ranking
 from worker.room.activity import SAMPLE_RATE, Activity
 from worker.room.clock import Clock
 from worker.room.ear import Listener
@@ -92,13 +93,17 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_audio=lambda _identity, _frame: None,
         on_words=lambda identity, text: heard[identity].append(text),
         on_ears=lambda _count: None,
+        on_cut_off=lambda: True,
         on_deaf=lambda: None,
+        on_wordless=lambda: True,
         on_unheard=lambda _identity: None,
         on_heard=lambda _identity: None,
+        on_provider_failed=lambda _place, _why: None,
         on_failed=lambda: None,
         holds=lambda _text, _line: False,
     )
-    hearing = Hearing(deepgram.STT(base_url=f"{local_url}/v1/listen", api_key="none", http_session=http), listener)
+    local = deepgram.STT(base_url=f"{local_url}/v1/listen", api_key="none", http_session=http)
+    hearing = Hearing(Ranking([local], lambda _place: None), PATIENCE_S, listener)
     name = f"room-{uuid.uuid4()}"
     async with api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as server:
         await server.room.create_room(api.CreateRoomRequest(name=name))

@@ -12,8 +12,9 @@ them by URL alone. The test says what is heard and what is answered:
 
     Hearing    Loud audio (above -40 dBFS) is an utterance; it ends after `endpointing_s` of quiet, more than the holes
                that sound has on a busy machine. Words are spread over it by length, interim results come every 0.3 s.
-               With nothing scripted, nothing is heard. `hear_with(function)` decides by the finished `Utterance`
-               (stream number, start, length) instead.
+               With nothing scripted, nothing is heard. `Interim("words")`: no final result confirms them,
+               `InPieces("some", "words")`: as many final results as there are pieces. `hear_with(function)` decides by
+               the finished `Utterance` (stream number, start, length) instead.
     Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together, Raw: an
                HTTP answer as it is, Never: none, Trickle: one that does not end; `field` has the models that people
                really have. Speculative requests about one point of a conversation (streamed; same messages before the
@@ -21,8 +22,8 @@ them by URL alone. The test says what is heard and what is answered:
                request wanted JSON.
     Speaking   24 kHz PCM, a 440 Hz tone of 1 s for every 15 characters.
     Failing    `fail("stt" | "llm" | "tts", 503, times=2, model="first")`, `hang("llm")`, `recover()`;
-               `cut_speech(0.5, hangs=False)` ends speech in its middle; `await cut_listeners()` drops the open STT
-               sockets.
+               `silence(times=1)`: STT sockets that say nothing; `cut_speech(0.5, hangs=False)` ends speech in its
+               middle; `await cut_listeners()` drops the open STT sockets.
     Delays     `stt_s`, `llm_s`, `tts_s`: seconds before the first byte of an answer; attributes, may be changed.
     Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `voices` (the models they were asked of,
                also in vain), `utterances`.
@@ -30,7 +31,7 @@ them by URL alone. The test says what is heard and what is answered:
 `python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
 """
 
-from tests.providers.script import Chat, Never, Raw, ToolCall, Trickle, Utterance
+from tests.providers.script import Chat, InPieces, Interim, Never, Raw, ToolCall, Trickle, Utterance
 from tests.providers.server import Providers, in_thread
 
-__all__ = ["Chat", "Never", "Providers", "Raw", "ToolCall", "Trickle", "Utterance", "in_thread"]
+__all__ = ["Chat", "InPieces", "Interim", "Never", "Providers", "Raw", "ToolCall", "Trickle", "Utterance", "in_thread"]

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
 from aiohttp import WSMsgType, web
 
-from tests.providers.script import Script, Utterance
+from tests.providers.script import Heard, InPieces, Interim, Script, Utterance
 
 LOUD = 0.01
 BLOCK_S = 0.02
@@ -45,6 +46,7 @@ class Listener:
         self._quiet_s = 0.0
         self._started_s: float | None = None
         self._interim_s = 0.0
+        self._heard: Heard = ""
         self._text = ""
 
     async def serve(self) -> None:
@@ -85,7 +87,8 @@ class Listener:
 
     async def _begin(self, at_s: float) -> None:
         self._started_s, self._interim_s, self._quiet_s = at_s, self._now_s, 0.0
-        self._text = self._script.begin_utterance(self._stream, at_s)
+        self._heard = self._script.begin_utterance(self._stream, at_s)
+        self._text = self._heard if isinstance(self._heard, str) else self._heard.text
         if self._wants_events:
             await self._socket.send_json({"type": "SpeechStarted", "channel": [0], "timestamp": at_s})
 
@@ -106,9 +109,12 @@ class Listener:
         duration_s = self._now_s - self._quiet_s - started_s
         heard = self._script.end_utterance(self._stream, started_s, duration_s, self._text)
         await asyncio.sleep(self._timing.stt_s)
-        await self._send(heard, final=True, asked=asked)
+        *pieces, last = _results(self._heard, heard)
+        for piece in pieces:
+            await self._send(piece, final=True, over=False)
+        await self._send(last, final=True, asked=asked)
 
-    async def _send(self, heard: Utterance, *, final: bool, asked: bool = False) -> None:
+    async def _send(self, heard: Utterance, *, final: bool, over: bool = True, asked: bool = False) -> None:
         alternative = {"transcript": heard.text, "confidence": 0.99 if heard.text else 0.0, "words": _words(heard)}
         await self._socket.send_json(
             {
@@ -117,12 +123,26 @@ class Listener:
                 "start": heard.start_s,
                 "duration": heard.duration_s,
                 "is_final": final,
-                "speech_final": final,
+                "speech_final": final and over,
                 "from_finalize": asked,
                 "channel": {"alternatives": [alternative]},
                 "metadata": {"request_id": self._request_id},
             }
         )
+
+
+def _results(script: Heard, heard: Utterance) -> list[Utterance]:
+    """The final results of what was heard, in which each piece lasts as long as it is."""
+    if isinstance(script, Interim):
+        return [replace(heard, text="")]
+    if not isinstance(script, InPieces):
+        return [heard]
+    ends = list(accumulate(len(piece) for piece in script.pieces))
+    second = heard.duration_s / ends[-1]
+    return [
+        Utterance(heard.stream, heard.start_s + (end - len(piece)) * second, len(piece) * second, piece)
+        for piece, end in zip(script.pieces, ends, strict=True)
+    ]
 
 
 def _words(heard: Utterance) -> list[dict[str, Any]]:

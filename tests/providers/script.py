@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Service = Literal["stt", "llm", "tts"]
+Fault: TypeAlias = int | Literal["silent"] | None  # the status of the answer, or None: there is none
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,25 @@ class Trickle:
     """An answer of white space that goes on and on."""
 
 
+@dataclass(frozen=True)
+class Interim:
+    """Words that come as interim results only, and then an empty final one."""
+
+    text: str
+
+
+class InPieces:
+    """Words that come as so many final results, one after the other."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = pieces
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.pieces)
+
+
+Heard: TypeAlias = str | Interim | InPieces
 Part: TypeAlias = str | ToolCall | dict[str, Any]
 Answer: TypeAlias = Part | list[Part] | Raw | Never | Trickle
 
@@ -120,19 +140,19 @@ class Script:
         # What follows so soon in the same stream is the rest of a sentence that was cut by a standstill: no words.
         self.hole_s = 0.0
         self._ended_s: dict[int, float] = {}
-        self._to_hear: deque[str | None] = deque()
+        self._to_hear: deque[Heard | None] = deque()
         self._listener: Callable[[Utterance], str | None] | None = None
         self._answers: deque[Answer] = deque()
         self._answered: dict[str, Answer] = {}
         self._model: Callable[[Chat], Answer | None] | None = None
-        self._faults: dict[tuple[Service, str | None], tuple[int | None, int | None]] = {}
+        self._faults: dict[tuple[Service, str | None], tuple[Fault, int | None]] = {}
         self._cuts: dict[str | None, Cut] = {}
 
     def reset(self) -> None:
         """Forget everything: what was scripted and what was received."""
         Script.__init__(self)
 
-    def hear(self, *texts: str | None) -> None:
+    def hear(self, *texts: Heard | None) -> None:
         self._to_hear.extend(texts)
 
     def hear_with(self, listener: Callable[[Utterance], str | None] | None) -> None:
@@ -163,12 +183,16 @@ class Script:
         """Where the speech of this one ends."""
         return self._cuts.get(model, self._cuts.get(None))
 
+    def silence(self, times: int | None = None, model: str | None = None) -> None:
+        """The next `times` STT sockets (None: all, until `recover`) open, and nothing ever comes from them."""
+        self._faults["stt", model] = ("silent", times)
+
     def recover(self) -> None:
         self._faults.clear()
         self._cuts.clear()
 
-    def take_fault(self, service: Service, model: str | None) -> tuple[int | None] | None:
-        """The fault that meets this request, as a tuple of its status (None: hang), or None."""
+    def take_fault(self, service: Service, model: str | None) -> tuple[Fault] | None:
+        """The fault that meets this request, in a tuple, or None."""
         whose = next((one for one in ((service, model), (service, None)) if one in self._faults), None)
         if whose is None:
             return None
@@ -179,7 +203,7 @@ class Script:
             self._faults[whose] = (status, times - 1)
         return (status,)
 
-    def begin_utterance(self, stream: int, start_s: float) -> str:
+    def begin_utterance(self, stream: int, start_s: float) -> Heard:
         self.begun += 1
         if not self._to_hear or self._listener or self._is_rest(stream, start_s):
             return ""

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.providers import deepgram, openai, speaker
-from tests.providers.script import Chat, Never, Script, Service, Trickle
+from tests.providers.script import Chat, Fault, Never, Script, Service, Trickle
 
 
 class Providers(Script):
@@ -62,25 +62,30 @@ class Providers(Script):
                 await socket.close(code=1011)
 
     async def _refused(self, service: Service, model: str | None, given: str = "") -> web.Response | None:
-        fault = self.take_fault(service, model)
-        if fault is None:
-            return None
-        (status,) = fault
-        if status is None:
-            await self._stopped.wait()
-        if status == HTTPStatus.OK:
-            return web.Response()  # a success with nothing in it
-        return _refusal(status or 503, f"refused by the test: {given}")  # providers like to repeat what they were given
+        return await self._refusal(self.take_fault(service, model), given)
+
+    async def _refusal(self, fault: tuple[Fault] | None, given: str = "") -> web.Response | None:
+        match fault:
+            case None | ("silent",):
+                return None
+            case (None,):
+                await self._stopped.wait()
+                return _error(503, "hung by the test")
+            case (HTTPStatus.OK,):
+                return web.Response()  # a success with nothing in it
+            case (status,):
+                return _error(status, f"refused by the test: {given}")  # providers like to repeat what they were given
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
-        if refusal := await self._refused("stt", request.query.get("model")):
+        fault = self.take_fault("stt", request.query.get("model"))
+        if refusal := await self._refusal(fault):
             return refusal
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         listener = deepgram.Listener(socket, self, self, dict(request.query), len(self._sockets))
         self._sockets.append(socket)
         try:
-            await listener.serve()
+            await (_ignore(socket) if fault else listener.serve())
         except ConnectionError:  # the client is gone in the middle of a message
             return socket
         await socket.close()
@@ -89,13 +94,16 @@ class Providers(Script):
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         recording = form["file"]
-        if refusal := await self._refused("stt", str(form.get("model"))):
-            return refusal
         assert isinstance(recording, web.FileField)
-        with wave.open(recording.file, "rb") as sound:
-            duration_s = sound.getnframes() / sound.getframerate()
-        await asyncio.sleep(self.stt_s)
-        return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, self.begin_utterance(0, 0.0)).text})
+        with recording.file:  # also when the client does not wait for the answer
+            if refusal := await self._refused("stt", str(form.get("model"))):
+                return refusal
+            with wave.open(recording.file, "rb") as sound:
+                duration_s = sound.getnframes() / sound.getframerate()
+            await asyncio.sleep(self.stt_s)
+        heard = self.begin_utterance(0, 0.0)
+        text = heard if isinstance(heard, str) else heard.text
+        return web.json_response({"text": self.end_utterance(0, 0.0, duration_s, text).text})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         chat = Chat(await request.json())
@@ -104,7 +112,7 @@ class Providers(Script):
         answer = self.take_answer(chat)
         await asyncio.sleep(self.llm_s)
         if answer is None:
-            return _refusal(500, "no answer is scripted for this request")
+            return _error(500, "no answer is scripted for this request")
         if isinstance(answer, Never):
             await self._stopped.wait()
             return web.Response(status=503)
@@ -126,7 +134,7 @@ class Providers(Script):
         if refusal := await self._refused("tts", body.get("model"), body["input"]):
             return refusal
         if body.get("response_format", "mp3") != "pcm":
-            return _refusal(400, "response_format: only pcm is spoken here")
+            return _error(400, "response_format: only pcm is spoken here")
         self.spoken.append(body["input"])
         cut = self.cut_of(body.get("model"))
         return await openai.speak(request, body["input"], self.tts_s, cut, self._stopped)
@@ -149,7 +157,13 @@ class Providers(Script):
         return web.json_response({"object": "list", "data": [{"id": "scripted", "object": "model"}]})
 
 
-def _refusal(status: int, message: str) -> web.Response:
+async def _ignore(socket: web.WebSocketResponse) -> None:
+    """A ping is answered all the same."""
+    async for _ in socket:
+        pass
+
+
+def _error(status: int, message: str) -> web.Response:
     return web.json_response({"error": {"message": message}}, status=status)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import aiohttp
 import numpy as np
@@ -11,7 +12,7 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError, llm, stt
 from livekit.plugins import deepgram, openai
 
-from tests.providers import Chat, Providers, ToolCall, in_thread
+from tests.providers import Chat, InPieces, Interim, Providers, ToolCall, in_thread
 
 RATE = 16_000
 ONCE = APIConnectOptions(max_retry=0, timeout=60)
@@ -48,8 +49,12 @@ async def recognize(providers: Providers, finals: int, *stretches: tuple[float, 
     return events
 
 
+def is_final(event: stt.SpeechEvent) -> bool:
+    return event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
+
+
 def final(events: list[stt.SpeechEvent]) -> list[stt.SpeechData]:
-    return [event.alternatives[0] for event in events if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT]
+    return [event.alternatives[0] for event in events if is_final(event)]
 
 
 async def ask(providers: Providers, chat: llm.ChatContext, options: APIConnectOptions = ONCE) -> str:
@@ -88,6 +93,22 @@ async def test_a_cough_is_an_utterance_without_words(providers: Providers) -> No
     events = await recognize(providers, 1, (0.3, 0.2), (1, 0), (1, 0.2), (1, 0))
     assert [one.text for one in final(events)] == ["Hello."]
     assert [round(heard.duration_s, 1) for heard in providers.utterances] == [0.3, 1.0]
+
+
+async def test_words_may_come_unconfirmed_or_in_pieces_or_not_at_all(providers: Providers) -> None:
+    providers.hear(Interim("I need a table for four people."), InPieces("For four people,", "on Friday,", "at six."))
+    events = await recognize(providers, 3, (2, 0.2), (1, 0), (2, 0.2), (1, 0))
+    assert "I need a" in [event.alternatives[0].text for event in events if event.alternatives]
+    assert [one.text for one in final(events)] == ["For four people,", "on Friday,", "at six."]
+    assert all(one.end_time <= after.start_time + 0.01 for one, after in pairwise(final(events)))
+    kinds = [event.type for event in events[events.index(next(one for one in events if is_final(one))) :]]
+    assert kinds == [stt.SpeechEventType.FINAL_TRANSCRIPT] * 3
+    providers.silence(times=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await recognize(providers, 1, (1, 0.2), (1, 0))
+    providers.hear("Hello.")
+    assert [one.text for one in final(await recognize(providers, 1, (1, 0.2), (1, 0)))] == ["Hello."]
 
 
 async def test_what_is_heard_may_depend_on_the_utterance(providers: Providers) -> None:

@@ -190,6 +190,7 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "providers": {"words": {"url": scripted.url, "protocol": "deepgram"}},
         "state_dir": folder,
         "worker_port": free_port(),
+        "stt_words_s": 20,  # the stand-in waits for the end of an utterance, and the machine is busy
         "tool_private_addresses": True,  # those of the tests are on this machine
         "agent_name": f"agent-{folder.name}",
     }

@@ -151,11 +151,12 @@ async def test_a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_
     await until(call.ended)
 
 
+@pytest.mark.timeout(240)
 async def test_a_provider_that_fails_for_good_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
     providers.fail("stt", 401)
     call = await stage.call(first_message="Hello there.")
     async with call.caller():
-        row = await until(call.ended)
+        row = await until(call.ended, timeout=150)
     assert row.end_reason == "provider_failed"
     assert FAILED in await call.said("agent")
 

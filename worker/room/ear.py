@@ -1,31 +1,29 @@
-"""One participant's microphone: its voice activity, and the STT stream that turns it into words."""
+"""One participant's microphone: its voice activity, and what it says as words."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
 
-import aiohttp
 from livekit import rtc
-from livekit.agents import APIConnectOptions, APIError, stt
+from livekit.agents import APITimeoutError, LanguageCode, stt
 
-from calls.transcript import CALLER
-from worker.room.activity import SAMPLE_RATE, Activity
+from worker.ranking import Ranking
+from worker.room.activity import SAMPLE_RATE, WINDOW_S, Activity
+from worker.room.awaited import Awaited, Missing
 from worker.room.clock import Clock
+from worker.room.kept import FRAME_S, Frame
+from worker.room.recognition import Recognition
 from worker.room.transcript import TranscriptWriter
+from worker.room.utterance import PAUSE_S, Utterance
 
-FRAME_S = 0.02
 LATE_S = 0.08  # how late a frame may be and still come into the mix
-KEPT_S = 15.0  # how much audio without a final result is kept, to be heard again when a stream breaks
-JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
-LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for
-RETRY_S = (0.2, 0.5, 1.0, 2.0)
-CONNECT = APIConnectOptions(max_retry=0, timeout=4.0)
-BROKEN = (APIError, aiohttp.ClientError, OSError)
-PROVEN_S = 6.0  # a stream that has lived for so long is connected, though nobody has said a word
+STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
+REST_S = 0.5  # words that end so shortly before the voice are all of what it said
+QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,14 @@ class Listener:
         on_audio: gets each frame of a participant, by identity.
         on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
-        on_deaf: called once when speech recognition has not worked for anybody for a while.
-        on_unheard: told the identity of one of several for whom alone it has not worked for so long,
+        on_cut_off: called when speech recognition has not worked for anybody for some seconds, again and again until
+            it gives True: then the people know.
+        on_deaf: called once when it has not for so long that there is no call any more.
+        on_wordless: called when somebody's speech held no words that could be understood; True: they are asked to say
+            it again, once until something is understood.
+        on_unheard: told the identity of one of several for whom alone it has not worked for a while,
         on_heard: and told it again once it does.
+        on_provider_failed: told the place of a provider that does not work, once until it does, and why.
         on_failed: called when an ear died again and again.
         holds: asked whether the agent keeps what somebody has said until it has finished what it is saying; it gets
             that, and a way to have it as the model reads it.
@@ -49,70 +52,92 @@ class Listener:
     on_audio: Callable[[str, rtc.AudioFrame], None]
     on_words: Callable[[str, str], None]
     on_ears: Callable[[int], None]
+    on_cut_off: Callable[[], bool]
     on_deaf: Callable[[], None]
+    on_wordless: Callable[[], bool]
     on_unheard: Callable[[str], None]
     on_heard: Callable[[str], None]
+    on_provider_failed: Callable[[int, Exception], None]
     on_failed: Callable[[], None]
     holds: Callable[[str, Callable[[], str]], bool]
 
 
 class Ear:
-    """Hears one participant; a broken STT stream is replaced, and hears again what the broken one had not finished.
+    """Hears one participant.
 
     Args:
-        on_final: gets what was said for certain.
-        on_broken: called whenever a stream broke; `deaf_s` says how bad that is.
-        on_understood: called whenever something came back from a stream.
+        providers: who turns speech into words.
+        words_s: how long after the end of a speech what was said is waited for.
+        on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
+        on_wordless: called when a speech held no words that could be understood.
+        on_works: told the place of a provider that begins to understand,
+        on_failed: and of one that was of no use, and why; `deaf_s` says how bad that is.
+        on_event: called whenever something came back from a provider.
+        on_cut_off: called again and again while no provider can be reached.
     """
 
     def __init__(
         self,
         participant: rtc.RemoteParticipant,
-        recognizer: stt.STT[Any],
+        providers: Ranking[stt.STT[Any]],
+        words_s: float,
         listener: Listener,
         *,
-        on_final: Callable[["Ear", stt.SpeechData], None],
-        on_broken: Callable[[], None],
-        on_understood: Callable[["Ear"], None],
+        on_said: Callable[["Ear", stt.SpeechData, int], None],
+        on_wordless: Callable[[], None],
+        on_works: Callable[[int], None],
+        on_failed: Callable[[int, Exception], None],
+        on_event: Callable[["Ear"], None],
+        on_cut_off: Callable[[], None],
     ) -> None:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
         self.activity = Activity()
-        self.is_in_sentence = False  # words were heard that are not certain yet
         self.unmixed: deque[rtc.AudioFrame] = deque(maxlen=int(LATE_S / FRAME_S))
-        self._recognizer = recognizer
         self._listener = listener
-        self._on_final = on_final
-        self._on_broken = on_broken
-        self._on_understood = on_understood
-        self._unfinished: deque[_Kept] = deque(maxlen=int(KEPT_S / FRAME_S))
+        self._on_said = on_said
+        self._on_wordless = on_wordless
+        self._on_event = on_event
+        self._on_cut_off = on_cut_off
         self._intake: asyncio.Task[None] | None = None
         self._gone = False
-        self._stream: stt.RecognizeStream | None = None
-        self._times = _Times()
-        self._patience = asyncio.Timeout(None)
-        self._opened_at = 0.0
-        self._failures = 0
-        self._deaf_since: float | None = None
-        self._segment: int | None = None
-        self._interim = ("", 0.0, 0.0)
+        self._recognition = Recognition(
+            providers,
+            on_open=self._begin_anew,
+            on_event=self._understand,
+            on_works=on_works,
+            on_failed=on_failed,
+        )
+        self._awaited = Awaited(words_s)
+        self._utterance = Utterance(participant.identity, listener.clock, listener.transcript, self._say)
+        self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
+        self._since_result_s = 0.0
+        self._spoke = False
+        self._voice_began_at = 0.0  # of the present or last speech
+        self._voice_ended_at = 0.0
 
     @property
     def deaf_s(self) -> float:
-        """For how long no stream has worked; 0 while one does."""
-        if self._deaf_since is None or self._is_proven:
-            return 0.0
-        return time.monotonic() - self._deaf_since
+        """For how long nobody has turned this person's speech into words; 0 while somebody does."""
+        return self._recognition.deaf_s
 
     @property
-    def _is_proven(self) -> bool:
-        return time.monotonic() - self._opened_at > PROVEN_S
+    def is_cut_off(self) -> bool:
+        """Whether no provider can be reached for this person."""
+        return self._recognition.is_cut_off
+
+    @property
+    def is_in_sentence(self) -> bool:
+        """Whether words were heard that are not certain yet."""
+        return self._utterance.in_doubt
 
     async def listen(self, track: rtc.RemoteTrack) -> None:
         """Until the track ends, or `close`; returns once the last words are text. May be called again if it fails."""
         async with asyncio.TaskGroup() as tasks:
             self._intake = tasks.create_task(self._take_in(track), name="microphone")
-            tasks.create_task(self._recognize(), name="recognition")
+            watching = tasks.create_task(self._watch(), name="words that are to come")
+            recognising = tasks.create_task(self._recognition.run(), name="recognition")
+            recognising.add_done_callback(lambda _: watching.cancel())
 
     def close(self) -> None:
         """Hear nothing more; what was said until now still becomes text."""
@@ -122,8 +147,7 @@ class Ear:
 
     def settle(self) -> None:
         """Nothing more will be understood: what was heard and never confirmed is final."""
-        if self._segment is not None:
-            self._write(*self._interim, final=True)
+        self._utterance.close()
 
     async def _take_in(self, track: rtc.RemoteTrack) -> None:
         if self._gone:
@@ -141,130 +165,113 @@ class Ear:
             await stream.aclose()
         self._end_input()
 
+    def _end_input(self) -> None:
+        self._gone = True
+        self._recognition.end()
+
     def _hear(self, frame: rtc.AudioFrame) -> None:
-        at = self._listener.clock.now() - frame.duration
+        at = time.monotonic() - frame.duration
         self._listener.on_audio(self.identity, frame)
         self.activity.hear(frame)
         self.unmixed.append(frame)
-        kept = _Kept(frame, at)
-        self._unfinished.append(kept)
-        if self._stream is not None:
-            self._push(self._stream, kept)
+        self._note_voice()
+        self._recognition.hear(Frame(frame, at, self.activity.silence_s))
 
-    def _push(self, stream: stt.RecognizeStream, kept: "_Kept") -> None:
-        kept.second = self._times.add(kept.at, kept.frame.duration)
-        with suppress(RuntimeError):  # it broke a moment ago; the next one hears this again
-            stream.push_frame(kept.frame)
+    def _note_voice(self) -> None:
+        before, self._spoke = self._spoke, self.activity.speaking
+        if self._spoke and not before:
+            self._voice_began_at = time.monotonic() - self.activity.speech_s
+        elif before and not self._spoke:
+            self._voice_ended_at = time.monotonic() - self.activity.silence_s
 
-    def _end_input(self) -> None:
-        if not self._gone:
-            self._gone = True
-            self._ask_for_last_words()
-
-    def _ask_for_last_words(self) -> None:
-        if self._stream is not None:
-            with suppress(RuntimeError):
-                self._stream.end_input()
-            self._patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS_S)
-
-    async def _recognize(self) -> None:
+    async def _watch(self) -> None:
+        at = time.monotonic()
         while True:
-            self._opened_at = time.monotonic()
-            try:
-                async with self._recognizer.stream(conn_options=CONNECT) as stream:
-                    await self._use(stream)
-            except BROKEN:
-                # The recognizer has told the session of it; a new stream gets what the broken one had not finished.
-                self._note_broken()
-                if self._gone and self._failures >= len(RETRY_S):
-                    return
-                await asyncio.sleep(RETRY_S[min(self._failures, len(RETRY_S) - 1)])
-                self._failures += 1
-            else:
-                if self._gone:
-                    return
+            await asyncio.sleep(WINDOW_S)
+            before, at = at, time.monotonic()
+            self._wait(min(at - before, STEP_S))
 
-    def _note_broken(self) -> None:
-        if self._deaf_since is None or self._is_proven:
-            self._deaf_since, self._failures = time.monotonic(), 0
-        self._opened_at = time.monotonic()
-        self._on_broken()
+    def _wait(self, seconds: float) -> None:
+        self.activity.wait(seconds)
+        self._note_voice()
+        self._recognition.wait(seconds)
+        self._since_result_s += seconds
+        missing = self._awaited.wait(
+            seconds,
+            speaking=self._spoke,
+            voice=self.activity.voice_s > 0,
+            listening=self._recognition.is_open and not self.is_cut_off,
+            in_doubt=self._utterance.in_doubt,
+        )
+        if missing is not None:
+            self._do_without(missing)
+        if self._utterance.is_open and not self._utterance.in_doubt and self._since_result_s > PAUSE_S:
+            if self._awaited.quiet_s > PAUSE_S or self._says_no_more:
+                self._utterance.close(self._voice_ended_at)
+        elif self._recognition.may_return and self._awaited.quiet_s > QUIET_S and not self._has_something_to_say:
+            self._recognition.replace(None)
+        if self.is_cut_off:
+            self._on_cut_off()
 
-    async def _use(self, stream: stt.RecognizeStream) -> None:
-        """Until the microphone is gone and its last words are text, or the stream breaks."""
-        self._times = _Times()
-        for kept in self._unfinished:
-            self._push(stream, kept)
-        try:
-            async with asyncio.timeout(None) as self._patience:
-                self._stream = stream
-                if self._gone:
-                    self._ask_for_last_words()
-                async for event in stream:
-                    self._understand(event)
-        except TimeoutError:
-            pass  # a stream may stay open long after its last result
-        finally:
-            self._stream = None
+    def _do_without(self, missing: Missing) -> None:
+        match missing:
+            case Missing.SOUND:
+                self._recognition.replace(APITimeoutError(), self._awaited.quiet_s)
+                return
+            case Missing.CONFIRMATION:
+                self._utterance.count_as_said()
+                self._utterance.close(self._voice_ended_at)
+            case Missing.WORDS:
+                self._on_wordless()
+            case Missing.NOTHING:
+                pass
+            case _:
+                assert_never(missing)
+        if self._recognition.answers:  # else nobody may have heard it yet
+            self._recognition.kept.drop()
+
+    def _begin_anew(self, heard_again_s: float) -> None:
+        self._awaited.begin(heard_again_s, interim=self._recognition.gives_interims)
 
     def _understand(self, event: stt.SpeechEvent) -> None:
         kinds = stt.SpeechEventType
-        if event.type == kinds.RECOGNITION_USAGE:
-            return
-        self._deaf_since, self._failures = None, 0
-        self._on_understood(self)
+        self._awaited.hear()
+        self._on_event(self)
+        if event.type == kinds.END_OF_SPEECH:
+            self._utterance.end()
+            if not self._utterance.in_doubt and self._says_no_more:
+                self._utterance.close(self._voice_ended_at)
         if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not event.alternatives:
             return
-        heard = event.alternatives[0]
-        if not heard.text.strip():
+        self._result = result = event.alternatives[0]
+        if not result.text.strip():
             return
         final = event.type == kinds.FINAL_TRANSCRIPT
-        started_at, ended_at = self._times.at(heard.start_time), self._times.at(heard.end_time)
-        self.is_in_sentence = not final
-        self._write(heard.text, started_at, ended_at, final=final)
-        if not final:
-            return
-        while self._unfinished and self._unfinished[0].second < heard.end_time:
-            self._unfinished.popleft()
-        self._listener.on_words(self.identity, heard.text)
-        self._on_final(self, heard)
-
-    def _write(self, text: str, started_at: float, ended_at: float, *, final: bool) -> None:
-        transcript = self._listener.transcript
-        if transcript is None:
-            return
-        if self._segment is None:
-            self._segment = transcript.begin(CALLER, self.identity)
-        self._interim = (text, started_at, ended_at)
-        transcript.update(self._segment, text, started_at, ended_at, final=final)
+        if result.end_time > 0:
+            began_at, ended_at = map(self._recognition.moment, (result.start_time, result.end_time))
+        else:  # some tell no times
+            began_at = self._utterance.ended_at if self._utterance.is_open else self._voice_began_at
+            ended_at = time.monotonic() if self._spoke else max(began_at, self._voice_ended_at)
         if final:
-            self._segment = None
+            self._awaited.understand()
+            if result.end_time > 0 or not self._spoke:
+                self._recognition.kept.drop(result.end_time or math.inf)
+        self._since_result_s = 0.0
+        self._utterance.hear(result.text, began_at, ended_at, final=final)
 
+    @property
+    def _has_something_to_say(self) -> bool:
+        return self._awaited.any or self._utterance.is_open
 
-@dataclass
-class _Kept:
-    """A frame that may be heard again: when it began in the call, and at which second of the present stream."""
+    @property
+    def _says_no_more(self) -> bool:
+        """Whether the words so far are all of what the voice said, or it has begun to say something else."""
+        if self._gone:
+            return True
+        if self._spoke:
+            return self._voice_began_at > self._utterance.ended_at
+        return self._voice_ended_at < self._utterance.ended_at + REST_S
 
-    frame: rtc.AudioFrame
-    at: float
-    second: float = 0.0
-
-
-class _Times:
-    """Which moment of the call a second of a stream is."""
-
-    def __init__(self) -> None:
-        self._position = 0.0
-        self._marks: list[tuple[float, float]] = []  # from this second of the stream on, add this much
-
-    def add(self, at: float, duration: float) -> float:
-        """The stream gets so many seconds of what was heard `at`; from which second of it on they stand."""
-        offset = at - self._position
-        if not self._marks or abs(offset - self._marks[-1][1]) > JUMP_S:
-            self._marks.append((self._position, offset))
-        self._position += duration
-        return self._position - duration
-
-    def at(self, second: float) -> float:
-        offset = next((offset for start, offset in reversed(self._marks) if start <= second + 1e-6), 0.0)
-        return second + offset
+    def _say(self, text: str, piece: int) -> None:
+        self._listener.on_words(self.identity, text)
+        self._on_said(self, replace(self._result, text=text), piece)

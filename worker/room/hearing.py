@@ -10,6 +10,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import stt, utils
 
+from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
 from worker.room.mix import Mix
@@ -17,7 +18,10 @@ from worker.room.mix import Mix
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
-DEAF_S = 8.0  # a caller waits no longer to be understood
+CUT_OFF_S = 3.0  # without speech recognition for anybody, and the people are told,
+DEAF_S = 30.0  # and then the call cannot go on
+UNHEARD_S = 8.0  # without it for one of several people
+LOOK_S = 0.1
 RESTART_S = (0.0, 0.2, 1.0)  # an ear that died listens again after so long,
 HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
@@ -51,19 +55,30 @@ class Hearing:
     While none is, the ears go on with transcript and recording, and what they hear waits for nobody.
 
     Args:
-        recognizer: makes the STT streams.
+        providers: who turns speech into words.
+        words_s: how long after the end of a speech what was said is waited for.
         listener: what the ears need of the call.
     """
 
-    def __init__(self, recognizer: stt.STT[Any], listener: Listener) -> None:
-        self._recognizer = recognizer
+    def __init__(self, providers: Ranking[stt.STT[Any]], words_s: float, listener: Listener) -> None:
+        self._providers = providers
+        self._words_s = words_s
         self._listener = listener
         self._ears: dict[str, Ear] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
+        self._failed: set[int] = set()  # the places of providers that have not begun to understand since they failed
+        self._cut_off = False
+        self._telling: asyncio.Task[None] | None = None
+        self._asked_again = False
         self._deaf = False
         self._unheard: set[Ear] = set()
         self._last: str | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether no provider can be reached for anybody."""
+        return bool(self._ears) and all(ear.is_cut_off for ear in self._ears.values())
 
     @property
     def last(self) -> str | None:
@@ -89,11 +104,15 @@ class Hearing:
         """Listen to a participant's microphone until `ignore`."""
         ear = Ear(
             participant,
-            self._recognizer,
+            self._providers,
+            self._words_s,
             self._listener,
-            on_final=self._on_final,
-            on_broken=self._judge,
-            on_understood=self._note_heard,
+            on_said=self._pass_on,
+            on_wordless=self._ask_again,
+            on_works=self._failed.discard,
+            on_failed=self._note_failed,
+            on_event=self._note_heard,
+            on_cut_off=self._judge,
         )
         self._ears[track.sid] = ear
         task = asyncio.create_task(self._listen(ear, track), name="ear")
@@ -111,6 +130,8 @@ class Hearing:
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
+        if self._telling is not None:
+            self._telling.cancel()
         for ear in self._ears.values():
             ear.close()
         if self._tasks:
@@ -142,34 +163,60 @@ class Hearing:
         finally:
             ear.settle()
 
-    def _on_final(self, ear: Ear, heard: stt.SpeechData) -> None:
+    def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
+        self._asked_again = False
         if self._attached is None:
             return
-        line = partial(self.attributed, ear.identity, ear.name, heard.text)
-        if self._listener.holds(heard.text, line):
+        goes_on = piece > 0 and ear.identity == self._last
+        line = partial(str if goes_on else partial(self.attributed, ear.identity, ear.name), said.text)
+        if self._listener.holds(said.text, line):
             return  # the agent goes on; no turn is taken
         # The session's clock is not ours: without times it takes those of its voice activity.
-        words = stt.SpeechData(language=heard.language, text=line(), confidence=heard.confidence)
+        words = stt.SpeechData(language=said.language, text=line(), confidence=said.confidence)
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
+
+    def _ask_again(self) -> None:
+        if not self._asked_again:
+            self._asked_again = self._listener.on_wordless()
+
+    def _note_failed(self, place: int, why: Exception) -> None:
+        if place not in self._failed:
+            self._failed.add(place)
+            self._listener.on_provider_failed(place, why)
+        self._judge()
 
     def _judge(self) -> None:
         """One stream that broke is nothing; recognition that has not worked for a while has failed.
 
-        For everybody, and there is no call any more; or for some, whom the others at least hear.
+        For everybody: they are told, and in the end there is no call any more. Or for some, whom the others at least
+        hear.
         """
-        ears = self._ears.values()
-        deaf = {ear for ear in ears if ear.deaf_s > DEAF_S}
-        if self._deaf or not deaf:
+        if not self._is_deaf(CUT_OFF_S):
+            self._cut_off = False
+        elif not self._cut_off:
+            self._cut_off = True
+            self._telling = asyncio.create_task(self._tell(), name="nobody is heard")
+        if self._is_deaf(DEAF_S):
+            if not self._deaf:
+                self._deaf = True
+                self._listener.on_deaf()
             return
-        if len(deaf) == len(ears):
-            self._deaf = True
-            self._listener.on_deaf()
+        deaf = {ear for ear in self._ears.values() if ear.deaf_s > UNHEARD_S}
+        if len(deaf) == len(self._ears):
             return
         for ear in deaf - self._unheard:
             self._unheard.add(ear)
             self._listener.on_unheard(ear.identity)
 
+    async def _tell(self) -> None:
+        while self._cut_off and self._is_deaf(CUT_OFF_S) and not self._listener.on_cut_off():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_S)
+
+    def _is_deaf(self, seconds: float) -> bool:
+        return bool(self._ears) and all(ear.deaf_s > seconds for ear in self._ears.values())
+
     def _note_heard(self, ear: Ear) -> None:
+        self._cut_off = False
         if ear in self._unheard:
             self._unheard.discard(ear)
             self._listener.on_heard(ear.identity)

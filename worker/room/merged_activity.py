@@ -57,8 +57,6 @@ class _Stream(vad.VADStream):
             self._look()
 
     def _look(self) -> None:
-        for ear in self._ears:
-            ear.activity.wait(WINDOW_S)
         self._several |= len(self._ears) > 1
         before, self._speakers = self._speakers, [ear for ear in self._ears if self._speaks(ear)]
         kinds = vad.VADEventType

@@ -9,7 +9,8 @@ from livekit.agents.voice import io
 from typing_extensions import override
 
 from worker.room.activity import SAMPLE_RATE
-from worker.room.ear import FRAME_S, LATE_S, Ear
+from worker.room.ear import LATE_S, Ear
+from worker.room.kept import FRAME_S
 
 FRAME = int(SAMPLE_RATE * FRAME_S)
 SILENCE = rtc.AudioFrame(bytes(2 * FRAME), SAMPLE_RATE, 1, FRAME)

@@ -1,10 +1,7 @@
 """When a provider fails: the call's events say so, and a call that cannot go on is ended."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection
-
-from livekit.agents import AgentSession, ErrorEvent
 
 from calls.events import EventKind
 from calls.providers.choice import Kind
@@ -12,16 +9,15 @@ from worker.provider_events import ProviderEvents
 from worker.refusals import TOOL
 from worker.speaker.answers import NoAnswer
 
-# So many failures of one provider in a row end the call; each is already a retry that failed too. Of speech
-# recognition one failure of many ears says nothing: `Hearing` judges that.
-LIMITS: dict[Kind, float] = {"stt": math.inf, "llm": 3, "tts": 2}
+# So many failures in a row end the call; each is already a retry that failed too. Of speech recognition one failure of
+# many ears says nothing: `Hearing` judges that.
+LIMITS: dict[Kind, int] = {"llm": 3, "tts": 2}
 
 
 class Failures:
     """Counts what fails in a row: of the models and the voices it is told, for that is more than their errors.
 
     Args:
-        session: the session whose providers are watched.
         events: where it is written.
         left_out: what the model's server does not take.
         on_hopeless: called once when a provider has failed too often.
@@ -29,7 +25,6 @@ class Failures:
 
     def __init__(
         self,
-        session: AgentSession[None],
         events: ProviderEvents,
         *,
         left_out: Callable[[], Collection[str]],
@@ -41,8 +36,6 @@ class Failures:
         self._in_a_row: Counter[Kind] = Counter()
         self._hopeless = False
         self._refused: set[str] = set()
-        session.on("error", self._erred)
-        session.on("user_input_transcribed", lambda _event: self._works("stt"))
 
     def answered(self) -> None:
         """The model has begun to answer."""
@@ -57,8 +50,6 @@ class Failures:
     def failed(self, kind: Kind, error: Exception, place: int = 0) -> None:
         """It has not, and not at the second try either."""
         self._in_a_row[kind] += 1
-        if kind == "stt" and self._in_a_row[kind] > 1:
-            return  # each ear tries again and again
         if not isinstance(error, NoAnswer):  # each was told of when it came
             self._events.failed(kind, place, error)
         self._judge(kind)
@@ -89,8 +80,3 @@ class Failures:
 
     def _works(self, kind: Kind) -> None:
         del self._in_a_row[kind]
-
-    def _erred(self, event: ErrorEvent) -> None:
-        erred = str(getattr(event.error, "type", "")).removesuffix("_error")
-        if erred == "stt" and not getattr(event.error, "recoverable", False):
-            self.failed("stt", event.error.error)

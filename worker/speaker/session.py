@@ -26,7 +26,7 @@ def make_session(
     Args:
         model: the first of the agent's language models.
         voice: what speaks.
-        recognition: what the ears use; the session reports its errors.
+        recognition: that there is speech recognition; the ears use it, and judge its errors.
         activity: who speaks and who is silent.
     """
     return AgentSession(

@@ -99,22 +99,17 @@ class Speaker:
         self._heard = around.hearing.attach()
         models = providers.models(agent)
         events = around.provider_events
+        self._failures = failures = Failures(events, left_out=providers.left_out, on_hopeless=around.on_hopeless)
         self._voices = Voices(
             Ranking(providers.voices(agent), on_switched=partial(events.switched, "tts")),
             Prepared(around.language, providers.settings.speech_dir, providers.sounds_like(agent)),
             providers.settings.tts_first_sound_s,
             on_failed=partial(events.failed, "tts"),
-            on_spoken=lambda: self._failures.spoke(),  # noqa: PLW0108 - they need the session, which needs the voices
+            on_spoken=failures.spoke,
             on_speechless=self._be_sorry,
         )
         self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad)
         self._held = Held(self._session, self.answer)
-        self._failures = failures = Failures(
-            self._session,
-            events,
-            left_out=providers.left_out,
-            on_hopeless=around.on_hopeless,
-        )
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
@@ -142,7 +137,7 @@ class Speaker:
             around.language,
             agent.silence_reminder_s,
             agent.silence_timeout_s,
-            is_expected=lambda: self._agent.is_transferring or around.toolbox.is_at_work or around.is_deserted(),
+            is_expected=self._expects_silence,
         )
         self._rehearsal = Rehearsal(self._session, self._voices, around.language)
         self._patience = Patience(
@@ -256,6 +251,15 @@ class Speaker:
         if text:
             await self._session.say(text, allow_interruptions=False).wait_for_playout()
 
+    def remark(self, key: str) -> bool:
+        """Say one of its own phrases, unless somebody speaks or is about to be answered; whether it does."""
+        session = self._session
+        if session.agent_state != "listening" or session.user_state == "speaking" or session.current_speech:
+            return False
+        if text := self._around.language.phrase(key):
+            _ = session.say(text)
+        return True
+
     def holds(self, text: str, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
@@ -294,6 +298,11 @@ class Speaker:
         if not self._failures.speechless() and not spoken_into and sorry:
             with suppress(RuntimeError):  # a session that has ended
                 _ = self._session.say(sorry)
+
+    def _expects_silence(self) -> bool:
+        around = self._around
+        at_work = self._agent.is_transferring or around.toolbox.is_at_work
+        return at_work or around.is_deserted() or around.hearing.is_cut_off
 
     async def _answer(self, line: str) -> None:
         with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript

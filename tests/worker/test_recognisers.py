@@ -1,0 +1,279 @@
+"""What recognisers of speech do in the field, and what a caller notices of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from calls.database.engine import Database
+from calls.rooms import Rooms
+from calls.settings import NamedProvider, Settings
+from tests.conftest import PATIENCE_S, Until
+from tests.providers import InPieces, Interim, Providers, in_thread
+from tests.servers import LiveKitServer, process
+from tests.worker.conftest import Stage, Talk, make_settings
+
+pytestmark = pytest.mark.restless
+
+WORDS_S = 4  # more than the stand-in takes for the end of an utterance, on a busy machine too
+TWO = [{"model": "first"}, {"model": "second"}]
+SORRY = "I'm sorry, I didn't get that. Could you say it again?"
+UNHEARD = "I'm sorry, I can't hear you at the moment. One moment, please."
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Providers]:
+    with in_thread() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(
+    livekit: LiveKitServer, scripted: Providers, migrated_sqlite: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """The settings of a worker that waits for words no longer than people do."""
+    folder = tmp_path_factory.mktemp("impatient")
+    whole = {"whole": NamedProvider(url=scripted.url)}
+    settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S, providers=whole)
+    with process("worker", settings, folder / "worker.log"):
+        yield settings
+
+
+@pytest.fixture
+def providers(scripted: Providers) -> Providers:
+    scripted.reset()
+    scripted.stt_s = 0.0
+    return scripted
+
+
+@pytest.fixture
+async def stage(impatient: Settings) -> AsyncIterator[Stage]:
+    database = Database(impatient.database, patience_s=PATIENCE_S)
+    async with Rooms.connect(impatient) as rooms:
+        yield Stage(impatient, database, rooms)
+    await database.close()
+
+
+async def heard(call: Talk) -> list[tuple[str, bool]]:
+    """What was heard of people, segment by segment, and whether that is final."""
+    return [(row.text, row.is_final) for row in await call.transcript() if row.speaker == "user"]
+
+
+async def said(call: Talk, text: str) -> int:
+    """How often the agent has said it."""
+    return sum(row.text == text for row in await call.transcript() if row.speaker == "agent")
+
+
+async def told(call: Talk, kind: str) -> list[tuple[str, str]]:
+    return [(event.data["provider"], event.data["model"]) for event in await call.events() if event.kind == kind]
+
+
+def refuse(providers: Providers) -> None:
+    providers.fail("stt", 401, model="first")
+
+
+def hang(providers: Providers) -> None:
+    providers.hang("stt", model="first")
+
+
+def be_silent(providers: Providers) -> None:
+    providers.silence(model="first")
+
+
+@pytest.mark.parametrize("fail", [refuse, hang, be_silent])
+async def test_the_second_takes_over_within_the_turn_and_the_events_say_so(
+    stage: Stage, providers: Providers, until: Until, fail: Callable[[Providers], None]
+) -> None:
+    fail(providers)
+    providers.hear("Do you have a table?", "For four.")
+    providers.answer("Yes, we have.", "Until when?")
+    call = await stage.call(stt=TWO)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Until when?"))
+    await until(call.ended)
+    assert await heard(call) == [("Do you have a table?", True), ("For four.", True)]
+    assert await told(call, "provider.failed") == [("stt", "first")]
+    assert await told(call, "provider.switched") == [("stt", "second")]
+
+
+async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hang("stt", model="first")
+    providers.hear("Do you have a table?")
+    providers.answer("Yes, we have.")
+    call = await stage.call(stt=[{"provider": "whole", "model": "first"}, {"provider": "whole", "model": "second"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+    await until(call.ended)
+    assert await heard(call) == [("Do you have a table?", True)]
+    assert await told(call, "provider.failed") == [("stt", "first")]
+    assert await told(call, "provider.switched") == [("stt", "second")]
+
+
+@pytest.mark.timeout(240)
+async def test_the_first_is_tried_again_later(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.fail("stt", 503, model="first")
+    providers.hear_with(lambda _utterance: "Hello.")
+    call = await stage.call(stt=TWO)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_happened("provider.switched"))
+        providers.recover()
+
+        async def talk_on() -> bool:
+            await caller.say()
+            await asyncio.sleep(2)
+            return await told(call, "provider.switched") == [("stt", "second"), ("stt", "first")]
+
+        await until(talk_on, timeout=150)
+    await until(call.ended)
+
+
+@pytest.mark.timeout(240)
+async def test_recognition_that_is_away_for_20_s_ends_no_call_and_what_was_said_meanwhile_is_answered(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    call = await stage.call(silence_reminder_s=4, silence_timeout_s=8)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        providers.hear("Hello.")
+        await caller.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        providers.hear("Do you have a table?", "For four people.")
+        providers.answer("Yes, we have.")
+        providers.fail("stt", 503)
+        began_at = time.monotonic()
+        await providers.cut_listeners()
+        await caller.say()
+        await until(lambda: call.has_said("agent", UNHEARD))
+        await caller.say()
+        await asyncio.sleep(began_at + 20 - time.monotonic())
+        providers.recover()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        assert await heard(call) == [("Hello.", True), ("Do you have a table?", True), ("For four people.", True)]
+        assert await said(call, UNHEARD) == 1
+        assert await call.status() == "in_progress"
+        assert len(await told(call, "provider.failed")) == 1
+    await until(call.ended)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_words_that_no_final_result_confirms_are_said_and_answered(
+    stage: Stage, providers: Providers, until: Until, *, at_once: bool
+) -> None:
+    providers.hear(Interim("I need a table. Now"), "For four people.")
+    answers = {"I need a table.": "For how many?", "For four people.": "At what time?"}
+    providers.answer_with(lambda chat: answers.get(chat.user_lines[-1], "At what time?"))
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        if at_once:
+            await until(lambda: providers.utterances)
+        else:
+            await until(lambda: call.has_said("agent", "For how many?"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "At what time?"))
+        assert await heard(call) == [("I need a table.", True), ("For four people.", True)]
+        assert " ".join(providers.chats[-1].user_lines) == "I need a table. For four people."
+    await until(call.ended)
+
+
+async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.stt_s = WORDS_S + 2
+    providers.hear("I need a table for four.")
+    providers.answer("At what time?", "I see that.")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: heard_so_far(call, "I need a table for"))
+        await until(lambda: call.has_said("user", "I need a table for four."))
+        await until(lambda: call.has_said("agent", "I see that."))
+        assert await heard(call) == [("I need a table for four.", True)]
+        assert " ".join(providers.chats[-1].user_lines) == "I need a table for four."
+    await until(call.ended)
+
+
+async def heard_so_far(call: Talk, text: str) -> bool:
+    return (text, True) in await heard(call)
+
+
+async def test_final_results_in_pieces_are_one_segment_and_one_line_for_the_model(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(InPieces("I need a table", "for four people", "on Friday."), "At six.")
+    call = await stage.call(people=("alice", "bob"))
+    async with call.caller("alice") as alice, call.caller("bob"):
+        await until(lambda: call.has_joined("alice", "bob"))
+        await alice.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        assert await heard(call) == [("I need a table for four people on Friday.", True)]
+        assert providers.chats[-1].user_lines == ["alice: I need a table for four people on Friday."]
+        await alice.say()
+        await until(lambda: call.has_said("agent", "I see. I see."))
+        assert (await heard(call))[1:] == [("At six.", True)]
+        assert providers.chats[-1].user_lines[-1] == "alice: At six."
+    await until(call.ended)
+
+
+@pytest.mark.timeout(240)
+async def test_speech_without_words_is_asked_about_once(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.hear(None, None, "Do you have a table?", None)
+    call = await stage.call(silence_reminder_s=60)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        await caller.say()
+        await asyncio.sleep(WORDS_S + 3)  # the time in which it could be asked about again
+        await caller.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        assert await said(call, SORRY) == 1
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said_twice("agent", SORRY))
+    await until(call.ended)
+    assert not await call.has_happened("provider.failed")
+
+
+async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_was_said(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.silence(times=1)
+    providers.hear("Do you have a table?")
+    providers.answer("Yes, we have.")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        assert await heard(call) == [("Do you have a table?", True)]
+        assert await said(call, SORRY) == 0
+    await until(call.ended)
+
+
+async def test_a_recogniser_that_stays_silent_is_asked_about(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.silence(times=2)
+    providers.hear("Do you have a table?")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("user", "Do you have a table?"))
+    await until(call.ended)

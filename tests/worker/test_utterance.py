@@ -1,0 +1,87 @@
+"""Which results of a recogniser belong together, and what of the audio another one hears again."""
+
+from datetime import UTC, datetime
+
+import pytest
+from livekit import rtc
+
+from worker.room.clock import Clock
+from worker.room.kept import FRAME_S, Frame, Kept
+from worker.room.utterance import Utterance
+
+
+@pytest.fixture
+def said() -> list[tuple[str, int]]:
+    return []
+
+
+@pytest.fixture
+def utterance(said: list[tuple[str, int]]) -> Utterance:
+    return Utterance("alice", Clock(datetime.now(UTC)), None, lambda text, piece: said.append((text, piece)))
+
+
+def test_pieces_belong_together_until_there_is_a_pause(utterance: Utterance, said: list[tuple[str, int]]) -> None:
+    utterance.hear("I need a table", 10, 11, final=True)
+    utterance.hear("for four", 11.4, 12, final=True)
+    utterance.hear("on", 13, 13.2, final=False)
+    utterance.hear("on Friday.", 13, 13.5, final=True)
+    assert said == [("I need a table", 0), ("for four", 1), ("on Friday.", 0)]
+
+
+def test_a_piece_of_what_was_spoken_before_it_was_thought_whole_still_belongs_to_it(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", 10, 11, final=True)
+    utterance.close(12)
+    utterance.hear("for four", 11.4, 12, final=True)
+    utterance.close(12)
+    utterance.hear("At six.", 12.3, 13, final=True)
+    assert said == [("I need a table", 0), ("for four", 1), ("At six.", 0)]
+
+
+def test_words_that_the_next_sentence_would_overwrite_are_said(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", 10, 11, final=False)
+    utterance.hear("for", 12, 12.1, final=False)
+    utterance.hear("for four", 12, 12.4, final=True)
+    assert said == [("I need a table", 0), ("for four", 0)]
+
+
+def test_so_are_words_that_the_recogniser_has_done_with_however_short_the_pause(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", 10, 11, final=False)
+    utterance.end()
+    utterance.hear("for four", 11.1, 12, final=True)
+    assert said == [("I need a table", 0), ("for four", 0)]
+
+
+@pytest.mark.parametrize(
+    ("late", "rest"),
+    [("I need a table.", []), ("I need a table, for four.", [("for four.", 1)]), ("I need it able.", [])],
+)
+def test_a_result_that_comes_too_late_says_nothing_twice(
+    utterance: Utterance, said: list[tuple[str, int]], late: str, rest: list[tuple[str, int]]
+) -> None:
+    utterance.hear("i need a table", 10, 11, final=False)
+    utterance.count_as_said()
+    utterance.close(11)
+    utterance.hear("I need a table", 10, 11.2, final=False)
+    utterance.hear(late, 10, 11.5, final=True)
+    assert said == [("i need a table", 0), *rest]
+
+
+def test_long_silences_are_not_heard_again() -> None:
+    kept = Kept()
+    audio = rtc.AudioFrame.create(16_000, 1, 320)
+    silence_s = 0.0
+    for number in range(int(20 / FRAME_S)):
+        speaks = number * FRAME_S % 10 < 1  # in the first and in the eleventh second
+        silence_s = 0.0 if speaks else silence_s + FRAME_S
+        kept.add(Frame(audio, 100 + number * FRAME_S, silence_s, second=number * FRAME_S))
+    again = [frame.at - 100 for frame in kept.again()]
+    assert sum(at % 10 < 1 for at in again) == pytest.approx(2 / FRAME_S, abs=2)
+    assert len(again) * FRAME_S == pytest.approx(2 + 2 * 1.5 + 2 * 0.5, abs=0.2)
+    kept.drop(10)
+    assert min(frame.at for frame in kept.again()) == pytest.approx(110)
