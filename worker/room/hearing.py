@@ -81,6 +81,11 @@ class Hearing:
         return bool(self._ears) and all(ear.is_cut_off for ear in self._ears.values())
 
     @property
+    def has_told_of_cut_off(self) -> bool:
+        """Whether that is so, and the people know it."""
+        return self._cut_off and self.is_cut_off and self._telling is not None and self._telling.done()
+
+    @property
     def last(self) -> str | None:
         """The name in the room of the one from whom something came last, and who may have left since."""
         return self._last

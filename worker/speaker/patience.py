@@ -16,7 +16,8 @@ from worker.speaker.voice import SAMPLE_RATE, Voice
 
 FIRST_S = 3.0  # of silence; that somebody has stopped speaking is known only some tenths later
 NEXT_S = 3.3
-TURN_S = 2.5  # who has spoken so shortly before the agent owes something waits since then
+TURN_S = 3.5  # who has spoken so shortly before the agent owes something waits since then,
+AT_LEAST_S = 0.5  # and what it says next may be about to begin
 LOOK_S = 0.1
 WHOLE = 0.95  # of a sound: all of its words
 
@@ -26,6 +27,7 @@ class Patience:
 
     Args:
         has_words: whether somebody else tells those who wait, in words.
+        is_deaf: whether the agent hears nobody, and has said so.
         is_expected: whether nobody waits for the agent's words, as while it presses keys, or nobody is there.
     """
 
@@ -37,7 +39,9 @@ class Patience:
         language: Language,
         clock: Clock,
         transcript: TranscriptWriter | None,
+        *,
         has_words: Callable[[], bool],
+        is_deaf: Callable[[], bool],
         is_expected: Callable[[], bool],
     ) -> None:
         self._session = session
@@ -47,6 +51,7 @@ class Patience:
         self._clock = clock
         self._transcript = transcript
         self._has_words = has_words
+        self._is_deaf = is_deaf
         self._is_expected = is_expected
 
     async def run(self) -> None:
@@ -61,9 +66,11 @@ class Patience:
                 continue
             owed_at = owed_at or now
             since = heard_at if heard_at > owed_at - TURN_S else owed_at
-            if now - since < (NEXT_S if asked else FIRST_S) or self._language.wants_silence("moment"):
+            if now - since < (NEXT_S if asked else FIRST_S) or now - owed_at < AT_LEAST_S:
                 continue
-            in_words = not (asked or self._has_words())
+            if self._language.wants_silence("moment"):
+                continue
+            in_words = not (asked or self._has_words() or self._is_deaf())
             asked = True
             await self._ask(in_words=in_words)
             heard_at = time.monotonic()
@@ -73,7 +80,8 @@ class Patience:
         if not (self._voice.is_audible and self._voice.is_dry) or self._is_expected():
             return False
         speech = self._session.current_speech
-        return self._session.agent_state == "thinking" or (speech is not None and not speech.interrupted)
+        is_awaited = speech is not None and not speech.interrupted
+        return is_awaited or self._session.agent_state == "thinking" or self._is_deaf()
 
     async def _ask(self, *, in_words: bool) -> None:
         moment = self._language.phrase("moment") if in_words else None

@@ -148,6 +148,7 @@ class Speaker:
             around.clock,
             around.transcript,
             has_words=lambda: around.toolbox.is_at_work,
+            is_deaf=lambda: around.hearing.has_told_of_cut_off,
             is_expected=lambda: self._agent.is_pressing_keys or self._agent.is_transferring or around.is_deserted(),
         )
         self._greeting: SpeechHandle | None = None
@@ -201,9 +202,8 @@ class Speaker:
         began_at = time.time()
         self._greeting = speech = self._session.say(first_message)
         await speech.wait_for_playout()
-        if (
-            speech.interrupted and not speech.chat_items
-        ):  # a caller's first word came before its own: it was to be said all the same
+        # A caller's first word came before its own: it was to be said all the same.
+        if speech.interrupted and not speech.chat_items:
             chat = self._agent.chat_ctx.copy()
             chat.add_message(role="assistant", content=first_message, interrupted=True, created_at=began_at)
             await self._agent.update_chat_ctx(chat)
