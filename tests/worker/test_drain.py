@@ -2,9 +2,7 @@
 
 import signal
 import sqlite3
-from contextlib import AsyncExitStack, closing
-from datetime import timedelta
-from functools import partial
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -20,7 +18,6 @@ from tests.worker.conftest import Stage, make_settings
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
 HELLO = "Hello there, this is Ada."
-AT_MOST = timedelta(seconds=2)  # until an agent knows that its caller is gone
 
 
 async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
@@ -70,36 +67,6 @@ async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_thei
         await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
     await database.close()
-
-
-async def test_what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back(
-    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
-) -> None:
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
-    database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
-        stage = Stage(settings, database, rooms)
-        calls = [await stage.call(first_message=HELLO) for _ in range(4)]
-        async with AsyncExitStack() as callers:
-            for call in calls:
-                await callers.enter_async_context(call.caller())
-            for call in calls:
-                await until(partial(call.has_said, "agent", HELLO))
-            other = sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)
-            other.execute("BEGIN IMMEDIATE")
-        over = now()
-        worker.send(signal.SIGTERM)
-        for call in calls:
-            await until(partial(is_deserted, rooms, call.room))
-        other.close()
-        for row in [await until(call.ended) for call in calls]:
-            assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
-            assert row.ended_at <= over + AT_MOST
-    await database.close()
-
-
-async def is_deserted(rooms: Rooms, name: str) -> bool:
-    return await rooms.list_participants(name) == []
 
 
 async def has_told(database: Database, rows: list[tuple[int, int]]) -> bool:
