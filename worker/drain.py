@@ -3,20 +3,18 @@
 import asyncio
 import logging
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from livekit.agents import AgentServer
 from typing_extensions import override
 
 from calls.database.engine import Database
-from calls.errors import Unavailable
+from calls.errors import DatabaseAway, Unavailable
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.workers import leases
-from worker.room.persistence import Persistence
 from worker.room.presence import SHUT_DOWN
 from worker.seats import Seats
 from worker.uploads import Uploads
@@ -25,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 0.2
 TELL_AGAIN_S = 0.5
+CHANCE_S = 3.0  # within which an agent has told a database that is back what became of its call
 
 
 class DrainingServer(AgentServer):
@@ -68,13 +67,23 @@ class DrainingServer(AgentServer):
             await asyncio.sleep(TELL_AGAIN_S)
 
     async def _end_in_database(self, rooms: Rooms) -> None:
-        """End also the calls of agents that hear nothing."""
+        """End also the calls of agents that hear nothing.
+
+        Those who hear know when their calls were over, and why: a database that is back is theirs first.
+        """
         database = Database(self._callroom_settings.database, pool_size=1)
-        persistence = Persistence(lambda _seconds: None)
+        clock = asyncio.get_running_loop().time
+        writable_since = clock()
         try:
             while self.active_jobs:  # one that was just being taken shows only later that it has its call
-                for room_name in await persistence.persist(partial(_end_all, database, self.id)):
-                    await _close(rooms, room_name)
+                had_chance = clock() - writable_since >= CHANCE_S
+                try:
+                    ended = await _end_all(database, self.id, had_chance=had_chance)
+                except DatabaseAway:
+                    writable_since = clock()
+                else:
+                    for room_name in ended:
+                        await _close(rooms, room_name)
                 await asyncio.sleep(LOOK_AGAIN_S)
         finally:
             await database.close()
@@ -87,10 +96,14 @@ async def _close(rooms: Rooms, name: str) -> None:
         logger.warning("LiveKit does not answer: the room of a call that was ended is left to the pipeline")
 
 
-async def _end_all(database: Database, worker_id: str) -> list[str]:
-    """End the calls that agents of this worker have, as the API does; their rooms, where the agents see that."""
+async def _end_all(database: Database, worker_id: str, *, had_chance: bool) -> list[str]:
+    """End the calls that agents of this worker have, as the API does; their rooms, where the agents see that.
+
+    Until the agents had a chance to do so themselves, it only finds out whether the database takes writes.
+    """
     async with database.writing() as connection:
         store = CallStore(connection)
         held = await leases.held_by(connection, worker_id)
-        ended = [call_id for call_id in held if await store.finish(call_id, EndReason.SHUT_DOWN)]
+        due = held if had_chance else []
+        ended = [call_id for call_id in due if await store.finish(call_id, EndReason.SHUT_DOWN)]
         return [str((await store.get(None, call_id)).room_name) for call_id in ended]

@@ -133,6 +133,11 @@ class Connection(AsyncAdapt_aiosqlite_connection):
             super().rollback()
         self._begin, self._reading, self._used = (), False, False
 
+    @override
+    def terminate(self) -> None:
+        # Waited for, the closing would be lost with whoever is cancelled again. The thread does it after what it is at.
+        self._connection.stop()
+
 
 class Driver(AsyncAdapt_aiosqlite_dbapi):
     """For `create_async_engine(…, module=Driver())`."""

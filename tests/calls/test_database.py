@@ -1,8 +1,12 @@
 """The database itself: migrations without drift, transactions, changes seen by other processes, many writers."""
 
 import asyncio
+import gc
 import sys
+import threading
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -52,6 +56,24 @@ async def test_every_migration_goes_down_and_up_again(database):
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         await connection.run_sync(upgrade_schema)
         assert (await connection.execute(sa.select(sa.func.count()).select_from(tenants))).scalar_one() == 0
+
+
+async def test_whoever_is_cancelled_twice_while_he_opens_a_file_leaves_no_thread_and_no_task(tmp_path, until):
+    lost = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: lost.append(context["message"]))
+    for turns, more in product(range(0, 40, 2), range(3)):  # so often the loop has gone round before each of the two
+        database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+        opening = asyncio.create_task(database.ping())
+        for pause in (turns, more):
+            for _ in range(pause):
+                await asyncio.sleep(0.0001)
+            opening.cancel()
+        with suppress(asyncio.CancelledError):
+            await opening
+        await database.close()
+    await until(lambda: not [one for one in threading.enumerate() if "connection_worker" in one.name])
+    gc.collect()
+    assert lost == []
 
 
 async def test_processes_that_migrate_at_once_wait_for_each_other(database_url):
