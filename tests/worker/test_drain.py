@@ -2,7 +2,8 @@
 
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from calls.tables import workers
 from tests.conftest import PATIENCE_S, Until, now
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
-from tests.worker.conftest import Stage, make_settings
+from tests.worker.conftest import Stage, Talk, make_settings
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
@@ -67,6 +68,36 @@ async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_thei
         await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
     await database.close()
+
+
+async def test_what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    database = Database(settings.database, patience_s=PATIENCE_S)
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        stage = Stage(settings, database, rooms)
+        calls = [await stage.call(first_message=HELLO) for _ in range(3)]
+        with closing(sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)) as other:
+            async with AsyncExitStack() as callers:
+                for call in calls:
+                    await callers.enter_async_context(call.caller())
+                for call in calls:
+                    await until(partial(call.has_said, "agent", HELLO))
+                other.execute("BEGIN IMMEDIATE")
+            for call in calls:
+                await until(partial(is_deserted, rooms, call))
+            over = now()
+            worker.send(signal.SIGTERM)
+        for row in [await until(call.ended) for call in calls]:
+            assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+            assert row.ended_at <= over
+    await database.close()
+
+
+async def is_deserted(rooms: Rooms, call: Talk) -> bool:
+    """Whether its agent has left too."""
+    return await rooms.list_participants(call.room) == []
 
 
 async def has_told(database: Database, rows: list[tuple[int, int]]) -> bool:
