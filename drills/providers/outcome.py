@@ -28,6 +28,7 @@ class Expected:
     greeted     whether the greeting is heard
     loses       whether words of the caller may be missing: they were never recognised
     whole       whether each sentence of the caller is one segment
+    repeats     whether the agent begins a sentence again, which is written once
     """
 
     reply: Reply = Reply.ANSWERED
@@ -36,6 +37,7 @@ class Expected:
     greeted: bool = True
     loses: bool = False
     whole: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def outcome(failed: str, call: Call, expected: Expected, *, second: bool) -> Pro
         "a sentence of the caller is in pieces": expected.whole and len(understood) > len(call.script),
         "the caller did not say all that is written": _lacks(" ".join(call.script), _long(understood)),
         "the agent did not say all that is written": _lacks(call.heard, said, UNHEARD),
-        "the agent said more than is written": _lacks(" ".join(said), _long(re.findall(r"[^.!?]+", call.heard))),
+        "the agent said more than is written": _lacks(
+            " ".join(said * 2 if expected.repeats else said), _long(re.findall(r"[^.!?]+", call.heard))
+        ),
         **{f"no event {kind}": kind not in kinds for kind in sorted(expected.events)},
     }
     return ProviderOutcome(

@@ -47,15 +47,20 @@ def failures() -> Iterator[Failure]:
 
 def _of_voices() -> Iterator[Failure]:
     taken_over = Expected(events=FAILED | SWITCHED)
-    for name, fault, course in (
-        ("the voice hangs", faults.HANGS, courses.ask_once),
-        ("the voice refuses (503)", faults.refuses(503), courses.ask_once),
-        ("the voice gives no sound", faults.IS_EMPTY, courses.ask_once),
-        ("the voice breaks off in the middle", faults.breaks_off(SOUND), courses.ask_twice),
-        ("the voice stands still in the middle", faults.stalls(SOUND), courses.ask_twice),
+    for name, fault in (
+        ("the voice hangs", faults.HANGS),
+        ("the voice refuses (503)", faults.refuses(503)),
+        ("the voice gives no sound", faults.IS_EMPTY),
     ):
-        yield Failure(name, "tts", fault, course, taken_over, second=True)
+        yield Failure(name, "tts", fault, courses.ask_once, taken_over, second=True)
         yield Failure(name, "tts", fault, courses.ask_again, Expected(events=FAILED))
+    for name, fault in (
+        ("the voice breaks off in the middle", faults.breaks_off(SOUND)),
+        ("the voice stands still in the middle", faults.stalls(SOUND)),
+    ):
+        said_again = Expected(events=FAILED | SWITCHED, repeats=True)
+        yield Failure(name, "tts", fault, courses.ask_twice, said_again, second=True)
+        yield Failure(name, "tts", fault, courses.ask_again, Expected(events=FAILED, repeats=True))
     wrong_key = faults.refuses(401)
     yield Failure("the voice refuses the key (401)", "tts", wrong_key, courses.ask_once, taken_over, second=True)
     greeting = "the voice hangs at the greeting"

@@ -1,6 +1,8 @@
 """When voices fail: who goes on, what is heard meanwhile, and what is shown of it."""
 
+import asyncio
 import math
+import re
 import stat
 from collections.abc import Callable
 from itertools import pairwise
@@ -269,9 +271,13 @@ class Box(tts.TTS[Any]):
         return ByWord(tts=self, conn_options=conn_options)
 
 
-def _say(box: Any, emitter: tts.AudioEmitter, text: str) -> None:
-    emitter.push(box.sound(text))
+async def _say(box: Any, emitter: tts.AudioEmitter, text: str) -> None:
+    sound = box.sound(text)
+    before_s = emitter.pushed_duration()
+    emitter.push(sound)
     emitter.flush()
+    while sound and emitter.pushed_duration() == before_s:  # noqa: ASYNC110 - LiveKit tells it in no other way
+        await asyncio.sleep(0)  # it is on its way
     if len(text) / 15 > box.breaks_after_s:
         raise APIConnectionError("cut")
 
@@ -280,7 +286,7 @@ class Whole(tts.ChunkedStream):
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
         rate = self._tts.sample_rate
         output_emitter.initialize(request_id="1", sample_rate=rate, num_channels=1, mime_type="audio/pcm")
-        _say(self._tts, output_emitter, self.input_text)
+        await _say(self._tts, output_emitter, self.input_text)
 
 
 class ByWord(tts.SynthesizeStream):
@@ -290,11 +296,11 @@ class ByWord(tts.SynthesizeStream):
         output_emitter.start_segment(segment_id="1")
         at_s = 0.0
         async for piece in self._input_ch:
-            if isinstance(piece, str):
+            for word in re.findall(r"\S+\s*", piece) if isinstance(piece, str) else []:
                 if self._tts.capabilities.aligned_transcript:
-                    output_emitter.push_timed_transcript(TimedString(piece, start_time=at_s))
-                _say(self._tts, output_emitter, piece)
-                at_s += len(piece) / 15
+                    output_emitter.push_timed_transcript(TimedString(word, start_time=at_s))
+                await _say(self._tts, output_emitter, word)
+                at_s += len(word) / 15
 
 
 @pytest.fixture
@@ -346,6 +352,18 @@ async def test_voices_of_any_kind_and_rate_follow_each_other_and_no_word_is_show
 async def test_what_no_voice_could_say_is_not_shown(said) -> None:
     shown, seconds, _, happened = await said(Box(24_000, breaks_after_s=0.0), text=ANSWER)
     assert (shown, seconds) == ("", 0.0)
+    assert happened == [("failed", 0), ("speechless", False)]
+
+
+@pytest.mark.parametrize(("streaming", "breaks_after_s"), [(False, 1.0), (True, 0.3)], ids=["whole", "words"])
+async def test_of_a_sentence_that_no_voice_could_finish_no_more_is_shown_than_was_said(
+    said, streaming, breaks_after_s
+) -> None:
+    box = Box(24_000, streaming=streaming, breaks_after_s=breaks_after_s)
+    shown, seconds, _, happened = await said(box, text=ANSWER)
+    assert "Yes, we have a table".startswith(shown)
+    assert len(shown) > len("Yes")
+    assert seconds > 0.5
     assert happened == [("failed", 0), ("speechless", False)]
 
 

@@ -1,4 +1,7 @@
-"""What is heard of one utterance, and the words that belong to it: no word is shown before its sound is there."""
+"""What is heard of one utterance, and the words that belong to it: no word is shown before its sound is there.
+
+Which words a sound holds is known only when all of a piece is there; until then as many are shown as can be in it.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,6 +9,7 @@ from livekit import rtc
 from livekit.agents import tts
 from livekit.agents.types import NOT_GIVEN, NotGivenOr, TimedString
 
+from worker.speaker.pace import FAST, is_sign, reached
 from worker.speaker.resampled import Resampled
 
 
@@ -22,12 +26,21 @@ class Output:
         self._emitter = emitter
         self._resampled = Resampled()
         self._shown = 0  # characters
-        self._due = ""
+        self._due = ""  # the text to the end of what is being said
+        self._from, self._from_s = 0, 0.0  # that character of it is said from that second on
         self._due_at: NotGivenOr[float] = NOT_GIVEN
 
-    def show(self, text: str, *, is_paced: bool) -> None:
-        """With the next sound, all of this text; `is_paced`: that sound is where the rest of it begins."""
-        self._due, self._due_at = text[self._shown :], self.seconds if is_paced else NOT_GIVEN
+    def show(self, text: str, start: int, began_s: float, *, is_paced: bool) -> None:
+        """As its sound comes, this text, the part of which from `start` on is said from the second `began_s` on.
+
+        With `is_paced` those who show it may rely on that.
+        """
+        self._due, self._from, self._from_s = text, start, began_s
+        self._due_at = began_s if is_paced else NOT_GIVEN
+
+    def show_rest(self) -> None:
+        """All of it, for its sound is complete; the last of it must still be to come."""
+        self._show_until(len(self._due))
 
     def show_timed(self, words: Iterable[TimedString], start: int, began_s: float) -> int:
         """The words of a voice that tells their times, from that character and that second on; where they end."""
@@ -35,15 +48,15 @@ class Output:
         for word in words:
             start += len(word)
             if start > self._shown:
-                self._shown = start
+                text, self._shown = word[self._shown - start :], start
                 self._emitter.push_timed_transcript(
-                    TimedString(word, _later(word.start_time, began_s), _later(word.end_time, began_s))
+                    TimedString(text, _later(word.start_time, began_s), _later(word.end_time, began_s))
                 )
         return start
 
     def play(self, frame: rtc.AudioFrame) -> None:
         """More sound."""
-        self._show_due()
+        self._show_until(self._spoken(frame.duration))
         self._push(self._resampled.push(frame))
 
     def rest(self) -> None:
@@ -54,13 +67,19 @@ class Output:
     def end(self) -> None:
         """That was all; a rest that has no sound, as dots, is shown with what was heard."""
         if self.seconds:
-            self._show_due()
+            self.show_rest()
 
-    def _show_due(self) -> None:
-        if self._due:
-            self._emitter.push_timed_transcript(TimedString(self._due, self._due_at))
-            self._shown += len(self._due)
-            self._due = ""
+    def _spoken(self, more_s: float) -> int:
+        """Where the words end that can be in the sound so far, and in so much more."""
+        end = reached(self._due, self._from, self.seconds + more_s - self._from_s, FAST)
+        while self._shown < end < len(self._due) and not (self._due[end].isspace() or is_sign(self._due[end])):
+            end -= 1
+        return end
+
+    def _show_until(self, end: int) -> None:
+        if text := self._due[self._shown : end]:
+            self._emitter.push_timed_transcript(TimedString(text, self._due_at))
+            self._shown, self._due_at = end, NOT_GIVEN
 
     def _push(self, frames: Iterator[rtc.AudioFrame]) -> None:
         for frame in frames:

@@ -1,7 +1,6 @@
 """A text that is given to a voice as it comes, with a deadline that the voice's plugin does not have."""
 
 import asyncio
-import unicodedata
 from contextlib import aclosing
 from typing import Any
 
@@ -10,9 +9,8 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
 from worker.speaker.growing import Growing
 from worker.speaker.output import Output
+from worker.speaker.pace import SLOW, reached
 from worker.speaker.pieces import feed, pieces
-
-LETTERS_PER_S, SIGNS_PER_S = 14, 5  # of speech, in letters and in such as Chinese: slow, so as to leave nothing out
 
 
 class Streamed:
@@ -44,13 +42,11 @@ class Streamed:
             await self._say(options)
         except Exception as error:
             heard_s = self._output.seconds - self._began_s
-            heard = self._shown if self._is_timed else _reached(self._text.text, self._start, heard_s)
+            heard = self._shown if self._is_timed else reached(self._text.text, self._start, heard_s, SLOW)
             self.said = max(place for place in self._places if place <= heard)
             if isinstance(error, TimeoutError):
                 raise APITimeoutError from None
             raise
-        if self._shown == self._start:
-            self._output.show(self._text.text, is_paced=False)
         self.said = len(self._text.text)
 
     async def _say(self, options: APIConnectOptions) -> None:
@@ -62,21 +58,27 @@ class Streamed:
                     self._play(event)
             finally:
                 await utils.aio.cancel_and_wait(feeding, watching)
-        self._output.rest()
         if not self._text.is_whole or self._output.seconds == self._began_s:
             raise APIConnectionError("it has stopped", retryable=False)
+        if self._shown == self._start:  # no word has come with its time
+            self._show()
+            self._output.show_rest()
+        self._output.rest()
 
     def _play(self, event: tts.SynthesizedAudio) -> None:
         if self._is_timed:
             words = event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])
             self._shown = self._output.show_timed(words, self._shown, self._began_s)
         else:
-            self._output.show(self._text.text, is_paced=False)
+            self._show()
         self._output.play(event.frame)
         if not self._deadline.expired():
             self._deadline.reschedule(None)
         if self._text.is_whole:
             self._expect()
+
+    def _show(self) -> None:
+        self._output.show(self._text.text, self._start, self._began_s, is_paced=False)
 
     async def _watch(self) -> None:
         async with aclosing(pieces(self._text, self._start)) as read:
@@ -88,12 +90,3 @@ class Streamed:
     def _expect(self) -> None:
         if self._deadline.when() is None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._sound_s)
-
-
-def _reached(text: str, start: int, seconds: float) -> int:
-    """About the character that is being said, so long after the one at `start`."""
-    for place in range(start, len(text)):
-        seconds -= 1 / (SIGNS_PER_S if unicodedata.east_asian_width(text[place]) in "WF" else LETTERS_PER_S)
-        if seconds < 0:
-            return place
-    return len(text)

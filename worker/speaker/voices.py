@@ -150,7 +150,7 @@ class _Utterance(tts.SynthesizeStream):
                 return
         sound = sound or await prepared.any(text.text)
         if sound.text:
-            output.show(text.text, is_paced=True)
+            output.show(text.text, 0, output.seconds, is_paced=True)
         output.play(_frame(sound.pcm))
 
     async def _is_phrase(self, text: Growing) -> bool:
@@ -187,7 +187,7 @@ class _Utterance(tts.SynthesizeStream):
         async with aclosing(pieces(text, self._said)) as read:
             async for piece in read:
                 end = self._said + len(piece)
-                output.show(text.text[:end], is_paced=True)
+                output.show(text.text[:end], self._said, output.seconds, is_paced=True)
                 if _is_sayable(piece):
                     await self._say_piece(place, piece.strip(), output)
                     self._works(place)
@@ -195,7 +195,7 @@ class _Utterance(tts.SynthesizeStream):
 
     async def _say_piece(self, place: int, piece: str, output: Output) -> None:
         async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
-            before_s = output.seconds
+            has_sound = False
             while True:
                 try:
                     async with asyncio.timeout(self._voices.first_sound_s):
@@ -205,9 +205,11 @@ class _Utterance(tts.SynthesizeStream):
                 if event is None:
                     break
                 output.play(event.frame)
-            output.rest()
-            if output.seconds == before_s:
+                has_sound |= event.frame.duration > 0
+            if not has_sound:
                 raise APIError("there was no sound", body=None)
+            output.show_rest()
+            output.rest()
 
     async def _say_as_it_comes(self, place: int, text: Growing, output: Output) -> None:
         voice, sound_s = self._voices.ranking[place], self._voices.first_sound_s
