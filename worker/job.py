@@ -85,7 +85,7 @@ async def _answer(context: JobContext) -> None:
         if taken is None:
             logger.warning("the call is not to be had")
             return
-        async with aiohttp.ClientSession(trust_env=True) as http:  # through the proxies that the environment names
+        async with aiohttp.ClientSession() as http:
             providers = Providers(settings, context.proc.userdata["clients"], http)
             try:
                 call = Call(context, database, providers, taken)

@@ -36,8 +36,7 @@ class Refusals(httpx.AsyncBaseTransport):
     """Sends chat completions in the way that the server takes them; everything else as it is."""
 
     def __init__(self) -> None:
-        # A client, for a bare transport would not heed the proxies that the environment names.
-        self._client = httpx.AsyncClient(verify=trusted())
+        self._transport = httpx.AsyncHTTPTransport(verify=trusted())
         self._left_out: dict[tuple[httpx.URL, str], frozenset[str]] = {}  # of each model
 
     @property
@@ -48,12 +47,12 @@ class Refusals(httpx.AsyncBaseTransport):
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/chat/completions"):
-            return await self._client.send(request, stream=True)
+            return await self._transport.handle_async_request(request)
         body: dict[str, Any] = json.loads(await request.aread())
         whom = (request.url, str(body.get("model")))
         left_out, first = self._left_out.get(whom, frozenset()), None
         while True:
-            response = await self._client.send(_with(request, _without(body, left_out)), stream=True)
+            response = await self._transport.handle_async_request(_with(request, _without(body, left_out)))
             if response.status_code not in _REFUSED:
                 self._left_out[whom] = left_out
                 if first is not None:
@@ -74,7 +73,7 @@ class Refusals(httpx.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
 
 def _mended(response: httpx.Response) -> httpx.Response:

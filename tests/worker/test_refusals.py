@@ -100,13 +100,3 @@ async def test_of_several_tools_only_the_one_that_is_named_is_left_out(
     await (await client.chat.completions.create(**request)).close()
     assert scripted.chats[-1].tools == ["end_call"]
     assert set(refusals.left_out) == {"tool shop_find"}
-
-
-async def test_the_proxy_that_the_environment_names_is_used(
-    scripted: Providers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", scripted.url.removesuffix("/v1"))
-    scripted.answer("Behind a proxy.")
-    http = openai.DefaultAsyncHttpxClient(transport=Refusals())
-    async with openai.AsyncClient(base_url="http://model.invalid/v1", api_key="none", http_client=http) as client:
-        assert await said(client) == "Behind a proxy."

@@ -23,7 +23,7 @@ def delta(*, reason: str | None = None, **content: Any) -> dict[str, Any]:
 
 
 def sent(*events: dict[str, Any], done: bool = True) -> Raw:
-    lines = [f"data: {json.dumps(event)}" for event in events]
+    lines = [f"data: {json.dumps(event, ensure_ascii=False)}" for event in events]
     return Raw(200, "\n\n".join([*lines, *(["data: [DONE]"] if done else [])]) + "\n\n")
 
 
@@ -60,12 +60,41 @@ async def test_a_call_is_one_though_nothing_ends_it(*, done: bool) -> None:
     assert await calls_of(with_reason) == ("Goodbye!", ["end_call"])
 
 
-async def test_several_calls_stay_several() -> None:
+ONE_BY_ONE = {
+    "each with its index": [{**CALL, "index": 0}, {**CALL, "index": 1, "id": "call_2"}],
+    "no index": [{key: value for key, value in CALL.items() if key != "index"} | {"id": name} for name in ("a", "b")],
+    "no index, no id": [NAMELESS, NAMELESS],
+    "all of index 0": [{**CALL, "id": "a"}, {**CALL, "id": "b"}],
+    "index null": [{**CALL, "index": None, "id": None}, {**CALL, "index": None, "id": None}],
+}
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "length", None])
+@pytest.mark.parametrize("way", ONE_BY_ONE)
+async def test_several_calls_stay_several(way: str, reason: str | None) -> None:
+    one_by_one = [delta(tool_calls=[call]) for call in ONE_BY_ONE[way]]
+    assert await calls_of(sent(*one_by_one, delta(reason=reason))) == ("", ["end_call", "end_call"])
+    at_once = delta(tool_calls=ONE_BY_ONE[way])
+    assert await calls_of(sent(at_once, delta(reason=reason))) == ("", ["end_call", "end_call"])
+
+
+async def test_arguments_come_in_pieces_or_are_no_text() -> None:
     second = {**CALL, "index": 1, "id": "call_2", "function": {"name": "look_up", "arguments": ""}}
-    more = {"index": 1, "function": {"arguments": '{"table": 4}'}}
-    answer = sent(delta(tool_calls=[CALL]), delta(tool_calls=[second]), delta(tool_calls=[more]), delta())
-    assert await calls_of(answer) == ("", ["end_call", "look_up"])
-    assert await calls_of(sent(delta(tool_calls=[NAMELESS, NAMELESS]), delta())) == ("", ["end_call", "end_call"])
+    more = [{"index": 1, "function": {"arguments": piece}} for piece in ('{"table"', ": 4}")]
+    pieces = [delta(tool_calls=[one]) for one in (CALL, second, *more)]
+    assert await calls_of(sent(*pieces, delta())) == ("", ["end_call", "look_up"])
+    named = [{**CALL, "function": {"name": "look_up", "arguments": piece}} for piece in ('{"table"', ": 4}")]
+    assert await calls_of(sent(*(delta(tool_calls=[one]) for one in named), delta())) == ("", ["look_up"])
+    as_object = {**CALL, "function": {"name": "end_call", "arguments": {"why": "over"}}}
+    assert await calls_of(sent(delta(tool_calls=[as_object]), delta())) == ("", ["end_call"])
+
+
+async def test_what_a_content_filter_ended_calls_nothing() -> None:
+    for events in (
+        [delta(tool_calls=[CALL]), delta(reason="content_filter")],
+        [delta(tool_calls=[CALL], reason="content_filter")],
+    ):
+        assert await calls_of(sent(delta(content="Well."), *events)) == ("Well.", [])
 
 
 async def test_a_call_that_was_cut_off_is_none() -> None:
@@ -76,3 +105,8 @@ async def test_a_call_that_was_cut_off_is_none() -> None:
 async def test_what_calls_nothing_stays_as_it_is() -> None:
     strange = Raw(200, ': ping\n\nevent: message\ndata: {"choices": []}\n\n' + str(sent(delta(content="Hm.")).body))
     assert await calls_of(strange) == ("Hm.", [])
+
+
+async def test_signs_that_end_lines_elsewhere_end_none_here() -> None:
+    text = "One.\u2028Two.\u2029Three.\x85Four.\x0bFive."
+    assert await calls_of(sent(delta(content=text), delta(tool_calls=[CALL]), delta())) == (text, ["end_call"])
