@@ -6,14 +6,18 @@ names LiveKit's server, the agent, and in BENCH_PROVIDERS_URL where the provider
 """
 
 import json
-import math
 import os
 
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, inference
 from livekit.plugins import deepgram, openai, silero
 
-# The load is what the whole machine does: on one that also runs the callers, calls would be refused.
-server = AgentServer(port=0, host="127.0.0.1", load_threshold=math.inf)
+
+def idle(_: AgentServer) -> float:
+    """By itself the load is what the whole machine does: on one that also runs the callers, it would get no calls."""
+    return 0.0
+
+
+server = AgentServer(port=0, host="127.0.0.1", load_fnc=idle)
 
 
 def prewarm(process: JobProcess) -> None:
