@@ -1,32 +1,46 @@
-"""`python -m bench [placing|listing|reading|analysis|speech ...]`: the measurements, each with its goal and verdict."""
+"""`python -m bench [NAME ...]`: the measurements, each with its goal and verdict."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from bench import analysis, listing, placing, reading, speech
+from bench.conversation import side_by_side
+from bench.conversation.latencies import PROFILES
+from bench.conversation.systems import DETECTIONS
+
+NAMES = ("placing", "listing", "reading", "analysis", "speech", "conversation")
 
 
 def main() -> int:
     """Run what was asked for, all without a name; the exit status is 1 if a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all of them if none is given")
+    parser.add_argument("--listed", type=int, default=1_000_000, help="calls of the largest list (%(default)s)")
+    parser.add_argument("--calls", type=int, default=2, help="conversations at once (%(default)s)")
+    parser.add_argument("--turns", type=int, default=24, help="of each caller with each system (%(default)s)")
     parser.add_argument(
-        "what", nargs="*", metavar="placing|listing|reading|analysis|speech", help="all of them if none is named"
+        "--profile", choices=PROFILES, default="usual", help="how quick the providers are (%(default)s)"
     )
-    parser.add_argument("--calls", type=int, default=1_000_000, help="of the largest list (%(default)s)")
+    parser.add_argument(
+        "--against", default=",".join(DETECTIONS), help="what conversations are compared with (%(default)s)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures of the conversations are written")
     options = parser.parse_args()
+    against = [name for name in options.against.split(",") if name]
+    if unknown := {*options.what} - {*NAMES} | {*against} - {*DETECTIONS}:
+        parser.error(f"nothing has the name {', '.join(sorted(unknown))}")
     benches: dict[str, Callable[[], Awaitable[bool]]] = {
         "placing": placing.run,
-        "listing": lambda: listing.run(options.calls),
+        "listing": lambda: listing.run(options.listed),
         "reading": reading.run,
         "analysis": analysis.run,
         "speech": speech.run,
+        "conversation": lambda: side_by_side.run(options.calls, options.turns, options.profile, against, options.json),
     }
-    unknown = set(options.what) - set(benches)
-    if unknown:
-        parser.error(f"there is no bench of the name {', '.join(sorted(unknown))}")
-    reached = [asyncio.run(_run(benches[name])) for name in options.what or benches]
+    reached = [asyncio.run(_run(benches[name])) for name in options.what or NAMES]
     return 0 if all(reached) else 1
 
 

@@ -1,0 +1,115 @@
+"""Callroom and plain scripts side by side: the same callers say the same to each, in alternation, call by call."""
+
+import asyncio
+import json
+import os
+import platform
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+from bench.conversation import material
+from bench.conversation.call import Announce, Call, Closing
+from bench.conversation.caller import Caller
+from bench.conversation.figures import Cost, figures
+from bench.conversation.latencies import PROFILES
+from bench.conversation.load import Usage, memory_mb
+from bench.conversation.material import Sentence
+from bench.conversation.report import show
+from bench.conversation.systems import FOLDER, System, Systems, running
+
+TURNS_A_CALL = 8
+SETTLED_AFTER_S = 5  # a call that has ended is still being tidied up, and a process for the next one is started
+SEED = 12  # the same order in every run
+
+
+async def run(calls: int, turns: int, profile: str, against: Sequence[str], json_file: Path | None) -> bool:
+    """Print the table, after `turns` of each of `calls` callers with each system; always true: it has no goal yet."""
+    cache = FOLDER / "material"
+    deck = await asyncio.to_thread(material.sentences, cache)
+    closing = await asyncio.to_thread(_closing, cache)
+    random.Random(SEED).shuffle(deck)
+    conducted: dict[str, list[Call]] = defaultdict(list)
+    costs: dict[str, Cost] = defaultdict(Cost)
+    async with running(against, profile, calls) as systems, aiohttp.ClientSession(systems.providers_url) as http:
+
+        async def announce(model: str, sentence: Sentence) -> None:
+            told = {"call": model, "pieces": [asdict(piece) for piece in sentence.pieces]}
+            async with http.post("/say", json=told) as answer:
+                answer.raise_for_status()
+
+        await asyncio.sleep(SETTLED_AFTER_S)
+        idle_mb = {one.name: await asyncio.to_thread(memory_mb, one.workers) for one in systems.all}
+        for first in range(0, turns, TURNS_A_CALL):
+            numbers = range(first, min(first + TURNS_A_CALL, turns))
+            said = [[deck[(number * calls + caller) % len(deck)] for number in numbers] for caller in range(calls)]
+            for system in systems.all:
+                print(f"  turns {numbers[0] + 1} to {numbers[-1] + 1} with {system.name}", flush=True)
+                conducted[system.name] += await _conduct(
+                    system, systems, idle_mb[system.name], said, closing, announce, costs[system.name]
+                )
+        async with http.get("/log") as answer:
+            log = await answer.json()
+    latencies = PROFILES[profile]
+    made = {name: figures(of, costs[name], log, latencies) for name, of in conducted.items()}
+    title = (
+        f"Conversation, {calls} calls at once, {turns} turns each; providers need {latencies.sum_s:.2f} s ({profile})"
+    )
+    show(title, made)
+    if json_file is not None:
+        described = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "profile": profile, "calls": calls}
+        await asyncio.to_thread(json_file.write_text, json.dumps({**described, "systems": made}, indent=1) + "\n")
+    return True
+
+
+async def _conduct(
+    system: System,
+    systems: Systems,
+    idle_mb: float,
+    said: list[list[Sentence]],
+    closing: Closing,
+    announce: Announce,
+    cost: Cost,
+) -> list[Call]:
+    """One call of each caller with a system, all at once; its cost is that of the time in which all of them talk."""
+    await asyncio.sleep(SETTLED_AFTER_S)
+    calls = [Call(system.name, f"{system.name}-{number}", Caller()) for number in range(len(said))]
+    try:
+        await asyncio.gather(*(call.begin(system) for call in calls))
+        before = _usages(system, systems)
+        talks = zip(calls, said, strict=True)
+        await asyncio.gather(*(call.talk(sentences, closing, announce) for call, sentences in talks))
+        for name, usage in _usages(system, systems).items():
+            cores = usage.cores(before[name]) / len(calls)
+            (cost.cores_per_call if name == "" else cost.shared_cores_per_call.setdefault(name, [])).append(cores)
+        busy_mb = await asyncio.to_thread(memory_mb, system.workers)
+        cost.memory_mb_per_call.append((busy_mb - idle_mb) / len(calls))
+    finally:
+        await asyncio.gather(*(call.caller.leave() for call in calls))
+    return calls
+
+
+def _usages(system: System, systems: Systems) -> dict[str, Usage]:
+    """Of the system's own processes, by an empty name, and of those that all share."""
+    return {"": Usage.of(system.workers), **{name: Usage.of([one]) for name, one in systems.shared.items()}}
+
+
+def _closing(cache: Path) -> Closing:
+    said = ("Please tell me everything about your tables.", "Mm-hmm.", "Stop, please, that is enough for me.")
+    return Closing(*(material.one(text, material.VOICES[0], cache) for text in said))
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": platform.platform(),
+        "load_average": os.getloadavg(),
+    }

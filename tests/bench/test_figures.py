@@ -1,0 +1,77 @@
+"""Figures from calls whose sound and log are known."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.conversation.call import Call, Turn
+from bench.conversation.figures import PARTS, Cost, figures, judged, parts_s
+from bench.conversation.latencies import PROFILES
+from bench.conversation.material import Sentence
+from bench.conversation.sound import FRAME_S, Sound, Span
+from bench.conversation.standins import ANSWER, speech_s
+
+SAID = Span(10.0, 12.0)
+LOG: list[dict[str, Any]] = [
+    {"kind": "llm", "call": "a", "at": 9.0, "first_at": 9.35},
+    {"kind": "stt", "call": "b", "at": 12.31, "loud_at": 12.01, "text": "Not ours."},
+    {"kind": "stt", "call": "a", "at": 12.35, "loud_at": 12.05, "text": "A table."},
+    {"kind": "llm", "call": "a", "at": 12.36, "first_at": 12.71},
+    {"kind": "tts", "call": "a", "at": 12.9, "first_at": 13.1, "seconds": 1.0},
+    {"kind": "tts", "call": "a", "at": 13.3, "first_at": 13.5, "seconds": 1.0},
+]
+
+
+class Listening:
+    """A caller that has heard sound of the given spans."""
+
+    def __init__(self, *spans: tuple[float, float]) -> None:
+        self.joined_at = 0.0
+        self.heard = Sound()
+        for began, ended in spans:
+            for frame in range(round(began / FRAME_S), round(ended / FRAME_S)):
+                self.heard.add(frame * FRAME_S, frame * FRAME_S)
+
+
+def call(*spans: tuple[float, float], kind: str = "complete", apart: bool = False) -> Call:
+    sentence = Sentence(kind, apart, "joe", (), np.zeros(0, np.int16))
+    return Call("system", "a", Listening(*spans), [Turn(sentence, SAID, 20.0)])  # type: ignore[arg-type]
+
+
+def test_a_response_is_from_the_end_of_what_was_said_to_the_first_sound() -> None:
+    made = call((13.2, 13.2 + speech_s(ANSWER)))
+    turn = judged(made, made.turns[0], LOG)
+    assert turn.response_s == pytest.approx(1.2)
+    assert (turn.answered, turn.cut_in, turn.flawed, turn.requests) == (True, False, False, 1)
+
+
+def test_the_parts_of_a_response_add_up_to_it() -> None:
+    parts = parts_s(SAID.ended, 13.2, [one for one in LOG if one["call"] == "a"])
+    assert parts == pytest.approx(dict(zip(PARTS, (0.05, 0.3, 0.01, 0.35, 0.19, 0.2, 0.1), strict=True)))
+
+
+def test_a_reply_that_is_too_short_was_broken_off() -> None:
+    made = call((13.2, 14.0))
+    assert judged(made, made.turns[0], LOG).flawed
+
+
+def test_a_turn_with_a_cut_in_has_no_response_time() -> None:
+    made = call((11.0, 11.4), (13.2, 18.0))
+    turn = judged(made, made.turns[0], LOG)
+    assert (turn.cut_in, turn.answered, turn.response_s) == (True, True, None)
+
+
+def test_a_turn_without_an_answer_is_not_answered() -> None:
+    made = call((1.0, 2.0))
+    assert not judged(made, made.turns[0], LOG).answered
+
+
+def test_sentences_that_are_kept_apart_are_counted_apart() -> None:
+    calls = [call((13.2, 18.0)), call((11.0, 18.0), apart=True), call((13.4, 18.0), kind="pause 1000")]
+    made = figures(calls, Cost(cores_per_call=[0.2, 0.3]), LOG, PROFILES["usual"])
+    assert (made["tuning"]["turns"], made["tuning"]["cut_ins"]) == (2, 0)
+    assert (made["apart"]["turns"], made["apart"]["cut_ins"]) == (1, 1)
+    assert made["tuning"]["overhead_s"] == pytest.approx(1.2 - 0.85)
+    assert made["by_kind"]["pause 1000"]["response_s"]["p50"] == pytest.approx(1.4)
+    assert made["cores_per_call"] == pytest.approx(0.25)
