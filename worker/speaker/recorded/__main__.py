@@ -1,10 +1,14 @@
-"""`python -m worker.speaker.recorded` makes the recordings anew: in English Hibari speaks, else espeak-ng."""
+"""`python -m worker.speaker.recorded URL` makes the recordings anew: in English by local speech, else by espeak-ng.
+
+The URL is that of local speech, and ends in `/v1`.
+"""
 
 import subprocess
+import sys
 
 import av
 import numpy as np
-from hibari import Hibari
+import openai
 from numpy.typing import NDArray
 
 from calls.phrases import Phrases, written
@@ -15,16 +19,21 @@ from worker.speaker.voice import SAMPLE_RATE
 LOUD = 0.5  # of the loudest that there is: where each recording has its loudest sample
 
 
-def main() -> None:
+def main(url: str) -> None:
     """Write every phrase in every language."""
-    local = Hibari()
     for language in LANGUAGES:
         for key, text in (written(language) or Phrases()).model_dump(exclude_none=True).items():
-            said = np.concatenate(list(local.stream(text, seed=0))) if language == "en" else _by_espeak(language, text)
+            said = _by_local_speech(url, text) if language == "en" else _by_espeak(language, text)
             samples = said / np.abs(said).max() * LOUD * 32767
             file = path(language, key)
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(encoded(samples.astype("<i2").tobytes()))
+
+
+def _by_local_speech(url: str, text: str) -> NDArray[np.float32]:
+    client = openai.OpenAI(base_url=url, api_key="none")
+    pcm = client.audio.speech.create(model="local", voice="heart", input=text, response_format="pcm").read()
+    return np.frombuffer(pcm, "<i2").astype(np.float32)
 
 
 def _by_espeak(language: str, text: str) -> NDArray[np.float32]:
@@ -36,4 +45,4 @@ def _by_espeak(language: str, text: str) -> NDArray[np.float32]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
