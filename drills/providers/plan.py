@@ -1,7 +1,7 @@
 """Which failures there are: public experience of people who run voice agents."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calls.events import EventKind
 from calls.providers.choice import Kind
@@ -93,7 +93,10 @@ def _of_models() -> Iterator[Failure]:
     hangs_up = faults.calls_tool("end_call", "You are welcome. Goodbye!")
     hung_up = Expected(Reply.HUNG_UP, "completed, agent_hung_up")
     yield Failure("the model's tool call has no finish_reason", "llm", hangs_up, courses.say_goodbye, hung_up)
-    yield Failure("the model hangs while the caller keeps asking", "llm", faults.HANGS, courses.keep_asking, ENDED)
+    talked_into = replace(ENDED, cut=True)
+    yield Failure(
+        "the model hangs while the caller keeps asking", "llm", faults.HANGS, courses.keep_asking, talked_into
+    )
     yield Failure("the model refuses for good (503)", "llm", faults.refuses(503), courses.never_heal, ENDED)
 
 
