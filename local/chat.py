@@ -18,6 +18,8 @@ from local.prose import with_answers
 from local.schemas import Schema, bounded, in_words
 from local.spoken import LONGEST, SpokenReply
 from local.tools import called_tool
+from local.verdicts import NAME as VERDICT
+from local.verdicts import agreeing
 
 HTTP: web.AppKey[ClientSession] = web.AppKey("http")
 
@@ -78,6 +80,11 @@ class ChatRequest(BaseModel):
         return schema
 
     @property
+    def is_verdict(self) -> bool:
+        """Whether it is Callroom's judgement of an agent."""
+        return ((self.response_format and self.response_format.json_schema) or {}).get("name") == VERDICT
+
+    @property
     def is_conversation(self) -> bool:
         """Whether somebody listens to the answer: it is plain text, wanted at once, and of no length in particular."""
         plain = self.response_format is None or self.response_format.type == "text"
@@ -105,7 +112,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
     schema, models = wanted.schema_wanted, await loaded(request)
     llama = _Llama(request.app[HTTP], models.language)
     if schema is not None:
-        document, usage = await llama.document(wanted.plain_messages(), schema, wanted.most_tokens)
+        document, usage = await llama.document(
+            wanted.plain_messages(), schema, wanted.most_tokens, is_verdict=wanted.is_verdict
+        )
         return await _whole(request, wanted, {"role": "assistant", "content": document}, "stop", usage)
     if wanted.tools and not models.language.has_tools:
         call = await called_tool(llama.fitting, wanted.plain_messages(), wanted.tools, wanted.tool_choice)
@@ -129,14 +138,21 @@ class _Llama:
         return fields
 
     async def document(
-        self, messages: list[Message], schema: Schema, most_tokens: int | None, *, told: bool = False
+        self,
+        messages: list[Message],
+        schema: Schema,
+        most_tokens: int | None,
+        *,
+        told: bool = False,
+        is_verdict: bool = False,
     ) -> tuple[str, dict[str, int] | None]:
         """JSON text that is valid for the schema, and the tokens used. Unless `told`, the fields are told in words."""
         known = bounded(schema)
         if not told:
             messages, asked = _with_fields(messages, known), messages
             if self._language.is_tiny:
-                known = bounded(await with_answers(self._answer, asked, schema))
+                answered = await with_answers(self._answer, asked, schema)
+                known = bounded(agreeing(answered) if is_verdict else answered)
         body = {
             "messages": messages,
             "max_tokens": most_tokens or _LONGEST_DOCUMENT,

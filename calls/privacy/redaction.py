@@ -1,9 +1,9 @@
 """Numbers of cards and phones and e-mail addresses in what people say, written or spoken, and what stands for them.
 
 Spoken are digits and the numbers up to 99, in English, German, Spanish and French at once, for callers change languages
-and recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins, for
-recognisers lose digits and add some; a phone number by its length. Rather one number too many is taken out than one
-too few.
+and recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins and
+that it is no list, for recognisers lose digits and add some; a phone number by its length. Rather one number too many
+is taken out than one too few.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Literal
 
 import phonenumbers
 
+from calls.privacy.lists import Piece, is_list
 from calls.privacy.number_words import NUMBERS
 
 Redaction = Literal["card", "email", "phone"]
@@ -169,11 +170,13 @@ class _Run:
     end: int
     digits: str = ""
     stops: list[int] = field(default_factory=lambda: [0])
+    pieces: list[Piece] = field(default_factory=list)
     is_international: bool = False
 
-    def add(self, digits: str, end: int) -> None:
-        self.digits += digits
+    def add(self, piece: Piece, times: int, end: int) -> None:
+        self.digits += piece.digits * times
         self.stops.append(len(self.digits))
+        self.pieces.append(piece)
         self.end = end
 
     def label(self, kinds: Collection[Redaction], *, is_open: bool) -> str | None:
@@ -194,9 +197,14 @@ class _Run:
         )
         if any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts):
             return True
-        return (
-            len(self.digits) >= SHORTEST_CARD and _ISSUER.match(self.digits) is not None and not self.is_international
-        )
+        return self._begins_as_misheard_card() and not is_list(self.pieces)
+
+    def _begins_as_misheard_card(self) -> bool:
+        if self.is_international or not _ISSUER.match(self.digits):
+            return False
+        # Of 13 digits are only old Visa cards, and many orders and goods.
+        is_shortest = len(self.digits) == SHORTEST_CARD and self.digits.startswith("4") and len(self.pieces) > 1
+        return is_shortest or any(SHORTEST_CARD < stop <= LONGEST_CARD + MADE_UP for stop in self.stops)
 
     def _is_phone(self) -> bool:
         count = len(self.digits)
@@ -209,6 +217,7 @@ class _Run:
 
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19
+MADE_UP = 2  # digits that a recogniser may add to a number
 SHORTEST_PHONE, SURE_PHONE, LONGEST_PHONE = 7, 10, 15
 # Numbers of the large issuers, by their first digits and length.
 _ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
@@ -239,7 +248,7 @@ def _runs(text: str) -> Iterator[_Run]:
                 start = token.start if before is None else before.start
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
                 times = _TIMES[text[before.start : before.end].lower()] if before and before.kind == "times" else 1
-                run.add(token.digits * times, token.end)
+                run.add(Piece(text[run.end : start], token.digits), times, token.end)
             case "times":
                 pass
             case _:

@@ -43,10 +43,25 @@ def test_a_card_number_is_taken_out_however_it_is_said(spoken):
 
 @pytest.mark.parametrize(
     "misheard",
-    ["4539-148-0343-6467", "4539 1488 034364667", "4539 1488 0343 436467", "4539 1488 0343 5467 12 27 123"],
+    [
+        *("4539-148-0343-6467", "4539 1488 034364667", "4539 1488 0343 436467", "4539 1488 0343 5467 12 27 123"),
+        *("4539, 148, 0343, 6467", "4539 1488 0343 5467, 12, 27, 123", "45391488034364667", "4539 14 8 0343 436467"),
+        "four five three nine, one four eight, zero three four three, six four six seven",
+        "4, 5, 3, 9, 1, 4, 8, 0, 3, 4, 3, 6, 4, 6, 7",
+        "four five, three nine one, four eight eight, zero three, four three six, four seven",
+        "forty-five thirty-nine, fourteen eighty, oh three forty-three, sixty-four sixty-seven",
+        "fünfundvierzig neununddreißig vierzehn acht null drei dreiundvierzig vierundsechzig siebenundsechzig",
+        "quarante-cinq trente-neuf, quatorze quatre-vingts, zéro trois quarante-trois, soixante-quatre soixante-sept",
+        "four five three nine double eight one four zero three four three six four six",
+        "4539 1488 0343, uh, 546",
+        "4539, 4788, 5343, 8467",
+        "4539,1488,0343,5467",
+        "4539 1488 03436",
+        "45, 39, 14, 88, 03, 43, 64, 6",
+    ],
 )
 def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
-    """As a recogniser wrote 4539 1488 0343 6467, spoken digit by digit."""
+    """As a recogniser wrote 4539 1488 0343 6467, spoken digit by digit or in pairs."""
     for kinds in (("card",), ALL):
         assert one(f"My card is {misheard}", *kinds) == "My card is [card]"
     assert one("Call +49 1512 345678901", "card") == "Call +49 1512 345678901"
@@ -67,6 +82,39 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
 )
 def test_what_is_no_card_address_or_phone_number_is_left(said):
     assert one(said) == said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "We have tables at six, six thirty, seven, seven thirty, eight, eight thirty, nine.",
+        "we have tables at six six thirty seven seven thirty eight eight thirty nine nine thirty ten",
+        "A las cuatro treinta, cinco, cinco treinta, seis, seis treinta, siete, siete treinta.",
+        "Um sechs, sechs dreißig, sieben, sieben dreißig, acht, acht dreißig, neun.",
+        "Um sechs Uhr dreißig, sieben Uhr, sieben Uhr dreißig, acht Uhr, acht Uhr dreißig, neun Uhr dreißig.",
+        "Um 6.30, 7.00, 7.30, 8.00, 8.30, 9.00 oder 9.30 Uhr. Oder um 18, 19, 20 Uhr.",
+        "Prices are 45, 50, 55, 60, 65, 70, 75 euros.",
+        "Prices are 45, 75, 60, 55, 50, 70, 65 euros.",
+        "quarante-cinq, cinquante, cinquante-cinq, soixante, soixante-cinq, soixante-dix, soixante-quinze euros",
+        "fünfundvierzig fünfzig fünfundfünfzig sechzig fünfundsechzig siebzig fünfundsiebzig Euro",
+        "41.50, 42.50, 43.50, 44.50 euros",
+        "44,50, 42,50, 43,50, 41,50 Euro",
+        "5234.50, 4210.90, 5100.20 euros",
+        "forty-one fifty, forty-two fifty, forty-three fifty, forty-four fifty",
+        "4,500, 5,500, 6,300, 7,100 euros",
+        "4 500, 5 500, 6 200, 5 100 euros",
+        "Rooms 401, 402, 403, 404, 405 are free.",
+        "Rooms 405, 401, 403, 404, 402 are free.",
+        "Rooms four oh one, four oh two, four oh three, four oh four, four oh five are free.",
+        "Rooms 4101, 4102, 4105, 4204 are free.",
+        "two three four five six seven eight nine ten eleven twelve",
+        "5312345678901",
+        "4123456789012",
+        "412345678901234567890123",
+    ],
+)
+def test_a_list_of_numbers_and_an_order_number_are_no_card(said):
+    assert one(said, "card") == said
 
 
 @pytest.mark.parametrize(
@@ -119,6 +167,8 @@ def test_only_what_was_asked_for_is_taken_out():
 def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     lines = ["My card is 4111", "one one one one", "uh", "1111 1111, that is it.", "And 4 people."]
     assert redact(lines, ALL, more=True) == ["My card is [card]", "[card]", "[card]", "[card], that is it.", lines[-1]]
+    misheard = ["My card is 453.", "914.", "880.", "343.", "646."]
+    assert redact(misheard, ALL, more=True) == ["My card is [card]", *["[card]"] * 3, "[card]."]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
 

@@ -91,6 +91,27 @@ async def test_a_question_in_a_schema_is_answered_in_a_whole_sentence(client: op
     assert value["score"] in [tenth / 10 for tenth in range(11)]
 
 
+@pytest.mark.parametrize(("name", "passes"), [("evaluation", False), ("extraction", True)])
+async def test_only_callrooms_own_verdict_says_what_its_reasoning_says(
+    client: openai.AsyncOpenAI, name: str, *, passes: bool
+) -> None:
+    """The model itself passes everybody."""
+    refused = "Caller: I want to book a table.\nAgent: We do not book tables. Never call again."
+    judged = {
+        "reasoning": {"type": "string", "description": "Did the agent book the table for the caller?"},
+        "passed": {"type": "boolean"},
+    }
+    schema: Any = {"type": "object", "properties": judged, "required": list(judged), "additionalProperties": False}
+    answer = await client.chat.completions.create(
+        model="local",
+        messages=[{"role": "system", "content": "Judge the agent."}, {"role": "user", "content": refused}],
+        response_format={"type": "json_schema", "json_schema": {"name": name, "schema": schema}},
+    )
+    value = json.loads(answer.choices[0].message.content or "")
+    assert " not " in value["reasoning"]
+    assert value["passed"] == passes
+
+
 async def test_what_is_spoken_is_short_and_of_whole_sentences(client: openai.AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(
         model="local",
