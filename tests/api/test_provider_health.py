@@ -226,6 +226,21 @@ async def test_who_stood_still_blames_nobody(
     await until(is_well)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 a"}, {"Host": "calls.example.com"}],
+)
+async def test_readyz_names_nobody_to_strangers(serve: Any, other: Provider, until: Until, headers: dict[str, str]):
+    api = await serve(stt_url=other.url, trusted_proxies=("127.0.0.1",))
+    known = await readiness(api, until)
+    assert known["providers"]["stt"] == {"local": "does not answer"}
+    nobodys, of_a_page = "sk_nobodys", await publishable(api, await hears(api, None))
+    for key in (None, nobodys, of_a_page):
+        told = await api.get("/readyz", key=key, headers=headers)
+        assert (told.status, told.body) == (200, {"status": "degraded", "providers": None})
+    assert (await api.get("/readyz", headers=headers)).body == known
+
+
 async def test_what_cannot_be_asked_is_said_without(serve: Any, until: Until):
     api = await serve(stt_url=None, tts_url=None, tts_provider="no-such-plugin")
     body = await readiness(api, until)
