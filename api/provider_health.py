@@ -20,23 +20,24 @@ logger = logging.getLogger(__name__)
 
 EVERY_S = 30
 SOONER_S = 5  # after it did not answer: a call shall not be warned of one that is back
-UNUSED_S = 300  # so long after nobody wanted to know, it is asked no more
-# So long a call waits for what is not known yet: the first one of an agent, as nobody knows before whom it names. A
-# provider that is there, or whose port is closed, says so sooner; one that hangs is known to by the next call.
+UNUSED_S = 300  # so long after nobody wanted to know, one that only agents name is asked no more
+KEPT_S, KEPT = 86_400, 1000  # so long, and of so many, it is then still known how they were
+# So long a call waits for an answer: the first one of an agent in a while, as nobody knows before whom it names. A
+# provider that is there, or whose port is closed, says so sooner; one that hangs is as it was found the last time.
 MOMENT_S = 0.5
-
-Named = tuple[Kind, str]
 
 
 class ProviderHealth:
-    """Asks each provider that somebody wants to know of, and again as long as somebody does.
+    """Asks the installation's own providers again and again, and each other as long as somebody wants to know of it.
 
-    One that serves several kinds from one place with one key is asked once for all of them.
+    How one was that is asked no more is what is known of it until it has answered again. One that serves several kinds
+    from one place with one key is asked once for all of them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._places = {kind: endpoints(settings, kind) for kind in KINDS}
         self._own: dict[Kind, str] = {kind: own_provider(settings, kind) for kind in KINDS}
+        self._always = {self._who(kind, name) for kind, name in self._own.items()}
         self._http = new_session()
         self._asked: dict[Hashable, _Asked] = {}
         self._known_agents: dict[str, float] = {}
@@ -78,34 +79,47 @@ class ProviderHealth:
         replaced = any(health.works for health in found.values())
         return (Unreachable(kind, name, health, replaced) for name, health in found.items() if not health.works)
 
-    def _look(self, kind: Kind, name: str) -> "_Asked":
+    def _who(self, kind: Kind, name: str) -> Hashable:
         place = self._places[kind].get(name)
-        who = name if place is None else (place.protocol, place.url, place.key)
-        if who not in self._asked:
-            self._asked[who] = _Asked(asyncio.create_task(self._keep_asking(who, kind, name)))
-        asked = self._asked[who]
+        return name if place is None else (place.protocol, place.url, place.key)
+
+    def _look(self, kind: Kind, name: str) -> "_Asked":
+        who = self._who(kind, name)
+        asked = self._asked.get(who)
+        if asked is None or asked.task.done():
+            self._forget()
+            last = self._asked.get(who)
+            asked = _Asked(Health.UNASKED if last is None else last.health)
+            asked.task = asyncio.create_task(self._keep_asking(asked, who, kind, name))
+            self._asked[who] = asked
         asked.wanted_at = asyncio.get_running_loop().time()
         return asked
 
-    async def _keep_asking(self, who: Hashable, kind: Kind, name: str) -> None:
-        asked, clock = self._asked[who], asyncio.get_running_loop().time
-        try:
-            while clock() - asked.wanted_at < UNUSED_S:
-                asked.found(name, await health_of(self._http, self._places[kind], name))
-                await asyncio.sleep(SOONER_S if asked.health is Health.SILENT else EVERY_S)
-        finally:
-            del self._asked[who]
+    async def _keep_asking(self, asked: "_Asked", who: Hashable, kind: Kind, name: str) -> None:
+        clock = asyncio.get_running_loop().time
+        while who in self._always or clock() - asked.wanted_at < UNUSED_S:
+            asked.found(name, await health_of(self._http, self._places[kind], name))
+            await asyncio.sleep(SOONER_S if asked.health is Health.SILENT else EVERY_S)
+
+    def _forget(self) -> None:
+        now = asyncio.get_running_loop().time()
+        over = [(who, one.wanted_at) for who, one in self._asked.items() if one.task.done()]
+        over.sort(key=lambda one: one[1], reverse=True)
+        for place, (who, wanted_at) in enumerate(over):
+            if place >= KEPT or now - wanted_at > KEPT_S:
+                del self._asked[who]
 
 
 class _Asked:
-    """A provider that is asked; `first` is done once it has answered, or had its time."""
+    """A provider that is asked by `task`, or was; `first` is done once it has answered to it, or had its time."""
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    task: asyncio.Task[None]
+
+    def __init__(self, health: Health) -> None:
         loop = asyncio.get_running_loop()
-        self.task = task
         self.wanted_at = loop.time()
         self.first: asyncio.Future[None] = loop.create_future()
-        self.health = Health.UNASKED
+        self.health = health
 
     def found(self, name: str, health: Health) -> None:
         """So it is, as of now."""
@@ -122,7 +136,7 @@ PROVIDER_HEALTH = web.AppKey("provider_health", ProviderHealth)
 
 
 async def open_provider_health(app: web.Application) -> AsyncIterator[None]:
-    """Ask the installation's own at once, so that the log says at the start who does not work (a `cleanup_ctx`)."""
+    """Ask the installation's own from now on: the log says at the start who does not work (a `cleanup_ctx`)."""
     app[PROVIDER_HEALTH] = health = ProviderHealth(app[SETTINGS])
     health.own()
     yield

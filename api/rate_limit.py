@@ -3,12 +3,13 @@
 The counts are rows, one for each second in which something started, so that any number of api processes keep one limit.
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_network
 
 import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.client_address import Address, client_address
 from api.routing import KEY, SETTINGS
 from calls.database.clock import moment
 from calls.database.engine import upsert
@@ -87,27 +88,11 @@ async def _forget(conn: AsyncConnection, second: int) -> None:
 
 
 def _address(request: web.Request) -> str:
-    """Who asks: the peer, or what the nearest untrusted proxy before us was told."""
-    trusted = [ip_network(text, strict=False) for text in request.app[SETTINGS].trusted_proxies]
-    hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
-    address = _parse(request.remote or "")
-    while hops and address is not None and any(address in network for network in trusted):
-        said = _parse(hops.pop().strip())
-        if said is None:
-            break
-        address = said
+    address = client_address(request)
     return str(_group(address)) if address is not None else "unknown"
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _group(address: IPv4Address | IPv6Address) -> object:
+def _group(address: Address) -> object:
     if isinstance(address, IPv4Address):
         return address
     return ip_network((address, _IPV6_PREFIX), strict=False)

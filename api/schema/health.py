@@ -16,10 +16,16 @@ class Alive(Answer):
 
 
 class Ready(Answer):
-    """The process can serve; `degraded`: calls will fail, as a provider of the installation's own does not work."""
+    """The process can serve; `degraded`: a provider of the installation's own does not work.
+
+    Then calls fail whose agents use it and have no other.
+    """
 
     status: Literal["ok", "degraded"]
-    providers: dict[Kind, dict[str, Health]] = Field(
-        description="Those who are asked where an agent names nobody, as they were found a moment ago.",
+    providers: dict[Kind, dict[str, Health]] | None = Field(
+        description=(
+            "Those who are asked where an agent names nobody, as they were found a moment ago; null unless a secret "
+            "key is sent, or the request comes from this machine and through no proxy."
+        ),
         examples=[{"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}}],
     )

@@ -2,7 +2,7 @@
 
 SUMMARIES = {
     "GET /healthz": "Whether the process is alive",
-    "GET /readyz": "Whether it can serve: database and LiveKit answer; and which provider does not",
+    "GET /readyz": "Whether it can serve: database and LiveKit answer; and, for who may know, which provider does not",
     "GET /openapi.json": "This document",
     "POST /livekit/webhook": "What LiveKit tells about its rooms (signed by LiveKit)",
     "GET /v1/recordings/{key}": "Download a recording by its signed link",

@@ -12,7 +12,8 @@ from calls.providers.choice import Kind
 from calls.providers.endpoints import Endpoint, Protocol
 from calls.providers.installed import installed_version
 
-WITHIN_S = 3
+WITHIN_S = 3  # in which this process ran: while the machine stands still, nobody can answer
+_PARTS = 10  # of it, each of which a standstill may use up
 # Each is cheap, and says 401 to a wrong key: of Deepgram, the list of models is public. A server that has none of
 # this, as Callroom's own ears, says 404, and so that it is there.
 _PATHS: dict[Protocol, str] = {"deepgram": "auth/token", "openai": "models"}
@@ -63,27 +64,35 @@ def described(kind: Kind, name: str, health: Health) -> str:
 
 def new_session() -> aiohttp.ClientSession:
     """What providers are asked over, for `health_of`."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S), cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(), cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def health_of(http: aiohttp.ClientSession, places: Mapping[str, Endpoint], name: str) -> Health:
-    """Ask one of the `places` of a kind, or look for a plugin of that name; known within three seconds."""
+    """Ask one of the `places` of a kind, or look for a plugin of that name; known within three seconds of running."""
     place = places.get(name)
-    if place is not None:
-        return await _ask(http, place)
-    return Health.MISSING if await asyncio.to_thread(installed_version, name) is None else Health.UNASKED
+    if place is None:
+        return Health.MISSING if await asyncio.to_thread(installed_version, name) is None else Health.UNASKED
+    if place.lacks:
+        return Health.KEYLESS
+    asking = asyncio.create_task(_ask(http, place))
+    try:
+        for _ in range(_PARTS):
+            if (await asyncio.wait([asking], timeout=WITHIN_S / _PARTS))[0]:
+                return asking.result()
+    finally:
+        asking.cancel()
+    return Health.SILENT
 
 
 async def _ask(http: aiohttp.ClientSession, place: Endpoint) -> Health:
-    if place.lacks:
-        return Health.KEYLESS
     key = place.key.get_secret_value()
     headers = {"Authorization": f"{_SCHEMES[place.protocol]} {key}"} if key else {}
     try:
         async with http.get(f"{place.url}/{_PATHS[place.protocol]}", headers=headers, allow_redirects=False) as answer:
             status = answer.status
-    except (aiohttp.ClientError, OSError, ValueError):  # OSError: also that time is up; ValueError: no such address
+    except (aiohttp.ClientError, OSError, ValueError):  # ValueError: no such address
         return Health.SILENT
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    # A key that may not list models (403) may still be one that may talk.
+    if status == HTTPStatus.UNAUTHORIZED:
         return Health.REFUSES
     return Health.SILENT if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Health.OK

@@ -33,7 +33,7 @@ class Place:
 
 
 async def carry_out(failure: Failure, place: Place) -> ProviderOutcome:
-    """Raises AgentSilent, ApiError or TimeoutError if there was no call, or no end of it."""
+    """Raises AgentSilent, ApiError, LookupError, TimeoutError or ClientError if there was no call, or no end of it."""
     first, second = (f"{name}{EARS if failure.kind == 'stt' else ''}" for name in (FIRST, SECOND))
     names = [first, second] if failure.second else [first]
     chosen = [{"provider": name, "model": MODELS.get(failure.kind)} for name in names]

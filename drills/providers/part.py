@@ -36,7 +36,7 @@ async def _carry_out(failure: Failure, place: Place) -> ProviderOutcome:
     try:
         async with asyncio.timeout(WITHIN_S):
             made = await carry_out(failure, place)
-    except (AgentSilent, ApiError, TimeoutError) as error:
+    except (AgentSilent, ApiError, LookupError, TimeoutError, aiohttp.ClientError) as error:
         reason = str(error) or "it took too long"
         made = ProviderOutcome(failure.name, failure.second, math.inf, "", "", (reason,))
     print(f"  {failure.title}: {silence(made)}, {'; '.join((made.went_on, *made.faults))}", flush=True)

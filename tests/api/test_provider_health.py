@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,14 +21,19 @@ from tests.servers import free_port
 KEY = "a-key-for-nobody-else"
 OWN = "+15559876543"  # who calls phones
 NEVER = 0  # it takes the request, and never answers
+STANDSTILL_S = 1.0
 DEAD = "Speech recognition (dead) does not answer"
 
 
 @dataclass
 class Provider:
-    """A provider on a port of its own: nobody is there before `start`."""
+    """A provider on a port of its own: nobody is there before `start`.
+
+    It is part of the test's process, which stands still for `stands_still_s` when it is asked.
+    """
 
     status: int = 200
+    stands_still_s: float = 0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     port: int = field(default_factory=free_port)
     runner: web.AppRunner | None = None
@@ -49,6 +55,7 @@ class Provider:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked.append((request.path, request.headers.get("Authorization")))
+        time.sleep(self.stands_still_s)  # noqa: ASYNC251 # as the whole process does while its machine is asleep
         if self.status == NEVER:
             await asyncio.Event().wait()
         return web.Response(status=self.status, text=KEY, headers={"Location": "/elsewhere"})
@@ -121,6 +128,11 @@ async def hears(api: Api, *names: str | None) -> str:
     return str(answer.body["id"])
 
 
+async def publishable(api: Api, agent_id: str) -> str:
+    made = await api.post("/v1/keys/publishable", {"agent_id": agent_id, "label": "a page"})
+    return str(made.body["key"])
+
+
 async def call(api: Api, agent_id: str, **more: Any) -> Any:
     answer = await api.post("/v1/calls", {"agent_id": agent_id, "participants": [browser()]}, **more)
     assert answer.status == 201, answer
@@ -142,7 +154,7 @@ async def events(api: Api, call_id: str) -> list[dict[str, Any]]:
         (404, "ok"),
         (429, "ok"),
         (401, "does not accept the key"),
-        (403, "does not accept the key"),
+        (403, "ok"),
         (500, "does not answer"),
         (503, "does not answer"),
         (NEVER, "does not answer"),
@@ -187,6 +199,46 @@ async def test_a_provider_that_is_gone_and_comes_back_is_seen(
     await becomes("ok")
     await other.stop()
     await becomes("does not answer")
+
+
+async def test_the_installations_own_are_asked_though_nobody_wants_to_know(
+    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(provider_health, "UNUSED_S", 0.05)
+    monkeypatch.setattr(provider_health, "EVERY_S", 0.1)
+    await other.start()
+    await serve(stt_url=other.url)
+    await until(lambda: len(other.asked) > 3)
+
+
+async def test_who_stood_still_blames_nobody(
+    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(health, "WITHIN_S", STANDSTILL_S / 2)
+    monkeypatch.setattr(provider_health, "SOONER_S", 0.1)  # it may be late once
+    other.stands_still_s = STANDSTILL_S
+    await other.start()
+    api = await serve(stt_url=other.url)
+
+    async def is_well() -> Any:
+        return (await readiness(api, until))["providers"]["stt"] == {"local": "ok"}
+
+    await until(is_well)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 a"}, {"Host": "calls.example.com"}],
+)
+async def test_readyz_names_nobody_to_strangers(serve: Any, other: Provider, until: Until, headers: dict[str, str]):
+    api = await serve(stt_url=other.url, trusted_proxies=("127.0.0.1",))
+    known = await readiness(api, until)
+    assert known["providers"]["stt"] == {"local": "does not answer"}
+    nobodys, of_a_page = "sk_nobodys", await publishable(api, await hears(api, None))
+    for key in (None, nobodys, of_a_page):
+        told = await api.get("/readyz", key=key, headers=headers)
+        assert (told.status, told.body) == (200, {"status": "degraded", "providers": None})
+    assert (await api.get("/readyz", headers=headers)).body == known
 
 
 async def test_what_cannot_be_asked_is_said_without(serve: Any, until: Until):
@@ -266,6 +318,45 @@ async def test_a_provider_that_hangs_keeps_no_call_waiting_and_the_next_one_is_w
     assert await until(is_warned) == [f"{DEAD}: there is no conversation until it does."]
 
 
+async def test_a_provider_that_hangs_is_warned_of_however_seldom_it_is_called(
+    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    other.status = NEVER
+    await other.start()
+    monkeypatch.setattr(health, "WITHIN_S", 1)
+    monkeypatch.setattr(provider_health, "MOMENT_S", 0.05)
+    monkeypatch.setattr(provider_health, "UNUSED_S", 0.2)  # over before the question is
+    monkeypatch.setattr(provider_health, "SOONER_S", 0)
+    api = await serve(providers=named(other))
+    agent = await hears(api, "dead")
+    await call(api, agent)
+    await until(lambda: any(record.__dict__.get("provider") == "dead" for record in caplog.records))
+    assert f"{DEAD}: there is no conversation until it does." in (await call(api, agent))["warnings"]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("KEPT_S", 0), ("KEPT", 0)])
+async def test_what_was_found_long_ago_or_of_too_many_is_forgotten(
+    serve: Any,
+    other: Provider,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    limit: str,
+    value: int,
+):
+    monkeypatch.setattr(provider_health, limit, value)
+    monkeypatch.setattr(provider_health, "UNUSED_S", 0.05)
+    monkeypatch.setattr(provider_health, "SOONER_S", 0.1)
+    api = await serve(providers=named(other))
+    agent = await hears(api, "dead")
+
+    async def is_told_anew() -> bool:
+        await call(api, agent)
+        return len([record for record in caplog.records if record.__dict__.get("provider") == "dead"]) > 1
+
+    await until(is_told_anew)
+
+
 async def test_a_batch_asks_once_and_warns_once(serve: Any, other: Provider):
     other.status = 503
     await other.start()
@@ -302,8 +393,7 @@ async def test_a_request_that_is_repeated_gets_the_same_warnings(serve: Any, oth
 async def test_a_page_is_not_told_who_the_operators_providers_are(serve: Any, other: Provider):
     api = await serve(providers=named(other))
     agent = await hears(api, "dead")
-    key = (await api.post("/v1/keys/publishable", {"agent_id": agent, "label": "a page"})).body["key"]
-    created = await call(api, agent, key=key)
+    created = await call(api, agent, key=await publishable(api, agent))
     assert created["warnings"] == []
     assert len(await events(api, created["id"])) == 1
 

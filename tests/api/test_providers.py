@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from api import provider_health
+from calls.providers import health
 from calls.settings import NamedProvider
 from tests.api.conftest import Answer, Api, run_api
-from tests.conftest import MakeSettings
+from tests.conftest import PATIENCE_S, MakeSettings, Until
 
 PLUGIN = Path(__file__).parent.parent / "plugin"
 NOVA = {"name": "general", "canonical_name": "nova-3-general", "architecture": "nova-3", "languages": ["en", "de"]}
@@ -101,7 +103,12 @@ async def test_a_cloud_without_its_key_is_refused_and_the_setting_named(api: Api
     assert ["DEEPGRAM_API_KEY" in message for _, message in wrong(answer)] == [True, False]
 
 
-async def test_each_provider_is_asked_with_its_own_key_and_what_it_does_not_know_is_refused(settings: MakeSettings):
+async def test_each_provider_is_asked_with_its_own_key_and_what_it_does_not_know_is_refused(
+    settings: MakeSettings, until: Until, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(health, "WITHIN_S", PATIENCE_S)
+    for pause in ("EVERY_S", "SOONER_S"):
+        monkeypatch.setattr(provider_health, pause, 10 * PATIENCE_S)
     deepgram = Cloud({"/v1/models": {"stt": [NOVA], "tts": [THALIA]}})
     groq = Cloud({"/v1/models": {"data": [{"id": "llama"}]}})
     mine = Cloud({"/v1/audio/voices": {"voices": ["af_bella"]}})
@@ -117,6 +124,8 @@ async def test_each_provider_is_asked_with_its_own_key_and_what_it_does_not_know
             openai_base_url="http://127.0.0.1:9/v1",
         )
         async for api in run_api(chosen):
+            await until(lambda: groq.asked)
+            assert groq.asked == [("/v1/models", "Bearer fast")]  # whether somebody is there
             agent = {
                 "name": "A",
                 "language": "fr",
@@ -141,9 +150,7 @@ async def test_each_provider_is_asked_with_its_own_key_and_what_it_does_not_know
     assert {key for _, key in deepgram.asked} == {"Token deep"}
     assert {key for _, key in groq.asked} == {"Bearer fast"}
     assert {key for _, key in mine.asked} == {"Bearer own"}
-    paths = [path for path, _ in groq.asked]
-    assert paths.count("/v1/audio/voices") == 1  # it is kept
-    assert paths.count("/v1/models") in {1, 2}  # that too; it is also what is asked to see whether somebody is there
+    assert [path for path, _ in groq.asked] == ["/v1/models"] * 2 + ["/v1/audio/voices"]  # what is there, which is kept
 
 
 @pytest.fixture
