@@ -119,6 +119,22 @@ async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
+async def test_what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.stt_s = 2.0
+    providers.hear("Do you have a table?")
+    call = await stage.call(stt=[{"provider": "whole", "model": "first"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await until(caller.agent_listens)
+        speaking = asyncio.create_task(caller.say())
+        await asyncio.sleep(1)  # of the sentence
+    speaking.cancel()
+    await until(call.ended)
+    assert await heard(call) == [("Do you have a table?", True)]
+
+
 @pytest.mark.timeout(240)
 async def test_the_first_is_tried_again_later(stage: Stage, providers: Providers, until: Until) -> None:
     providers.fail("stt", 503, model="first")

@@ -103,6 +103,7 @@ class Ear:
         self._gone = False
         self._recognition = Recognition(
             providers,
+            words_s,
             on_open=self._begin_anew,
             on_event=self._understand,
             on_works=on_works,
