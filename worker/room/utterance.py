@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from calls.transcript import CALLER
 from worker.room.clock import Clock
+from worker.room.spacing import after, joined
 from worker.room.transcript import TranscriptWriter
 
 PAUSE_S = 0.6  # words that begin so long after the last ones are another utterance
@@ -111,7 +112,7 @@ class Utterance:
         """The final result came after all, too late: what it has beyond the guess is said now."""
         self._said[-1], self._guess = text, None
         self._write()
-        if rest := _rest(text, guess):
+        if rest := after(guess, text):
             self._on_said(rest, len(self._said))
 
     def _write(self) -> None:
@@ -119,18 +120,6 @@ class Utterance:
             return
         if self._segment is None:
             self._segment = self._transcript.begin(CALLER, self._identity)
-        text = " ".join([*self._said, self._interim]).strip()
+        text = joined([*self._said, self._interim])
         began_at, ended_at = self._clock.at(self._began_at), self._clock.at(self._ended_at)
         self._transcript.update(self._segment, text, began_at, ended_at, final=self._closed_until is not None)
-
-
-def _rest(text: str, known: str) -> str:
-    """The words of `text` that follow those that are known; none if it begins otherwise."""
-    words, before = text.split(), known.split()
-    if [_letters(word) for word in words[: len(before)]] != [_letters(word) for word in before]:
-        return ""
-    return " ".join(words[len(before) :])
-
-
-def _letters(word: str) -> str:
-    return "".join(filter(str.isalnum, word)).casefold()
