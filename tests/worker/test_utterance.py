@@ -58,6 +58,27 @@ def test_so_are_words_that_the_recogniser_has_done_with_however_short_the_pause(
     assert said == [("I need a table", 0), ("for four", 0)]
 
 
+@pytest.mark.parametrize("voice_began_at", [10, 11.5])
+def test_a_final_result_without_times_confirms_what_is_in_doubt_though_the_end_was_told_before_it(
+    utterance: Utterance, said: list[tuple[str, int]], voice_began_at: float
+) -> None:
+    utterance.hear("I need a table", utterance.begins_at(10, final=False), 11, final=False)
+    utterance.end()
+    utterance.hear("I need a table.", utterance.begins_at(voice_began_at, final=True), 12, final=True)
+    assert said == [("I need a table.", 0)]
+
+
+def test_without_times_the_next_sentence_is_another_once_the_end_of_the_first_was_told(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", utterance.begins_at(10, final=False), 11, final=False)
+    utterance.hear("I need a table for", utterance.begins_at(10, final=False), 11.2, final=False)
+    utterance.end()
+    utterance.hear("At", utterance.begins_at(12, final=False), 12.2, final=False)
+    utterance.hear("At six.", utterance.begins_at(12, final=True), 12.5, final=True)
+    assert said == [("I need a table for", 0), ("At six.", 0)]
+
+
 @pytest.mark.parametrize(
     ("guess", "late", "rest"),
     [

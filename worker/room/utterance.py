@@ -53,6 +53,16 @@ class Utterance:
         """When its last words ended."""
         return self._ended_at
 
+    def begins_at(self, voice_began_at: float, *, final: bool) -> float:
+        """When words were begun of which the recogniser does not tell it, by when the present or last voice was.
+
+        A final result confirms what is in doubt, also if the recogniser has told the end before it, and though the
+        voice may have begun anew since: no recogniser turns to the next sentence before.
+        """
+        if self._interim and (final or voice_began_at <= self._ended_at):
+            return self._began_at
+        return self._ended_at if self.is_open else voice_began_at
+
     def hear(self, text: str, began_at: float, ended_at: float, *, final: bool) -> None:
         """A result of the recogniser: of a piece that is `final`, or may still change."""
         if self._guess is not None and began_at < self._guess_until - EARLIER_S:
