@@ -44,6 +44,7 @@ def impatient(
 @pytest.fixture
 def providers(scripted: Providers) -> Providers:
     scripted.reset()
+    scripted.confirm()
     scripted.stt_s = 0.0
     return scripted
 
@@ -208,7 +209,7 @@ async def test_words_that_no_final_result_confirms_are_said_and_answered(
 async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.stt_s = WORDS_S + 2
+    providers.hold()
     providers.hear("I need a table for four.")
     providers.answer("At what time?", "I see that.")
     call = await stage.call()
@@ -216,6 +217,8 @@ async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: heard_so_far(call, "I need a table for"))
+        await until(lambda: call.has_said("agent", "At what time?"))
+        providers.confirm()
         await until(lambda: call.has_said("user", "I need a table for four."))
         await until(lambda: call.has_said("agent", "I see that."))
         assert await heard(call) == [("I need a table for four.", True)]
