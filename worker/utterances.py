@@ -1,6 +1,8 @@
 """A recogniser that only takes whole recordings, made into one that listens: it is given each utterance by itself."""
 
 import asyncio
+import math
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Never
 
@@ -11,6 +13,9 @@ from typing_extensions import override
 
 LEAD_S = 0.3  # before the voice is sure, something was said already
 SLOWNESS = 0.1  # it may take so much of a recording's length beyond what others may: it begins when all has been said
+END_S = 0.5  # of silence are the end of an utterance in whose middle the audio ends
+TICK_S = 0.1
+STANDSTILL_S = 60.0  # the client's own time-out does not know of standstills: it is to come later than ours
 
 
 class ByUtterance(stt.STT[Any]):
@@ -70,22 +75,21 @@ class _Stream(stt.RecognizeStream):
             await self._voice.aclose()
 
     async def _hear(self) -> None:
+        frame: rtc.AudioFrame | None = None
         async for given in self._input_ch:
             if isinstance(given, rtc.AudioFrame):
-                self._voice.push_frame(given)
-            else:
-                self._voice.flush()
+                frame = given
+                self._voice.push_frame(frame)
+        if frame is not None:  # what has not ended by then is forgotten
+            rate, channels = frame.sample_rate, frame.num_channels
+            self._voice.push_frame(rtc.AudioFrame.create(rate, channels, int(END_S * rate)))
         self._voice.end_input()
 
     async def _recognise(self, spoken: vad.VADEvent) -> None:
         recording = utils.merge_frames(spoken.frames)
         limit_s = self._words_s + recording.duration * SLOWNESS
-        options = replace(self._options, timeout=limit_s)  # that of a stream is for connecting alone
-        try:
-            async with asyncio.timeout(limit_s):
-                heard = await self._recogniser.recognize(recording, conn_options=options)
-        except TimeoutError:
-            raise APITimeoutError from None
+        options = replace(self._options, timeout=limit_s + STANDSTILL_S)
+        heard = await _within(limit_s, self._recogniser.recognize(recording, conn_options=options))
         ended_at = spoken.timestamp - spoken.silence_duration
         words = [
             stt.SpeechData(
@@ -99,3 +103,16 @@ class _Stream(stt.RecognizeStream):
         ]
         self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=words))
         self._event_ch.send_nowait(stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH))
+
+
+async def _within(limit_s: float, recognising: Coroutine[Any, Any, stt.SpeechEvent]) -> stt.SpeechEvent:
+    """What it gives; APITimeoutError if that takes longer, not counting the time in which this process stands still."""
+    task = asyncio.create_task(recognising, name="recognition of an utterance")
+    try:
+        for _ in range(math.ceil(limit_s / TICK_S)):
+            await asyncio.wait({task}, timeout=TICK_S)
+            if task.done():
+                return task.result()
+        raise APITimeoutError
+    finally:
+        await utils.aio.cancel_and_wait(task)

@@ -24,6 +24,7 @@ them by URL alone. The test says what is heard and what is answered:
     Failing    `fail("stt" | "llm" | "tts", 503, times=2, model="first")`, `hang("llm")`, `recover()`;
                `silence(times=1)`: STT sockets that say nothing; `cut_speech(0.5, hangs=False)` ends speech in its
                middle; `await cut_listeners()` drops the open STT sockets.
+    Waiting    `hold()`: no final result of speech comes before `confirm()`.
     Delays     `stt_s`, `llm_s`, `tts_s`: seconds before the first byte of an answer; attributes, may be changed.
     Looking    `chats` (requests as received), `spoken` (texts asked of TTS), `voices` (the models they were asked of,
                also in vain), `utterances`.

@@ -20,10 +20,11 @@ CHARACTERS_PER_S = 15
 
 
 class Timing(Protocol):
-    """Seconds of quiet that end an utterance, and from there to its final result."""
+    """Seconds of quiet that end an utterance, and from there to its final result, which comes only when it may."""
 
     endpointing_s: float
     stt_s: float
+    confirms: asyncio.Event
 
 
 class Listener:
@@ -109,6 +110,7 @@ class Listener:
         duration_s = self._now_s - self._quiet_s - started_s
         heard = self._script.end_utterance(self._stream, started_s, duration_s, self._text)
         await asyncio.sleep(self._timing.stt_s)
+        await self._timing.confirms.wait()
         *pieces, last = _results(self._heard, heard)
         for piece in pieces:
             await self._send(piece, final=True, over=False)

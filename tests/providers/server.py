@@ -25,6 +25,8 @@ class Providers(Script):
         self.stt_s = stt_s
         self.llm_s = llm_s
         self.tts_s = tts_s
+        self.confirms = asyncio.Event()
+        self.confirms.set()
         self.url = ""
         self._port = port
         self._sockets: list[web.WebSocketResponse] = []
@@ -49,8 +51,17 @@ class Providers(Script):
 
     async def __aexit__(self, *_: object) -> None:
         self._stopped.set()
+        self.confirms.set()
         await self.cut_listeners()
         await self._runner.cleanup()
+
+    def hold(self) -> None:
+        """Final results of what is heard wait for `confirm`; from any thread."""
+        self._loop.call_soon_threadsafe(self.confirms.clear)
+
+    def confirm(self) -> None:
+        """They come now, and from now on."""
+        self._loop.call_soon_threadsafe(self.confirms.set)
 
     async def cut_listeners(self) -> None:
         """Drops every open STT socket as a broken network would; from any thread's loop."""

@@ -111,6 +111,18 @@ async def test_words_may_come_unconfirmed_or_in_pieces_or_not_at_all(providers: 
     assert [one.text for one in final(await recognize(providers, 1, (1, 0.2), (1, 0)))] == ["Hello."]
 
 
+async def test_final_results_may_be_held_back(providers: Providers) -> None:
+    providers.hear("Hello.")
+    providers.hold()
+    heard = asyncio.create_task(recognize(providers, 1, (1, 0.2), (1, 0)))
+    while not providers.utterances:  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.02)
+    await asyncio.wait({heard}, timeout=0.3)
+    assert not heard.done()
+    providers.confirm()
+    assert [one.text for one in final(await heard)] == ["Hello."]
+
+
 async def test_what_is_heard_may_depend_on_the_utterance(providers: Providers) -> None:
     providers.hear_with(lambda heard: "long" if heard.duration_s > 0.7 else "short")
     events = await recognize(providers, 2, (1, 0.2), (1, 0), (0.4, 0.2), (1, 0))

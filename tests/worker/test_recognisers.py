@@ -44,6 +44,7 @@ def impatient(
 @pytest.fixture
 def providers(scripted: Providers) -> Providers:
     scripted.reset()
+    scripted.confirm()
     scripted.stt_s = 0.0
     return scripted
 
@@ -119,6 +120,22 @@ async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
+async def test_what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.stt_s = 2.0
+    providers.hear("Do you have a table?")
+    call = await stage.call(stt=[{"provider": "whole", "model": "first"}])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await until(caller.agent_listens)
+        speaking = asyncio.create_task(caller.say())
+        await asyncio.sleep(1)  # of the sentence
+    speaking.cancel()
+    await until(call.ended)
+    assert await heard(call) == [("Do you have a table?", True)]
+
+
 @pytest.mark.timeout(240)
 async def test_the_first_is_tried_again_later(stage: Stage, providers: Providers, until: Until) -> None:
     providers.fail("stt", 503, model="first")
@@ -192,7 +209,7 @@ async def test_words_that_no_final_result_confirms_are_said_and_answered(
 async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.stt_s = WORDS_S + 2
+    providers.hold()
     providers.hear("I need a table for four.")
     providers.answer("At what time?", "I see that.")
     call = await stage.call()
@@ -200,6 +217,8 @@ async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: heard_so_far(call, "I need a table for"))
+        await until(lambda: call.has_said("agent", "At what time?"))
+        providers.confirm()
         await until(lambda: call.has_said("user", "I need a table for four."))
         await until(lambda: call.has_said("agent", "I see that."))
         assert await heard(call) == [("I need a table for four.", True)]

@@ -7,6 +7,7 @@ from livekit import rtc
 
 from worker.room.clock import Clock
 from worker.room.kept import FRAME_S, Frame, Kept
+from worker.room.spacing import joined
 from worker.room.utterance import Utterance
 
 
@@ -57,19 +58,68 @@ def test_so_are_words_that_the_recogniser_has_done_with_however_short_the_pause(
     assert said == [("I need a table", 0), ("for four", 0)]
 
 
-@pytest.mark.parametrize(
-    ("late", "rest"),
-    [("I need a table.", []), ("I need a table, for four.", [("for four.", 1)]), ("I need it able.", [])],
-)
-def test_a_result_that_comes_too_late_says_nothing_twice(
-    utterance: Utterance, said: list[tuple[str, int]], late: str, rest: list[tuple[str, int]]
+@pytest.mark.parametrize("voice_began_at", [10, 11.5])
+def test_a_final_result_without_times_confirms_what_is_in_doubt_though_the_end_was_told_before_it(
+    utterance: Utterance, said: list[tuple[str, int]], voice_began_at: float
 ) -> None:
-    utterance.hear("i need a table", 10, 11, final=False)
+    utterance.hear("I need a table", utterance.begins_at(10, final=False), 11, final=False)
+    utterance.end()
+    utterance.hear("I need a table.", utterance.begins_at(voice_began_at, final=True), 12, final=True)
+    assert said == [("I need a table.", 0)]
+
+
+def test_without_times_the_next_sentence_is_another_once_the_end_of_the_first_was_told(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", utterance.begins_at(10, final=False), 11, final=False)
+    utterance.hear("I need a table for", utterance.begins_at(10, final=False), 11.2, final=False)
+    utterance.end()
+    utterance.hear("At", utterance.begins_at(12, final=False), 12.2, final=False)
+    utterance.hear("At six.", utterance.begins_at(12, final=True), 12.5, final=True)
+    assert said == [("I need a table for", 0), ("At six.", 0)]
+
+
+@pytest.mark.parametrize(
+    ("guess", "late", "rest"),
+    [
+        ("i need a table", "I need a table.", ""),
+        ("i need a table", "I need a table, for four.", "for four."),
+        ("i need a table", "I need it able.", ""),
+        ("a table for", "A table forty.", ""),
+        ("that", "That's four.", ""),
+        ("that's", "That's $5.", "$5."),
+        ("テーブルを", "テーブルを、四人で。", "四人で。"),
+        ("我要一张", "我要一张四人桌。", "四人桌。"),
+        ("我要", "我们要四人桌。", ""),
+        ("ขอโต๊ะ", "ขอโต๊ะสำหรับสี่คน", "สำหรับสี่คน"),
+        ("ที", "ที่นี่", ""),
+    ],
+)
+def test_a_result_that_comes_too_late_tells_what_is_new_in_languages_without_spaces_too(
+    utterance: Utterance, said: list[tuple[str, int]], guess: str, late: str, rest: str
+) -> None:
+    utterance.hear(guess, 10, 11, final=False)
     utterance.count_as_said()
     utterance.close(11)
-    utterance.hear("I need a table", 10, 11.2, final=False)
+    utterance.hear(guess, 10, 11.2, final=False)
     utterance.hear(late, 10, 11.5, final=True)
-    assert said == [("i need a table", 0), *rest]
+    assert said == [(guess, 0)] + [(rest, 1)] * bool(rest)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        (["I need a table", "", "for", "4."], "I need a table for 4."),
+        (["We are 4.", "2 of us are late."], "We are 4. 2 of us are late."),
+        (["테이블", "네 명이요."], "테이블 네 명이요."),
+        (["テーブルを", "4人で。", "お願いします。"], "テーブルを4人で。お願いします。"),
+        (["我要", "四人桌，", "谢谢"], "我要四人桌，谢谢"),
+        (["ขอโต๊ะ", "สำหรับสี่คน"], "ขอโต๊ะสำหรับสี่คน"),
+        (["我用", "WhatsApp"], "我用 WhatsApp"),
+    ],
+)
+def test_pieces_are_joined_as_their_script_joins_words(pieces: list[str], whole: str) -> None:
+    assert joined(pieces) == whole
 
 
 def test_long_silences_are_not_heard_again() -> None:

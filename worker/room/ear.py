@@ -103,6 +103,7 @@ class Ear:
         self._gone = False
         self._recognition = Recognition(
             providers,
+            words_s,
             on_open=self._begin_anew,
             on_event=self._understand,
             on_works=on_works,
@@ -250,7 +251,7 @@ class Ear:
         if result.end_time > 0:
             began_at, ended_at = map(self._recognition.moment, (result.start_time, result.end_time))
         else:  # some tell no times
-            began_at = self._utterance.ended_at if self._utterance.is_open else self._voice_began_at
+            began_at = self._utterance.begins_at(self._voice_began_at, final=final)
             ended_at = time.monotonic() if self._spoke else max(began_at, self._voice_ended_at)
         if final:
             self._awaited.understand()

@@ -17,7 +17,8 @@ from worker.room.mix import Mix
 
 logger = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT_S = 2.0
+CLOSE_S = 2.0  # so much longer than words may take, the last ones are waited for at the end,
+LONGEST_CLOSE_S = 8.0  # and no longer than this: a call waits for its end, too
 CUT_OFF_S = 3.0  # without speech recognition for anybody, and the people are told,
 DEAF_S = 30.0  # and then the call cannot go on
 UNHEARD_S = 8.0  # without it for one of several people
@@ -140,7 +141,7 @@ class Hearing:
         for ear in self._ears.values():
             ear.close()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
+            await asyncio.wait(self._tasks, timeout=min(self._words_s + CLOSE_S, LONGEST_CLOSE_S))
             await utils.aio.cancel_and_wait(*self._tasks)
         if self._attached is not None:
             self._attached.close()

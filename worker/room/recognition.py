@@ -11,7 +11,7 @@ from worker.ranking import Ranking
 from worker.room.kept import Frame, Kept
 
 JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
-LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for
+LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for; of a recording, longer
 RETRY_S = (0.2, 0.5, 1.0, 1.4, 2.0)
 CONNECT_S = 3.0  # a caller whom nobody can hear by then is told so,
 CONNECT_OF_SEVERAL_S = 1.5  # unless another provider still can
@@ -28,6 +28,7 @@ class Recognition:
 
     Args:
         providers: shared by all who are heard in a call.
+        words_s: how long one that takes whole recordings may take for the last of them.
         on_open: called when another stream begins, with how much it hears again, in seconds.
         on_event: gets what a stream says.
         on_works: told the place of a provider from which a first event has come,
@@ -37,6 +38,7 @@ class Recognition:
     def __init__(
         self,
         providers: Ranking[stt.STT[Any]],
+        words_s: float,
         *,
         on_open: Callable[[float], None],
         on_event: Callable[[stt.SpeechEvent], None],
@@ -46,6 +48,7 @@ class Recognition:
         self.kept = Kept()
         self.place = 0  # of the present provider
         self._providers = providers
+        self._words_s = words_s
         self._connect_s = CONNECT_S if len(providers) == 1 else CONNECT_OF_SEVERAL_S
         self._on_open = on_open
         self._on_event = on_event
@@ -216,7 +219,7 @@ class Recognition:
         if self._stream is not None:
             with suppress(RuntimeError):
                 self._stream.end_input()
-            self._leave_in(LAST_WORDS_S)
+            self._leave_in(LAST_WORDS_S if self.gives_interims else LAST_WORDS_S + self._words_s)
 
     def _leave_in(self, seconds: float) -> None:
         with suppress(RuntimeError):  # it is being left already

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from calls.transcript import CALLER
 from worker.room.clock import Clock
+from worker.room.spacing import after, joined
 from worker.room.transcript import TranscriptWriter
 
 PAUSE_S = 0.6  # words that begin so long after the last ones are another utterance
@@ -51,6 +52,16 @@ class Utterance:
     def ended_at(self) -> float:
         """When its last words ended."""
         return self._ended_at
+
+    def begins_at(self, voice_began_at: float, *, final: bool) -> float:
+        """When words were begun of which the recogniser does not tell it, by when the present or last voice was.
+
+        A final result confirms what is in doubt, also if the recogniser has told the end before it, and though the
+        voice may have begun anew since: no recogniser turns to the next sentence before.
+        """
+        if self._interim and (final or voice_began_at <= self._ended_at):
+            return self._began_at
+        return self._ended_at if self.is_open else voice_began_at
 
     def hear(self, text: str, began_at: float, ended_at: float, *, final: bool) -> None:
         """A result of the recogniser: of a piece that is `final`, or may still change."""
@@ -111,7 +122,7 @@ class Utterance:
         """The final result came after all, too late: what it has beyond the guess is said now."""
         self._said[-1], self._guess = text, None
         self._write()
-        if rest := _rest(text, guess):
+        if rest := after(guess, text):
             self._on_said(rest, len(self._said))
 
     def _write(self) -> None:
@@ -119,18 +130,6 @@ class Utterance:
             return
         if self._segment is None:
             self._segment = self._transcript.begin(CALLER, self._identity)
-        text = " ".join([*self._said, self._interim]).strip()
+        text = joined([*self._said, self._interim])
         began_at, ended_at = self._clock.at(self._began_at), self._clock.at(self._ended_at)
         self._transcript.update(self._segment, text, began_at, ended_at, final=self._closed_until is not None)
-
-
-def _rest(text: str, known: str) -> str:
-    """The words of `text` that follow those that are known; none if it begins otherwise."""
-    words, before = text.split(), known.split()
-    if [_letters(word) for word in words[: len(before)]] != [_letters(word) for word in before]:
-        return ""
-    return " ".join(words[len(before) :])
-
-
-def _letters(word: str) -> str:
-    return "".join(filter(str.isalnum, word)).casefold()
