@@ -315,6 +315,24 @@ async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_w
     await until(call.ended)
 
 
+async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.silence(times=1)
+    providers.hear("Yes.", "No.")
+    call = await stage.call(stt=TWO)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say(0.4)
+        await asyncio.sleep(WORDS_S + 1)  # the time in which words are waited for
+        await caller.say(0.4)
+        await until(lambda: call.has_said("user", "No."))
+        assert await heard(call) == [("Yes.", True), ("No.", True)]
+        assert await said(call, SORRY) == 0
+    await until(call.ended)
+    assert await told(call, "provider.failed") == []
+
+
 async def test_a_recogniser_that_stays_silent_is_asked_about(stage: Stage, providers: Providers, until: Until) -> None:
     providers.silence(times=2)
     providers.hear("Do you have a table?")
