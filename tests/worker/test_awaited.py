@@ -53,13 +53,87 @@ def test_who_has_listened_and_found_no_words_is_not_replaced(person: Person) -> 
     assert person.rest(10) == [(Missing.WORDS, 2)]
 
 
+def test_from_the_second_speech_without_words_on_the_next_one_hears_it_too(person: Person) -> None:
+    for expected in ([(Missing.WORDS, 2)], [(Missing.SOUND, 2), (Missing.WORDS, 3.5)]):
+        person.speak(1)
+        person.awaited.hear()
+        assert person.rest(10) == expected
+    assert person.awaited.unanswered.count == 2
+    person.speak(1)
+    person.awaited.hear(words=True)
+    person.awaited.understand()
+    person.rest(1)
+    person.speak(1)
+    person.awaited.hear()
+    assert person.rest(10) == [(Missing.WORDS, 2)]
+
+
 def test_a_cough_and_what_was_understood_are_not_missed(person: Person) -> None:
     person.speak(0.3)
+    person.awaited.hear()
     assert person.rest(10) == [(Missing.NOTHING, 2)]
     person.speak(1)
     person.awaited.hear()
     person.awaited.understand()
     assert person.rest(10) == []
+    assert person.awaited.unanswered.count == 0
+
+
+def test_the_second_short_sound_in_a_row_of_which_nothing_came_is_heard_again_with_the_first(person: Person) -> None:
+    person.speak(0.3)
+    assert person.rest(10) == [(Missing.LITTLE, 2)]
+    person.speak(0.3)
+    assert person.rest(10) == [(Missing.STREAM, 2), (Missing.NOTHING, 3.5)]
+    person.speak(0.3)
+    assert person.rest(10) == [(Missing.LITTLE, 2)]
+    person.awaited.hear()
+    person.rest(1)
+    person.speak(0.3)
+    assert person.rest(10) == [(Missing.LITTLE, 2)]
+    assert person.awaited.unanswered.count == 0
+
+
+def test_laughter_after_words_is_heard_again_once_and_nobody_is_asked(person: Person) -> None:
+    person.speak(1)
+    person.awaited.hear(words=True)
+    person.awaited.understand()
+    person.speak(2)
+    assert person.rest(10) == [(Missing.STREAM, 2), (Missing.NOTHING, 3.5)]
+    assert person.awaited.unanswered.count == 0
+
+
+def test_the_words_of_an_earlier_speech_are_not_those_of_the_last(person: Person) -> None:
+    person.speak(1)
+    person.rest(0.3)
+    person.speak(1)
+    person.rest(0.2)
+    person.awaited.hear(words=True)
+    person.awaited.understand(earlier=True)
+    assert [missing for missing, _ in person.rest(10)] == [Missing.WORDS]
+    person.speak(1)
+    person.rest(0.3)
+    person.speak(0.3)
+    person.awaited.hear(words=True)
+    person.awaited.understand(earlier=True)
+    assert person.rest(10) == [(Missing.NOTHING, 2)]
+
+
+def test_words_take_long_when_there_will_be_none_within_4_s(person: Person) -> None:
+    person.speak(1)
+    person.rest(1.9)
+    assert not person.awaited.takes_long
+    assert person.rest(0.2) == [(Missing.SOUND, 0.1)]
+    person.awaited.begin(1, interim=True)
+    assert not person.awaited.takes_long
+    person.rest(1)
+    person.awaited.begin(1, interim=True)  # it did not come about
+    assert person.awaited.takes_long
+    person.awaited.understand()
+    assert not person.awaited.takes_long
+    person.awaited.begin(0, interim=False)
+    person.speak(1)
+    person.rest(1)
+    assert person.awaited.takes_long
 
 
 def test_an_interim_result_counts_as_said_unless_it_still_changes(person: Person) -> None:

@@ -14,12 +14,15 @@ from tests.conftest import PATIENCE_S, Until
 from tests.providers import InPieces, Interim, Providers, in_thread
 from tests.servers import LiveKitServer, process
 from tests.worker.conftest import Stage, Talk, make_settings
+from worker.room.unanswered import LASTING_S
 
 pytestmark = pytest.mark.restless
 
 WORDS_S = 4  # more than the stand-in takes for the end of an utterance, on a busy machine too
 TWO = [{"model": "first"}, {"model": "second"}]
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
+MOMENT = "One moment, please."
+FAILED = "I'm sorry, something is wrong on our side."
 UNHEARD = "I'm sorry, I can't hear you at the moment. One moment, please."
 
 
@@ -103,7 +106,7 @@ async def test_the_second_takes_over_within_the_turn_and_the_events_say_so(
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
-async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
+async def test_one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hang("stt", model="first")
@@ -114,6 +117,7 @@ async def test_one_that_takes_whole_recordings_is_waited_for_no_longer(
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: call.has_said("agent", "Yes, we have."))
+        assert await said(call, MOMENT) == 1
     await until(call.ended)
     assert await heard(call) == [("Do you have a table?", True)]
     assert await told(call, "provider.failed") == [("stt", "first")]
@@ -249,15 +253,21 @@ async def test_final_results_in_pieces_are_one_segment_and_one_line_for_the_mode
 
 
 @pytest.mark.timeout(240)
-async def test_speech_without_words_is_asked_about_once(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.hear(None, None, "Do you have a table?", None)
-    call = await stage.call(silence_reminder_s=60)
+async def test_each_speech_without_words_gets_a_word_and_from_the_second_on_the_next_recogniser_hears_it_too(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(None, None, None, None, "Do you have a table?", None)
+    call = await stage.call(stt=TWO, silence_reminder_s=60)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: call.has_said("agent", SORRY))
+        assert await told(call, "provider.failed") == []
+        await until(caller.agent_listens)
         await caller.say()
-        await asyncio.sleep(WORDS_S + 3)  # the time in which it could be asked about again
+        await until(lambda: call.has_said("agent", UNHEARD))
+        assert await told(call, "provider.failed") == [("stt", "first")]
+        await until(caller.agent_listens)
         await caller.say()
         await until(lambda: call.has_said("agent", "I see."))
         assert await said(call, SORRY) == 1
@@ -265,7 +275,47 @@ async def test_speech_without_words_is_asked_about_once(stage: Stage, providers:
         await caller.say()
         await until(lambda: call.has_said_twice("agent", SORRY))
     await until(call.ended)
-    assert not await call.has_happened("provider.failed")
+
+
+async def test_a_recogniser_that_only_tells_that_somebody_speaks_is_followed_by_the_next(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(None, None, "Do you have a table?")
+    providers.answer("Yes, we have.")
+    call = await stage.call(stt=TWO)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        assert await said(call, UNHEARD) == 0
+    await until(call.ended)
+    assert await told(call, "provider.failed") == [("stt", "first")]
+    assert await told(call, "provider.switched") == [("stt", "second")]
+
+
+@pytest.mark.timeout(240)
+async def test_who_is_understood_by_nobody_hears_so_each_time_and_in_the_end_a_goodbye(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.silence()
+    call = await stage.call(silence_reminder_s=60)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        began_at = time.monotonic()
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", UNHEARD))
+        await asyncio.sleep(began_at + LASTING_S - time.monotonic())  # until it has lasted
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", FAILED))
+        row = await until(call.ended)
+    assert row.end_reason == "provider_failed"
 
 
 async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_was_said(
@@ -282,6 +332,24 @@ async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_w
         assert await heard(call) == [("Do you have a table?", True)]
         assert await said(call, SORRY) == 0
     await until(call.ended)
+
+
+async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.silence(times=1)
+    providers.hear("Yes.", "No.")
+    call = await stage.call(stt=TWO)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say(0.4)
+        await asyncio.sleep(WORDS_S + 1)  # the time in which words are waited for
+        await caller.say(0.4)
+        await until(lambda: call.has_said("user", "No."))
+        assert await heard(call) == [("Yes.", True), ("No.", True)]
+        assert await said(call, SORRY) == 0
+    await until(call.ended)
+    assert await told(call, "provider.failed") == []
 
 
 async def test_a_recogniser_that_stays_silent_is_asked_about(stage: Stage, providers: Providers, until: Until) -> None:

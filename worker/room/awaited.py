@@ -3,8 +3,11 @@
 import math
 from enum import Enum, auto
 
-WORDS_S = 0.5  # a shorter sound may be a cough: no words are missed
-AGAIN_S = 1.5  # from when it is heard again; with the time that passed before, no caller waits for more than 4 s
+from worker.room.unanswered import Unanswered
+
+WORDS_S = 0.5  # a shorter sound may be a cough: nobody is asked about it
+AGAIN_S = 1.5  # from when it is heard again;
+SOON_S = 4.0  # with the time that passed before, hardly a caller waits for longer
 SPED = 0.05  # of its length, what is heard again takes to be understood at the least
 TALK_S = 8.0  # so long nobody talks without that a recogniser with interim results has something to say
 STILL_S = 0.5  # an interim result that has not changed for so long will not any more
@@ -17,9 +20,11 @@ class Missing(Enum):
     """What is to be done about words that did not come in time."""
 
     CONFIRMATION = auto()  # the interim result counts as said
-    SOUND = auto()  # the stream is silent: another one is to hear it again
+    SOUND = auto()  # the provider is silent, or finds no words again: the next one is to hear it too
+    STREAM = auto()  # only the stream may be broken: a new one is to hear it again
     WORDS = auto()  # there were none
-    NOTHING = auto()  # it was too short, or part of what was understood
+    LITTLE = auto()  # it was short, and the stream silent: it may be a word after all, if the next one is not heard
+    NOTHING = auto()  # it was short, or part of what was understood
 
 
 class Awaited:
@@ -30,16 +35,21 @@ class Awaited:
     """
 
     def __init__(self, words_s: float) -> None:
+        self.unanswered = Unanswered()
         self._words_s = words_s
         self._interim = True
-        self._voice_s = 0.0  # of what no words have come for
+        self._voice_s = 0.0  # of what no words have come for,
+        self._speech_voice_s = 0.0  # and of it that of the present speech
+        self._since_began_s = 0.0
         self._quiet_s = 0.0  # since its end,
         self._waited_s = 0.0  # and since it is heard by the present stream
         self._talk_s = 0.0  # without anything from the stream
         self._since_event_s = math.inf
         self._again = False
         self._allowed_s = 0.0
-        self._understood = False  # something of the present speech
+        self._understood = False  # something of the present speech,
+        self._renewed = False  # and a new stream has heard the rest again
+        self._little_before = False
         self._speaking = False
 
     @property
@@ -52,6 +62,14 @@ class Awaited:
         """Whether words are to come."""
         return self._voice_s > 0
 
+    @property
+    def takes_long(self) -> bool:
+        """Whether somebody waits for words, and it is not decided soon whether there are any."""
+        left_s = self._limit_s - self._waited_s
+        if not self._again and self._is_silent:
+            left_s += AGAIN_S
+        return not self._speaking and self._voice_s >= WORDS_S and self._quiet_s + left_s >= SOON_S
+
     def begin(self, heard_again_s: float, *, interim: bool) -> None:
         """Another stream listens, after it has heard so much again; it gives interim results, or whole ones only."""
         self._interim = interim
@@ -59,12 +77,18 @@ class Awaited:
         self._talk_s = self._waited_s = 0.0
         self._allowed_s = heard_again_s * SPED
 
-    def hear(self) -> None:
+    def hear(self, *, words: bool = False) -> None:
         """Something came from the stream."""
         self._since_event_s = self._talk_s = 0.0
+        self._little_before = False
+        if words:
+            self.unanswered.clear()
 
-    def understand(self) -> None:
-        """Words came, for certain."""
+    def understand(self, *, earlier: bool = False) -> None:
+        """Words came, for certain: of the present or last speech, or only of earlier ones."""
+        if earlier:
+            self._voice_s = self._speech_voice_s
+            return
         self._settle()
         self._understood = True
 
@@ -79,8 +103,13 @@ class Awaited:
             in_doubt: whether there is an interim result.
         """
         self._since_event_s += seconds
+        self._since_began_s += seconds
+        self.unanswered.wait(seconds)
         if speaking and not self._speaking:
-            self._understood = False
+            self._understood = self._renewed = False
+            self._speech_voice_s = 0.0
+            if not self.any:
+                self._since_began_s = seconds
         self._speaking = speaking
         if speaking:
             return self._talk(seconds, voice=voice, listening=listening)
@@ -95,28 +124,58 @@ class Awaited:
 
     def _talk(self, seconds: float, *, voice: bool, listening: bool) -> Missing | None:
         self._quiet_s = self._waited_s = 0.0
-        self._voice_s += seconds if voice else 0.0
+        if voice:
+            self._voice_s += seconds
+            self._speech_voice_s += seconds
         self._talk_s += seconds if listening else 0.0
         if self._talk_s < TALK_S or not self._interim or self._again:
             return None
-        self._again, self._talk_s = True, 0.0
-        return Missing.SOUND
+        return self._hear_again()
 
     @property
     def _limit_s(self) -> float:
         limit_s = (AGAIN_S if self._again else self._words_s) + self._allowed_s
         return limit_s if self._interim else limit_s + WHOLE_S + WHOLE * self._voice_s
 
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nothing has come from the stream since shortly before the end of the speech."""
+        return self._since_event_s > self._quiet_s + RECENT_S
+
     def _decide(self, *, listening: bool, in_doubt: bool) -> Missing:
-        long, understood = self._voice_s >= WORDS_S, self._understood
-        if long and listening and self._since_event_s > self._quiet_s + RECENT_S and not self._again:
-            self._again, self._waited_s = True, 0.0
-            return Missing.SOUND
+        if listening and not self._again and self._is_to_be_heard_again(in_doubt=in_doubt):
+            return self._hear_again()
+        voice_s, again = self._voice_s, self._again
         self._settle()
         if in_doubt:
             return Missing.CONFIRMATION
-        return Missing.WORDS if long and not understood else Missing.NOTHING
+        if voice_s < WORDS_S:
+            self._little_before = listening and not again and self._was_silent
+            return Missing.LITTLE if self._little_before else Missing.NOTHING
+        if self._understood:
+            return Missing.NOTHING
+        self.unanswered.add(voice_s)
+        return Missing.WORDS
+
+    def _is_to_be_heard_again(self, *, in_doubt: bool) -> bool:
+        if self._voice_s < WORDS_S:
+            return self._little_before and not in_doubt
+        if self._understood and not in_doubt:
+            return self._is_silent and not self._renewed
+        # A recogniser that finds no words once may be right.
+        return self._is_silent or (self.unanswered.count > 0 and not in_doubt)
+
+    @property
+    def _was_silent(self) -> bool:
+        """Whether nothing has come from the stream since before the first sound that is waited for."""
+        return self._since_event_s > self._since_began_s
+
+    def _hear_again(self) -> Missing:
+        only_part = self._understood or self._voice_s < WORDS_S
+        self._again, self._waited_s, self._talk_s = True, 0.0, 0.0
+        self._renewed = self._renewed or only_part
+        return Missing.STREAM if only_part else Missing.SOUND
 
     def _settle(self) -> None:
-        self._voice_s = self._talk_s = self._allowed_s = 0.0
-        self._again = False
+        self._voice_s = self._speech_voice_s = self._talk_s = self._allowed_s = 0.0
+        self._again = self._little_before = False

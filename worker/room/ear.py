@@ -16,12 +16,14 @@ from worker.room.activity import SAMPLE_RATE, WINDOW_S, Activity
 from worker.room.awaited import Awaited, Missing
 from worker.room.clock import Clock
 from worker.room.kept import FRAME_S, Frame
-from worker.room.recognition import Recognition
+from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
+from worker.room.unanswered import Unanswered
 from worker.room.utterance import PAUSE_S, Utterance
 
 LATE_S = 0.08  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
+EARLIER_S = 0.1  # the times of a recogniser are right to within so much
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
@@ -35,10 +37,9 @@ class Listener:
         on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
         on_cut_off: called when speech recognition has not worked for anybody for some seconds, again and again until
-            it gives True: then the people know.
+            it gives True: then the people know. Also once for each speech after `on_wordless` that again had no words.
         on_deaf: called once when it has not for so long that there is no call any more.
-        on_wordless: called when somebody's speech held no words that could be understood; True: they are asked to say
-            it again, once until something is understood.
+        on_wordless: called when somebody's speech held no words that could be understood, and the one before did.
         on_unheard: told the identity of one of several for whom alone it has not worked for a while,
         on_heard: and told it again once it does.
         on_provider_failed: told the place of a provider that does not work, once until it does, and why.
@@ -54,7 +55,7 @@ class Listener:
     on_ears: Callable[[int], None]
     on_cut_off: Callable[[], bool]
     on_deaf: Callable[[], None]
-    on_wordless: Callable[[], bool]
+    on_wordless: Callable[[], object]
     on_unheard: Callable[[str], None]
     on_heard: Callable[[str], None]
     on_provider_failed: Callable[[int, Exception], None]
@@ -70,9 +71,9 @@ class Ear:
         words_s: how long after the end of a speech what was said is waited for.
         on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
         on_wordless: called when a speech held no words that could be understood.
+        on_understood: called whenever words came.
         on_works: told the place of a provider that begins to understand,
-        on_failed: and of one that was of no use, and why; `deaf_s` says how bad that is.
-        on_event: called whenever something came back from a provider.
+        on_failed: and of one that was of no use, and why; `deaf_s` and `unanswered` say how bad that is.
         on_cut_off: called again and again while no provider can be reached.
     """
 
@@ -84,10 +85,10 @@ class Ear:
         listener: Listener,
         *,
         on_said: Callable[["Ear", stt.SpeechData, int], None],
-        on_wordless: Callable[[], None],
+        on_wordless: Callable[["Ear"], None],
+        on_understood: Callable[["Ear"], None],
         on_works: Callable[[int], None],
         on_failed: Callable[[int, Exception], None],
-        on_event: Callable[["Ear"], None],
         on_cut_off: Callable[[], None],
     ) -> None:
         self.identity = participant.identity
@@ -97,7 +98,7 @@ class Ear:
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
-        self._on_event = on_event
+        self._on_understood = on_understood
         self._on_cut_off = on_cut_off
         self._intake: asyncio.Task[None] | None = None
         self._gone = False
@@ -119,13 +120,23 @@ class Ear:
 
     @property
     def deaf_s(self) -> float:
-        """For how long nobody has turned this person's speech into words; 0 while somebody does."""
+        """For how long no provider could be reached for this person; 0 while there is one."""
         return self._recognition.deaf_s
 
     @property
     def is_cut_off(self) -> bool:
         """Whether no provider can be reached for this person."""
         return self._recognition.is_cut_off
+
+    @property
+    def unanswered(self) -> Unanswered:
+        """The speeches of this person in which nobody found words."""
+        return self._awaited.unanswered
+
+    @property
+    def words_awaited_since(self) -> float | None:
+        """When the speech ended whose words take longer to come than somebody waits for in silence."""
+        return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
 
     @property
     def is_in_sentence(self) -> bool:
@@ -217,13 +228,18 @@ class Ear:
     def _do_without(self, missing: Missing) -> None:
         match missing:
             case Missing.SOUND:
-                self._recognition.replace(APITimeoutError(), self._awaited.quiet_s)
+                self._recognition.replace(APITimeoutError())
+                return
+            case Missing.STREAM:
+                self._recognition.replace(None)
+                return
+            case Missing.LITTLE:
                 return
             case Missing.CONFIRMATION:
                 self._utterance.count_as_said()
                 self._utterance.close(self._voice_ended_at)
             case Missing.WORDS:
-                self._on_wordless()
+                self._on_wordless(self)
             case Missing.NOTHING:
                 pass
             case _:
@@ -236,17 +252,17 @@ class Ear:
 
     def _understand(self, event: stt.SpeechEvent) -> None:
         kinds = stt.SpeechEventType
-        self._awaited.hear()
-        self._on_event(self)
+        words = has_words(event)
+        self._awaited.hear(words=words)
+        if words:
+            self._on_understood(self)
         if event.type == kinds.END_OF_SPEECH:
             self._utterance.end()
             if not self._utterance.in_doubt and self._says_no_more:
                 self._utterance.close(self._voice_ended_at)
-        if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not event.alternatives:
+        if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not words:
             return
         self._result = result = event.alternatives[0]
-        if not result.text.strip():
-            return
         final = event.type == kinds.FINAL_TRANSCRIPT
         if result.end_time > 0:
             began_at, ended_at = map(self._recognition.moment, (result.start_time, result.end_time))
@@ -254,7 +270,7 @@ class Ear:
             began_at = self._utterance.begins_at(self._voice_began_at, final=final)
             ended_at = time.monotonic() if self._spoke else max(began_at, self._voice_ended_at)
         if final:
-            self._awaited.understand()
+            self._awaited.understand(earlier=ended_at < self._voice_began_at - EARLIER_S)
             if result.end_time > 0 or not self._spoke:
                 self._recognition.kept.drop(result.end_time or math.inf)
         self._since_result_s = 0.0

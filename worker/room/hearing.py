@@ -71,7 +71,6 @@ class Hearing:
         self._failed: set[int] = set()  # the places of providers that have not begun to understand since they failed
         self._cut_off = False
         self._telling: asyncio.Task[None] | None = None
-        self._asked_again = False
         self._deaf = False
         self._unheard: set[Ear] = set()
         self._last: str | None = None
@@ -85,6 +84,11 @@ class Hearing:
     def has_told_of_cut_off(self) -> bool:
         """Whether that is so, and the people know it."""
         return self._cut_off and self.is_cut_off and self._telling is not None and self._telling.done()
+
+    @property
+    def words_awaited_since(self) -> float | None:
+        """When somebody stopped speaking whose words take long to come, by `time.monotonic`."""
+        return min((at for ear in self._ears.values() if (at := ear.words_awaited_since) is not None), default=None)
 
     @property
     def last(self) -> str | None:
@@ -114,10 +118,10 @@ class Hearing:
             self._words_s,
             self._listener,
             on_said=self._pass_on,
-            on_wordless=self._ask_again,
+            on_wordless=self._miss_words,
+            on_understood=self._note_heard,
             on_works=self._failed.discard,
             on_failed=self._note_failed,
-            on_event=self._note_heard,
             on_cut_off=self._judge,
         )
         self._ears[track.sid] = ear
@@ -170,7 +174,6 @@ class Hearing:
             ear.settle()
 
     def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
-        self._asked_again = False
         if self._attached is None:
             return
         goes_on = piece > 0 and ear.identity == self._last
@@ -181,9 +184,17 @@ class Hearing:
         words = stt.SpeechData(language=said.language, text=line(), confidence=said.confidence)
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
 
-    def _ask_again(self) -> None:
-        if not self._asked_again:
-            self._asked_again = self._listener.on_wordless()
+    def _miss_words(self, ear: Ear) -> None:
+        """One speech without words may be a noise; many, for long, are a person whom nobody understands."""
+        if ear.unanswered.is_deaf:
+            if not any(ear.unanswered.may_be_heard(other.unanswered) for other in self._ears.values()):
+                self._give_up()
+                return
+            self._note_unheard(ear)
+        if ear.unanswered.count == 1:
+            self._listener.on_wordless()
+        else:
+            self._listener.on_cut_off()
 
     def _note_failed(self, place: int, why: Exception) -> None:
         if place not in self._failed:
@@ -203,16 +214,13 @@ class Hearing:
             self._cut_off = True
             self._telling = asyncio.create_task(self._tell(), name="nobody is heard")
         if self._is_deaf(DEAF_S):
-            if not self._deaf:
-                self._deaf = True
-                self._listener.on_deaf()
+            self._give_up()
             return
         deaf = {ear for ear in self._ears.values() if ear.deaf_s > UNHEARD_S}
         if len(deaf) == len(self._ears):
             return
-        for ear in deaf - self._unheard:
-            self._unheard.add(ear)
-            self._listener.on_unheard(ear.identity)
+        for ear in deaf:
+            self._note_unheard(ear)
 
     async def _tell(self) -> None:
         while self._cut_off and self._is_deaf(CUT_OFF_S) and not self._listener.on_cut_off():  # noqa: ASYNC110 - no event
@@ -220,6 +228,16 @@ class Hearing:
 
     def _is_deaf(self, seconds: float) -> bool:
         return bool(self._ears) and all(ear.deaf_s > seconds for ear in self._ears.values())
+
+    def _give_up(self) -> None:
+        if not self._deaf:
+            self._deaf = True
+            self._listener.on_deaf()
+
+    def _note_unheard(self, ear: Ear) -> None:
+        if ear not in self._unheard:
+            self._unheard.add(ear)
+            self._listener.on_unheard(ear.identity)
 
     def _note_heard(self, ear: Ear) -> None:
         self._cut_off = False

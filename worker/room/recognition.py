@@ -17,7 +17,6 @@ CONNECT_S = 3.0  # a caller whom nobody can hear by then is told so,
 CONNECT_OF_SEVERAL_S = 1.5  # unless another provider still can
 PROVEN_S = 0.5  # a stream that lives so much longer than connecting may take is connected;
 LIKELY_S = 1.0  # unless all others hung before, one that lives for so long is too
-LOST_S = 1.5  # so much of the time in which a stream was silent counts: the next one may understand it all in time
 CLOSE_S = 1.0
 
 
@@ -31,7 +30,7 @@ class Recognition:
         words_s: how long one that takes whole recordings may take for the last of them.
         on_open: called when another stream begins, with how much it hears again, in seconds.
         on_event: gets what a stream says.
-        on_works: told the place of a provider from which a first event has come,
+        on_works: told the place of a provider whose stream has begun to find words,
         on_failed: and of one that was of no use, and why.
     """
 
@@ -61,12 +60,12 @@ class Recognition:
         self._times = _Times()
         self._now_s = 0.0
         self._opened_s = 0.0
-        self.answers = False  # something has come from the present stream
+        self.answers = False  # something has come from the present stream,
+        self._finds_words = False  # and words too
         self._why: Exception | None = None  # the present stream is left
-        self._failures = 0
+        self._failures = 0  # of streams that broke or did not come about, one after the other
         self._deaf_since_s: float | None = None
-        self._silent = False  # the failure was that nothing came, which a connection alone does not mend,
-        self._hung = False  # or that there was no connection for as long as one may take
+        self._hung = False  # there was no connection for as long as one may take
 
     @property
     def is_open(self) -> bool:
@@ -80,17 +79,17 @@ class Recognition:
 
     @property
     def deaf_s(self) -> float:
-        """For how long no stream has worked; 0 while one does."""
+        """For how long no stream could be had; 0 while there is one, though it may find no words."""
         all_failed = self._failures >= len(self._providers)
         may_take_s = self._connect_s + PROVEN_S if self._hung and all_failed else LIKELY_S
-        if self._deaf_since_s is None or (self._age_s > may_take_s and not self._silent):
+        if self._deaf_since_s is None or (self.is_open and self._age_s > may_take_s):
             return 0.0
         return self._now_s - self._deaf_since_s
 
     @property
     def is_cut_off(self) -> bool:
         """Whether no stream can be had at the moment."""
-        return self.deaf_s > 0 and not self._silent
+        return self.deaf_s > 0
 
     @property
     def may_return(self) -> bool:
@@ -115,16 +114,11 @@ class Recognition:
         if self._stream is not None:
             self._push(self._stream, frame)
 
-    def replace(self, why: Exception | None, unheard_s: float = 0.0) -> None:
-        """Leave the present stream: for that, by which nothing was understood for `unheard_s`, or for a better one."""
-        if self._stream is None:
-            return
-        if why is not None:
-            self._silent = True
-            if self._deaf_since_s is None:
-                self._deaf_since_s = self._now_s - min(unheard_s, LOST_S)
-        self._why = why
-        self._leave_in(0.0)
+    def replace(self, why: Exception | None) -> None:
+        """Leave the present stream: its provider failed by that, or it is to be a new or a better one."""
+        if self._stream is not None:
+            self._why = why
+            self._leave_in(0.0)
 
     def end(self) -> None:
         """No more comes; what was said until now still becomes text."""
@@ -155,7 +149,8 @@ class Recognition:
 
     async def _listen(self, recogniser: stt.STT[Any]) -> Exception | None:
         """Until the stream is of no use: why, or None if that is fine."""
-        self._opened_s, self.answers, self._why, self._times = self._now_s, False, None, _Times()
+        self._opened_s, self._why, self._times = self._now_s, None, _Times()
+        self.answers = self._finds_words = False
         try:
             options = APIConnectOptions(max_retry=0, timeout=self._connect_s)
             stream = recogniser.stream(conn_options=options)
@@ -191,22 +186,26 @@ class Recognition:
     def _take(self, event: stt.SpeechEvent) -> None:
         if event.type == stt.SpeechEventType.RECOGNITION_USAGE:
             return
-        if not self.answers:
-            self.answers = True
-            self._deaf_since_s, self._silent = None, False
+        self.answers, self._deaf_since_s = True, None
+        if not self._finds_words and has_words(event):
+            self._finds_words = True
             self._providers.works(self.place)
             self._on_works(self.place)
         self._on_event(event)
 
     def _fail(self, why: Exception) -> None:
         connected = self._age_s > self._connect_s + PROVEN_S
-        self._hung = not (connected or self.answers or self._silent) and self._age_s > self._connect_s / 2
-        if self._deaf_since_s is None or (connected and not self._silent):
-            self._deaf_since_s = self._now_s if connected or self.answers else self._opened_s
-        if connected or (self.answers and self._age_s > LIKELY_S):  # else it may break again and again
+        if connected:
+            self._deaf_since_s = None
+        if why is self._why:  # it was silent, and there was a stream
             self._failures = 0
-        self._failures += 1
-        self._opened_s = self._now_s
+        else:
+            if self._deaf_since_s is None:
+                self._deaf_since_s = self._now_s if connected or self.answers else self._opened_s
+            self._hung = not (connected or self.answers) and self._age_s > self._connect_s / 2
+            if connected or (self.answers and self._age_s > LIKELY_S):  # else it may break again and again
+                self._failures = 0
+            self._failures += 1
         self._providers.failed(self.place)
         self._on_failed(self.place, why)
 
@@ -224,6 +223,11 @@ class Recognition:
     def _leave_in(self, seconds: float) -> None:
         with suppress(RuntimeError):  # it is being left already
             self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+def has_words(event: stt.SpeechEvent) -> bool:
+    """Whether it tells words, for certain or not."""
+    return bool(event.alternatives and event.alternatives[0].text.strip())
 
 
 class _Times:

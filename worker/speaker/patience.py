@@ -16,7 +16,7 @@ from worker.speaker.voice import SAMPLE_RATE, Voice
 
 FIRST_S = 3.0  # of silence; that somebody has stopped speaking is known only some tenths later
 NEXT_S = 3.3
-TURN_S = 3.5  # who has spoken so shortly before the agent owes something waits since then,
+TURN_S = 3.5  # who has spoken so shortly before the agent begins to think waits since then,
 AT_LEAST_S = 0.5  # and what it says next may be about to begin
 LOOK_S = 0.1
 WHOLE = 0.95  # of a sound: all of its words
@@ -27,6 +27,7 @@ class Patience:
 
     Args:
         has_words: whether somebody else tells those who wait, in words.
+        awaited_since: when somebody stopped speaking whose words take long to come, if so, by `time.monotonic`.
         is_deaf: whether the agent hears nobody, and has said so.
         is_expected: whether nobody waits for the agent's words, as while it presses keys, or nobody is there.
     """
@@ -41,6 +42,7 @@ class Patience:
         transcript: TranscriptWriter | None,
         *,
         has_words: Callable[[], bool],
+        awaited_since: Callable[[], float | None],
         is_deaf: Callable[[], bool],
         is_expected: Callable[[], bool],
     ) -> None:
@@ -51,20 +53,21 @@ class Patience:
         self._clock = clock
         self._transcript = transcript
         self._has_words = has_words
+        self._awaited_since = awaited_since
         self._is_deaf = is_deaf
         self._is_expected = is_expected
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        heard_at, owed_at, asked = time.monotonic(), None, False
+        heard_at, owed_at, asked, asked_at = time.monotonic(), None, False, 0.0
         while True:
             await asyncio.sleep(LOOK_S)
             now = time.monotonic()
             heard_at = now if self._session.user_state == "speaking" else max(heard_at, self._voice.sounded_at)
             if not self._owes():
-                owed_at, asked = None, False
+                owed_at, asked = None, asked and heard_at == asked_at
                 continue
-            owed_at = owed_at or now
+            owed_at = self._awaited_since() or owed_at or now
             since = heard_at if heard_at > owed_at - TURN_S else owed_at
             if now - since < (NEXT_S if asked else FIRST_S) or now - owed_at < AT_LEAST_S:
                 continue
@@ -73,7 +76,7 @@ class Patience:
             in_words = not (asked or self._has_words() or self._is_deaf())
             asked = True
             await self._ask(in_words=in_words)
-            heard_at = time.monotonic()
+            heard_at = asked_at = time.monotonic()
 
     def _owes(self) -> bool:
         """Whether the agent is to be heard, and is not."""
@@ -81,7 +84,8 @@ class Patience:
             return False
         speech = self._session.current_speech
         is_awaited = speech is not None and not speech.interrupted
-        return is_awaited or self._session.agent_state == "thinking" or self._is_deaf()
+        is_thinking = self._session.agent_state == "thinking"
+        return is_awaited or is_thinking or self._is_deaf() or self._awaited_since() is not None
 
     async def _ask(self, *, in_words: bool) -> None:
         moment = self._language.phrase("moment") if in_words else None

@@ -148,6 +148,7 @@ class Speaker:
             around.clock,
             around.transcript,
             has_words=lambda: around.toolbox.is_at_work,
+            awaited_since=lambda: around.hearing.words_awaited_since,
             is_deaf=lambda: around.hearing.has_told_of_cut_off,
             is_expected=lambda: self._agent.is_pressing_keys or self._agent.is_transferring or around.is_deserted(),
         )
@@ -252,12 +253,15 @@ class Speaker:
             await self._session.say(text, allow_interruptions=False).wait_for_playout()
 
     def remark(self, key: str) -> bool:
-        """Say one of its own phrases, unless somebody speaks or is about to be answered; whether it does."""
+        """Say one of its own phrases, unless somebody speaks or is being answered; whether it does."""
         session = self._session
         if session.agent_state != "listening" or session.user_state == "speaking" or session.current_speech:
             return False
         if text := self._around.language.phrase(key):
-            _ = session.say(text)
+            try:
+                _ = session.say(text)
+            except RuntimeError:  # a session that has ended
+                return False
         return True
 
     def holds(self, text: str, line: Callable[[], str]) -> bool:
