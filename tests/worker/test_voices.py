@@ -4,9 +4,10 @@ import asyncio
 import math
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
+from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.sound import decoded
 from worker.speaker.voice import SAMPLE_RATE
 from worker.speaker.voices import Voices
@@ -252,16 +254,25 @@ def test_each_of_our_phrases_is_recorded(language: str) -> None:
 class Box(tts.TTS[Any]):
     """A plugin's voice that needs no server: a tone of some rate; the text as it comes, or whole."""
 
-    def __init__(self, rate: int, *, streaming: bool = False, timed: bool = False, breaks_after_s: float = math.inf):
+    def __init__(
+        self,
+        rate: int,
+        *,
+        streaming: bool = False,
+        timed: bool = False,
+        breaks_after_s: float = math.inf,
+        loudness: float = 0.3,
+    ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
         super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
         self.breaks_after_s = breaks_after_s
+        self.loudness = loudness
         self.texts: list[str] = []
 
     def sound(self, text: str) -> bytes:
         self.texts.append(text)
         seconds = min(len(text) / 15, self.breaks_after_s)
-        wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
+        wave = self.loudness * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
         return (wave * 32767).astype("<i2").tobytes()
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
@@ -304,22 +315,37 @@ class ByWord(tts.SynthesizeStream):
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> Callable[..., Any]:
+def language() -> Language:
+    """Of an agent that speaks English and has no words of its own."""
+    return Language(AgentConfig(system_prompt="You are Ada."))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, language: Language) -> Prepared:
+    """Nothing is kept yet."""
+    return Prepared(language, tmp_path / "speech", "a voice")
+
+
+def voices_of(boxes: Sequence[Box], prepared: Prepared, happened: list[tuple[str, Any]]) -> Voices:
+    """These as one, and what they tell."""
+    return Voices(
+        Ranking(boxes, lambda place: happened.append(("switched", place))),
+        prepared,
+        0.5,
+        on_failed=lambda place, _error: happened.append(("failed", place)),
+        on_spoken=lambda: None,
+        on_speechless=lambda spoken_into: happened.append(("speechless", spoken_into)),
+    )
+
+
+@pytest.fixture
+def said(prepared: Prepared) -> Callable[..., Any]:
     """Has voices say a text, word by word; what came of it."""
 
     async def say(*boxes: Box, text: str = ANSWER) -> tuple[str, float, set[int], list[tuple[str, Any]]]:
         happened: list[tuple[str, Any]] = []
-        prepared = Prepared(Language(AgentConfig(system_prompt="You are Ada.")), tmp_path / "speech", "a voice")
-        voices = Voices(
-            Ranking(boxes, lambda place: happened.append(("switched", place))),
-            prepared,
-            0.5,
-            on_failed=lambda place, _error: happened.append(("failed", place)),
-            on_spoken=lambda: None,
-            on_speechless=lambda spoken_into: happened.append(("speechless", spoken_into)),
-        )
         shown, seconds, rates = "", 0.0, set()
-        async with voices.stream() as stream:
+        async with voices_of(boxes, prepared, happened).stream() as stream:
             for word in text.split(" "):
                 stream.push_text(f"{word} ")
             stream.end_input()
@@ -376,6 +402,17 @@ async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_need
     shown, seconds, _, happened = await said(silent, text=FAILED)
     assert (shown, happened) == (FAILED, [("failed", 0)])
     assert seconds > 2
+
+
+@pytest.mark.parametrize("keeps", ["an inaudible voice", "no folder"])
+async def test_a_phrase_that_cannot_be_kept_is_paid_for_once_in_a_call(language, prepared, tmp_path, keeps) -> None:
+    if keeps == "no folder":
+        (tmp_path / "speech").write_text("in its place")
+    voice = Box(24_000, loudness=0.0 if keeps == "an inaudible voice" else 0.3)
+    quiet: Any = SimpleNamespace(agent_state="listening", current_speech=None)
+    async with asyncio.timeout(60):
+        await Rehearsal(quiet, voices_of([voice], prepared, []), language).run()
+    assert voice.texts == [MOMENT]
 
 
 def test_the_first_is_asked_again_when_some_time_has_gone_by() -> None:

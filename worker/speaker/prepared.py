@@ -65,10 +65,9 @@ class Prepared:
             found = await asyncio.to_thread(_read, recorded, text)
         return found or Sound(tone(), "")
 
-    async def keep(self, text: str, pcm: bytes) -> None:
-        """Keep how the agent's voice says it; if that is not possible, it is said anew each time."""
-        if is_audible(pcm):
-            await asyncio.to_thread(self._write, self._file(text), pcm)
+    async def keep(self, text: str, pcm: bytes) -> bool:
+        """Keep how the agent's voice says it; False if that is not possible: it is said anew each time."""
+        return is_audible(pcm) and await asyncio.to_thread(self._write, self._file(text), pcm)
 
     async def missing(self) -> list[str]:
         """The phrases whose sound is not kept, the most wanted ones first."""
@@ -83,16 +82,22 @@ class Prepared:
         said = hashlib.sha256(f"{self._voice}\n{_letters(text)}".encode()).hexdigest()
         return self._folder / f"{said}.ogg"
 
-    def _write(self, file: Path, pcm: bytes) -> None:
+    def _write(self, file: Path, pcm: bytes) -> bool:
+        sound = encoded(pcm)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, written = tempfile.mkstemp(dir=self._folder)  # for nobody else to read
-            with os.fdopen(handle, "wb") as raw:
-                raw.write(encoded(pcm))
-            Path(written).rename(file)
+            try:
+                with os.fdopen(handle, "wb") as raw:
+                    raw.write(sound)
+                Path(written).rename(file)
+            finally:
+                Path(written).unlink(missing_ok=True)
             self._leave_newest()
         except OSError as error:
             logger.warning("what the voice has said could not be kept", extra={"error": type(error).__name__})
+            return False
+        return True
 
     def _leave_newest(self) -> None:
         files = [(file.stat().st_mtime, file) for file in self._folder.iterdir()]
