@@ -261,17 +261,26 @@ class Box(tts.TTS[Any]):
         streaming: bool = False,
         timed: bool = False,
         breaks_after_s: float = math.inf,
+        breaks_times: float = math.inf,
+        says_so: bool = True,
         loudness: float = 0.3,
     ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
         super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
         self.breaks_after_s = breaks_after_s
+        self.breaks_times = breaks_times
+        self.says_so = says_so
         self.loudness = loudness
         self.texts: list[str] = []
 
+    @property
+    def breaks(self) -> bool:
+        """Whether it does so in the text that it says, or has said last."""
+        return len(self.texts) <= self.breaks_times
+
     def sound(self, text: str) -> bytes:
         self.texts.append(text)
-        seconds = min(len(text) / 15, self.breaks_after_s)
+        seconds = min(len(text) / 15, self.breaks_after_s if self.breaks else math.inf)
         wave = self.loudness * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
         return (wave * 32767).astype("<i2").tobytes()
 
@@ -289,7 +298,7 @@ async def _say(box: Any, emitter: tts.AudioEmitter, text: str) -> None:
     emitter.flush()
     while sound and emitter.pushed_duration() == before_s:  # noqa: ASYNC110 - LiveKit tells it in no other way
         await asyncio.sleep(0)  # it is on its way
-    if len(text) / 15 > box.breaks_after_s:
+    if box.breaks and box.says_so and len(text) / 15 > box.breaks_after_s:
         raise APIConnectionError("cut")
 
 
@@ -402,6 +411,19 @@ async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_need
     shown, seconds, _, happened = await said(silent, text=FAILED)
     assert (shown, happened) == (FAILED, [("failed", 0)])
     assert seconds > 2
+
+
+@pytest.mark.parametrize("way", ["breaks off once", "ends too early"])
+async def test_a_phrase_that_was_not_said_in_one_go_and_to_its_end_is_not_kept(said, way) -> None:
+    voice = Box(24_000, breaks_after_s=0.4, breaks_times=1, says_so=way == "breaks off once")
+    await said(voice, text=MOMENT)
+    _, seconds, _, happened = await said(voice, text=MOMENT)
+    assert abs(seconds - len(MOMENT) / 15) < 0.3
+    assert happened == []
+    assert voice.texts[-1] == MOMENT
+    asked = len(voice.texts)
+    assert (await said(voice, text=MOMENT))[0] == MOMENT
+    assert len(voice.texts) == asked
 
 
 @pytest.mark.parametrize("keeps", ["an inaudible voice", "no folder"])

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.speaker.language import Language
+from worker.speaker.pace import FAST, reached
 from worker.speaker.recorded import recordings
 from worker.speaker.sound import decoded, encoded, is_audible, tone
+from worker.speaker.voice import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
 
 URGENT = ("moment", "sorry", "failed", "unheard")  # what is said where a provider fails
+HURRY = 1.5  # times as fast as is spoken: a voice may be told to
 MOST_FILES = 2_000  # of all agents' voices: about 30 MB
 
 
@@ -66,8 +69,13 @@ class Prepared:
         return found or Sound(tone(), "")
 
     async def keep(self, text: str, pcm: bytes) -> bool:
-        """Keep how the agent's voice says it; False if that is not possible: it is said anew each time."""
-        return is_audible(pcm) and await asyncio.to_thread(self._write, self._file(text), pcm)
+        """Keep how the agent's voice says it; False if that is not possible: it is said anew each time.
+
+        Nor is what can be no more than its beginning: it would be said so from then on.
+        """
+        can_hold = reached(text, 0, HURRY * len(pcm) / 2 / SAMPLE_RATE, FAST)
+        is_all = can_hold == len(text) and is_audible(pcm)
+        return is_all and await asyncio.to_thread(self._write, self._file(text), pcm)
 
     async def missing(self) -> list[str]:
         """The phrases whose sound is not kept, the most wanted ones first."""
