@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import re
 import stat
 from collections.abc import Callable, Sequence
@@ -263,6 +264,7 @@ class Box(tts.TTS[Any]):
         breaks_after_s: float = math.inf,
         breaks_times: float = math.inf,
         says_so: bool = True,
+        lingers: bool = False,
         loudness: float = 0.3,
     ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
@@ -270,6 +272,7 @@ class Box(tts.TTS[Any]):
         self.breaks_after_s = breaks_after_s
         self.breaks_times = breaks_times
         self.says_so = says_so
+        self.lingers = lingers
         self.loudness = loudness
         self.texts: list[str] = []
 
@@ -311,16 +314,19 @@ class Whole(tts.ChunkedStream):
 
 class ByWord(tts.SynthesizeStream):
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        rate = self._tts.sample_rate
+        box: Any = self._tts
+        rate = box.sample_rate
         output_emitter.initialize(request_id="1", sample_rate=rate, num_channels=1, mime_type="audio/pcm", stream=True)
         output_emitter.start_segment(segment_id="1")
         at_s = 0.0
         async for piece in self._input_ch:
             for word in re.findall(r"\S+\s*", piece) if isinstance(piece, str) else []:
-                if self._tts.capabilities.aligned_transcript:
+                if box.capabilities.aligned_transcript:
                     output_emitter.push_timed_transcript(TimedString(word, start_time=at_s))
-                await _say(self._tts, output_emitter, word)
+                await _say(box, output_emitter, word)
                 at_s += len(word) / 15
+        if box.lingers:
+            await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -373,7 +379,7 @@ def said(prepared: Prepared) -> Callable[..., Any]:
 @pytest.mark.parametrize("second", ["whole", "words", "timed words"])
 @pytest.mark.parametrize("first", ["whole", "words", "timed words"])
 async def test_voices_of_any_kind_and_rate_follow_each_other_and_no_word_is_shown_twice(said, first, second) -> None:
-    def box(rate: int, kind: str, **more: float) -> Box:
+    def box(rate: int, kind: str, **more: Any) -> Box:
         return Box(rate, streaming="words" in kind, timed="timed" in kind, **more)
 
     breaks = box(48_000, first, breaks_after_s=0.3)
@@ -424,6 +430,45 @@ async def test_a_phrase_that_was_not_said_in_one_go_and_to_its_end_is_not_kept(s
     asked = len(voice.texts)
     assert (await said(voice, text=MOMENT))[0] == MOMENT
     assert len(voice.texts) == asked
+
+
+@pytest.mark.parametrize("timed", [False, True])
+async def test_a_voice_that_has_said_all_and_does_not_tell_its_end_has_not_failed(said, timed) -> None:
+    lingers, second = Box(24_000, streaming=True, timed=timed, lingers=True), Box(24_000)
+    shown, seconds, _, happened = await said(lingers, second, text=ANSWER)
+    assert (shown, happened, second.texts) == (ANSWER, [], [])
+    assert abs(seconds - len(ANSWER) / 15) < 0.3
+
+
+async def test_a_voice_that_falls_silent_before_the_end_has_failed_though_its_stream_goes_on(said) -> None:
+    lingers, second = Box(24_000, streaming=True, lingers=True, breaks_after_s=0.3, says_so=False), Box(24_000)
+    shown, _, _, happened = await said(lingers, second, text=ANSWER)
+    assert (shown, happened) == (ANSWER, [("failed", 0), ("switched", 1)])
+    assert second.texts
+
+
+async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("worker.speaker.prepared.MOST_FILES", 2)
+    pcm = Box(SAMPLE_RATE).sound(FAILED)
+    for at, text in enumerate((MOMENT, SORRY)):
+        assert await prepared.keep(text, pcm)
+        newest = max((tmp_path / "speech").iterdir(), key=lambda file: file.stat().st_mtime)
+        os.utime(newest, (at, at))
+    assert await prepared.own(MOMENT)
+    (tmp_path / "speech" / "gone.ogg").symlink_to("what another call has just evicted")
+    assert await prepared.keep(FAILED, pcm)
+    missing = await prepared.missing()
+    assert MOMENT not in missing
+    assert FAILED not in missing
+    assert SORRY in missing
+
+
+async def test_a_file_that_holds_no_sound_is_not_there(prepared, tmp_path) -> None:
+    assert await prepared.keep(MOMENT, Box(SAMPLE_RATE).sound(MOMENT))
+    [file] = (tmp_path / "speech").iterdir()
+    file.write_bytes(file.read_bytes()[:50])
+    assert await prepared.own(MOMENT) is None
+    assert MOMENT in await prepared.missing()
 
 
 @pytest.mark.parametrize("keeps", ["an inaudible voice", "no folder"])

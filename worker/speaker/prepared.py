@@ -58,7 +58,7 @@ class Prepared:
 
     async def own(self, text: str) -> Sound | None:
         """As the agent's voice says it, if that is kept."""
-        return await asyncio.to_thread(_read, self._file(text), text)
+        return await asyncio.to_thread(_used, self._file(text), text)
 
     async def any(self, text: str) -> Sound:
         """Whatever sound there is for it."""
@@ -101,16 +101,30 @@ class Prepared:
                 Path(written).rename(file)
             finally:
                 Path(written).unlink(missing_ok=True)
-            self._leave_newest()
+            self._leave_most_used()
         except OSError as error:
             logger.warning("what the voice has said could not be kept", extra={"error": type(error).__name__})
             return False
         return True
 
-    def _leave_newest(self) -> None:
-        files = [(file.stat().st_mtime, file) for file in self._folder.iterdir()]
+    def _leave_most_used(self) -> None:
+        files = []
+        for file in self._folder.glob("*.ogg"):
+            with suppress(FileNotFoundError):  # another call's worker does the same
+                files.append((file.stat().st_mtime, file))
         for _, file in sorted(files)[:-MOST_FILES]:
             file.unlink(missing_ok=True)
+
+
+def _used(file: Path, text: str) -> Sound | None:
+    """The sound in a file that is kept, which counts as used from now on; without sound in it, it is kept no more."""
+    sound = _read(file, text)
+    with suppress(OSError):
+        if sound is None:
+            file.unlink(missing_ok=True)
+        else:
+            os.utime(file)
+    return sound
 
 
 def _read(file: Path, text: str) -> Sound | None:
