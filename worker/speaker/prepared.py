@@ -101,13 +101,13 @@ class Prepared:
                 Path(written).rename(file)
             finally:
                 Path(written).unlink(missing_ok=True)
-            self._leave_most_used()
+            self._leave_last_used()
         except OSError as error:
             logger.warning("what the voice has said could not be kept", extra={"error": type(error).__name__})
             return False
         return True
 
-    def _leave_most_used(self) -> None:
+    def _leave_last_used(self) -> None:
         files = []
         for file in self._folder.glob("*.ogg"):
             with suppress(FileNotFoundError):  # another call's worker does the same
