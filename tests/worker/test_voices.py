@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
+from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.sound import decoded
 from worker.speaker.voice import SAMPLE_RATE
 from worker.speaker.voices import Voices
@@ -186,13 +189,13 @@ async def test_who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_
         providers.hang("llm", model=model)
     models = [{"model": model} for model in ("first", "second", "third", "fourth")]
     call = await stage.call(llm=models, post_call={"recording": {"enabled": True}})
-    async with call.caller() as caller:
+    async with call.caller() as caller, awake() as ran_s:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: call.has_said("agent", "I see."))
         await until(caller.agent_listens)
         assert len(bursts(caller)) > 2
-        assert all(after - before < 5 for (_, before), (after, _) in pairwise(bursts(caller)))
+        assert all(ran_s(before, after) < 5 for (_, before), (after, _) in pairwise(bursts(caller)))
     await until(call.ended)
     assert await call.said("agent") == f"{MOMENT} I see."
     [recording] = await until(call.pieces)
@@ -230,13 +233,14 @@ async def test_in_quiet_moments_the_voice_says_the_agents_phrases_and_they_are_k
     async with call.caller() as caller:
         await until(lambda: call.has_said("agent", "Hello, this is Ada."))
         await until(lambda: len(set(folder.glob("*.ogg")) - before) == len(recordings()) / len(LANGUAGES))
-        heard_s = caller.seconds_heard()
+        heard = len(caller.heard)
         providers.fail("tts", 503)
         providers.hear("Hello?")
         await caller.say()
         await until(lambda: call.has_said("agent", SORRY))
-        # It is the voice that we know, which says 15 characters in a second.
-        assert abs(caller.seconds_heard() - heard_s - len(SORRY) / 15) < 1
+        # It is the voice that we know: a tone, and no recording of speech, is equally loud all the time.
+        levels = [level for _, level in caller.heard[heard:] if level > LOUD]
+        assert np.mean(np.isclose(levels, np.median(levels), rtol=0.1)) > 0.5
     await until(call.ended)
     assert providers.spoken[1] == MOMENT
     assert {stat.S_IMODE(file.stat().st_mode) for file in set(folder.glob("*.ogg")) - before} == {0o600}
@@ -252,16 +256,36 @@ def test_each_of_our_phrases_is_recorded(language: str) -> None:
 class Box(tts.TTS[Any]):
     """A plugin's voice that needs no server: a tone of some rate; the text as it comes, or whole."""
 
-    def __init__(self, rate: int, *, streaming: bool = False, timed: bool = False, breaks_after_s: float = math.inf):
+    def __init__(
+        self,
+        rate: int,
+        *,
+        streaming: bool = False,
+        timed: bool = False,
+        breaks_after_s: float = math.inf,
+        breaks_times: float = math.inf,
+        says_so: bool = True,
+        lingers: bool = False,
+        loudness: float = 0.3,
+    ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
         super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
         self.breaks_after_s = breaks_after_s
+        self.breaks_times = breaks_times
+        self.says_so = says_so
+        self.lingers = lingers
+        self.loudness = loudness
         self.texts: list[str] = []
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it does so in the text that it says, or has said last."""
+        return len(self.texts) <= self.breaks_times
 
     def sound(self, text: str) -> bytes:
         self.texts.append(text)
-        seconds = min(len(text) / 15, self.breaks_after_s)
-        wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
+        seconds = min(len(text) / 15, self.breaks_after_s if self.breaks else math.inf)
+        wave = self.loudness * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
         return (wave * 32767).astype("<i2").tobytes()
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
@@ -278,7 +302,7 @@ async def _say(box: Any, emitter: tts.AudioEmitter, text: str) -> None:
     emitter.flush()
     while sound and emitter.pushed_duration() == before_s:  # noqa: ASYNC110 - LiveKit tells it in no other way
         await asyncio.sleep(0)  # it is on its way
-    if len(text) / 15 > box.breaks_after_s:
+    if box.breaks and box.says_so and len(text) / 15 > box.breaks_after_s:
         raise APIConnectionError("cut")
 
 
@@ -291,35 +315,53 @@ class Whole(tts.ChunkedStream):
 
 class ByWord(tts.SynthesizeStream):
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        rate = self._tts.sample_rate
+        box: Any = self._tts
+        rate = box.sample_rate
         output_emitter.initialize(request_id="1", sample_rate=rate, num_channels=1, mime_type="audio/pcm", stream=True)
         output_emitter.start_segment(segment_id="1")
         at_s = 0.0
         async for piece in self._input_ch:
             for word in re.findall(r"\S+\s*", piece) if isinstance(piece, str) else []:
-                if self._tts.capabilities.aligned_transcript:
+                if box.capabilities.aligned_transcript:
                     output_emitter.push_timed_transcript(TimedString(word, start_time=at_s))
-                await _say(self._tts, output_emitter, word)
+                await _say(box, output_emitter, word)
                 at_s += len(word) / 15
+        if box.lingers:
+            await asyncio.Event().wait()
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> Callable[..., Any]:
+def language() -> Language:
+    """Of an agent that speaks English and has no words of its own."""
+    return Language(AgentConfig(system_prompt="You are Ada."))
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, language: Language) -> Prepared:
+    """Nothing is kept yet."""
+    return Prepared(language, tmp_path / "speech", "a voice")
+
+
+def voices_of(boxes: Sequence[Box], prepared: Prepared, happened: list[tuple[str, Any]]) -> Voices:
+    """These as one, and what they tell."""
+    return Voices(
+        Ranking(boxes, lambda place: happened.append(("switched", place))),
+        prepared,
+        0.5,
+        on_failed=lambda place, _error: happened.append(("failed", place)),
+        on_spoken=lambda: None,
+        on_speechless=lambda spoken_into: happened.append(("speechless", spoken_into)),
+    )
+
+
+@pytest.fixture
+def said(prepared: Prepared) -> Callable[..., Any]:
     """Has voices say a text, word by word; what came of it."""
 
     async def say(*boxes: Box, text: str = ANSWER) -> tuple[str, float, set[int], list[tuple[str, Any]]]:
         happened: list[tuple[str, Any]] = []
-        prepared = Prepared(Language(AgentConfig(system_prompt="You are Ada.")), tmp_path / "speech", "a voice")
-        voices = Voices(
-            Ranking(boxes, lambda place: happened.append(("switched", place))),
-            prepared,
-            0.5,
-            on_failed=lambda place, _error: happened.append(("failed", place)),
-            on_spoken=lambda: None,
-            on_speechless=lambda spoken_into: happened.append(("speechless", spoken_into)),
-        )
         shown, seconds, rates = "", 0.0, set()
-        async with voices.stream() as stream:
+        async with voices_of(boxes, prepared, happened).stream() as stream:
             for word in text.split(" "):
                 stream.push_text(f"{word} ")
             stream.end_input()
@@ -338,7 +380,7 @@ def said(tmp_path: Path) -> Callable[..., Any]:
 @pytest.mark.parametrize("second", ["whole", "words", "timed words"])
 @pytest.mark.parametrize("first", ["whole", "words", "timed words"])
 async def test_voices_of_any_kind_and_rate_follow_each_other_and_no_word_is_shown_twice(said, first, second) -> None:
-    def box(rate: int, kind: str, **more: float) -> Box:
+    def box(rate: int, kind: str, **more: Any) -> Box:
         return Box(rate, streaming="words" in kind, timed="timed" in kind, **more)
 
     breaks = box(48_000, first, breaks_after_s=0.3)
@@ -376,6 +418,69 @@ async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_need
     shown, seconds, _, happened = await said(silent, text=FAILED)
     assert (shown, happened) == (FAILED, [("failed", 0)])
     assert seconds > 2
+
+
+@pytest.mark.parametrize("way", ["breaks off once", "ends too early"])
+async def test_a_phrase_that_was_not_said_in_one_go_and_to_its_end_is_not_kept(said, way) -> None:
+    voice = Box(24_000, breaks_after_s=0.4, breaks_times=1, says_so=way == "breaks off once")
+    await said(voice, text=MOMENT)
+    _, seconds, _, happened = await said(voice, text=MOMENT)
+    assert abs(seconds - len(MOMENT) / 15) < 0.3
+    assert happened == []
+    assert voice.texts[-1] == MOMENT
+    asked = len(voice.texts)
+    assert (await said(voice, text=MOMENT))[0] == MOMENT
+    assert len(voice.texts) == asked
+
+
+@pytest.mark.parametrize("timed", [False, True])
+async def test_a_voice_that_has_said_all_and_does_not_tell_its_end_has_not_failed(said, timed) -> None:
+    lingers, second = Box(24_000, streaming=True, timed=timed, lingers=True), Box(24_000)
+    shown, seconds, _, happened = await said(lingers, second, text=ANSWER)
+    assert (shown, happened, second.texts) == (ANSWER, [], [])
+    assert abs(seconds - len(ANSWER) / 15) < 0.3
+
+
+async def test_a_voice_that_falls_silent_before_the_end_has_failed_though_its_stream_goes_on(said) -> None:
+    lingers, second = Box(24_000, streaming=True, lingers=True, breaks_after_s=0.3, says_so=False), Box(24_000)
+    shown, _, _, happened = await said(lingers, second, text=ANSWER)
+    assert (shown, happened) == (ANSWER, [("failed", 0), ("switched", 1)])
+    assert second.texts
+
+
+async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("worker.speaker.prepared.MOST_FILES", 2)
+    pcm = Box(SAMPLE_RATE).sound(FAILED)
+    for at, text in enumerate((MOMENT, SORRY)):
+        assert await prepared.keep(text, pcm)
+        newest = max((tmp_path / "speech").iterdir(), key=lambda file: file.stat().st_mtime)
+        os.utime(newest, (at, at))
+    assert await prepared.own(MOMENT)
+    (tmp_path / "speech" / "gone.ogg").symlink_to("what another call has just evicted")
+    assert await prepared.keep(FAILED, pcm)
+    missing = await prepared.missing()
+    assert MOMENT not in missing
+    assert FAILED not in missing
+    assert SORRY in missing
+
+
+async def test_a_file_that_holds_no_sound_is_not_there(prepared, tmp_path) -> None:
+    assert await prepared.keep(MOMENT, Box(SAMPLE_RATE).sound(MOMENT))
+    [file] = (tmp_path / "speech").iterdir()
+    file.write_bytes(file.read_bytes()[:50])
+    assert await prepared.own(MOMENT) is None
+    assert MOMENT in await prepared.missing()
+
+
+@pytest.mark.parametrize("keeps", ["an inaudible voice", "no folder"])
+async def test_a_phrase_that_cannot_be_kept_is_paid_for_once_in_a_call(language, prepared, tmp_path, keeps) -> None:
+    if keeps == "no folder":
+        (tmp_path / "speech").write_text("in its place")
+    voice = Box(24_000, loudness=0.0 if keeps == "an inaudible voice" else 0.3)
+    quiet: Any = SimpleNamespace(agent_state="listening", current_speech=None)
+    async with asyncio.timeout(60):
+        await Rehearsal(quiet, voices_of([voice], prepared, []), language).run()
+    assert voice.texts == [MOMENT]
 
 
 def test_the_first_is_asked_again_when_some_time_has_gone_by() -> None:

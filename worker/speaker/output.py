@@ -22,13 +22,18 @@ class Output:
 
     def __init__(self, emitter: tts.AudioEmitter) -> None:
         self.seconds = 0.0
-        self.pcm = bytearray()  # linear16 mono at the rate of the agent's voice
         self._emitter = emitter
+        self._record: bytearray | None = None
         self._resampled = Resampled()
         self._shown = 0  # characters
         self._due = ""  # the text to the end of what is being said
         self._from, self._from_s = 0, 0.0  # that character of it is said from that second on
         self._due_at: NotGivenOr[float] = NOT_GIVEN
+
+    def record(self) -> bytearray:
+        """What is played from now on, as it comes: linear16 mono at the rate of the agent's voice."""
+        self._record = bytearray()
+        return self._record
 
     def show(self, text: str, start: int, began_s: float, *, is_paced: bool) -> None:
         """As its sound comes, this text, the part of which from `start` on is said from the second `began_s` on.
@@ -84,7 +89,8 @@ class Output:
     def _push(self, frames: Iterator[rtc.AudioFrame]) -> None:
         for frame in frames:
             self.seconds += frame.duration
-            self.pcm += frame.data
+            if self._record is not None:
+                self._record += frame.data
             self._emitter.push_frame(frame)
 
 

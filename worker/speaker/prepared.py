@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.speaker.language import Language
+from worker.speaker.pace import FAST, reached
 from worker.speaker.recorded import recordings
 from worker.speaker.sound import decoded, encoded, is_audible, tone
+from worker.speaker.voice import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
 
 URGENT = ("moment", "sorry", "failed", "unheard")  # what is said where a provider fails
+HURRY = 1.5  # times as fast as is spoken: a voice may be told to
 MOST_FILES = 2_000  # of all agents' voices: about 30 MB
 
 
@@ -55,7 +58,7 @@ class Prepared:
 
     async def own(self, text: str) -> Sound | None:
         """As the agent's voice says it, if that is kept."""
-        return await asyncio.to_thread(_read, self._file(text), text)
+        return await asyncio.to_thread(_used, self._file(text), text)
 
     async def any(self, text: str) -> Sound:
         """Whatever sound there is for it."""
@@ -65,10 +68,14 @@ class Prepared:
             found = await asyncio.to_thread(_read, recorded, text)
         return found or Sound(tone(), "")
 
-    async def keep(self, text: str, pcm: bytes) -> None:
-        """Keep how the agent's voice says it; if that is not possible, it is said anew each time."""
-        if is_audible(pcm):
-            await asyncio.to_thread(self._write, self._file(text), pcm)
+    async def keep(self, text: str, pcm: bytes) -> bool:
+        """Keep how the agent's voice says it; False if that is not possible: it is said anew each time.
+
+        Nor is what can be no more than its beginning: it would be said so from then on.
+        """
+        can_hold = reached(text, 0, HURRY * len(pcm) / 2 / SAMPLE_RATE, FAST)
+        is_all = can_hold == len(text) and is_audible(pcm)
+        return is_all and await asyncio.to_thread(self._write, self._file(text), pcm)
 
     async def missing(self) -> list[str]:
         """The phrases whose sound is not kept, the most wanted ones first."""
@@ -83,21 +90,41 @@ class Prepared:
         said = hashlib.sha256(f"{self._voice}\n{_letters(text)}".encode()).hexdigest()
         return self._folder / f"{said}.ogg"
 
-    def _write(self, file: Path, pcm: bytes) -> None:
+    def _write(self, file: Path, pcm: bytes) -> bool:
+        sound = encoded(pcm)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, written = tempfile.mkstemp(dir=self._folder)  # for nobody else to read
-            with os.fdopen(handle, "wb") as raw:
-                raw.write(encoded(pcm))
-            Path(written).rename(file)
-            self._leave_newest()
+            try:
+                with os.fdopen(handle, "wb") as raw:
+                    raw.write(sound)
+                Path(written).rename(file)
+            finally:
+                Path(written).unlink(missing_ok=True)
+            self._leave_last_used()
         except OSError as error:
             logger.warning("what the voice has said could not be kept", extra={"error": type(error).__name__})
+            return False
+        return True
 
-    def _leave_newest(self) -> None:
-        files = [(file.stat().st_mtime, file) for file in self._folder.iterdir()]
+    def _leave_last_used(self) -> None:
+        files = []
+        for file in self._folder.glob("*.ogg"):
+            with suppress(FileNotFoundError):  # another call's worker does the same
+                files.append((file.stat().st_mtime, file))
         for _, file in sorted(files)[:-MOST_FILES]:
             file.unlink(missing_ok=True)
+
+
+def _used(file: Path, text: str) -> Sound | None:
+    """The sound in a file that is kept, which counts as used from now on; without sound in it, it is kept no more."""
+    sound = _read(file, text)
+    with suppress(OSError):
+        if sound is None:
+            file.unlink(missing_ok=True)
+        else:
+            os.utime(file)
+    return sound
 
 
 def _read(file: Path, text: str) -> Sound | None:

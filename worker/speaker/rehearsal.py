@@ -25,7 +25,7 @@ class Rehearsal:
         self._language = language
 
     async def run(self) -> None:
-        """Return when all are kept, or one cannot be had."""
+        """Return when all are kept, or one cannot be had or kept: it would be paid for again and again."""
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
         try:
@@ -33,7 +33,7 @@ class Rehearsal:
                 await asyncio.sleep(LOOK_S)
                 if self._is_busy():
                     quiet_since = loop.time()
-                elif loop.time() - quiet_since >= QUIET_S and await self._prepare_one() and self._language.is_known:
+                elif loop.time() - quiet_since >= QUIET_S and not await self._goes_on():
                     return
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises, a call goes on without
             logger.info("a phrase could not be prepared", extra={"error": type(error).__name__})
@@ -43,13 +43,13 @@ class Rehearsal:
         speaks = self._session.agent_state != "listening" or self._session.current_speech is not None
         return speaks or self._voices.ranking.is_down(0)
 
-    async def _prepare_one(self) -> bool:
-        """False if there was one to be prepared."""
+    async def _goes_on(self) -> bool:
+        """Prepare one phrase, if one is missing; whether there may be another."""
         prepared = self._voices.prepared
         missing = await prepared.missing()
-        if missing:
-            await prepared.keep(missing[0], await self._said(missing[0]))
-        return not missing
+        if not missing:
+            return not self._language.is_known
+        return await prepared.keep(missing[0], await self._said(missing[0]))
 
     async def _said(self, text: str) -> bytes:
         pcm, resampled = bytearray(), Resampled()

@@ -12,6 +12,8 @@ from worker.speaker.output import Output
 from worker.speaker.pace import SLOW, reached
 from worker.speaker.pieces import feed, pieces
 
+ABOUT = 0.8  # of the time that a slow voice takes: most speak a little faster
+
 
 class Streamed:
     """One attempt of a voice to say a text from some character on.
@@ -41,13 +43,26 @@ class Streamed:
         try:
             await self._say(options)
         except Exception as error:
-            heard_s = self._output.seconds - self._began_s
-            heard = self._shown if self._is_timed else reached(self._text.text, self._start, heard_s, SLOW)
-            self.said = max(place for place in self._places if place <= heard)
-            if isinstance(error, TimeoutError):
-                raise APITimeoutError from None
-            raise
+            if not (self._deadline.expired() and self._is_about_all()):
+                self.said = max(place for place in self._places if place <= self._heard())
+                if isinstance(error, TimeoutError):
+                    raise APITimeoutError from None
+                raise
+        if self._shown == self._start:  # no word has come with its time
+            self._show()
+            self._output.show_rest()
+        self._output.rest()
         self.said = len(self._text.text)
+
+    def _heard(self, part: float = 1.0) -> int:
+        """About the character up to which it was heard, if it needs that part of the time that a slow voice takes."""
+        if self._is_timed:
+            return self._shown
+        return reached(self._text.text, self._start, (self._output.seconds - self._began_s) / part, SLOW)
+
+    def _is_about_all(self) -> bool:
+        """Whether it can have been the end that was followed by silence: not every stream tells its end."""
+        return self._text.is_whole and not self._text.text[self._heard(ABOUT) :].strip()
 
     async def _say(self, options: APIConnectOptions) -> None:
         async with self._voice.stream(conn_options=options) as stream, self._deadline:
@@ -60,10 +75,6 @@ class Streamed:
                 await utils.aio.cancel_and_wait(feeding, watching)
         if not self._text.is_whole or self._output.seconds == self._began_s:
             raise APIConnectionError("it has stopped", retryable=False)
-        if self._shown == self._start:  # no word has come with its time
-            self._show()
-            self._output.show_rest()
-        self._output.rest()
 
     def _play(self, event: tts.SynthesizedAudio) -> None:
         if self._is_timed:

@@ -139,14 +139,15 @@ class _Utterance(tts.SynthesizeStream):
         prepared = self._voices.prepared
         sound = await prepared.own(text.text)
         if sound is None and not self._voices.are_down:
+            pcm = output.record()
             try:
                 await self._say(text, output)
             except APIError:
                 if output.seconds:
                     raise
             else:
-                if self._speakers == {0}:
-                    await prepared.keep(text.text, bytes(output.pcm))
+                if self._speakers == {0} and not self._has_failed:  # else half of it may be there twice
+                    await prepared.keep(text.text, bytes(pcm))
                 return
         sound = sound or await prepared.any(text.text)
         if sound.text:
