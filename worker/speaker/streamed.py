@@ -49,6 +49,12 @@ class Streamed:
             raise
         self.said = len(self._text.text)
 
+    @property
+    def owed_at(self) -> float | None:
+        """Since when, by the loop's time, it owes a sound; None if it does not."""
+        until = self._deadline.when()
+        return None if until is None else until - self._sound_s
+
     async def _say(self, options: APIConnectOptions) -> None:
         async with self._voice.stream(conn_options=options) as stream, self._deadline:
             feeding = asyncio.create_task(feed(self._text, self._start, stream))
