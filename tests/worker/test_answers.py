@@ -36,6 +36,7 @@ class Hasty:
             on_answered=lambda: None,
             on_failed=lambda _error, place: self.failed.append(place),
             on_empty=lambda: None,
+            on_wordless=lambda: None,
         )
 
     async def ask(self) -> str:

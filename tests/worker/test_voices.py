@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from tests.worker.conftest import Stage
 from tests.worker.test_talk import BLOCK_S, loudness
 from tests.worker.test_talk import LOUD as RECORDED_LOUD
 from worker.ranking import Ranking
+from worker.speaker.failures import LIMITS
 from worker.speaker.language import Language
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
@@ -213,6 +214,28 @@ async def test_in_a_language_without_words_a_tone_is_heard_and_no_english(
         assert caller.seconds_heard() < 1
         assert await call.said("agent") == ""
     await until(call.ended)
+
+
+@pytest.mark.restless
+@pytest.mark.parametrize("kind", ["llm", "tts"])
+async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too(
+    stage: Stage, providers: Providers, until: Until, kind: Literal["llm", "tts"]
+) -> None:
+    providers.hear_with(lambda _utterance: "もしもし")
+    providers.fail(kind, 503)
+    call = await stage.call(language="ja", silence_reminder_s=200, silence_timeout_s=300)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        for _ in range(LIMITS[kind] - 1):
+            heard_s = caller.seconds_heard()
+            await caller.say()
+            await until(lambda: caller.seconds_heard() > heard_s + 0.2)  # noqa: B023
+        heard_s = caller.seconds_heard()
+        await caller.say()
+        row = await until(call.ended)
+        assert caller.seconds_heard() > heard_s + 0.2
+    assert row.end_reason == "provider_failed"
+    assert await call.said("agent") == ""
 
 
 @pytest.mark.restless

@@ -42,6 +42,7 @@ class Answers:
         on_failed: none has, though two were asked, or one twice, or in vain when no other works: why, and the place of
             the last one.
         on_empty: its answer held no word.
+        on_wordless: none has, and the language has no words yet in which the agent could be sorry.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Answers:
         on_answered: Callable[[], None],
         on_failed: Callable[[Exception, int], None],
         on_empty: Callable[[], None],
+        on_wordless: Callable[[], None],
     ) -> None:
         self._models = models
         self._memory = memory
@@ -61,6 +63,7 @@ class Answers:
         self._on_answered = on_answered
         self._on_failed = on_failed
         self._on_empty = on_empty
+        self._on_wordless = on_wordless
 
     async def answer(self, chat: llm.ChatContext, ask: Ask) -> AsyncIterator[Piece]:
         """The pieces of one answer, of a model's or else of our own; `ask` sends a model what is sent of the chat."""
@@ -137,6 +140,8 @@ class Answers:
         if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
             pieces.send_nowait(sorry)
+        elif not self._language.wants_silence("sorry"):
+            self._on_wordless()
 
 
 class _Answer:

@@ -32,6 +32,7 @@ from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
 from worker.speaker.patience import Patience
+from worker.speaker.phrase import say_phrase
 from worker.speaker.prepared import Prepared
 from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.session import make_session
@@ -123,6 +124,7 @@ class Speaker:
                 on_answered=failures.answered,
                 on_failed=lambda error, place: failures.failed("llm", error, place),
                 on_empty=failures.empty,
+                on_wordless=self._say_sorry,
             ),
             self._heard,
             phones=around.phones,
@@ -247,9 +249,8 @@ class Speaker:
         Returns when that was heard.
         """
         await self._session.interrupt(force=True)
-        text = self._around.language.phrase(key)
-        if text:
-            await self._session.say(text, allow_interruptions=False).wait_for_playout()
+        if speech := say_phrase(self._session, self._around.language, key, allow_interruptions=False):
+            await speech.wait_for_playout()
 
     def remark(self, key: str) -> bool:
         """Say one of its own phrases, unless somebody speaks or is about to be answered; whether it does."""
@@ -294,10 +295,12 @@ class Speaker:
 
     def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile."""
-        sorry = self._around.language.phrase("sorry")
-        if not self._failures.speechless() and not spoken_into and sorry:
-            with suppress(RuntimeError):  # a session that has ended
-                _ = self._session.say(sorry)
+        if not self._failures.speechless() and not spoken_into:
+            self._say_sorry()
+
+    def _say_sorry(self) -> None:
+        with suppress(RuntimeError):  # a session that has ended
+            _ = say_phrase(self._session, self._around.language, "sorry")
 
     def _expects_silence(self) -> bool:
         around = self._around
