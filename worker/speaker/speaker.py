@@ -264,12 +264,15 @@ class Speaker:
     def holds(self, text: str, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
-        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet.
+        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet. A sign
+        of listening to "one moment" answers nothing that is still to come, and is forgotten.
         """
         speech = self._session.current_speech
         if speech is None or speech.interrupted:
             return False
         only_listens = self._around.language.only_listens(text)
+        if only_listens and self._voice.has_put_in_last:
+            return True
         if speech is self._greeting:
             holds = only_listens or not self._held.has_words
         else:
