@@ -154,6 +154,7 @@ class Speaker:
             is_expected=lambda: self._agent.is_pressing_keys or self._agent.is_transferring or around.is_deserted(),
         )
         self._greeting: SpeechHandle | None = None
+        self._unsaid: SpeechHandle | None = None  # the greeting that no voice could say
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -202,13 +203,19 @@ class Speaker:
         if not first_message:
             return
         began_at = time.time()
-        self._greeting = speech = self._session.say(first_message)
-        await speech.wait_for_playout()
+        speech = await self._say_greeting(first_message)
+        if speech is self._unsaid:  # nobody has said anything yet that an apology could be for
+            speech = await self._say_greeting(first_message)
         # A caller's first word came before its own: it was to be said all the same.
         if speech.interrupted and not speech.chat_items:
             chat = self._agent.chat_ctx.copy()
             chat.add_message(role="assistant", content=first_message, interrupted=True, created_at=began_at)
             await self._agent.update_chat_ctx(chat)
+
+    async def _say_greeting(self, first_message: str) -> SpeechHandle:
+        self._greeting = speech = self._session.say(first_message)
+        await speech.wait_for_playout()
+        return speech
 
     async def introduce(self, first_message: str) -> None:
         """Begin as who has called somebody: when that one has said a word, or after a short wait."""
@@ -297,7 +304,14 @@ class Speaker:
         await self._silence.wait()
 
     def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
-        """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile."""
+        """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.
+
+        A greeting is said once more before that.
+        """
+        speech = self._session.current_speech
+        if not spoken_into and speech is not None and speech is self._greeting and self._unsaid is None:
+            self._unsaid = speech
+            return
         if not self._failures.speechless() and not spoken_into:
             self._say_sorry()
 
