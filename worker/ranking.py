@@ -23,6 +23,7 @@ class Ranking(Generic[T]):
         self._on_switched = on_switched
         self._pauses_s = [0.0] * len(providers)
         self._again_at = [0.0] * len(providers)
+        self._waited_s = [0.0] * len(providers)
         self._working = 0
 
     def __len__(self) -> int:
@@ -42,8 +43,25 @@ class Ranking(Generic[T]):
         """Whether it has failed, and not worked since."""
         return self._pauses_s[place] > 0
 
+    @property
+    def are_down(self) -> bool:
+        """Whether each of them has failed, and not worked since."""
+        return all(self.is_down(place) for place in range(len(self)))
+
+    def waited(self, place: int, seconds: float, limit_s: float) -> bool:
+        """It was given up after so long without a sign of life; whether it has failed by that.
+
+        What is waited for it adds up until it works: who is not answered asks again before any time is over.
+        """
+        self._waited_s[place] += seconds
+        has_failed = self._waited_s[place] >= limit_s
+        if has_failed:
+            self.failed(place)
+        return has_failed
+
     def failed(self, place: int) -> None:
         """It did not do what it was asked for."""
+        self._waited_s[place] = 0.0
         now = time.monotonic()
         if self._again_at[place] <= now:  # else it is known: several ask at the same time
             self._pauses_s[place] = min(max(self._pauses_s[place] * 2, AGAIN_S), LONGEST_S)
@@ -51,7 +69,7 @@ class Ranking(Generic[T]):
 
     def works(self, place: int) -> None:
         """It does, or has begun to."""
-        self._pauses_s[place] = self._again_at[place] = 0.0
+        self._pauses_s[place] = self._again_at[place] = self._waited_s[place] = 0.0
         if place != self._working:
             self._working = place
             self._on_switched(place)

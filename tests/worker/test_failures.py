@@ -110,6 +110,28 @@ async def test_the_second_model_takes_over_within_the_turn_and_the_first_is_not_
     assert not await call.has_happened("provider.failed")
 
 
+async def test_okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("Do you have a table?", "Okay.")
+    providers.answer("Yes, we have.")
+    models = ("first", "second", "third", "fourth")
+    for model in models[:-1]:
+        providers.hang("llm", model=model)
+    call = await stage.call(llm=[{"model": model} for model in models])
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", MOMENT))
+        await caller.say()
+        await until(lambda: call.has_said("user", "Okay."))
+        await until(lambda: call.has_said("agent", "Yes, we have."))
+        await until(caller.agent_listens)
+    await until(call.ended)
+    assert await call.said("agent") == f"{MOMENT} Yes, we have."
+    assert "Okay" not in str([chat.messages for chat in providers.chats])
+
+
 @pytest.mark.timeout(240)
 async def test_a_model_that_never_answers_ends_the_call_politely(
     stage: Stage, providers: Providers, until: Until

@@ -44,6 +44,7 @@ class Conversation:
             on_answered=lambda: None,
             on_failed=lambda error, _place: self.failures.append(error),
             on_empty=lambda: None,
+            on_wordless=lambda: None,
         )
 
     async def say(self, line: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from tests.worker.conftest import Stage
 from tests.worker.test_talk import BLOCK_S, loudness
 from tests.worker.test_talk import LOUD as RECORDED_LOUD
 from worker.ranking import Ranking
+from worker.speaker.failures import LIMITS
 from worker.speaker.language import Language
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
@@ -158,7 +159,7 @@ async def test_an_apology_can_be_interrupted_and_what_is_said_into_it_is_answere
 
 
 @pytest.mark.restless
-async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_the_model_does_not_know_of_it(
+async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Hello?")
@@ -169,15 +170,14 @@ async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_t
         async with awake() as ran_s:
             await until(caller.agent_is_heard)
             assert ran_s() < 6
-        await until(lambda: call.has_said("agent", f"{MOMENT} {SORRY}"))
+        await until(lambda: call.has_said("agent", f"{MOMENT} Hello, this is Ada."))
         await caller.say()
         await until(lambda: call.has_said("agent", "I see."))
         told = str(providers.chats[-1].messages)
         assert MOMENT not in told
-        assert "this is Ada" not in told
-        assert SORRY[:20] in told
+        assert "this is Ada" in told
     await until(call.ended)
-    assert "Ada" not in await call.said("agent")
+    assert SORRY not in await call.said("agent")
 
 
 @pytest.mark.restless
@@ -216,6 +216,28 @@ async def test_in_a_language_without_words_a_tone_is_heard_and_no_english(
         assert caller.seconds_heard() < 1
         assert await call.said("agent") == ""
     await until(call.ended)
+
+
+@pytest.mark.restless
+@pytest.mark.parametrize("kind", ["llm", "tts"])
+async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too(
+    stage: Stage, providers: Providers, until: Until, kind: Literal["llm", "tts"]
+) -> None:
+    providers.hear_with(lambda _utterance: "もしもし")
+    providers.fail(kind, 503)
+    call = await stage.call(language="ja", silence_reminder_s=200, silence_timeout_s=300)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        for _ in range(LIMITS[kind] - 1):
+            heard_s = caller.seconds_heard()
+            await caller.say()
+            await until(lambda: caller.seconds_heard() > heard_s + 0.2)  # noqa: B023
+        heard_s = caller.seconds_heard()
+        await caller.say()
+        row = await until(call.ended)
+        assert caller.seconds_heard() > heard_s + 0.2
+    assert row.end_reason == "provider_failed"
+    assert await call.said("agent") == ""
 
 
 @pytest.mark.restless

@@ -19,7 +19,7 @@ from worker.speaker.plain import is_said_of, plain
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
 
-IN_VAIN_S = 2.5  # of a turn without an answer: who then speaks again was not answered
+IN_VAIN_S = 2.5  # of turns in a row without an answer: who then speaks again was not answered
 TRIES = 2  # at least; each model of the agent has one
 
 
@@ -39,8 +39,10 @@ class Answers:
         language: what is said where the model says nothing.
         first_word_s: how long the model may take for its first word, and after that for each next one.
         on_answered: the model has begun to answer.
-        on_failed: none has, though two were asked, or one twice: why, and the place of the last one.
+        on_failed: none has, though two were asked, or one twice, or in vain when no other works: why, and the place of
+            the last one.
         on_empty: its answer held no word.
+        on_wordless: none has, and the language has no words yet in which the agent could be sorry.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Answers:
         on_answered: Callable[[], None],
         on_failed: Callable[[Exception, int], None],
         on_empty: Callable[[], None],
+        on_wordless: Callable[[], None],
     ) -> None:
         self._models = models
         self._memory = memory
@@ -60,6 +63,7 @@ class Answers:
         self._on_answered = on_answered
         self._on_failed = on_failed
         self._on_empty = on_empty
+        self._on_wordless = on_wordless
 
     async def answer(self, chat: llm.ChatContext, ask: Ask) -> AsyncIterator[Piece]:
         """The pieces of one answer, of a model's or else of our own; `ask` sends a model what is sent of the chat."""
@@ -79,8 +83,8 @@ class Answers:
             elif answer.begun:
                 self._models.works(answer.place)
                 self._on_answered()
-            elif answer.waited_s >= IN_VAIN_S:
-                self._on_failed(APITimeoutError(), self._models.best)  # whoever waited in vain has spoken into it
+            elif self._models.waited(answer.place, answer.waited_s, IN_VAIN_S) and self._models.are_down:
+                self._on_failed(APITimeoutError(), answer.place)  # whoever waited in vain has spoken into it
 
     async def _ask(
         self,
@@ -91,7 +95,8 @@ class Answers:
     ) -> None:
         tries = 0
         while True:
-            committed, sent, answer.place = answer.is_committed, self._memory.fit(chat), self._models.best
+            committed, sent = answer.is_committed, self._memory.fit(chat)
+            answer.turn_to(self._models.best)
             try:
                 await self._attempt(answer, sent, ask, pieces)
             except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, the caller is not left in silence
@@ -135,6 +140,8 @@ class Answers:
         if sorry := self._language.phrase("sorry"):
             pieces.send_nowait(FlushSentinel())
             pieces.send_nowait(sorry)
+        elif not self._language.wants_silence("sorry"):
+            self._on_wordless()
 
 
 class _Answer:
@@ -144,6 +151,7 @@ class _Answer:
         self._speech = speech
         self._first_word_s = first_word_s
         self._committed_at: float | None = None
+        self._turned_at = 0.0
         self.place = 0  # of the model that is asked
         self.begun = False
         self.settled = False  # nothing more is to come of it: it has failed, or is silent and may be
@@ -157,10 +165,17 @@ class _Answer:
         await self._speech._wait_for_scheduled()  # noqa: SLF001 - LiveKit tells it in no other way
         self._committed_at = self._committed_at or time.monotonic()
 
+    def turn_to(self, place: int) -> None:
+        """Ask the model at that place, once more if it is the same."""
+        if place != self.place:
+            self.place, self._turned_at = place, time.monotonic()
+
     @property
     def waited_s(self) -> float:
-        """How long the turn has been over."""
-        return 0.0 if self._committed_at is None else time.monotonic() - self._committed_at
+        """How long the model has been asked since the turn was over."""
+        if self._committed_at is None:
+            return 0.0
+        return time.monotonic() - max(self._committed_at, self._turned_at)
 
     async def of(self, stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
         """The pieces of one attempt, from its first word on. Raises APIError or NoAnswer."""

@@ -32,6 +32,7 @@ from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
 from worker.speaker.patience import Patience
+from worker.speaker.phrase import say_phrase
 from worker.speaker.prepared import Prepared
 from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.session import make_session
@@ -123,6 +124,7 @@ class Speaker:
                 on_answered=failures.answered,
                 on_failed=lambda error, place: failures.failed("llm", error, place),
                 on_empty=failures.empty,
+                on_wordless=self._say_sorry,
             ),
             self._heard,
             phones=around.phones,
@@ -153,6 +155,7 @@ class Speaker:
             is_expected=lambda: self._agent.is_pressing_keys or self._agent.is_transferring or around.is_deserted(),
         )
         self._greeting: SpeechHandle | None = None
+        self._unsaid: SpeechHandle | None = None  # the greeting that no voice could say
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -201,13 +204,19 @@ class Speaker:
         if not first_message:
             return
         began_at = time.time()
-        self._greeting = speech = self._session.say(first_message)
-        await speech.wait_for_playout()
+        speech = await self._say_greeting(first_message)
+        if speech is self._unsaid:  # nobody has said anything yet that an apology could be for
+            speech = await self._say_greeting(first_message)
         # A caller's first word came before its own: it was to be said all the same.
         if speech.interrupted and not speech.chat_items:
             chat = self._agent.chat_ctx.copy()
             chat.add_message(role="assistant", content=first_message, interrupted=True, created_at=began_at)
             await self._agent.update_chat_ctx(chat)
+
+    async def _say_greeting(self, first_message: str) -> SpeechHandle:
+        self._greeting = speech = self._session.say(first_message)
+        await speech.wait_for_playout()
+        return speech
 
     async def introduce(self, first_message: str) -> None:
         """Begin as who has called somebody: when that one has said a word, or after a short wait."""
@@ -248,9 +257,8 @@ class Speaker:
         Returns when that was heard.
         """
         await self._session.interrupt(force=True)
-        text = self._around.language.phrase(key)
-        if text:
-            await self._session.say(text, allow_interruptions=False).wait_for_playout()
+        if speech := say_phrase(self._session, self._around.language, key, allow_interruptions=False):
+            await speech.wait_for_playout()
 
     def remark(self, key: str) -> bool:
         """Say one of its own phrases, unless somebody speaks or is being answered; whether it does."""
@@ -267,12 +275,15 @@ class Speaker:
     def holds(self, text: str, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
-        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet.
+        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet. A sign
+        of listening to "one moment" answers nothing that is still to come, and is forgotten.
         """
         speech = self._session.current_speech
         if speech is None or speech.interrupted:
             return False
         only_listens = self._around.language.only_listens(text)
+        if only_listens and self._voice.has_put_in_last:
+            return True
         if speech is self._greeting:
             holds = only_listens or not self._held.has_words
         else:
@@ -297,11 +308,20 @@ class Speaker:
         await self._silence.wait()
 
     def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
-        """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile."""
-        sorry = self._around.language.phrase("sorry")
-        if not self._failures.speechless() and not spoken_into and sorry:
-            with suppress(RuntimeError):  # a session that has ended
-                _ = self._session.say(sorry)
+        """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.
+
+        A greeting is said once more before that.
+        """
+        speech = self._session.current_speech
+        if not spoken_into and speech is not None and speech is self._greeting and self._unsaid is None:
+            self._unsaid = speech
+            return
+        if not self._failures.speechless() and not spoken_into:
+            self._say_sorry()
+
+    def _say_sorry(self) -> None:
+        with suppress(RuntimeError):  # a session that has ended
+            _ = say_phrase(self._session, self._around.language, "sorry")
 
     def _expects_silence(self) -> bool:
         around = self._around

@@ -54,6 +54,12 @@ class Streamed:
         self._output.rest()
         self.said = len(self._text.text)
 
+    @property
+    def owed_at(self) -> float | None:
+        """Since when, by the loop's time, it owes a sound; None if it does not."""
+        until = self._deadline.when()
+        return None if until is None else until - self._sound_s
+
     def _heard(self, part: float = 1.0) -> int:
         """About the character up to which it was heard, if it needs that part of the time that a slow voice takes."""
         if self._is_timed:

@@ -130,6 +130,11 @@ class Voice(io.AudioOutput):
         self._wake.set()
 
     @property
+    def has_put_in_last(self) -> bool:
+        """Whether what was heard last was put in between, and no utterance has begun since."""
+        return not self._open and self.sounded_at > self.ended_at
+
+    @property
     def remaining_s(self) -> float:
         """How much of the current utterance is still to be heard; infinite while it is still being made."""
         if not self._open:

@@ -62,7 +62,7 @@ class Voices(tts.TTS[Any]):
     @property
     def are_down(self) -> bool:
         """Whether each of them has failed, and not worked since."""
-        return all(self.ranking.is_down(place) for place in range(len(self.ranking)))
+        return self.ranking.are_down
 
     @override
     def prewarm(self) -> None:
@@ -93,7 +93,8 @@ class _Utterance(tts.SynthesizeStream):
         self._said = 0  # characters
         self._speakers: set[int] = set()
         self._place: int | None = None  # of the one that was asked last,
-        self._began_s = 0.0  # when so much was heard
+        self._began_s = 0.0  # when so much was heard;
+        self._owed_at: float | None = None  # since then it owes a sound
         self._has_failed = False
 
     @override
@@ -113,16 +114,29 @@ class _Utterance(tts.SynthesizeStream):
             await self._speak(text, output)
             output.end()
         except asyncio.CancelledError:
-            if self._place is not None and output.seconds > self._began_s:
-                self._works(self._place)
-            elif self._has_failed and not output.seconds:
-                self._voices.on_speechless(True)  # noqa: FBT003 - whoever waited in vain has spoken into it
+            if self._place is not None:
+                self._break_off(self._place, output)
             raise
         except APIError:
             self._voices.on_speechless(False)  # noqa: FBT003
             raise
         finally:
             await utils.aio.cancel_and_wait(reading)
+
+    def _break_off(self, place: int, output: Output) -> None:
+        """Somebody has spoken into it: what it says, or because nothing has come of it."""
+        voices, ranking = self._voices, self._voices.ranking
+        if output.seconds > self._began_s:
+            self._works(place)
+            return
+        was_down = ranking.is_down(place)
+        waited_s = 0.0 if self._owed_at is None else asyncio.get_running_loop().time() - self._owed_at
+        if ranking.waited(place, waited_s, voices.first_sound_s):
+            self._has_failed = True
+            if not was_down:
+                voices.on_failed(place, APITimeoutError())
+        if self._has_failed and not output.seconds and ranking.are_down:
+            voices.on_speechless(True)  # noqa: FBT003
 
     async def _read(self, text: Growing) -> None:
         async for piece in self._input_ch:
@@ -167,7 +181,7 @@ class _Utterance(tts.SynthesizeStream):
         tries, ranking = 0, self._voices.ranking
         while await _goes_on(text, self._said):
             place, before = ranking.best, self._said
-            self._place, self._began_s = place, output.seconds
+            self._place, self._began_s, self._owed_at = place, output.seconds, None
             self._mark_started()
             try:
                 if ranking[place].capabilities.streaming:
@@ -195,6 +209,7 @@ class _Utterance(tts.SynthesizeStream):
                 self._said = end
 
     async def _say_piece(self, place: int, piece: str, output: Output) -> None:
+        self._owed_at = asyncio.get_running_loop().time()
         async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
             has_sound = False
             while True:
@@ -218,7 +233,7 @@ class _Utterance(tts.SynthesizeStream):
         try:
             await streamed.say(ONCE)
         finally:
-            self._said = streamed.said
+            self._said, self._owed_at = streamed.said, streamed.owed_at
         self._works(place)
 
     def _works(self, place: int) -> None:
