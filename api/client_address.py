@@ -1,9 +1,9 @@
 """Who asks: the address, through proxies that are trusted, and whether it is somebody on this machine."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from yarl import URL
 
 from api.routing import SETTINGS
 
@@ -38,7 +38,7 @@ def _is_forwarded(request: web.Request) -> bool:
 
 def _names_loopback(request: web.Request) -> bool:
     try:
-        name = URL.build(scheme="http", authority=request.headers.get(hdrs.HOST, "")).host
+        name = urlsplit(f"//{request.headers.get(hdrs.HOST, '')}").hostname
     except ValueError:
         return False
     return name == "localhost" or _is_loopback(name or "")

@@ -39,7 +39,7 @@ async def test_of_failing_providers_the_log_has_the_kind_of_error_and_not_a_word
             await until(lambda call=call: _provider_failed(call))
         await until(call.ended)
     log = worker.output[before:]
-    assert "livekit.agents._exceptions.APIError\n" in log, "the voice that gave no sound"
+    assert "provider=tts error=APIError\n" in log, "the voice that gave no sound"
     assert "APIStatusError" in log
     for private in (PROMPTED, GREETED, SAID):
         assert private.rstrip(".").rpartition(" ")[2] not in log
