@@ -19,11 +19,10 @@ from worker.room.kept import FRAME_S, Frame
 from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
-from worker.room.utterance import PAUSE_S, Utterance
+from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
 
 LATE_S = 0.08  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
-EARLIER_S = 0.1  # the times of a recogniser are right to within so much
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 

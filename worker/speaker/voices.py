@@ -59,11 +59,6 @@ class Voices(tts.TTS[Any]):
         self.on_spoken = on_spoken
         self.on_speechless = on_speechless
 
-    @property
-    def are_down(self) -> bool:
-        """Whether each of them has failed, and not worked since."""
-        return self.ranking.are_down
-
     @override
     def prewarm(self) -> None:
         self.ranking[self.ranking.best].prewarm()
@@ -152,7 +147,7 @@ class _Utterance(tts.SynthesizeStream):
             return
         prepared = self._voices.prepared
         sound = await prepared.own(text.text)
-        if sound is None and not self._voices.are_down:
+        if sound is None and not self._voices.ranking.are_down:
             pcm = output.record()
             try:
                 await self._say(text, output)
