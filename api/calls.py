@@ -22,6 +22,7 @@ from api.schema.calls import (
 )
 from api.schema.common import Page
 from calls.errors import NotFound
+from calls.latency import read_turns
 from calls.listing import list_calls
 from calls.reading import (
     count_events,
@@ -66,6 +67,7 @@ async def get(request: web.Request) -> web.Response:
             recording=await _recording(request, conn, call),
             parts=parts,
             late=await why_not_begun(conn, call, parts),
+            turns=await read_turns(conn, call.id),
             events=await read_events(conn, call.id, MOST_EVENTS),
         )
     return reply(detail)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from api.routing import DATABASE
+from calls import latency
 from calls.database.changes import CALLS, Watch
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
@@ -33,7 +34,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
     revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
     work = sa.exists().where(
-        jobs.c.dedup == sa.literal("store_recording:") + calls.c.id,
+        jobs.c.dedup.in_([sa.literal(f"{kind}:") + calls.c.id for kind in ("store_recording", latency.JOB)]),
         sa.text("jobs.state IN ('waiting', 'active')"),
     )
     recording = sa.exists().where(recordings.c.call_id == calls.c.id, recordings.c.status == "pending")

@@ -1,6 +1,7 @@
 """From rows to the shapes of answers."""
 
 import heapq
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,11 @@ from api.schema.calls import (
     Event,
     Generation,
     Intelligence,
+    Latency,
+    LatencyOfTurn,
     Recording,
     Segment,
+    Spread,
     TimedUtterance,
     ToolCall,
     Transcript,
@@ -24,12 +28,15 @@ from api.schema.calls import (
 )
 from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
 from calls.analysis.post_call import PostCall
+from calls.latency import Turn
 from calls.listing import SHOWN, Page
 from calls.reading import Part
 from calls.tenants.prices import MICROS_PER_DOLLAR
 from calls.transcript import AGENT, PRESSED, as_text, spoken
 
 Row = sa.Row[Any]
+
+_WAITS = ("response_ms", "end_of_turn_ms", "llm_ms", "tts_ms")
 
 
 def call_row(shown: tuple[Any, ...]) -> dict[str, Any]:
@@ -67,6 +74,7 @@ def call_detail(
     recording: Recording,
     parts: Sequence[Part],
     late: str | None,
+    turns: Sequence[Turn],
     events: Sequence[Row],
 ) -> CallDetail:
     """Everything about a call."""
@@ -85,6 +93,7 @@ def call_detail(
         tool_calls=[tool_call(one) for one in tool_calls],
         recording=recording,
         intelligence=intelligence(row.intelligence_status, parts, late),
+        latency=latency(turns) if turns else None,
         events=[event(one) for one in events],
     )
 
@@ -185,6 +194,22 @@ def intelligence(status: str, parts: Sequence[Part], late: str | None = None) ->
     )
 
 
+def latency(turns: Sequence[Turn]) -> Latency:
+    """How long the callers waited for these turns, of which there is one at least."""
+    return Latency(
+        **{name: _spread([getattr(turn, name) for turn in turns]) for name in _WAITS},
+        turns=[
+            LatencyOfTurn(
+                user_stopped_at_ms=turn.user_stopped_at_ms,
+                **{name: getattr(turn, name) for name in _WAITS},
+                phrase_ms=None if turn.phrase_at_ms is None else max(turn.phrase_at_ms - turn.user_stopped_at_ms, 0),
+                measured_by=turn.measured_by,
+            )
+            for turn in turns
+        ],
+    )
+
+
 def generation(row: Row, parts: Sequence[Part]) -> Generation:
     """One generation, with what its own parts found."""
     return Generation(
@@ -209,6 +234,12 @@ def event(row: Row) -> Event:
         data=row.data or {},
         created_at=row.created_at,
     )
+
+
+def _spread(values: Sequence[int]) -> Spread:
+    ranked = sorted(values)
+    p50, p95 = (ranked[math.ceil(share * len(ranked)) - 1] for share in (0.5, 0.95))
+    return Spread(p50=p50, p95=p95)
 
 
 def _raw(segments: Sequence[Row], tool_calls: Sequence[Row]) -> list[Utterance]:

@@ -7,6 +7,7 @@ from calls.analysis import generations
 from calls.analysis.post_call import PostCall
 from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
+from calls.latency import queue_measuring
 from calls.recordings.pieces import queue_joining
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recording_pieces, recordings, segments
@@ -39,6 +40,7 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
         await webhooks.announce(conn, call_id, "call.transcript.ready")
     if not await generations.begin(conn, row, PostCall.stored(row.post_call)):
         await generations.start_asked(conn, call_id)
+    await queue_measuring(conn, row.tenant_id, call_id)
     waiting = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "pending")
     if await conn.scalar(sa.select(waiting)):
         await queue_joining(conn, row.tenant_id, call_id, dedup=joining)

@@ -61,6 +61,7 @@ class EventKind(StrEnum):
     RECORDING_DAMAGED = "recording.damaged"
     RECORDING_INCOMPLETE = "recording.incomplete"
     RECORDING_FAILED = "recording.failed"
+    LATENCY_CORRECTED = "latency.corrected"
     TRANSCRIPT_CONDENSED = "transcript.condensed"
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"

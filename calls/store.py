@@ -14,6 +14,7 @@ from calls.database.changes import CALLS, TURNS, mark
 from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.events import EventKind
+from calls.latency import Turn, write_turns
 from calls.placing import admission, batches
 from calls.placing.creation import NewCall, NewParticipant, create_calls, insert_participants
 from calls.states import (
@@ -363,6 +364,10 @@ class CallStore:
         whose = sa.select(participants.c.id).where(*_whose(call_id, room_identity))
         about = {"participant_id": await self._connection.scalar(whose)} | (data or {})
         await self.add_event(call_id, kind, source, message, level=level, data=about)
+
+    async def add_turn(self, call_id: str, turn: Turn) -> None:
+        """Write down how long one of the agent's turns was waited for."""
+        await write_turns(self._connection, call_id, [turn])
 
     async def begin_tool_call(self, call_id: str, made: ToolCall) -> None:
         """Write down a call of one of the agent's tools, before it is made."""

@@ -34,7 +34,7 @@ async def run(settings: Settings) -> None:
     async with open_deps(settings) as deps:
         checks = {"database": deps.db.ping, "livekit": deps.rooms.ping}
         async with (
-            serve_health(settings.pipeline_host, settings.pipeline_port, checks),
+            serve_health(settings.pipeline_host, settings.pipeline_port, checks, deps.metrics.exposition),
             asyncio.TaskGroup() as loops,
         ):
             loops.create_task(watch(deps, quiet), name="watch")

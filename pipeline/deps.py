@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calls.database.encryption import Keyring, tell_of_unreadable
 from calls.database.engine import Database
@@ -14,6 +14,7 @@ from pipeline.bridge import Bridge
 from pipeline.egress import Egress
 from pipeline.lines import Lines
 from pipeline.llm import Llm
+from pipeline.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Deps:
     lines: Lines
     storage: Storage
     llm: Llm
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from calls.jobs import GiveUp, Job
-from pipeline import batches, dial, erasure, opening, phrases, post_call, recorder, recording, webhooks
+from pipeline import batches, dial, erasure, latency, opening, phrases, post_call, recorder, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
 
@@ -27,6 +27,7 @@ HANDLERS: dict[str, Handler] = {
     "remove_late": Handler(recorder.remove_late),
     "reprocess": Handler(post_call.run_again, post_call.give_up_again),
     "store_recording": Handler(recording.run, recording.give_up),
+    "measure_latency": Handler(latency.run),
     "open_room": Handler(opening.run, opening.give_up),
     "dial": Handler(dial.run, dial.give_up),
     "cancel_batch": Handler(batches.run),
@@ -44,6 +45,7 @@ QUEUES: dict[str, int] = {
     "post_call": 32,  # nearly all of their time they wait for a model
     "egress": 20,
     "recording": 4,
+    "latency": 1,
     "webhooks": 100,
     "erasure": 4,
     "phrases": 2,

@@ -47,7 +47,7 @@ class Joined:
 def is_playable(file: BinaryIO) -> bool:
     """Whether the beginning of a file can be decoded."""
     try:
-        next(_decoded(file, OGG_RATE))
+        next(decoded(file, OGG_RATE))
     except Damaged:
         return False
     return True
@@ -103,9 +103,9 @@ def _samples(sounds: Sequence[Sound], rate: int, damaged: list[Sound]) -> Iterat
     for sound, start, end in zip(sounds, starts, ends, strict=True):
         early = max(-start, 0)
         try:
-            for decoded in _decoded(sound.file, rate):
-                chunk = decoded[early:, ::-1] if sound.agent_left else decoded[early:]
-                early = max(early - len(decoded), 0)
+            for part in decoded(sound.file, rate):
+                chunk = part[early:, ::-1] if sound.agent_left else part[early:]
+                early = max(early - len(part), 0)
                 while written < start:
                     silence = np.zeros((min(start - written, rate), 2), np.int16)
                     yield silence
@@ -119,7 +119,8 @@ def _samples(sounds: Sequence[Sound], rate: int, damaged: list[Sound]) -> Iterat
             damaged.append(sound)
 
 
-def _decoded(file: BinaryIO, rate: int) -> Iterator[Samples]:
+def decoded(file: BinaryIO, rate: int) -> Iterator[Samples]:
+    """A file's sound from its beginning, bit by bit; Damaged where it cannot be decoded any further."""
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=rate)
     anything = False
     file.seek(0)

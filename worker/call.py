@@ -17,6 +17,7 @@ from calls.database.encryption import Keyring
 from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.events import EventKind
+from calls.latency import Turn
 from calls.recordings.pieces import Piece
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
@@ -337,6 +338,7 @@ class Call:
             may_speak=lambda: self._lease.certain,
             is_deserted=lambda: self._presence.is_deserted,
             on_played=self._record_agent,
+            on_turn=self._note_turn,
             on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
             on_hang_up_taken_back=self._note_taken_back,
             on_hopeless=self._give_up,
@@ -454,6 +456,12 @@ class Call:
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:
             self._recorder.agent(frame)
+
+    def _note_turn(self, turn: Turn) -> None:
+        if self._transcript is not None:
+            self._transcript.answered(turn)
+        else:
+            self._journal.put(lambda store: store.add_turn(self._row.id, turn))
 
     def _record_human(self, identity: str, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:

@@ -11,6 +11,7 @@ from api.schema.participants import NewParticipant, Participant, Place, PrimaryP
 from calls.agent_config import MachineDetection
 from calls.analysis.post_call import PostCall
 from calls.events import EventKind
+from calls.latency import MeasuredBy
 from calls.placing.admission import Holdup
 from calls.placing.batches import BatchStatus
 from calls.states import CallStatus
@@ -436,6 +437,35 @@ class ToolCall(Answer):
     duration_ms: int | None
 
 
+class Spread(Answer):
+    """Milliseconds: what half of the turns took at most, and what 95 of 100 did."""
+
+    p50: int
+    p95: int
+
+
+class LatencyOfTurn(Answer):
+    """What a caller waited for one answer; the three parts follow each other and are the whole of it."""
+
+    user_stopped_at_ms: int = Field(description="When the caller's last sound ended, from the call's start.")
+    response_ms: int = Field(description="From then to the first sound of the answer.")
+    end_of_turn_ms: int = Field(description="Until the agent took the turn to be over.")
+    llm_ms: int = Field(description="From then until the answer's first word, that of its tools included.")
+    tts_ms: int = Field(description="From then until its first sound.")
+    phrase_ms: int | None = Field(description='After so long something else was heard, as "one moment"; null: nothing.')
+    measured_by: MeasuredBy = Field(description="`recording` where the worker's figure was off by more than 100 ms.")
+
+
+class Latency(Answer):
+    """How long the callers waited for the agent's answers."""
+
+    response_ms: Spread
+    end_of_turn_ms: Spread
+    llm_ms: Spread
+    tts_ms: Spread
+    turns: list[LatencyOfTurn]
+
+
 class CallDetail(CallRow):
     """Everything about a call."""
 
@@ -447,6 +477,7 @@ class CallDetail(CallRow):
     tool_calls: list[ToolCall]
     recording: Recording
     intelligence: Intelligence
+    latency: Latency | None = Field(description="null: the agent has answered nobody's voice yet, or it was erased.")
     events: list[Event]
 
 

@@ -212,6 +212,24 @@ _DELIVERY: Example = {
     "delivered_at": LATER,
 }
 
+_LATENCY = {
+    "response_ms": {"p50": 1240, "p95": 1240},
+    "end_of_turn_ms": {"p50": 420, "p95": 420},
+    "llm_ms": {"p50": 510, "p95": 510},
+    "tts_ms": {"p50": 310, "p95": 310},
+    "turns": [
+        {
+            "user_stopped_at_ms": 4180,
+            "response_ms": 1240,
+            "end_of_turn_ms": 420,
+            "llm_ms": 510,
+            "tts_ms": 310,
+            "phrase_ms": None,
+            "measured_by": "worker",
+        },
+    ],
+}
+
 EXAMPLES: dict[str, Example] = {
     "Alive": {"status": "ok"},
     "Ready": {
@@ -281,6 +299,7 @@ EXAMPLES: dict[str, Example] = {
         ],
         "recording": _RECORDING,
         "intelligence": _INTELLIGENCE,
+        "latency": _LATENCY,
         "events": [_EVENT],
     },
     "SummaryAnswer": {

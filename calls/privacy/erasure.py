@@ -34,6 +34,7 @@ from calls.tables import (
     results,
     segments,
     tool_calls,
+    turns,
 )
 from calls.tenants import idempotency
 
@@ -155,7 +156,7 @@ async def _lock(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
 
 
 async def _forget_transcript(conn: AsyncConnection, call_id: str) -> None:
-    for table in (segments, tool_calls, notes, results, generations, deliveries):
+    for table in (segments, turns, tool_calls, notes, results, generations, deliveries):
         await conn.execute(sa.delete(table).where(table.c.call_id == call_id))
     analysed = (calls.c.id == call_id, calls.c.intelligence_status == IntelligenceStatus.PENDING)
     await conn.execute(sa.update(calls).where(*analysed).values(intelligence_status=IntelligenceStatus.FAILED))

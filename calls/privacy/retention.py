@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.database.clock import moment
 from calls.database.engine import Database
 from calls.privacy.erasure import Part, erase
-from calls.tables import agents, calls, recordings, results, segments, tenants, tool_calls
+from calls.tables import agents, calls, recordings, results, segments, tenants, tool_calls, turns
 from calls.tenants.keys import get_tenant
 
 FOREVER = 0
@@ -85,6 +85,6 @@ async def _erase_some(database: Database, part: Part, kept: timedelta, agent_ids
 
 
 async def _is_there(conn: AsyncConnection, part: Part, call_id: str) -> bool:
-    tables = (recordings,) if part is Part.RECORDING else (segments, tool_calls, results)
+    tables = (recordings,) if part is Part.RECORDING else (segments, turns, tool_calls, results)
     found = [sa.exists().where(table.c.call_id == call_id) for table in tables]
     return bool(await conn.scalar(sa.select(sa.or_(*found))))

@@ -19,7 +19,7 @@ from calls.tables.phone import dnc, numbers, telephony, trunks
 from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
 from calls.tables.tenant import api_keys, tenants
-from calls.tables.transcript import call_events, segments, tool_calls
+from calls.tables.transcript import call_events, segments, tool_calls, turns
 from calls.tables.webhook import deliveries, webhooks
 from calls.tables.work import jobs, leases, workers
 
@@ -61,6 +61,7 @@ __all__ = [
     "tool_calls",
     "tool_secrets",
     "trunks",
+    "turns",
     "webhooks",
     "workers",
 ]

@@ -22,6 +22,19 @@ segments = sa.Table(
     sa.Index(None, "call_id", "revision"),
 )
 
+# The moments of the agent's turns that somebody waited for, and who says when there was sound.
+turns = sa.Table(
+    "turns",
+    metadata,
+    call_id(primary_key=True),
+    sa.Column("decided_at_ms", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_stopped_at_ms", sa.Integer, nullable=False),
+    sa.Column("first_word_at_ms", sa.Integer, nullable=False),
+    sa.Column("first_sound_at_ms", sa.Integer, nullable=False),
+    sa.Column("phrase_at_ms", sa.Integer),
+    sa.Column("measured_by", sa.String(9), nullable=False),  # worker | recording
+)
+
 # Each call of a tool of the agent's, before it is made and with what came of it.
 tool_calls = sa.Table(
     "tool_calls",

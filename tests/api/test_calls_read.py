@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.analysis.parts import end_part
+from calls.latency import Turn, write_turns
 from calls.privacy.erasure import Part, erase
 from calls.states import EndReason
 from calls.store import CallStore
@@ -152,6 +154,39 @@ async def test_the_detail_has_everything_about_a_call(database_url: str, api: Ap
     }
     assert detail["recording"]["status"] == "disabled"
     assert detail["events"] == (await api.get(f"/v1/calls/{call_id}/events")).body["events"]
+
+
+async def test_how_long_callers_waited_is_shown_turn_by_turn_and_goes_with_the_transcript(api: Api, talk: Talk):
+    call_id = await talk(ends=False)
+    assert (await api.get(f"/v1/calls/{call_id}")).body["latency"] is None
+    waits = [(400, 900, 1500), (300, 300, 1000), (600, 700, 3000)]  # decided, first word, first sound after so long
+    moments = [(10_000 * number, wait) for number, wait in enumerate(waits, 1)]
+    turns = [Turn(at + decided, at, at + word, at + sound) for at, (decided, word, sound) in moments]
+    turns[2] = replace(turns[2], phrase_at_ms=turns[2].user_stopped_at_ms + 2000, measured_by="recording")
+    async with api.database.writing() as conn:
+        await write_turns(conn, call_id, turns)
+        await write_turns(conn, call_id, turns[:1])  # the answer that it is written was lost
+        await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
+        await leases.release(conn, call_id, 1)
+    assert (await api.get(f"/v1/calls/{call_id}")).body["latency"] == {
+        "response_ms": {"p50": 1500, "p95": 3000},
+        "end_of_turn_ms": {"p50": 400, "p95": 600},
+        "llm_ms": {"p50": 100, "p95": 500},
+        "tts_ms": {"p50": 700, "p95": 2300},
+        "turns": [
+            turn(10_000, 1500, 400, 500, 600, None, "worker"),
+            turn(20_000, 1000, 300, 0, 700, None, "worker"),
+            turn(30_000, 3000, 600, 100, 2300, 2000, "recording"),
+        ],
+    }
+    async with api.database.writing() as conn:
+        await erase(conn, call_id, {Part.TRANSCRIPT})
+    assert (await api.get(f"/v1/calls/{call_id}")).body["latency"] is None
+
+
+def turn(*shown: int | str | None) -> dict[str, int | str | None]:
+    names = ("user_stopped_at_ms", "response_ms", "end_of_turn_ms", "llm_ms", "tts_ms", "phrase_ms", "measured_by")
+    return dict(zip(names, shown, strict=True))
 
 
 async def test_times_are_utc_with_a_z(api: Api, talk: Talk):

@@ -12,6 +12,7 @@ from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, NotFound
 from calls.events import EventKind
 from calls.jobs import enqueue
+from calls.latency import Turn, write_turns
 from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.privacy.erasure import Part, erase, erase_call
@@ -35,6 +36,7 @@ from calls.tables import (
     segments,
     tenants,
     tool_calls,
+    turns,
 )
 from calls.tables import batches as batch_rows
 from calls.tenants import webhooks
@@ -58,6 +60,7 @@ OF_A_CALL = (
         participants,
         segments,
         tool_calls,
+        turns,
         call_events,
         generations,
         results,
@@ -104,6 +107,7 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         await write_segments(connection, call.id, token, [said])
         await CallStore(connection).finish(call.id, EndReason.CALLER_HUNG_UP)
         await leases.release(connection, call.id, token)
+        await write_turns(connection, call.id, [Turn(400, 100, 700, 900)])
         completed = {"call_id": call.id, "status": "completed"}
         asked = {"id": call.id, "name": "look_up", "started_at_ms": 0}
         await connection.execute(sa.insert(tool_calls).values(**completed, **asked))

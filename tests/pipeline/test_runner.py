@@ -370,6 +370,7 @@ async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it
         first = await start("pipeline", chosen)
         async with ClientSession() as session, session.get(f"http://127.0.0.1:{chosen.pipeline_port}/healthz") as alive:
             assert alive.status == 200
+        assert await answer(chosen, "metrics", 200)
         await until(lambda: transcript_closed(database, call_id))
         first.kill_group()
         model.recover()

@@ -33,6 +33,7 @@ class Hasty:
             Memory(ranking, on_cut=lambda: None),
             Language(AgentConfig()),
             first_word_s=60,
+            on_turn_over=lambda _speech: None,
             on_answered=lambda: None,
             on_failed=lambda _error, place: self.failed.append(place),
             on_empty=lambda: None,

@@ -41,6 +41,7 @@ class Conversation:
             self.memory,
             Language(AgentConfig()),
             first_word_s=60,
+            on_turn_over=lambda _speech: None,
             on_answered=lambda: None,
             on_failed=lambda error, _place: self.failures.append(error),
             on_empty=lambda: None,

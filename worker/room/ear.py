@@ -138,6 +138,11 @@ class Ear:
         return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
 
     @property
+    def voiced_at(self) -> float:
+        """When this person's last sound of voice ended, by `time.monotonic`; 0 before the first."""
+        return time.monotonic() - self.activity.silence_s if self._spoke else self._voice_ended_at
+
+    @property
     def is_in_sentence(self) -> bool:
         """Whether words were heard that are not certain yet."""
         return self._utterance.in_doubt

@@ -91,6 +91,11 @@ class Hearing:
         return min((at for ear in self._ears.values() if (at := ear.words_awaited_since) is not None), default=None)
 
     @property
+    def voiced_at(self) -> float:
+        """When the last sound of anybody's voice ended, by `time.monotonic`; 0 before the first."""
+        return max((ear.voiced_at for ear in self._ears.values()), default=0.0)
+
+    @property
     def last(self) -> str | None:
         """The name in the room of the one from whom something came last, and who may have left since."""
         return self._last

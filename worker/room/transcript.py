@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.engine import Database
+from calls.latency import Turn, write_turns
 from calls.privacy.redaction import Redaction, affected, redact
 from calls.tables import participants
 from calls.transcript import PRESSED, SPOKEN, Segment, write_segments
@@ -101,6 +102,7 @@ class TranscriptWriter:
         self._on_caption = on_caption
         self._lines: list[_Line] = []
         self._turns: defaultdict[tuple[str, str | None, str], list[_Line]] = defaultdict(list)  # each speaker's lines
+        self._answered: list[Turn] = []  # not written yet
         self._complete = False
         self._participants: dict[str, sa.Row[Any]] = {}
         self._changed = asyncio.Event()
@@ -136,6 +138,13 @@ class TranscriptWriter:
     def cut(self, segment: int) -> None:
         """The segment is not all that was to be said."""
         self._lines[segment].cut = True
+
+    def answered(self, turn: Turn) -> None:
+        """The agent has begun to answer: how long that took is written with its words."""
+        if not self.lost:
+            self._answered.append(turn)
+            self._settled.clear()
+            self._changed.set()
 
     def said(self) -> list[Said]:
         """What was said so far, in order."""
@@ -213,13 +222,16 @@ class TranscriptWriter:
     async def _write_once(self) -> None:
         async with self._database.writing() as connection:
             await self._look_up(connection)
-            batch = self._unwritten()
-            if batch:
+            batch, answered = self._unwritten(), self._answered[:]
+            if batch or answered:
                 written = await write_segments(connection, self._call_id, self._token, [new for _, new in batch])
                 self.lost = not written
+            if not self.lost:
+                await write_turns(connection, self._call_id, answered)
         if self.lost:
             logger.error("the transcript ends here: another worker holds the call")
             return
+        del self._answered[: len(answered)]
         for line, new in batch:
             line.written = new
 

@@ -19,6 +19,7 @@ from livekit.agents import (
 )
 from livekit.agents.types import TimedString
 from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 from typing_extensions import override
 
 import prompts
@@ -46,6 +47,7 @@ class CallAgent(Agent):
         phones: the phones of the call.
         tools: those of the user's, beside its own.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
+        on_word: told the speech of which a word goes to the voice.
         take_held: gives what was said before and is still to be answered, which is done with that.
         on_hang_up: called when the agent has ended the call and its last word was heard.
         on_hang_up_taken_back: called when a caller goes on talking instead.
@@ -61,6 +63,7 @@ class CallAgent(Agent):
         phones: Phones,
         tools: list[llm.Tool],
         transfer_to: str | None,
+        on_word: Callable[[SpeechHandle], None],
         take_held: Callable[[], list[str]],
         on_hang_up: Callable[[], None],
         on_hang_up_taken_back: Callable[[], None],
@@ -69,6 +72,7 @@ class CallAgent(Agent):
         self._language = language
         self._answers = answers
         self._hearing = hearing
+        self._on_word = on_word
         self._take_held = take_held
         self._phones = phones
         self._transfer_to = transfer_to
@@ -147,7 +151,7 @@ class CallAgent(Agent):
 
     @override
     async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[rtc.AudioFrame]:
-        async for frame in Agent.default.tts_node(self, plain(text), model_settings):
+        async for frame in Agent.default.tts_node(self, self._spoken(plain(text)), model_settings):
             yield frame
 
     @override
@@ -159,6 +163,13 @@ class CallAgent(Agent):
         async for piece in text:
             if isinstance(piece, TimedString):  # it comes with its sound; LiveKit gives what was not spoken without
                 yield piece
+
+    async def _spoken(self, text: AsyncIterable[str]) -> AsyncIterator[str]:
+        speech = _SpeechHandleContextVar.get()
+        async for piece in text:
+            if piece.strip():
+                self._on_word(speech)
+            yield piece
 
     async def _ask(
         self, model: llm.LLM[Any], sent: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings

@@ -38,6 +38,7 @@ class Answers:
         memory: what of the conversation is sent.
         language: what is said where the model says nothing.
         first_word_s: how long the model may take for its first word, and after that for each next one.
+        on_turn_over: the turn is over that is answered in this speech; told again for what follows on a tool.
         on_answered: the model has begun to answer.
         on_failed: none has, though two were asked, or one twice, or in vain when no other works: why, and the place of
             the last one.
@@ -51,6 +52,8 @@ class Answers:
         memory: Memory,
         language: Language,
         first_word_s: float,
+        *,
+        on_turn_over: Callable[[SpeechHandle], None],
         on_answered: Callable[[], None],
         on_failed: Callable[[Exception, int], None],
         on_empty: Callable[[], None],
@@ -60,6 +63,7 @@ class Answers:
         self._memory = memory
         self._language = language
         self._first_word_s = first_word_s
+        self._on_turn_over = on_turn_over
         self._on_answered = on_answered
         self._on_failed = on_failed
         self._on_empty = on_empty
@@ -67,12 +71,14 @@ class Answers:
 
     async def answer(self, chat: llm.ChatContext, ask: Ask) -> AsyncIterator[Piece]:
         """The pieces of one answer, of a model's or else of our own; `ask` sends a model what is sent of the chat."""
-        answer = _Answer(_SpeechHandleContextVar.get(), self._first_word_s)
+        speech = _SpeechHandleContextVar.get()
+        answer = _Answer(speech, self._first_word_s)
         pieces = utils.aio.Chan[Piece]()
         asking = asyncio.create_task(self._ask(answer, chat, ask, pieces))
         asking.add_done_callback(lambda _: pieces.close())
         try:
             await answer.wait_committed()  # of a guess nothing is passed on: it may break off, and be asked anew
+            self._on_turn_over(speech)
             async for piece in pieces:
                 yield piece
             await asking

@@ -16,6 +16,7 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
 from calls.agent_config import AgentConfig
+from calls.latency import Turn
 from worker.provider_events import ProviderEvents
 from worker.providers import Providers
 from worker.ranking import Ranking
@@ -30,6 +31,7 @@ from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
+from worker.speaker.latency import Latency
 from worker.speaker.memory import Memory
 from worker.speaker.patience import Patience
 from worker.speaker.phrase import say_phrase
@@ -56,8 +58,8 @@ class SessionEnded(Exception):
 class Surroundings:
     """What a speaker needs of the room's half of its call.
 
-    `may_speak` is asked before every piece of sound; `on_played` gets each one that was heard. `is_deserted` tells
-    whether nobody is there at the moment.
+    `may_speak` is asked before every piece of sound; `on_played` gets each one that was heard, `on_turn`
+    the moments of each turn. `is_deserted` tells whether nobody is there at the moment.
     """
 
     room: rtc.Room
@@ -72,6 +74,7 @@ class Surroundings:
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
+    on_turn: Callable[[Turn], None]
     on_hang_up: Callable[[], None]
     on_hang_up_taken_back: Callable[[], None]
     on_hopeless: Callable[[], None]
@@ -96,7 +99,14 @@ class Speaker:
     ) -> None:
         self._around = around
         self._said = said
-        self._voice = Voice(around.on_played, around.may_speak)
+        self._voice = Voice(self._note_played, around.may_speak)
+        self._latency = Latency(
+            around.clock,
+            voiced_at=lambda: around.hearing.voiced_at,
+            ended_at=lambda: self._voice.ended_at,
+            current=lambda: self._session.current_speech,
+            on_turn=around.on_turn,
+        )
         self._heard = around.hearing.attach()
         models = providers.models(agent)
         events = around.provider_events
@@ -121,6 +131,7 @@ class Speaker:
                 self._memory,
                 around.language,
                 providers.settings.llm_first_word_s,
+                on_turn_over=self._latency.decide,
                 on_answered=failures.answered,
                 on_failed=lambda error, place: failures.failed("llm", error, place),
                 on_empty=failures.empty,
@@ -130,6 +141,7 @@ class Speaker:
             phones=around.phones,
             tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
+            on_word=self._latency.word,
             take_held=self._held.take,
             on_hang_up=around.on_hang_up,
             on_hang_up_taken_back=around.on_hang_up_taken_back,
@@ -306,6 +318,10 @@ class Speaker:
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
         await self._silence.wait()
+
+    def _note_played(self, frame: rtc.AudioFrame) -> None:
+        self._around.on_played(frame)
+        self._latency.play(frame, put_in=self._voice.has_played_between)
 
     def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.

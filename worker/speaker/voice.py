@@ -41,6 +41,7 @@ class Voice(io.AudioOutput):
         self.started_at = 0.0  # when the current or last utterance began to be heard, and ended, by `time.monotonic`
         self.ended_at = 0.0
         self.sounded_at = 0.0  # when anything was heard last
+        self.has_played_between = False  # what was played last was put in between
         self._on_played = on_played
         self._may_speak = may_speak
         self._publication: rtc.LocalTrackPublication | None = None
@@ -232,7 +233,8 @@ class Voice(io.AudioOutput):
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
             self.sounded_at = time.monotonic()
-            if self._between_queued:
+            self.has_played_between = self._between_queued > 0
+            if self.has_played_between:
                 self._between_queued -= 1
                 self._between_s += frame.duration
             else:

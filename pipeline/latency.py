@@ -1,0 +1,99 @@
+"""Job `measure_latency`: measures the turns of a call a second time, in its recording, and counts them.
+
+Where a worker has measured something else by more than a little, the sound is right.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from tempfile import TemporaryFile
+from typing import Any
+
+import sqlalchemy as sa
+
+from calls.database.clock import moment
+from calls.errors import StorageAway
+from calls.events import EventKind
+from calls.jobs import Job
+from calls.latency import Turn, correct_turn, read_turns
+from calls.reading import read_recording
+from calls.store import CallStore
+from pipeline.deps import Deps
+from pipeline.fate import Done, Fate, Wait
+from pipeline.joining import Damaged
+from pipeline.loudness import AFTER_MS, measured, peaks
+
+log = logging.getLogger(__name__)
+
+SHORTEST_S, LONGEST_S = 0.5, 60.0  # between two looks for the recording
+STORAGE_AWAY_S = 60.0
+TOLERANCE_MS = 100
+
+
+async def run(job: Job, deps: Deps) -> Fate:
+    """One attempt: what it corrects, it corrects once, however often it is repeated after a crash."""
+    call_id = str(job.call_id)
+    async with deps.db.reading() as conn:
+        call = await CallStore(conn).get(None, call_id)
+        turns = await read_turns(conn, call_id)
+        recording = await read_recording(conn, call_id)
+        again = Wait.by_age(job, moment(conn), SHORTEST_S, LONGEST_S)
+    if recording is not None and call.recording_erased_at is None and turns:
+        if recording.status == "pending":
+            return again
+        if recording.status == "ready":
+            try:
+                turns = await _measure(deps, call_id, turns, recording)
+            except StorageAway as error:
+                log.warning("a recording cannot be measured yet", extra={"error": str(error)})
+                return Wait(STORAGE_AWAY_S)
+    deps.metrics.count(turns)
+    return Done()
+
+
+async def _measure(deps: Deps, call_id: str, turns: Sequence[Turn], recording: sa.Row[Any]) -> list[Turn]:
+    """The turns as they are known now."""
+    deps.settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=deps.settings.state_dir) as file:
+        try:
+            await deps.storage.fetch(recording.key, file)
+            until_ms = turns[-1].first_sound_at_ms + AFTER_MS
+            found = await asyncio.to_thread(peaks, file, recording.format, until_ms)
+        except (FileNotFoundError, Damaged) as error:
+            log.warning("a recording cannot be measured", extra={"error": type(error).__name__})
+            return list(turns)
+    heard = [_corrected(turn, measured(found, turn)) for turn in turns]
+    changes = [(turn, now) for turn, now in zip(turns, heard, strict=True) if now != turn]
+    if changes:
+        await _write(deps, call_id, changes)
+    return heard
+
+
+def _corrected(turn: Turn, heard: tuple[int, int] | None) -> Turn:
+    if heard is None:
+        return turn
+    stopped_at_ms, sounded_at_ms = heard
+    if abs(sounded_at_ms - stopped_at_ms - turn.response_ms) <= TOLERANCE_MS:
+        return turn
+    return replace(turn, user_stopped_at_ms=stopped_at_ms, first_sound_at_ms=sounded_at_ms, measured_by="recording")
+
+
+async def _write(deps: Deps, call_id: str, changes: Sequence[tuple[Turn, Turn]]) -> None:
+    """Correct these turns and say so, unless the call was erased meanwhile."""
+    told = [
+        {
+            "user_stopped_at_ms": now.user_stopped_at_ms,
+            "worker_ms": turn.response_ms,
+            "recording_ms": now.response_ms,
+        }
+        for turn, now in changes
+    ]
+    message = f"The recording says of {len(changes)} turn(s) that they took another time than the worker had measured"
+    async with deps.db.writing() as conn:
+        store = CallStore(conn)
+        if (await store.hold(call_id)).transcript_erased_at is not None:
+            return
+        for _, now in changes:
+            await correct_turn(conn, call_id, now)
+        await store.add_event(call_id, EventKind.LATENCY_CORRECTED, "post_call", message, data={"turns": told})
