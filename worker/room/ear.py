@@ -128,6 +128,11 @@ class Ear:
         return self._recognition.is_cut_off
 
     @property
+    def voiced_at(self) -> float:
+        """When this person's last sound of voice ended, by `time.monotonic`; 0 before the first."""
+        return time.monotonic() - self.activity.silence_s if self._spoke else self._voice_ended_at
+
+    @property
     def unanswered(self) -> Unanswered:
         """The speeches of this person in which nobody found words."""
         return self._awaited.unanswered
@@ -136,11 +141,6 @@ class Ear:
     def words_awaited_since(self) -> float | None:
         """When the speech ended whose words take longer to come than somebody waits for in silence."""
         return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
-
-    @property
-    def voiced_at(self) -> float:
-        """When this person's last sound of voice ended, by `time.monotonic`; 0 before the first."""
-        return time.monotonic() - self.activity.silence_s if self._spoke else self._voice_ended_at
 
     @property
     def is_in_sentence(self) -> bool:
