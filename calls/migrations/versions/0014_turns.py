@@ -3,8 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from calls.tables import Uuid
-
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -14,15 +12,15 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "turns",
-        sa.Column("call_id", Uuid, nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=False),
         sa.Column("decided_at_ms", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("user_stopped_at_ms", sa.Integer, nullable=False),
         sa.Column("first_word_at_ms", sa.Integer, nullable=False),
         sa.Column("first_sound_at_ms", sa.Integer, nullable=False),
         sa.Column("phrase_at_ms", sa.Integer),
         sa.Column("measured_by", sa.String(9), nullable=False),
-        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_turns_call_id_calls"),
-        sa.PrimaryKeyConstraint("call_id", "decided_at_ms", name="pk_turns"),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_turns_call_id")),
+        sa.PrimaryKeyConstraint("call_id", "decided_at_ms", name=op.f("pk_turns")),
     )
 
 
