@@ -1,13 +1,21 @@
 """What a worker measures of its turns, in the database and beside the sound."""
 
+import time
+from datetime import timedelta
+
+import numpy as np
 import pytest
+from livekit import rtc
+from livekit.agents.voice import SpeechHandle
 
 from calls.database.engine import Database
 from calls.latency import Turn, read_turns
 from pipeline.loudness import measured, peaks
-from tests.conftest import Until
+from tests.conftest import Until, now
 from tests.providers import Providers
 from tests.worker.conftest import Running, Stage, Talk
+from worker.room.clock import Clock
+from worker.speaker.latency import Latency
 
 pytestmark = pytest.mark.restless
 
@@ -82,3 +90,77 @@ async def test_an_agent_that_takes_over_adds_its_turns_and_the_other_none(runnin
     after.answered(turns[4])
     assert await after.complete()
     assert await turns_in(running.database, running.call.id) == [turns[1], turns[3], turns[4]]
+
+
+class Moments:
+    """A person, an agent, and what is told of their turns."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.voiced_at = self.ended_at = 0.0
+        self.current: SpeechHandle | None = None
+        clock = Clock(now())
+        clock.start(now() - timedelta(hours=1))
+        self.latency = Latency(
+            clock,
+            voiced_at=lambda: self.voiced_at,
+            ended_at=lambda: self.ended_at,
+            current=lambda: self.current,
+            on_turn=self.turns.append,
+        )
+
+    def ask(self) -> SpeechHandle:
+        """The person says something, and an answer is decided on; its first word is there."""
+        self.voiced_at = time.monotonic() - 0.4
+        self.current = SpeechHandle.create()
+        self.latency.word(self.current)
+        self.latency.decide(self.current)
+        return self.current
+
+    def sound(self, peak: int = 3000, *, put_in: bool = False) -> None:
+        frame = rtc.AudioFrame(np.full(480, peak, np.int16).tobytes(), 24_000, 1, 480)
+        self.latency.play(frame, put_in=put_in)
+
+
+def test_silence_is_no_sound_and_what_was_put_in_or_is_another_speech_is_a_phrase() -> None:
+    moments = Moments()
+    answer = moments.ask()
+    moments.sound(peak=100)
+    assert moments.turns == []
+    moments.sound(put_in=True)
+    moments.current = SpeechHandle.create()
+    moments.sound()
+    assert moments.turns == []
+    moments.current = answer
+    moments.sound()
+    moments.sound()
+    [turn] = moments.turns
+    assert turn.phrase_at_ms is not None
+    assert turn.end_of_turn_ms > 300
+    assert turn.llm_ms == 0, "the word was there before the turn was over"
+
+
+def test_a_tools_answer_in_the_same_speech_and_what_was_held_back_are_no_turns_of_their_own() -> None:
+    moments = Moments()
+    answer = moments.ask()
+    moments.sound()
+    moments.latency.decide(answer)  # a tool has answered, while its announcement is still heard
+    moments.sound()
+    assert len(moments.turns) == 1
+    moments.ended_at = time.monotonic()
+    moments.current = SpeechHandle.create()
+    moments.latency.decide(moments.current)  # of what was said before that
+    moments.sound()
+    assert len(moments.turns) == 1
+
+
+def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_one() -> None:
+    moments = Moments()
+    first = moments.ask()
+    second = moments.ask()
+    moments.current = first
+    moments.sound()
+    assert moments.turns == []
+    moments.current = second
+    moments.sound()
+    assert len(moments.turns) == 1

@@ -46,13 +46,15 @@ class Latency:
         self._ended_at = ended_at
         self._current = current
         self._on_turn = on_turn
+        self._decided: SpeechHandle | None = None
         self._wait: _Wait | None = None
         self._worded: tuple[SpeechHandle, float] | None = None
 
     def decide(self, speech: SpeechHandle) -> None:
         """The turn is over that this answers; told once more after a tool has answered."""
-        if self._wait is not None and self._wait.speech is speech:
+        if speech is self._decided:
             return
+        self._decided = speech
         since = self._voiced_at()
         heard_since = since <= self._ended_at()  # what is answered is no voice, or was held back
         self._wait = None if heard_since else _Wait(speech, since, time.monotonic())
