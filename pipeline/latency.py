@@ -8,10 +8,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
+from calls.analysis.post_call import RecordingFormat
 from calls.database.clock import moment
 from calls.errors import StorageAway
 from calls.events import EventKind
@@ -58,22 +59,26 @@ async def _measure(deps: Deps, call_id: str, turns: Sequence[Turn], recording: s
     with TemporaryFile(dir=deps.settings.state_dir) as file:
         try:
             await deps.storage.fetch(recording.key, file)
-            until_ms = turns[-1].first_sound_at_ms + AFTER_MS
-            found = await asyncio.to_thread(peaks, file, recording.format, until_ms)
+            found = await asyncio.to_thread(_heard, file, recording.format, turns)
         except (FileNotFoundError, Damaged) as error:
             log.warning("a recording cannot be measured", extra={"error": type(error).__name__})
             return list(turns)
-    heard = [_corrected(turn, measured(found, turn)) for turn in turns]
+    heard = [_corrected(turn, moments) for turn, moments in zip(turns, found, strict=True)]
     changes = [(turn, now) for turn, now in zip(turns, heard, strict=True) if now != turn]
     if changes:
         await _write(deps, call_id, changes)
     return heard
 
 
-def _corrected(turn: Turn, heard: tuple[int, int] | None) -> Turn:
-    if heard is None:
+def _heard(file: BinaryIO, file_format: RecordingFormat, turns: Sequence[Turn]) -> list[tuple[int, int] | None]:
+    found = peaks(file, file_format, turns[-1].first_sound_at_ms + AFTER_MS)
+    return [measured(found, turn) for turn in turns]
+
+
+def _corrected(turn: Turn, moments: tuple[int, int] | None) -> Turn:
+    if moments is None:
         return turn
-    stopped_at_ms, sounded_at_ms = heard
+    stopped_at_ms, sounded_at_ms = moments
     if abs(sounded_at_ms - stopped_at_ms - turn.response_ms) <= TOLERANCE_MS:
         return turn
     return replace(turn, user_stopped_at_ms=stopped_at_ms, first_sound_at_ms=sounded_at_ms, measured_by="recording")

@@ -450,7 +450,9 @@ class LatencyOfTurn(Answer):
     user_stopped_at_ms: int = Field(description="When the caller's last sound ended, from the call's start.")
     response_ms: int = Field(description="From then to the first sound of the answer.")
     end_of_turn_ms: int = Field(description="Until the agent took the turn to be over.")
-    llm_ms: int = Field(description="From then until the answer's first word, that of its tools included.")
+    llm_ms: int = Field(
+        description="From then until the answer's first word; tools that are called before it are included."
+    )
     tts_ms: int = Field(description="From then until its first sound.")
     phrase_ms: int | None = Field(description='After so long something else was heard, as "one moment"; null: nothing.')
     measured_by: MeasuredBy = Field(description="`recording` where the worker's figure was off by more than 100 ms.")
