@@ -19,6 +19,7 @@ from worker.speaker.growing import Growing
 from worker.speaker.output import Output
 from worker.speaker.pieces import pieces
 from worker.speaker.prepared import Prepared
+from worker.speaker.promptness import Promptness
 from worker.speaker.streamed import Streamed
 from worker.speaker.voice import SAMPLE_RATE
 
@@ -55,6 +56,7 @@ class Voices(tts.TTS[Any]):
         self.ranking = ranking
         self.prepared = prepared
         self.first_sound_s = first_sound_s
+        self.promptness = [Promptness() for _ in range(len(ranking))]
         self.on_failed = on_failed
         self.on_spoken = on_spoken
         self.on_speechless = on_speechless
@@ -194,7 +196,14 @@ class _Utterance(tts.SynthesizeStream):
                     raise APIConnectionError("no voice speaks", retryable=False) from None
 
     async def _say_in_pieces(self, place: int, text: Growing, output: Output) -> None:
-        async with aclosing(pieces(text, self._said)) as read:
+        promptness = self._voices.promptness[place]
+        read = pieces(
+            text,
+            self._said,
+            lasts=promptness.is_bridged_by,
+            due_at=lambda: output.heard_until - promptness.first_sound_s,
+        )
+        async with aclosing(read):
             async for piece in read:
                 end = self._said + len(piece)
                 output.show(text.text[:end], self._said, output.seconds, is_paced=True)
@@ -204,7 +213,8 @@ class _Utterance(tts.SynthesizeStream):
                 self._said = end
 
     async def _say_piece(self, place: int, piece: str, output: Output) -> None:
-        self._owed_at = asyncio.get_running_loop().time()
+        self._owed_at = asked_at = asyncio.get_running_loop().time()
+        before_s, is_heard = output.seconds, False
         async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
             has_sound = False
             while True:
@@ -217,6 +227,9 @@ class _Utterance(tts.SynthesizeStream):
                     break
                 output.play(event.frame)
                 has_sound |= event.frame.duration > 0
+                if not is_heard and output.seconds > before_s:
+                    is_heard = True
+                    self._voices.promptness[place].note(asyncio.get_running_loop().time() - asked_at)
             if not has_sound:
                 raise APIError("there was no sound", body=None)
             output.show_rest()
