@@ -104,12 +104,20 @@ async def test_where_the_rest_of_a_sentence_does_not_come_in_time_its_next_claus
 
 
 @pytest.mark.parametrize(
-    ("first_sound_s", "is_enough"),
-    [(0.1, "Of course,"), (0.4, "Of course, I can,"), (1.0, "Of course, I can do that,")],
+    ("first_sound_s", "characters_per_s", "is_enough"),
+    [
+        (0.1, math.inf, "Of course,"),
+        (0.4, math.inf, "Of course, I can,"),
+        (1.0, math.inf, "Of course, I can do that,"),
+        (0.1, 50.0, "Of course, I can,"),
+        (0.1, 22.0, "Of course, I can do all that,"),
+    ],
 )
-def test_the_slower_a_voice_the_longer_the_clause_that_it_needs(first_sound_s: float, is_enough: str) -> None:
+def test_the_slower_a_voice_or_a_model_the_longer_the_clause_that_it_needs(
+    first_sound_s: float, characters_per_s: float, is_enough: str
+) -> None:
     promptness = Promptness()
     for _ in range(3):
         promptness.note(first_sound_s)
-    clauses = ["Well,", "Of course,", "Of course, I can,", "Of course, I can do that,"]
-    assert next(clause for clause in clauses if promptness.is_bridged_by(clause)) == is_enough
+    clauses = ["Well,", "Of course,", "Of course, I can,", "Of course, I can do that,", "Of course, I can do all that,"]
+    assert next(clause for clause in clauses if promptness.is_bridged_by(clause, characters_per_s)) == is_enough

@@ -6,8 +6,9 @@ from worker.speaker.pace import SLOW, reached
 
 USUAL_S = 0.25
 LAST = 3
-RECEIVED = 4 / 3  # of that time: a voice is asked for the next piece when it has given all of this one, at about 4
-SLACK_S = 0.3  # times the pace at which it is heard; and for text that is still to come, and for a busy machine
+RECEIVED = 4 / 3  # of that time: it is asked for the next piece when it has given all of this one, 4 times as fast as
+SLACK_S = 0.3  # that is heard; and so long a busy machine takes, or longer the next piece to be written,
+NEXT = 40  # of so many characters
 
 
 class Promptness:
@@ -24,7 +25,7 @@ class Promptness:
     def first_sound_s(self) -> float:
         return max(self._waits)
 
-    def is_bridged_by(self, text: str) -> bool:
-        """Whether saying this takes so long that the next piece is there when it is over."""
-        said = text.strip()
-        return reached(said, 0, RECEIVED * self.first_sound_s + SLACK_S, SLOW) < len(said)
+    def is_bridged_by(self, text: str, characters_per_s: float) -> bool:
+        """Whether saying this takes so long that the next piece, written at that pace, is there when it is over."""
+        said, written_s = text.strip(), NEXT / characters_per_s
+        return reached(said, 0, RECEIVED * self.first_sound_s + max(SLACK_S, written_s), SLOW) < len(said)

@@ -200,7 +200,7 @@ class _Utterance(tts.SynthesizeStream):
         read = pieces(
             text,
             self._said,
-            lasts=promptness.is_bridged_by,
+            lasts=lambda clause: promptness.is_bridged_by(clause, text.characters_per_s),
             due_at=lambda: output.heard_until - promptness.first_sound_s,
         )
         async with aclosing(read):
