@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from livekit import rtc
 from livekit.agents import tts
-from livekit.agents.types import NOT_GIVEN, NotGivenOr, TimedString
+from livekit.agents.types import NOT_GIVEN, USERDATA_TIMED_TRANSCRIPT, NotGivenOr, TimedString
 
 from worker.speaker.onset import Onset
 from worker.speaker.pace import FAST, is_sign, reached
@@ -68,6 +68,12 @@ class Output:
         """More sound."""
         for piece in self._resampled.push(frame):
             self._push(self._onset.push(piece))
+
+    def pass_on(self, frame: rtc.AudioFrame) -> None:
+        """Sound that was an utterance's output already, with its words."""
+        self._emitter.push_timed_transcript(frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, []))
+        self.seconds += frame.duration
+        self._emitter.push_frame(frame)
 
     def rest(self) -> None:
         """Nothing more comes for now."""

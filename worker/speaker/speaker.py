@@ -159,6 +159,14 @@ class Speaker:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def prepare(self, first_message: str, *, is_constant: bool) -> None:
+        """Have its voice say this already, for it is soon to be heard; what is the same in every call is kept."""
+        if self._voices.ahead is not None:
+            return
+        if is_constant:
+            self._voices.prepared.include(first_message)
+        self._begin(self._voices.say_ahead(first_message))
+
     async def attach(self) -> None:
         """Publish its voice and start its session; it says nothing yet."""
         await asyncio.gather(self._voice.publish(self._around.room), self._start_session())
@@ -222,6 +230,7 @@ class Speaker:
         """Begin as who has called somebody: when that one has said a word, or after a short wait."""
         await self._voice.wait_audible()
         if first_message:
+            self.prepare(first_message, is_constant=False)
             async with self._agent.holding_back() as spoken_to:
                 await wait_for_a_word(self._session, spoken_to)
         await self.greet(first_message)
