@@ -25,6 +25,7 @@ from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
 from worker.speaker.answers import Answers
+from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.held import Held
@@ -142,6 +143,7 @@ class Speaker:
             is_expected=self._expects_silence,
         )
         self._rehearsal = Rehearsal(self._session, self._voices, around.language)
+        self._courtesy = Courtesy(self._session, self._heard)
         self._patience = Patience(
             self._session,
             self._voice,
@@ -175,15 +177,16 @@ class Speaker:
         """Play its voice until cancelled; raises when it can speak no more."""
         playing = asyncio.create_task(self._voice.play(), name="voice")
         watching = asyncio.create_task(self._patience.run(), name="patience")
+        listening = asyncio.create_task(self._courtesy.run(), name="courtesy")
         rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
         try:
-            await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (playing, watching):
+            await asyncio.wait({playing, watching, listening, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (playing, watching, listening):
                 if task.done():
                     await task
             await self._ended
         finally:
-            await utils.aio.cancel_and_wait(playing, watching, rehearsing)
+            await utils.aio.cancel_and_wait(playing, watching, listening, rehearsing)
 
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
