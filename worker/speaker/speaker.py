@@ -210,10 +210,13 @@ class Speaker:
         self._begin(self._agent.offer(list(self._around.toolbox.tools.values())))
 
     async def greet(self, first_message: str) -> None:
-        """Say how the call begins, once somebody can hear it."""
-        await self._voice.wait_audible()
-        if not first_message:
-            return
+        """Say how the call begins, which is heard once somebody can hear it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._voice.wait_audible())
+            if first_message:
+                tasks.create_task(self._greet(first_message))
+
+    async def _greet(self, first_message: str) -> None:
         began_at = time.time()
         speech = await self._say_greeting(first_message)
         if speech is self._unsaid:  # nobody has said anything yet that an apology could be for
