@@ -436,6 +436,21 @@ async def test_of_a_sentence_that_no_voice_could_finish_no_more_is_shown_than_wa
     assert happened == [("failed", 0), ("speechless", False)]
 
 
+async def test_a_voice_is_asked_for_the_first_clause_while_the_sentence_is_still_being_written(prepared, until) -> None:
+    clause = "I can do that for you and for all the others who come with you on Friday evening,"
+    box = Box(SAMPLE_RATE)
+    async with voices_of([box], prepared, []).stream() as stream:
+        stream.push_text(f"{clause} by the")
+        await until(lambda: box.texts)
+        stream.push_text(" window.")
+        stream.end_input()
+        shown = "".join(
+            [word async for event in stream for word in event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])]
+        )
+    assert box.texts == [clause, "by the window."]
+    assert shown == f"{clause} by the window."
+
+
 @pytest.mark.parametrize("kind", ["whole", "words", "timed words"])
 async def test_the_silence_of_a_voice_before_its_first_word_is_not_waited_for(prepared, kind) -> None:
     box = Box(SAMPLE_RATE, streaming="words" in kind, timed="timed" in kind, silence_s=0.3)

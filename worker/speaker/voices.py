@@ -75,10 +75,11 @@ class Voices(tts.TTS[Any]):
     async def say_ahead(self, text: str) -> None:
         """Begin to say this for nobody: when it is to be heard, its sound is there."""
         said = "".join([piece async for piece in plain(_whole(text))])
-        stream = _Utterance(self, is_ahead=True)
-        stream.push_text(said)
-        stream.end_input()
-        self.ahead = Ahead(said, stream)
+        if _is_sayable(said):
+            stream = _Utterance(self, is_ahead=True)
+            stream.push_text(said)
+            stream.end_input()
+            self.ahead = Ahead(said, stream)
 
     @override
     def prewarm(self) -> None:
