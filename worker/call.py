@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from livekit import rtc
@@ -294,8 +294,9 @@ class Call:
         """Be in the room with a voice, or give the call back."""
         try:
             async with asyncio.timeout(ENTER_S):
-                await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-                await self._attach()
+                speaker = self._new_speaker()
+                self._prepare_opening(speaker)
+                await self._attach(speaker)
         except Exception as error:
             logger.exception("the agent could not enter the room")
             self._note(
@@ -324,7 +325,7 @@ class Call:
         people = self._context.room.remote_participants.values()
         return [one.identity for one in people if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
 
-    async def _attach(self) -> None:
+    def _new_speaker(self) -> Speaker:
         around = Surroundings(
             room=self._context.room,
             hearing=self._hearing,
@@ -344,8 +345,22 @@ class Call:
             on_hopeless=self._give_up,
         )
         prompt = self._rendered("system_prompt", self._agent.system_prompt)
-        speaker = Speaker(around, self._providers, self._agent, prompt, self._all_said())
+        return Speaker(around, self._providers, self._agent, prompt, self._all_said())
+
+    def _prepare_opening(self, speaker: Speaker) -> None:
+        """Have the first message's sound made while the agent enters, unless it may be in vain and is paid each time.
+
+        Who joins by a link is about to, but a phone that is called may not be picked up.
+        """
+        text = self._first_message
+        is_constant = text == self._agent.first_message
+        is_expected = self._row.primary_transport == "webrtc" or bool(self._answered)
+        if text and self._row.started_at is None and (is_constant or is_expected):
+            speaker.prepare(text, is_constant=is_constant)
+
+    async def _attach(self, speaker: Speaker) -> None:
         try:
+            await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             await speaker.attach()
         except BaseException:  # half of it may be there
             await speaker.detach()
@@ -355,7 +370,7 @@ class Call:
     async def _speak(self) -> None:
         """Have a speaker in the room; when it breaks, the next run of this part attaches a new one."""
         if self._speaker is None:
-            await self._attach()
+            await self._attach(self._new_speaker())
         assert self._speaker is not None
         talking = asyncio.create_task(self._talk(self._speaker), name="talk")
         running = asyncio.create_task(self._speaker.run(), name="voice and session")
@@ -376,7 +391,7 @@ class Call:
         returning = (self._clock.started or self._row.started_at is not None) and not self._begins_anew
         self._start_clock()
         self._begins_anew = False
-        first_message = self._rendered("first_message", self._agent.first_message)
+        first_message = self._first_message
         if returning:
             opening = speaker.resume(first_message)
             self._note(EventKind.AGENT_RETURNED, "The agent is back")
@@ -419,6 +434,10 @@ class Call:
                 data={"field": field, "names": sorted(unknown)},
             )
         return text
+
+    @cached_property
+    def _first_message(self) -> str:
+        return self._rendered("first_message", self._agent.first_message)
 
     def _all_said(self) -> list[Said]:
         return self._said + (self._transcript.said() if self._transcript is not None else [])

@@ -1,39 +1,123 @@
 """In which pieces a reply is given to a voice: nothing is lost, none is too long, and each ends where one may pause."""
 
+import asyncio
+import math
+from collections.abc import Callable
+
 import pytest
 
-from worker.speaker.pieces import LONGEST, Pieces
+from worker.speaker.growing import Growing
+from worker.speaker.pieces import LONGEST, pieces
+from worker.speaker.promptness import Promptness
 
 JAPANESE = "お電話ありがとうございます、レストランさくらでございます。ご予約は何名様でしょうか、お席は窓側ですか？"
 THAI = "สวัสดีค่ะ ร้านอาหารซากุระยินดีให้บริการค่ะ วันนี้ต้องการจองโต๊ะกี่ท่านคะ เรามีโต๊ะริมหน้าต่างว่างตอนสองทุ่มค่ะ "
 ENGLISH = "The bill is 1.234,50 Euro, says Dr. Smith. Shall I charge your card, or will you pay in cash? As you like. "
 
 
-async def streamed(text: str) -> list[str]:
-    stream = Pieces().stream()
-    for start in range(0, len(text), 5):
-        stream.push_text(text[start : start + 5])
-    stream.end_input()
-    return [piece.token async for piece in stream]
+async def read(
+    text: str,
+    characters: int = 5,
+    *,
+    lasts: Callable[[str], bool] = lambda _clause: False,
+    due_in_s: Callable[[int], float] = lambda _piece: 0.0,
+) -> list[str]:
+    """The pieces of a text that comes so many characters at a time, which are as many turns of the loop."""
+    growing, found = Growing(), list[str]()
+    loop = asyncio.get_running_loop()
+
+    async def collect() -> None:
+        due_at = lambda: loop.time() + due_in_s(len(found))  # noqa: E731
+        async for piece in pieces(growing, 0, lasts=lasts, due_at=due_at):
+            found.append(piece)
+
+    collecting = asyncio.create_task(collect())
+    for start in range(0, len(text), characters):
+        growing.add(text[start : start + characters])
+        for _ in range(5):
+            await asyncio.sleep(0)
+    growing.end()
+    await collecting
+    return found
 
 
 @pytest.mark.parametrize(
     "text", [JAPANESE * 50, THAI * 50, ENGLISH * 50, "あ" * 5000, "x" * 5000, "ก็" * 2500, "はい、" * 2000]
 )
-async def test_no_piece_is_too_long_and_nothing_is_lost(text):
-    for pieces in (Pieces().tokenize(text), await streamed(text)):
-        assert "".join(pieces) == text
-        assert max(map(len, pieces)) <= LONGEST
-        assert len(pieces) < len(text) / 20
+@pytest.mark.parametrize("characters", [5, 1_000_000], ids=["as it comes", "at once"])
+async def test_no_piece_is_too_long_and_nothing_is_lost(text: str, characters: int) -> None:
+    found = await read(text, characters)
+    assert "".join(found) == text
+    assert max(map(len, found)) <= LONGEST
+    assert len(found) < len(text) / 20
 
 
-async def test_a_piece_ends_where_a_speaker_may_pause():
-    assert {piece[-1] for piece in await streamed(JAPANESE * 5)} <= set("。？")
-    assert len(await streamed(THAI)) > 1
-    assert {piece[-1] for piece in await streamed(THAI * 5)} == {" "}
-    assert [piece.strip() for piece in await streamed(ENGLISH)] == [
+async def test_a_piece_ends_where_a_speaker_may_pause() -> None:
+    assert {piece[-1] for piece in await read(JAPANESE * 5)} <= set("。？")
+    assert len(await read(THAI)) > 1
+    assert {piece[-1] for piece in await read(THAI * 5)} == {" "}
+    assert [piece.strip() for piece in await read(ENGLISH)] == [
         "The bill is 1.234,50 Euro, says Dr. Smith.",
         "Shall I charge your card, or will you pay in cash?",
         "As you like.",
     ]
-    assert not any(piece.startswith("็") for piece in Pieces().tokenize("ก็" * 500)), "a mark belongs to its letter"
+    assert not any(piece.startswith("็") for piece in await read("ก็" * 500)), "a mark belongs to its letter"
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("Of course, I can do that for you right away.", "Of course,"),
+        ("Certainly. I can do that for you right away.", "Certainly."),
+        ("The bill is 1.234,50 Euro, and that is all.", "The bill is 1.234,50 Euro,"),
+        ("It opens at 8:30 on May 3, 2024, says Dr. Smith, who runs it.", "It opens at 8:30 on May 3, 2024,"),
+        ("He said “right away,” and then he went to the shop.", "He said “right away,”"),
+        ("That is fine — we will be there with 10–12 people.", "That is fine —"),
+        ("Of course… let me have a look at that for you.", "Of course…"),
+        ("かしこまりました、少々お待ちください。", "かしこまりました、"),
+        ("สวัสดีค่ะ ร้านอาหารซากุระยินดีให้บริการค่ะ ", "สวัสดีค่ะ"),
+        ("बिल्कुल ठीक है, मैं अभी देखता हूँ।", "बिल्कुल ठीक है,"),
+        ("بالتأكيد، سأتحقق من ذلك فوراً لك.", "بالتأكيد،"),
+        ("No comma stands in this one at all.", "No comma stands in this one at all."),
+    ],
+)
+async def test_the_first_clause_is_a_piece_and_later_ones_are_whole_sentences_if_those_come_in_time(
+    text: str, clause: str
+) -> None:
+    long_enough = 8
+
+    def due_in_s(piece: int) -> float:
+        return math.inf if piece else 0.0
+
+    found = await read(text, 1, lasts=lambda piece: len(piece.strip()) > long_enough, due_in_s=due_in_s)
+    assert [piece.strip() for piece in found] == [clause, *filter(None, [text.removeprefix(clause).strip()])]
+
+
+async def test_a_sentence_that_is_there_already_stays_whole() -> None:
+    assert await read(ENGLISH.strip(), 1_000_000, lasts=lambda _clause: True) == await read(ENGLISH.strip())
+
+
+async def test_where_the_rest_of_a_sentence_does_not_come_in_time_its_next_clause_is_a_piece_too() -> None:
+    text = "Of course, at seven, by the window, or in the garden."
+    found = await read(text, 1, lasts=lambda clause: len(clause) > 5)
+    assert [piece.strip() for piece in found] == ["Of course,", "at seven,", "by the window,", "or in the garden."]
+
+
+@pytest.mark.parametrize(
+    ("first_sound_s", "characters_per_s", "is_enough"),
+    [
+        (0.1, math.inf, "Of course,"),
+        (0.4, math.inf, "Of course, I can,"),
+        (1.0, math.inf, "Of course, I can do that,"),
+        (0.1, 50.0, "Of course, I can,"),
+        (0.1, 22.0, "Of course, I can do all that,"),
+    ],
+)
+def test_the_slower_a_voice_or_a_model_the_longer_the_clause_that_it_needs(
+    first_sound_s: float, characters_per_s: float, is_enough: str
+) -> None:
+    promptness = Promptness()
+    for _ in range(3):
+        promptness.note(first_sound_s)
+    clauses = ["Well,", "Of course,", "Of course, I can,", "Of course, I can do that,", "Of course, I can do all that,"]
+    assert next(clause for clause in clauses if promptness.is_bridged_by(clause, characters_per_s)) == is_enough

@@ -47,7 +47,7 @@ class Eavesdropper:
         for topic in TOPICS:
             room.register_text_stream_handler(topic, self._read)
             room.register_byte_stream_handler(topic, self._read)
-        await room.connect(self._url, self._token)
+        await room.connect(self._url, self._token, rtc.RoomOptions(auto_subscribe=False))
         return room
 
     def _read(self, reader: Any, identity: str) -> None:
@@ -88,12 +88,8 @@ async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[
     providers.hear(SAID)
     providers.answer(ANSWERED)
     eavesdropper = Eavesdropper(call)
-    providers.tts_s = 2.5  # who listens comes second, and is to be there when the greeting is over
+    room = await eavesdropper.listen()  # and hears nothing: the agent greets who does
     async with call.caller() as caller:
-        try:
-            room = await eavesdropper.listen()
-        finally:
-            providers.tts_s = 0.0
         await until(lambda: caller.seconds_heard() > MOST_OF * len(GREETED))
         await until(caller.agent_listens)
         await caller.say()

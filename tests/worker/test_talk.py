@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Providers
+from tests.worker.caller import LOUD as HEARD
+from tests.worker.caller import Caller
 from tests.worker.conftest import Stage
 
 pytestmark = pytest.mark.restless
@@ -26,6 +28,12 @@ def loudness(file: Path) -> list[Pcm]:
     sound, size = read_sound(file), round(RATE * BLOCK_S)
     blocks: Pcm = np.abs(sound[: len(sound) // size * size]).reshape(-1, size, 2)
     return [blocks[:, :, side].max(axis=1) for side in (0, 1)]
+
+
+def silences(caller: Caller) -> list[float]:
+    """How long the agent was silent between two sounds, in seconds, each time it was."""
+    loud = [at for at, level in caller.heard if level > HEARD]
+    return [after - before for before, after in pairwise(loud) if after - before > 0.1]
 
 
 async def test_the_agent_greets_and_answers_and_both_are_written_down_and_recorded(
@@ -80,12 +88,34 @@ async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_
     await until(call.ended)
 
 
+@pytest.mark.parametrize(("greeting", "requests"), [("You have reached Ada.", 1), ("Welcome back, {{name}}.", 2)])
+async def test_a_first_message_is_made_before_anybody_joins_and_once_if_it_is_the_same_in_every_call(
+    stage: Stage, providers: Providers, until: Until, greeting: str, requests: int
+) -> None:
+    said = greeting.replace("{{name}}", "Mr. Blue")
+
+    async def hear(requests: int) -> None:
+        call = await stage.call(first_message=greeting, variables={"name": "Mr. Blue"})
+        await until(lambda: providers.spoken == [said] * requests)
+        async with call.caller() as caller:
+            await until(lambda: call.has_said("agent", said))
+            assert caller.seconds_heard() > len(said) / 15 / 2
+        await until(call.ended)
+
+    await hear(1)
+    await hear(requests)
+    assert providers.spoken == [said] * requests
+
+
 async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.hear(None, "Mm-hm.")
+    providers.hear(None, None, "Mm-hm.")
     call = await stage.call(first_message=LONG)
     async with call.caller() as caller:
+        await until(caller.agent_is_heard)
+        await caller.say(0.3)
+        await until(lambda: silences(caller))
         for _ in range(2):
             await until(caller.agent_is_heard)
             await caller.say(0.9)
@@ -169,16 +199,16 @@ async def test_a_greeting_that_the_callers_first_word_came_before_is_heard_and_t
 ) -> None:
     providers.hear("Good evening.")
     providers.answer("Good evening to you.")
-    providers.tts_s = 1.5  # the caller is quicker
+    providers.tts_s = 2.5  # the caller is quicker
     try:
-        call = await stage.call(first_message="Hello, this is Ada.")
+        call = await stage.call(first_message="Hello, Ada speaking.")
         async with call.caller() as caller:
             await until(lambda: call.has_status("in_progress"))
             await caller.say()
             await until(lambda: call.has_said("agent", "Good evening to you."))
-            assert await call.said("agent") == "Hello, this is Ada. Good evening to you."
+            assert await call.said("agent") == "Hello, Ada speaking. Good evening to you."
             assert providers.chats[-1].last_user == "Good evening."
-            assert "Hello, this is Ada." in str(providers.chats[-1].messages)
+            assert "Hello, Ada speaking." in str(providers.chats[-1].messages)
         await until(call.ended)
     finally:
         providers.tts_s = 0.0

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, tts
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 
@@ -29,6 +30,7 @@ from tests.worker.test_talk import LOUD as RECORDED_LOUD
 from worker.ranking import Ranking
 from worker.speaker.failures import LIMITS
 from worker.speaker.language import Language
+from worker.speaker.onset import Onset
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
 from worker.speaker.rehearsal import Rehearsal
@@ -164,13 +166,13 @@ async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_i
 ) -> None:
     providers.hear("Hello?")
     providers.hang("tts", times=2)
-    call = await stage.call(first_message="Hello, this is Ada.")
+    call = await stage.call(first_message="Good day, this is Ada.")
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         async with awake() as ran_s:
             await until(caller.agent_is_heard)
             assert ran_s() < 6
-        await until(lambda: call.has_said("agent", f"{MOMENT} Hello, this is Ada."))
+        await until(lambda: call.has_said("agent", f"{MOMENT} Good day, this is Ada."))
         await caller.say()
         await until(lambda: call.has_said("agent", "I see."))
         told = str(providers.chats[-1].messages)
@@ -254,7 +256,7 @@ async def test_in_quiet_moments_the_voice_says_the_agents_phrases_and_they_are_k
     )
     async with call.caller() as caller:
         await until(lambda: call.has_said("agent", "Hello, this is Ada."))
-        await until(lambda: len(set(folder.glob("*.ogg")) - before) == len(recordings()) / len(LANGUAGES))
+        await until(lambda: len(set(folder.glob("*.ogg")) - before) == len(recordings()) / len(LANGUAGES) + 1)
         heard = len(caller.heard)
         providers.fail("tts", 503)
         providers.hear("Hello?")
@@ -289,6 +291,7 @@ class Box(tts.TTS[Any]):
         says_so: bool = True,
         lingers: bool = False,
         loudness: float = 0.3,
+        silence_s: float = 0.0,
     ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
         super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
@@ -297,6 +300,7 @@ class Box(tts.TTS[Any]):
         self.says_so = says_so
         self.lingers = lingers
         self.loudness = loudness
+        self.silence_s = silence_s  # before the first word of a text
         self.texts: list[str] = []
 
     @property
@@ -308,7 +312,8 @@ class Box(tts.TTS[Any]):
         self.texts.append(text)
         seconds = min(len(text) / 15, self.breaks_after_s if self.breaks else math.inf)
         wave = self.loudness * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
-        return (wave * 32767).astype("<i2").tobytes()
+        silence_s = 0.0 if self.capabilities.streaming and len(self.texts) > 1 else self.silence_s
+        return bytes(2 * int(silence_s * self.sample_rate)) + (wave * 32767).astype("<i2").tobytes()
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
         return Whole(tts=self, input_text=text, conn_options=conn_options)
@@ -347,7 +352,7 @@ class ByWord(tts.SynthesizeStream):
                 if box.capabilities.aligned_transcript:
                     output_emitter.push_timed_transcript(TimedString(word, start_time=at_s))
                 await _say(box, output_emitter, word)
-                at_s += len(word) / 15
+                at_s += len(word) / 15 + (box.silence_s if not at_s else 0.0)
         if box.lingers:
             await asyncio.Event().wait()
 
@@ -429,6 +434,60 @@ async def test_of_a_sentence_that_no_voice_could_finish_no_more_is_shown_than_wa
     assert len(shown) > len("Yes")
     assert seconds > 0.5
     assert happened == [("failed", 0), ("speechless", False)]
+
+
+async def test_a_voice_is_asked_for_the_first_clause_while_the_sentence_is_still_being_written(prepared, until) -> None:
+    clause = "I can do that for you and for all the others who come with you on Friday evening,"
+    box = Box(SAMPLE_RATE)
+    async with voices_of([box], prepared, []).stream() as stream:
+        stream.push_text(f"{clause} by the")
+        await until(lambda: box.texts)
+        stream.push_text(" window.")
+        stream.end_input()
+        shown = "".join(
+            [word async for event in stream for word in event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])]
+        )
+    assert box.texts == [clause, "by the window."]
+    assert shown == f"{clause} by the window."
+
+
+@pytest.mark.parametrize("kind", ["whole", "words", "timed words"])
+async def test_the_silence_of_a_voice_before_its_first_word_is_not_waited_for(prepared, kind) -> None:
+    box = Box(SAMPLE_RATE, streaming="words" in kind, timed="timed" in kind, silence_s=0.3)
+    sound, starts_s = bytearray(), list[float]()
+    async with voices_of([box], prepared, []).stream() as stream:
+        stream.push_text(ANSWER)
+        stream.end_input()
+        async for event in stream:
+            sound += event.frame.data
+            words = event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])
+            starts_s += [word.start_time for word in words if isinstance(word.start_time, float)]
+    silent = np.abs(np.frombuffer(sound, np.int16)) < 1000
+    silences_s = [
+        len(run) / SAMPLE_RATE for run in "".join(np.where(silent, "0", "1")).split("1") if len(run) > SAMPLE_RATE // 40
+    ]
+    begin, end = ANSWER.index("There"), len(ANSWER)
+    if kind == "whole":
+        assert silences_s == pytest.approx([0.04, 0.3], abs=0.01), "before the first sentence, and before the second"
+        assert starts_s == pytest.approx([0.0, 0.04 + begin / 15], abs=0.1)
+    else:
+        assert silences_s == pytest.approx([0.04], abs=0.01)
+        if kind == "timed words":
+            assert starts_s[ANSWER.split(" ").index("There")] == pytest.approx(0.04 + begin / 15, abs=0.1)
+    assert len(sound) / 2 / SAMPLE_RATE == pytest.approx(end / 15 + sum(silences_s), abs=0.2)
+
+
+def test_of_a_soft_beginning_nothing_is_taken_away() -> None:
+    silence = np.zeros(SAMPLE_RATE // 2, np.int16)
+    hiss = np.random.default_rng(0).normal(0, np.linspace(0, 3000, SAMPLE_RATE // 5)).astype(np.int16)
+    whole = np.concatenate([silence, hiss])
+    onset, heard = Onset(), bytearray()
+    for frame in np.array_split(whole, 70):
+        for played in onset.push(rtc.AudioFrame(frame.tobytes(), SAMPLE_RATE, 1, len(frame))):
+            heard += played.data
+    samples = np.frombuffer(heard, np.int16)
+    assert (samples == whole[-len(samples) :]).all()
+    assert len(hiss) < len(samples) < len(hiss) + SAMPLE_RATE // 20
 
 
 async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_needs_no_voice(said) -> None:

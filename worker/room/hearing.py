@@ -31,6 +31,7 @@ class Attachment:
     """What one agent session hears, until `close`: the mix of all microphones, their voice activity, and the words."""
 
     def __init__(self, ears: Collection[Ear]) -> None:
+        self._ears = ears
         self.audio = Mix(ears)
         self.vad = MergedActivity(ears)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
@@ -38,6 +39,11 @@ class Attachment:
     def events(self) -> AsyncIterator[stt.SpeechEvent]:
         """What each person said for certain, one after the other; among several on a line of its own with the name."""
         return self._events
+
+    def voice_s(self, pause_s: float) -> float:
+        """For how long somebody has been speaking, to the last sound; 0 if that was longer ago than `pause_s`."""
+        speaking = (ear.activity for ear in self._ears if ear.activity.speaking and ear.activity.silence_s < pause_s)
+        return max((one.speech_s - one.silence_s for one in speaking), default=0.0)
 
     def send(self, event: stt.SpeechEvent) -> None:
         """Let the session know of this."""

@@ -1,6 +1,7 @@
 """A text that is still being written."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 
 
@@ -10,10 +11,18 @@ class Growing:
     def __init__(self) -> None:
         self.text = ""
         self.is_whole = False
+        self._began_at = math.inf  # by the loop's time
         self._more = asyncio.Event()
+
+    @property
+    def characters_per_s(self) -> float:
+        """How quickly it has been written so far."""
+        elapsed_s = asyncio.get_running_loop().time() - self._began_at
+        return len(self.text) / elapsed_s if elapsed_s > 0 else math.inf
 
     def add(self, piece: str) -> None:
         """It goes on."""
+        self._began_at = min(self._began_at, asyncio.get_running_loop().time())
         self.text += piece
         self._tell()
 

@@ -1,14 +1,18 @@
 """What is heard of one utterance, and the words that belong to it: no word is shown before its sound is there.
 
+A voice's silence before a first word is left out, from the times of its words too.
+
 Which words a sound holds is known only when all of a piece is there; until then as many are shown as can be in it.
 """
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Iterable
 
 from livekit import rtc
 from livekit.agents import tts
-from livekit.agents.types import NOT_GIVEN, NotGivenOr, TimedString
+from livekit.agents.types import NOT_GIVEN, USERDATA_TIMED_TRANSCRIPT, NotGivenOr, TimedString
 
+from worker.speaker.onset import Onset
 from worker.speaker.pace import FAST, is_sign, reached
 from worker.speaker.resampled import Resampled
 
@@ -22,9 +26,12 @@ class Output:
 
     def __init__(self, emitter: tts.AudioEmitter) -> None:
         self.seconds = 0.0
+        self.heard_until = 0.0  # by the loop's time: if it is heard as it comes
         self._emitter = emitter
         self._record: bytearray | None = None
         self._resampled = Resampled()
+        self._onset = Onset()
+        self._timed: list[tuple[TimedString, float]] = []  # words that wait for their sound, and when it began
         self._shown = 0  # characters
         self._due = ""  # the text to the end of what is being said
         self._from, self._from_s = 0, 0.0  # that character of it is said from that second on
@@ -54,23 +61,31 @@ class Output:
             start += len(word)
             if start > self._shown:
                 text, self._shown = word[self._shown - start :], start
-                self._emitter.push_timed_transcript(
-                    TimedString(text, _later(word.start_time, began_s), _later(word.end_time, began_s))
-                )
+                self._timed.append((TimedString(text, word.start_time, word.end_time), began_s))
         return start
 
     def play(self, frame: rtc.AudioFrame) -> None:
         """More sound."""
-        self._show_until(self._spoken(frame.duration))
-        self._push(self._resampled.push(frame))
+        for piece in self._resampled.push(frame):
+            self._push(self._onset.push(piece))
+
+    def pass_on(self, frame: rtc.AudioFrame) -> None:
+        """Sound that was an utterance's output already, with its words."""
+        self._emitter.push_timed_transcript(frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, []))
+        self.seconds += frame.duration
+        self._emitter.push_frame(frame)
 
     def rest(self) -> None:
         """Nothing more comes for now."""
-        self._push(self._resampled.flush())
+        for piece in self._resampled.flush():
+            self._push(self._onset.push(piece))
+        self._show_timed()
+        self._push(self._onset.rest())
         self._emitter.flush()
 
     def end(self) -> None:
         """That was all; a rest that has no sound, as dots, is shown with what was heard."""
+        self._push(self._onset.rest())
         if self.seconds:
             self.show_rest()
 
@@ -86,13 +101,21 @@ class Output:
             self._emitter.push_timed_transcript(TimedString(text, self._due_at))
             self._shown, self._due_at = end, NOT_GIVEN
 
-    def _push(self, frames: Iterator[rtc.AudioFrame]) -> None:
+    def _push(self, frames: Iterable[rtc.AudioFrame]) -> None:
         for frame in frames:
+            self._show_until(self._spoken(frame.duration))
+            self._show_timed()
             self.seconds += frame.duration
+            self.heard_until = max(self.heard_until, asyncio.get_running_loop().time()) + frame.duration
             if self._record is not None:
                 self._record += frame.data
             self._emitter.push_frame(frame)
 
+    def _show_timed(self) -> None:
+        for word, began_s in self._timed:
+            start_s, end_s = (self._heard_at(at, began_s) for at in (word.start_time, word.end_time))
+            self._emitter.push_timed_transcript(TimedString(word, start_s, end_s))
+        self._timed.clear()
 
-def _later(at: NotGivenOr[float], seconds: float) -> NotGivenOr[float]:
-    return at + seconds if isinstance(at, (int, float)) else at
+    def _heard_at(self, at: NotGivenOr[float], began_s: float) -> NotGivenOr[float]:
+        return began_s + max(at - self._onset.removed_s, 0.0) if isinstance(at, (int, float)) else at

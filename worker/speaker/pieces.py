@@ -1,16 +1,18 @@
-"""In which pieces a text is given to a voice that takes one request after the other: sentences, and none too long."""
+"""In which pieces a text is given to a voice that takes one request after the other: sentences, and none too long.
+
+The first words are to be heard soon, and after that there is to be no hole: what is asked for while nothing else is
+left to be heard may be a clause.
+"""
 
 import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncGenerator
-from itertools import accumulate, pairwise
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from itertools import accumulate
 from typing import Protocol
 
-from livekit.agents import utils
-from livekit.agents.tokenize import SentenceStream, SentenceTokenizer, blingfire
-from livekit.agents.tokenize.token_stream import BufferedSentenceStream
-from typing_extensions import override
+from livekit.agents.tokenize import blingfire
 
 from worker.speaker.growing import Growing
 
@@ -20,43 +22,53 @@ CLAUSE = 40  # a clause of so many is a piece where sentences have no end mark
 
 _PAUSE = re.compile(r"[,;:，、；：。．！？!?…—\s]+")
 _NO_END_MARKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Burmese, Khmer: spaces are pauses
+_CLOSED = r"[\"'”’»)\]]*"
+# Marks that stand within numbers and times too count before a blank, unless a figure stands on either side.
+_END_OF_CLAUSE = re.compile(
+    rf"(?:(?<!\d)[,;:،؛]|(?<=\d)[,;:،؛](?!\s*\d)|[…!?؟।]|\.\.\.|\s[-–]){_CLOSED}\s+(?=\S)|—\s*|[，、；：。．！？]{_CLOSED}"
+)
+
+_sentences = blingfire.SentenceTokenizer(min_sentence_len=SHORTEST, retain_format=True)
+_short_sentences = blingfire.SentenceTokenizer(min_sentence_len=1, retain_format=True)
 
 
-class Pieces(SentenceTokenizer):
-    """Sentences as LiveKit's BlingFire finds them; those that are too long, or whose script has no ends, in clauses."""
+async def pieces(
+    text: Growing,
+    start: int,
+    *,
+    lasts: Callable[[str], bool] = lambda _clause: False,
+    due_at: Callable[[], float] = lambda: 0.0,
+) -> AsyncGenerator[str, None]:
+    """The text from that character on, as its pieces become whole, with all blanks.
 
-    def __init__(self) -> None:
-        self._sentences = blingfire.SentenceTokenizer(min_sentence_len=SHORTEST, retain_format=True)
-
-    @override
-    def tokenize(self, text: str, *, language: str | None = None) -> list[str]:
-        return [piece for sentence in self._sentences.tokenize(text) for piece in _clauses(sentence)]
-
-    @override
-    def stream(self, *, language: str | None = None) -> SentenceStream:
-        return BufferedSentenceStream(tokenizer=self._placed, min_token_len=1, min_ctx_len=SHORTEST)
-
-    def _placed(self, text: str) -> list[tuple[str, int, int]]:
-        pieces = self.tokenize(text)
-        ends = accumulate(map(len, pieces), initial=0)
-        return [(piece, start, end) for piece, (start, end) in zip(pieces, pairwise(ends), strict=True)]
+    Args:
+        text: what is to be said.
+        start: the first character.
+        lasts: whether a clause is long enough to be a piece, if the sentence is not whole in time.
+        due_at: by when, by the loop's time, the next piece is wanted; asked whenever a clause could be it.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        waiting = text.text[start:]
+        piece = _whole(waiting, is_all=text.is_whole)
+        if not piece:
+            if text.is_whole:
+                return
+            clause = _clause(waiting)
+            until = due_at() if clause and lasts(clause) else None
+            if until is None or until > loop.time():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await text.grown()
+                continue
+            piece = clause
+        start += len(piece)
+        yield piece
 
 
 class _Fed(Protocol):
     def push_text(self, token: str) -> None: ...
     def end_input(self) -> None: ...
-
-
-async def pieces(text: Growing, start: int) -> AsyncGenerator[str, None]:
-    """The text from that character on, as its pieces become whole, with all blanks."""
-    stream = Pieces().stream()
-    feeding = asyncio.create_task(feed(text, start, stream))
-    try:
-        async for piece in stream:
-            yield piece.token
-    finally:
-        await utils.aio.cancel_and_wait(feeding)
-        await stream.aclose()
 
 
 async def feed(text: Growing, start: int, stream: _Fed) -> None:
@@ -66,25 +78,37 @@ async def feed(text: Growing, start: int, stream: _Fed) -> None:
     stream.end_input()
 
 
-def _clauses(sentence: str) -> list[str]:
-    clauses = []
-    while (end := _end_of_clause(sentence)) < len(sentence):
-        clauses.append(sentence[:end])
-        sentence = sentence[end:]
-    return [*clauses, sentence]
+def _whole(text: str, *, is_all: bool) -> str:
+    """The first piece of a text that is whole for certain: a sentence is, once another has begun."""
+    if not text.strip() or (len(text) < SHORTEST and not is_all):
+        return text if is_all else ""
+    first, *others = _sentences.tokenize(text)
+    end = _end_of_piece(first)
+    if is_all and not text[end:].strip():
+        return text
+    return first[:end] if is_all or others or end < len(first) else ""
 
 
-def _end_of_clause(text: str) -> int:
+def _clause(text: str) -> str:
+    """As much of a text as ends where a speaker may pause."""
+    ends = [0, *accumulate(map(len, _short_sentences.tokenize(text)))][:-1]
+    ends += [pause.end() for pause in _END_OF_CLAUSE.finditer(text)]
     if _NO_END_MARKS.search(text):
-        for pause in re.finditer(r"\s+", text[:LONGEST]):
+        ends += [pause.end() for pause in re.finditer(r"\s+(?=\S)", text)]
+    return text[: max(ends, default=0)]
+
+
+def _end_of_piece(sentence: str) -> int:
+    if _NO_END_MARKS.search(sentence):
+        for pause in re.finditer(r"\s+", sentence[:LONGEST]):
             if pause.end() >= CLAUSE:
                 return pause.end()
-    if len(text) <= LONGEST:
-        return len(text)
-    pauses = [pause.end() for pause in _PAUSE.finditer(text, 0, LONGEST) if pause.end() >= SHORTEST]
+    if len(sentence) <= LONGEST:
+        return len(sentence)
+    pauses = [pause.end() for pause in _PAUSE.finditer(sentence, 0, LONGEST) if pause.end() >= SHORTEST]
     if pauses:
         return pauses[-1]
     end = LONGEST
-    while end > SHORTEST and unicodedata.category(text[end]).startswith("M"):  # it belongs to the letter before
+    while end > SHORTEST and unicodedata.category(sentence[end]).startswith("M"):  # it belongs to the letter before
         end -= 1
     return end

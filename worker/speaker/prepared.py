@@ -1,7 +1,8 @@
 """The agent's own phrases as sound that is there beforehand, and needs no provider.
 
 Said by its own voice in an earlier call on this machine; else as we have recorded them; else two soft tones, which at
-least tell that somebody is there: English with a voice of another language would be worse.
+least tell that somebody is there: English with a voice of another language would be worse. A first message that is the
+same in every call is kept like them.
 """
 
 import asyncio
@@ -47,6 +48,15 @@ class Prepared:
         self._language = language
         self._folder = folder
         self._voice = voice
+        self._also: set[str] = set()
+
+    def include(self, text: str) -> None:
+        """Count this among the phrases, though nothing else can be said in its place: it is said in every call."""
+        self._also.add(_letters(text))
+
+    def has_substitute(self, text: str) -> bool:
+        """Whether there is some sound for it, whatever the voice does."""
+        return _letters(text) not in self._also
 
     def may_become_phrase(self, text: str) -> bool:
         """Whether a text that begins so may turn out to be a phrase of the agent's own."""
@@ -84,7 +94,7 @@ class Prepared:
         return await asyncio.to_thread(lambda: [text for text in phrases if not self._file(text).exists()])
 
     def _phrases(self) -> set[str]:
-        return {letters for text in self._language.phrases() if (letters := _letters(text))}
+        return self._also | {letters for text in self._language.phrases() if (letters := _letters(text))}
 
     def _file(self, text: str) -> Path:
         said = hashlib.sha256(f"{self._voice}\n{_letters(text)}".encode()).hexdigest()

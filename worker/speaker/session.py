@@ -11,8 +11,8 @@ CONNECT = SessionConnectOptions(
     tts_conn_options=APIConnectOptions(max_retry=0),  # and so do `Voices`
     max_unrecoverable_errors=1_000,  # `Failures` decides when a call is hopeless
 )
-RESUME_S = 0.35  # of quiet after a cough until the agent goes on; the voice activity adds its own 0.25 s
-INTERRUPT_S = 0.5  # shorter sounds do not even pause the agent
+RESUME_S = 0.35  # of quiet after what may have been words until the agent goes on; the voice activity adds 0.25 s
+INTERRUPT_S = 0.8  # with the silence at its end; after what is shorter, `Courtesy` has the agent go on
 
 
 def make_session(

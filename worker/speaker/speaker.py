@@ -26,6 +26,7 @@ from worker.room.phones import Phones
 from worker.room.transcript import Said, TranscriptWriter
 from worker.speaker.agent import CallAgent
 from worker.speaker.answers import Answers
+from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.held import Held
@@ -154,6 +155,7 @@ class Speaker:
             is_expected=self._expects_silence,
         )
         self._rehearsal = Rehearsal(self._session, self._voices, around.language)
+        self._courtesy = Courtesy(self._session, self._heard)
         self._patience = Patience(
             self._session,
             self._voice,
@@ -171,6 +173,14 @@ class Speaker:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def prepare(self, first_message: str, *, is_constant: bool) -> None:
+        """Have its voice say this already, for it is soon to be heard; what is the same in every call is kept."""
+        if self._voices.ahead is not None:
+            return
+        if is_constant:
+            self._voices.prepared.include(first_message)
+        self._begin(self._voices.say_ahead(first_message))
+
     async def attach(self) -> None:
         """Publish its voice and start its session; it says nothing yet."""
         await asyncio.gather(self._voice.publish(self._around.room), self._start_session())
@@ -179,15 +189,16 @@ class Speaker:
         """Play its voice until cancelled; raises when it can speak no more."""
         playing = asyncio.create_task(self._voice.play(), name="voice")
         watching = asyncio.create_task(self._patience.run(), name="patience")
+        listening = asyncio.create_task(self._courtesy.run(), name="courtesy")
         rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
         try:
-            await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (playing, watching):
+            await asyncio.wait({playing, watching, listening, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (playing, watching, listening):
                 if task.done():
                     await task
             await self._ended
         finally:
-            await utils.aio.cancel_and_wait(playing, watching, rehearsing)
+            await utils.aio.cancel_and_wait(playing, watching, listening, rehearsing)
 
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
@@ -211,10 +222,13 @@ class Speaker:
         self._begin(self._agent.offer(list(self._around.toolbox.tools.values())))
 
     async def greet(self, first_message: str) -> None:
-        """Say how the call begins, once somebody can hear it."""
-        await self._voice.wait_audible()
-        if not first_message:
-            return
+        """Say how the call begins, which is heard once somebody can hear it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._voice.wait_audible())
+            if first_message:
+                tasks.create_task(self._greet(first_message))
+
+    async def _greet(self, first_message: str) -> None:
         began_at = time.time()
         speech = await self._say_greeting(first_message)
         if speech is self._unsaid:  # nobody has said anything yet that an apology could be for
@@ -234,6 +248,7 @@ class Speaker:
         """Begin as who has called somebody: when that one has said a word, or after a short wait."""
         await self._voice.wait_audible()
         if first_message:
+            self.prepare(first_message, is_constant=False)
             async with self._agent.holding_back() as spoken_to:
                 await wait_for_a_word(self._session, spoken_to)
         await self.greet(first_message)

@@ -5,8 +5,9 @@ next one begins, is understood by nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from livekit import rtc
@@ -18,12 +19,22 @@ from worker.ranking import Ranking
 from worker.speaker.growing import Growing
 from worker.speaker.output import Output
 from worker.speaker.pieces import pieces
+from worker.speaker.plain import plain
 from worker.speaker.prepared import Prepared
+from worker.speaker.promptness import Promptness
 from worker.speaker.streamed import Streamed
 from worker.speaker.voice import SAMPLE_RATE
 
 ONCE = APIConnectOptions(max_retry=0)  # its own time-outs are not kept by every plugin: ours stand before them
 TRIES = 2  # at least; each voice of the agent has one
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A text that is said before it is to be heard."""
+
+    text: str
+    stream: tts.SynthesizeStream
 
 
 class Voices(tts.TTS[Any]):
@@ -55,9 +66,20 @@ class Voices(tts.TTS[Any]):
         self.ranking = ranking
         self.prepared = prepared
         self.first_sound_s = first_sound_s
+        self.promptness = [Promptness() for _ in range(len(ranking))]
         self.on_failed = on_failed
         self.on_spoken = on_spoken
         self.on_speechless = on_speechless
+        self.ahead: Ahead | None = None
+
+    async def say_ahead(self, text: str) -> None:
+        """Begin to say this for nobody: when it is to be heard, its sound is there."""
+        said = "".join([piece async for piece in plain(_whole(text))])
+        if _is_sayable(said):
+            stream = _Utterance(self, is_ahead=True)
+            stream.push_text(said)
+            stream.end_input()
+            self.ahead = Ahead(said, stream)
 
     @override
     def prewarm(self) -> None:
@@ -75,6 +97,8 @@ class Voices(tts.TTS[Any]):
 
     @override
     async def aclose(self) -> None:
+        if self.ahead is not None:
+            await self.ahead.stream.aclose()
         closing = (self.ranking[place].aclose() for place in range(len(self.ranking)))
         await asyncio.gather(*closing, return_exceptions=True)
 
@@ -82,9 +106,10 @@ class Voices(tts.TTS[Any]):
 class _Utterance(tts.SynthesizeStream):
     _tts_attempt_span_name: ClassVar[str | None] = None
 
-    def __init__(self, voices: Voices) -> None:
+    def __init__(self, voices: Voices, *, is_ahead: bool = False) -> None:
         super().__init__(tts=voices, conn_options=ONCE)
         self._voices = voices
+        self._is_ahead = is_ahead
         self._said = 0  # characters
         self._speakers: set[int] = set()
         self._place: int | None = None  # of the one that was asked last,
@@ -106,14 +131,16 @@ class _Utterance(tts.SynthesizeStream):
         text, output = Growing(), Output(output_emitter)
         reading = asyncio.create_task(self._read(text))
         try:
-            await self._speak(text, output)
+            if not await self._was_said_ahead(text, output):
+                await self._speak(text, output)
             output.end()
         except asyncio.CancelledError:
-            if self._place is not None:
+            if self._place is not None and not self._is_ahead:
                 self._break_off(self._place, output)
             raise
         except APIError:
-            self._voices.on_speechless(False)  # noqa: FBT003
+            if not self._is_ahead:
+                self._voices.on_speechless(False)  # noqa: FBT003
             raise
         finally:
             await utils.aio.cancel_and_wait(reading)
@@ -146,13 +173,13 @@ class _Utterance(tts.SynthesizeStream):
                 output.play(_silence())  # dots alone: LiveKit takes an utterance without sound for a failure
             return
         prepared = self._voices.prepared
-        sound = await prepared.own(text.text)
-        if sound is None and not self._voices.ranking.are_down:
+        sound, has_substitute = await prepared.own(text.text), prepared.has_substitute(text.text)
+        if sound is None and not (has_substitute and self._voices.ranking.are_down):
             pcm = output.record()
             try:
                 await self._say(text, output)
             except APIError:
-                if output.seconds:
+                if output.seconds or not has_substitute:
                     raise
             else:
                 if self._speakers == {0} and not self._has_failed:  # else half of it may be there twice
@@ -162,6 +189,21 @@ class _Utterance(tts.SynthesizeStream):
         if sound.text:
             output.show(text.text, 0, output.seconds, is_paced=True)
         output.play(_frame(sound.pcm))
+
+    async def _was_said_ahead(self, text: Growing, output: Output) -> bool:
+        """Whether just this text was begun to be said before; then that is heard, once."""
+        ahead = self._voices.ahead
+        if self._is_ahead or ahead is None:
+            return False
+        while not text.is_whole and ahead.text.startswith(text.text):
+            await text.grown()
+        if text.text != ahead.text or not text.is_whole:
+            return False
+        self._voices.ahead = None
+        async with ahead.stream as stream:
+            async for event in stream:
+                output.pass_on(event.frame)
+        return True
 
     async def _is_phrase(self, text: Growing) -> bool:
         """Whether it is one of the agent's own, which is known as soon as it is not."""
@@ -194,7 +236,14 @@ class _Utterance(tts.SynthesizeStream):
                     raise APIConnectionError("no voice speaks", retryable=False) from None
 
     async def _say_in_pieces(self, place: int, text: Growing, output: Output) -> None:
-        async with aclosing(pieces(text, self._said)) as read:
+        promptness = self._voices.promptness[place]
+        read = pieces(
+            text,
+            self._said,
+            lasts=lambda clause: promptness.is_bridged_by(clause, text.characters_per_s),
+            due_at=lambda: output.heard_until - promptness.first_sound_s,
+        )
+        async with aclosing(read):
             async for piece in read:
                 end = self._said + len(piece)
                 output.show(text.text[:end], self._said, output.seconds, is_paced=True)
@@ -204,7 +253,8 @@ class _Utterance(tts.SynthesizeStream):
                 self._said = end
 
     async def _say_piece(self, place: int, piece: str, output: Output) -> None:
-        self._owed_at = asyncio.get_running_loop().time()
+        self._owed_at = asked_at = asyncio.get_running_loop().time()
+        before_s, is_heard = output.seconds, False
         async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
             has_sound = False
             while True:
@@ -217,6 +267,9 @@ class _Utterance(tts.SynthesizeStream):
                     break
                 output.play(event.frame)
                 has_sound |= event.frame.duration > 0
+                if not is_heard and output.seconds > before_s:
+                    is_heard = True
+                    self._voices.promptness[place].note(asyncio.get_running_loop().time() - asked_at)
             if not has_sound:
                 raise APIError("there was no sound", body=None)
             output.show_rest()
@@ -235,6 +288,10 @@ class _Utterance(tts.SynthesizeStream):
         self._speakers.add(place)
         self._voices.ranking.works(place)
         self._voices.on_spoken()
+
+
+async def _whole(text: str) -> AsyncIterator[str]:
+    yield text
 
 
 async def _goes_on(text: Growing, start: int) -> bool:

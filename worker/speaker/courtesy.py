@@ -1,0 +1,50 @@
+"""The agent does not talk over anybody: it pauses as soon as somebody speaks, and learns only then what for.
+
+A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
+at once: to wait for words, as after something longer, would make a hole of half a second in its sentence.
+"""
+
+import asyncio
+
+from livekit.agents import AgentSession
+
+from worker.room.hearing import Attachment
+
+VOICE_S = 0.15  # what is shorter is noise more often than a voice
+PAUSE_S = 0.2  # within a sentence somebody may be silent for so long
+LOOK_S = 0.02
+REST_S = 0.1  # between two looks while the agent is silent
+
+
+class Courtesy:
+    """Pauses what the session says, beside the session's own pauses.
+
+    Args:
+        heard: who speaks.
+    """
+
+    def __init__(self, session: AgentSession[None], heard: Attachment) -> None:
+        self._session = session
+        self._heard = heard
+        self._waits = False
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            speaks = self._session.agent_state == "speaking"
+            await asyncio.sleep(LOOK_S if speaks or self._waits else REST_S)
+            self._look()
+
+    def _look(self) -> None:
+        session = self._session
+        output, speech = session.output.audio, session.current_speech
+        if output is None:
+            return
+        if self._heard.voice_s(PAUSE_S) >= VOICE_S:
+            if session.agent_state == "speaking" and speech is not None and speech.allow_interruptions:
+                self._waits = True
+                output.pause()
+        elif self._waits:
+            self._waits = False
+            if session.agent_state == "speaking" or speech is None:  # else the session has paused it, too
+                output.resume()
