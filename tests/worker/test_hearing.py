@@ -55,6 +55,7 @@ class Place:
             on_audio=self._on_audio,
             on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
+            on_late=lambda _seconds: None,
             on_cut_off=self._tell,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
             on_wordless=lambda: True,

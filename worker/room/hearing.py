@@ -123,6 +123,7 @@ class Hearing:
             on_works=self._failed.discard,
             on_failed=self._note_failed,
             on_cut_off=self._judge,
+            on_beat=self._look,
         )
         self._ears[track.sid] = ear
         task = asyncio.create_task(self._listen(ear, track), name="ear")
@@ -137,6 +138,8 @@ class Hearing:
             ear.close()
             self._unheard.discard(ear)
             self._listener.on_ears(len(self._ears))
+            if self._attached is not None:
+                self._attached.vad.look()
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
@@ -172,6 +175,10 @@ class Hearing:
                     return
         finally:
             ear.settle()
+
+    def _look(self, ear: Ear) -> None:
+        if self._attached is not None and ear is next(iter(self._ears.values()), None):  # one beat is enough for all
+            self._attached.vad.look()
 
     def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
         if self._attached is None:
