@@ -71,7 +71,7 @@ class TurnEnd:
             before, at_s = at_s, self._quiet_s
             quiet_s += at_s - before if at_s >= before else at_s
             left_s = self._needed_s(words, threshold, quiet_s) - before_s - quiet_s
-            if left_s <= 0:
+            if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
 
@@ -85,9 +85,9 @@ class TurnEnd:
         if last is None:
             return 0.0
         if any(ear.is_in_sentence for ear in self._ears) and quiet_s < UNDERSTOOD_S:
-            return UNDERSTOOD_S
+            return max(needed_s(words), UNDERSTOOD_S)
         if last.intonation.is_judging and quiet_s < JUDGED_S:
-            return JUDGED_S
+            return max(needed_s(words), JUDGED_S)
         return needed_s(words, last.intonation.likely_whole, threshold)
 
 
