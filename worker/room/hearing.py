@@ -44,6 +44,7 @@ class Attachment:
     def send(self, event: stt.SpeechEvent) -> None:
         """Let the session know of this."""
         if not self._events.closed:
+            self.turn_end.hear_words()
             self._events.send_nowait(event)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 
 from livekit.agents import LanguageCode, inference, llm
 
@@ -13,6 +14,7 @@ from worker.turns.words import likely_whole
 ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
 UNDERSTOOD_S = 1.0  # so long words are waited for that were heard and are not certain yet,
 JUDGED_S = 0.7  # and so long what the voice says
+HELD_S = 10.0  # whatever is heard, the model is asked after so long
 
 
 class TurnEnd:
@@ -31,6 +33,11 @@ class TurnEnd:
         self._ears = ears
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
+        self._open = False  # there are words that were not answered yet
+
+    def hear_words(self) -> None:
+        """The session gets words of the people now."""
+        self._open = True
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
         """Whether the words of a language can be judged; it is told here which one the next ones are of."""
@@ -49,19 +56,19 @@ class TurnEnd:
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
         await self._wait(_last_words(chat_ctx) or "", 0.0)
+        self._open = False
         return 1.0
 
     async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
         """Return when it is time to ask the model for the answer to the last of the chat.
 
-        Whoever is likely to go on would make that answer useless; but nobody waits for long, whatever is heard.
+        If somebody goes on, that answer is of no use; LiveKit asks for it whenever it gets words.
         """
-        if (said := _last_words(chat_ctx)) is not None:
-            try:
-                async with asyncio.timeout(MOST_S):
+        said = _last_words(chat_ctx)
+        if said is not None and self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HELD_S):
                     await self._wait(said, ASK_S)
-            except TimeoutError:
-                pass
 
     async def _wait(self, said: str, before_s: float) -> None:
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
@@ -69,7 +76,8 @@ class TurnEnd:
         quiet_s = at_s = 0.0
         while True:
             before, at_s = at_s, self._quiet_s
-            quiet_s += at_s - before if at_s >= before else at_s
+            goes_on = any(ear.activity.speaking for ear in self._ears)
+            quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             left_s = self._needed_s(words, threshold, quiet_s) - before_s - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return

@@ -7,7 +7,7 @@ from worker.turns.numbers import dictated
 
 OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups
-NUMBER_MARKED = 0.2  # the same, with a mark at the end
+NUMBER_MARKED = 0.35  # the same, with a mark at the end
 LOOSE = 0.1  # it has no mark at the end, where the same recogniser sets others
 MIXED = 0.4  # few end so, but it has a mark at the end
 PLAIN = 0.6  # the words do not tell
