@@ -66,8 +66,9 @@ def test_words_that_are_all_are_answered_at_once(language, text):
 
 def test_what_a_recogniser_writes_without_marks_is_judged_by_the_voice():
     """Else all that it writes would seem to go on."""
-    plain = needed_s(likely_whole("what time do you open tomorrow", "en"))
-    assert PROMPT_S < plain < PAUSE_S
+    whole, plain = (likely_whole(text, "en") for text in ("What time do you open?", "what time do you open"))
+    assert needed_s(whole) < needed_s(plain) < PAUSE_S
+    assert needed_s(plain, 0.1, 0.36) > PAUSE_S
 
 
 def test_a_voice_that_goes_on_is_given_time_and_one_that_has_finished_hurries_no_half_sentence():
