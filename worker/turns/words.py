@@ -9,8 +9,7 @@ OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups
 NUMBER_MARKED = 0.35  # the same, with a mark at the end
 LOOSE = 0.1  # it has no mark at the end, where the same recogniser sets others
-MIXED = 0.4  # few end so, but it has a mark at the end
-PLAIN = 0.6  # the words do not tell
+PLAIN = 0.6  # the words do not tell, or say something else than the mark at the end
 MARKED = 0.92  # the recogniser has set a mark at the end
 ANSWER = 0.97  # it is a yes or a no
 
@@ -129,7 +128,7 @@ def _of_last_word(words: list[str], known: _Language, *, marked: bool) -> float 
         or (words[0] in _ANSWERS and len(words) <= _SHORT_ANSWER)
     ):
         return None
-    return MIXED if marked else OPEN
+    return PLAIN if marked else OPEN
 
 
 def _known(words: list[str], language: str | None) -> _Language | None:
