@@ -20,6 +20,7 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
+from worker.turns.intonation import Intonation
 
 LATE_S = 0.2  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
@@ -98,6 +99,7 @@ class Ear:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
         self.activity = Activity()
+        self.intonation = Intonation()
         self.unmixed: deque[rtc.AudioFrame] = deque(maxlen=int(LATE_S / FRAME_S))
         self._listener = listener
         self._on_said = on_said
@@ -122,7 +124,7 @@ class Ear:
         self._since_result_s = 0.0
         self._spoke = False
         self._voice_began_at = 0.0  # of the present or last speech
-        self._voice_ended_at = 0.0
+        self._voice_ended_at = 0.0  # of the last one
 
     @property
     def deaf_s(self) -> float:
@@ -143,6 +145,11 @@ class Ear:
     def words_awaited_since(self) -> float | None:
         """When the speech ended whose words take longer to come than somebody waits for in silence."""
         return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
+
+    @property
+    def voice_ended_at(self) -> float:
+        """When the last speech ended, by `time.monotonic`."""
+        return self._voice_ended_at
 
     @property
     def is_in_sentence(self) -> bool:
@@ -191,6 +198,7 @@ class Ear:
         at = time.monotonic() - frame.duration
         self._listener.on_audio(self.identity, frame)
         self.activity.hear(frame)
+        self.intonation.hear(frame, self.activity)
         self.unmixed.append(frame)
         self._note_voice()
         self._recognition.hear(Frame(frame, at, self.activity.silence_s))

@@ -14,6 +14,7 @@ from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
 from worker.room.mix import Mix
+from worker.turns.turn_end import TurnEnd
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,12 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
 class Attachment:
-    """What one agent session hears, until `close`: the mix of all microphones, their voice activity, and the words."""
+    """What one agent session hears, until `close`: all microphones' mix, voice activity, words, and ends of turns."""
 
     def __init__(self, ears: Collection[Ear]) -> None:
         self.audio = Mix(ears)
         self.vad = MergedActivity(ears)
+        self.turn_end = TurnEnd(ears)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
 
     def events(self) -> AsyncIterator[stt.SpeechEvent]:
@@ -42,6 +44,7 @@ class Attachment:
     def send(self, event: stt.SpeechEvent) -> None:
         """Let the session know of this."""
         if not self._events.closed:
+            self.turn_end.hear_words()
             self._events.send_nowait(event)
 
     def close(self) -> None:

@@ -139,6 +139,7 @@ class CallAgent(Agent):
         tools: list[llm.Tool],
         model_settings: ModelSettings,
     ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
+        await self._hearing.turn_end.draws_near(chat_ctx)
         possible = [tool for tool in tools if tool.id not in self._impossible()]
         async for piece in self._answers.answer(
             chat_ctx, lambda model, sent: self._ask(model, sent, possible, model_settings)
@@ -245,6 +246,6 @@ def _why(sip_status: int | None) -> str:
 
 
 async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:
-    """The session's mix is for its turn detector; each person's words come from a stream of their own."""
+    """Nobody needs the session's mix: each person's words come from a stream of their own."""
     async for _ in audio:
         pass

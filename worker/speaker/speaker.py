@@ -109,7 +109,7 @@ class Speaker:
             on_spoken=failures.spoke,
             on_speechless=self._be_sorry,
         )
-        self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad)
+        self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
         self._held = Held(self._session, self.answer)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
