@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -22,7 +21,6 @@ from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
 from worker.turns.intonation import Intonation
 
-LATE_S = 0.2  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
 LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
@@ -100,7 +98,6 @@ class Ear:
         self.name = participant.name or participant.identity
         self.activity = Activity()
         self.intonation = Intonation()
-        self.unmixed: deque[rtc.AudioFrame] = deque(maxlen=int(LATE_S / FRAME_S))
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
@@ -199,7 +196,6 @@ class Ear:
         self._listener.on_audio(self.identity, frame)
         self.activity.hear(frame)
         self.intonation.hear(frame, self.activity)
-        self.unmixed.append(frame)
         self._note_voice()
         self._recognition.hear(Frame(frame, at, self.activity.silence_s))
         self._beat()

@@ -13,7 +13,6 @@ from livekit.agents import stt, utils
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
-from worker.room.mix import Mix
 from worker.turns.turn_end import TurnEnd
 
 logger = logging.getLogger(__name__)
@@ -29,10 +28,9 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
 class Attachment:
-    """What one agent session hears, until `close`: all microphones' mix, voice activity, words, and ends of turns."""
+    """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns."""
 
     def __init__(self, ears: Collection[Ear]) -> None:
-        self.audio = Mix(ears)
         self.vad = MergedActivity(ears)
         self.turn_end = TurnEnd(ears)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
@@ -49,7 +47,6 @@ class Attachment:
 
     def close(self) -> None:
         """Nothing more is heard."""
-        self.audio.close()
         self._events.close()
 
 
@@ -108,8 +105,6 @@ class Hearing:
         """What a new session hears from now on; the one before hears nothing more."""
         if self._attached is not None:
             self._attached.close()
-        for ear in self._ears.values():
-            ear.unmixed.clear()
         self._attached = Attachment(self._ears.values())
         return self._attached
 

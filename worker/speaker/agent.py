@@ -122,15 +122,11 @@ class CallAgent(Agent):
     @override
     async def stt_node(
         self,
-        audio: AsyncIterable[rtc.AudioFrame],
+        audio: AsyncIterable[rtc.AudioFrame],  # none: the ears have it
         model_settings: ModelSettings,
     ) -> AsyncIterator[stt.SpeechEvent]:
-        mix = asyncio.create_task(_drain(audio))
-        try:
-            async for event in self._hearing.events():
-                yield event
-        finally:
-            mix.cancel()
+        async for event in self._hearing.events():
+            yield event
 
     @override
     async def llm_node(
@@ -243,9 +239,3 @@ def _why(sip_status: int | None) -> str:
     if sip_status in _NO_ANSWER:
         return "nobody answers"
     return _FAILURES.get(sip_status or 0, "the call was not accepted")
-
-
-async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:
-    """Nobody needs the session's mix: each person's words come from a stream of their own."""
-    async for _ in audio:
-        pass
