@@ -139,6 +139,7 @@ class Call:
             on_found=self._take_tools,
         )
         self._machines = MachineDetection(self._note_voicemail)
+        ear_count = EarCount(self._settings, context.job.id)
         recognisers = providers.recognisers(self._agent)
         self._recognition = recognisers[0]
         providers.check(self._agent)
@@ -150,7 +151,8 @@ class Call:
                 transcript=self._transcript,
                 on_audio=self._record_human,
                 on_words=self._machines.hear,
-                on_ears=EarCount(self._settings, context.job.id).write,
+                on_ears=ear_count.write,
+                on_late=ear_count.note_late,
                 on_cut_off=lambda: self._remark("unheard"),
                 on_deaf=self._give_up,
                 on_wordless=lambda: self._remark("sorry"),

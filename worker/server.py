@@ -21,6 +21,7 @@ from worker.uploads import Uploads
 logger = logging.getLogger(__name__)
 
 BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
+IDLE = 4  # processes wait for calls: so many may begin at once without one of them waiting for a process
 END_S = 600  # what a call still has to write when it is over waits so long for the database
 INITIALIZE_S = 60  # a slow machine may take its time to bring up job processes
 
@@ -32,6 +33,8 @@ def run() -> None:
 
 class Capacity:
     """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
+
+    One that does not keep up with two of its calls is full, however few they are: with one, that may be its own doing.
 
     Calls that are only just being taken count too: several may be offered at the same moment. Without its database a
     worker takes none: LiveKit would give it one call after the other, which nobody else could have then.
@@ -75,7 +78,9 @@ class Capacity:
         for job_id in self._known - running:
             self._headcount.forget(job_id)  # it was killed, else it has removed its file itself
         self._known = running
-        return sum(max(self._headcount.read(job_id), 1) for job_id in running)
+        told = [self._headcount.read(job_id) for job_id in running]
+        ears = sum(max(one.ears, 1) for one in told)
+        return max(ears, self._max) if sum(one.is_strained for one in told) > 1 else ears
 
 
 def create_server(settings: Settings) -> AgentServer:
@@ -92,7 +97,8 @@ def create_server(settings: Settings) -> AgentServer:
         api_secret=settings.livekit_api_secret.get_secret_value(),
         load_fnc=capacity.load,
         load_threshold=math.inf,  # it would guess what a call weighs; `Capacity` counts
-        num_idle_processes=min(2, settings.worker_max_calls),
+        num_idle_processes=min(IDLE, settings.worker_max_calls),
+        job_memory_warn_mb=0,  # to measure it stops this process for 10 ms, for each job every 5 s
         drain_timeout=math.ceil(settings.worker_drain_s) + END_S,
         session_end_timeout=END_S,
         initialize_process_timeout=INITIALIZE_S,

@@ -93,6 +93,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_audio=lambda _identity, _frame: None,
         on_words=lambda identity, text: heard[identity].append(text),
         on_ears=lambda _count: None,
+        on_late=lambda _seconds: None,
         on_cut_off=lambda: True,
         on_deaf=lambda: None,
         on_wordless=lambda: True,

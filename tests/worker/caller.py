@@ -60,6 +60,13 @@ class Caller:
         await self._capture(np.resize(SPEECH, int(seconds * RATE)))
         await asyncio.sleep(seconds)
 
+    async def say_haltingly(self, seconds: float, pause_s: float) -> None:
+        """Speak for so long, be silent, and speak for so long once more."""
+        self._source.clear_queue()
+        speech = np.resize(SPEECH, int(seconds * RATE))
+        await self._capture(np.concatenate([speech, np.zeros(int(pause_s * RATE), np.int16), speech]))
+        await asyncio.sleep(2 * seconds + pause_s)
+
     def mute(self) -> None:
         """Switch the microphone off, as a button in a browser does."""
         self._track.mute()

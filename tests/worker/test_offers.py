@@ -1,13 +1,17 @@
 """Which worker a call is given to, and what a worker counts for that."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
+import sqlalchemy as sa
 
 from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tables import workers
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, free_port, process
@@ -78,3 +82,45 @@ async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_oth
         elsewhere.write(0)
         await database.close()
     assert not list(counts.iterdir())
+
+
+async def test_a_worker_that_does_not_keep_up_with_its_calls_is_full_until_it_does(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
+    database = Database(settings.database, patience_s=PATIENCE_S)
+
+    async def is_full() -> bool:
+        async with database.reading() as connection:
+            told = (await connection.execute(sa.select(workers.c.seats, workers.c.taken))).one()
+        return bool(told.taken >= told.seats)
+
+    async def has_seats() -> bool:
+        return not await is_full()
+
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        stage = Stage(settings, database, rooms)
+        first, second = await stage.call(), await stage.call()
+        async with first.caller(), second.caller():
+            await until(lambda: first.has_happened("agent.joined"))
+            await until(lambda: second.has_happened("agent.joined"))
+            await until(has_seats)
+            holding_up = asyncio.create_task(hold_up(psutil.Process(worker.pid).children(recursive=True)))
+            await until(is_full)
+            holding_up.cancel()
+            await asyncio.wait({holding_up})
+            await until(has_seats)
+    await database.close()
+
+
+async def hold_up(processes: list[psutil.Process]) -> None:
+    """Let them run for less than half of the time, until cancelled, as a machine does that has too much to do."""
+    while True:
+        for one in processes:
+            one.suspend()
+        try:
+            await asyncio.sleep(0.1)
+        finally:
+            for one in processes:
+                one.resume()
+        await asyncio.sleep(0.05)

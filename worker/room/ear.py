@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -20,9 +19,10 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
+from worker.turns.intonation import Intonation
 
-LATE_S = 0.08  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
+LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
@@ -35,6 +35,7 @@ class Listener:
         on_audio: gets each frame of a participant, by identity.
         on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
+        on_late: told again and again how many seconds later than it should the event loop does something.
         on_cut_off: called when speech recognition has not worked for anybody for some seconds, again and again until
             it gives True: then the people know. Also once for each speech after `on_wordless` that again had no words.
         on_deaf: called once when it has not for so long that there is no call any more.
@@ -52,6 +53,7 @@ class Listener:
     on_audio: Callable[[str, rtc.AudioFrame], None]
     on_words: Callable[[str, str], None]
     on_ears: Callable[[int], None]
+    on_late: Callable[[float], None]
     on_cut_off: Callable[[], bool]
     on_deaf: Callable[[], None]
     on_wordless: Callable[[], object]
@@ -74,6 +76,7 @@ class Ear:
         on_works: told the place of a provider that begins to understand,
         on_failed: and of one that was of no use, and why; `deaf_s` and `unanswered` say how bad that is.
         on_cut_off: called again and again while no provider can be reached.
+        on_beat: called whenever time has passed: with each frame, and where none come all the same.
     """
 
     def __init__(
@@ -89,16 +92,19 @@ class Ear:
         on_works: Callable[[int], None],
         on_failed: Callable[[int, Exception], None],
         on_cut_off: Callable[[], None],
+        on_beat: Callable[["Ear"], None],
     ) -> None:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
         self.activity = Activity()
-        self.unmixed: deque[rtc.AudioFrame] = deque(maxlen=int(LATE_S / FRAME_S))
+        self.intonation = Intonation()
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
         self._on_understood = on_understood
         self._on_cut_off = on_cut_off
+        self._on_beat = on_beat
+        self._beat_at = time.monotonic()
         self._intake: asyncio.Task[None] | None = None
         self._gone = False
         self._recognition = Recognition(
@@ -115,7 +121,7 @@ class Ear:
         self._since_result_s = 0.0
         self._spoke = False
         self._voice_began_at = 0.0  # of the present or last speech
-        self._voice_ended_at = 0.0
+        self._voice_ended_at = 0.0  # of the last one
 
     @property
     def deaf_s(self) -> float:
@@ -141,6 +147,11 @@ class Ear:
     def words_awaited_since(self) -> float | None:
         """When the speech ended whose words take longer to come than somebody waits for in silence."""
         return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
+
+    @property
+    def voice_ended_at(self) -> float:
+        """When the last speech ended, by `time.monotonic`."""
+        return self._voice_ended_at
 
     @property
     def is_in_sentence(self) -> bool:
@@ -189,9 +200,10 @@ class Ear:
         at = time.monotonic() - frame.duration
         self._listener.on_audio(self.identity, frame)
         self.activity.hear(frame)
-        self.unmixed.append(frame)
+        self.intonation.hear(frame, self.activity)
         self._note_voice()
         self._recognition.hear(Frame(frame, at, self.activity.silence_s))
+        self._beat()
 
     def _note_voice(self) -> None:
         before, self._spoke = self._spoke, self.activity.speaking
@@ -201,11 +213,17 @@ class Ear:
             self._voice_ended_at = time.monotonic() - self.activity.silence_s
 
     async def _watch(self) -> None:
-        at = time.monotonic()
         while True:
-            await asyncio.sleep(WINDOW_S)
-            before, at = at, time.monotonic()
-            self._wait(min(at - before, STEP_S))
+            due = time.monotonic() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            self._listener.on_late(time.monotonic() - due)
+            if time.monotonic() - self._beat_at > WINDOW_S:
+                self._beat()
+
+    def _beat(self) -> None:
+        before, self._beat_at = self._beat_at, time.monotonic()
+        self._wait(min(self._beat_at - before, STEP_S))
+        self._on_beat(self)
 
     def _wait(self, seconds: float) -> None:
         self.activity.wait(seconds)

@@ -13,7 +13,7 @@ from livekit.agents import stt, utils
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
-from worker.room.mix import Mix
+from worker.turns.turn_end import TurnEnd
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
 class Attachment:
-    """What one agent session hears, until `close`: the mix of all microphones, their voice activity, and the words."""
+    """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns."""
 
     def __init__(self, ears: Collection[Ear]) -> None:
         self._ears = ears
-        self.audio = Mix(ears)
         self.vad = MergedActivity(ears)
+        self.turn_end = TurnEnd(ears)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
 
     def events(self) -> AsyncIterator[stt.SpeechEvent]:
@@ -48,11 +48,11 @@ class Attachment:
     def send(self, event: stt.SpeechEvent) -> None:
         """Let the session know of this."""
         if not self._events.closed:
+            self.turn_end.hear_words()
             self._events.send_nowait(event)
 
     def close(self) -> None:
         """Nothing more is heard."""
-        self.audio.close()
         self._events.close()
 
 
@@ -116,8 +116,6 @@ class Hearing:
         """What a new session hears from now on; the one before hears nothing more."""
         if self._attached is not None:
             self._attached.close()
-        for ear in self._ears.values():
-            ear.unmixed.clear()
         self._attached = Attachment(self._ears.values())
         return self._attached
 
@@ -134,6 +132,7 @@ class Hearing:
             on_works=self._failed.discard,
             on_failed=self._note_failed,
             on_cut_off=self._judge,
+            on_beat=self._look,
         )
         self._ears[track.sid] = ear
         task = asyncio.create_task(self._listen(ear, track), name="ear")
@@ -148,6 +147,8 @@ class Hearing:
             ear.close()
             self._unheard.discard(ear)
             self._listener.on_ears(len(self._ears))
+            if self._attached is not None:
+                self._attached.vad.look()
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
@@ -183,6 +184,10 @@ class Hearing:
                     return
         finally:
             ear.settle()
+
+    def _look(self, ear: Ear) -> None:
+        if self._attached is not None and ear is next(iter(self._ears.values()), None):  # one beat is enough for all
+            self._attached.vad.look()
 
     def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
         if self._attached is None:

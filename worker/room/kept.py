@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from livekit import rtc
 
-FRAME_S = 0.02
+from worker.room.activity import WINDOW_S
+
+FRAME_S = WINDOW_S  # so each frame can be judged as it comes, and is not one that has to wait for its rest
 KEPT_S = 35.0  # what is said until a call without speech recognition ends, and a little before
 END_S = 1.5  # of silence tell a recogniser that a sentence is over; more of it is not heard again,
 LEAD_S = 0.5  # but what comes just before the next voice is

@@ -27,6 +27,7 @@ class MergedActivity(vad.VAD):
     def __init__(self, ears: Collection[Ear]) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
         self._ears = ears
+        self._streams: list[_Stream] = []
 
     @property
     def min_silence_duration(self) -> float:
@@ -35,7 +36,15 @@ class MergedActivity(vad.VAD):
 
     @override
     def stream(self) -> vad.VADStream:
-        return _Stream(self, self._ears)
+        stream = _Stream(self, self._ears)
+        self._streams = [one for one in self._streams if one.is_open] + [stream]
+        return stream
+
+    def look(self) -> None:
+        """See what has changed: to be called as often as the ears have judged a window."""
+        for stream in self._streams:
+            if stream.is_open:
+                stream.look()
 
 
 class _Stream(vad.VADStream):
@@ -52,11 +61,13 @@ class _Stream(vad.VADStream):
 
     @override
     async def _main_task(self) -> None:
-        while True:
-            await asyncio.sleep(WINDOW_S)
-            self._look()
+        await asyncio.Event().wait()
 
-    def _look(self) -> None:
+    @property
+    def is_open(self) -> bool:
+        return not self._event_ch.closed
+
+    def look(self) -> None:
         self._several |= len(self._ears) > 1
         before, self._speakers = self._speakers, [ear for ear in self._ears if self._speaks(ear)]
         kinds = vad.VADEventType

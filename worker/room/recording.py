@@ -126,10 +126,13 @@ class Recorder:
                 now_s, over = arrived.at_s, arrived.frame is None
                 if arrived.frame is not None:
                     waiting.append((arrived, sources[arrived.source].follow(arrived.at_s, arrived.frame.duration)))
+            due: dict[int, _Due] = {}  # those of one run together: each step of this costs the same for many as for one
             while waiting and (over or waiting[0][0].at_s <= now_s - FIT_S):
                 arrived, run = waiting.popleft()
                 assert arrived.frame is not None
-                mix.add(arrived.side, *sources[arrived.source].render(run, arrived.frame))
+                due.setdefault(id(run), _Due(arrived.side, arrived.source, run)).frames.append(arrived.frame)
+            for one in due.values():
+                mix.add(one.side, *sources[one.source].render(one.run, one.frames))
             file.write(mix.take(now_s if over else now_s - HOLD_S))
 
 
@@ -145,6 +148,16 @@ class _Run:
     resampler: av.AudioResampler = field(
         default_factory=lambda: av.AudioResampler(format="s16", layout="mono", rate=RATE)
     )
+
+
+@dataclass
+class _Due:
+    """Frames of one run that nothing can change any more."""
+
+    side: int
+    source: str
+    run: _Run
+    frames: list[rtc.AudioFrame] = field(default_factory=list)
 
 
 class _Source:
@@ -176,9 +189,9 @@ class _Source:
         self._run = run
         return run
 
-    def render(self, run: _Run, frame: rtc.AudioFrame) -> tuple[int, NDArray[np.int16]]:
-        """Where the run's next frame begins, in samples of the call, and the frame at 48 kHz."""
-        samples = _resampled(run.resampler, frame)
+    def render(self, run: _Run, frames: list[rtc.AudioFrame]) -> tuple[int, NDArray[np.int16]]:
+        """Where the run's next frames begin, in samples of the call, and the frames at 48 kHz."""
+        samples = _resampled(run.resampler, frames)
         start = round(run.start_s * RATE) + run.rendered
         run.rendered += len(samples)
         overlap = min(max(self._end - start, 0), len(samples))
@@ -254,9 +267,10 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
         yield raw
 
 
-def _resampled(resampler: av.AudioResampler, frame: rtc.AudioFrame) -> NDArray[np.int16]:
-    samples = np.frombuffer(frame.data, np.int16).reshape(1, -1)
-    whole = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono" if frame.num_channels == 1 else "stereo")
-    whole.sample_rate = frame.sample_rate
+def _resampled(resampler: av.AudioResampler, frames: list[rtc.AudioFrame]) -> NDArray[np.int16]:
+    first = frames[0]
+    samples = np.frombuffer(b"".join(frame.data for frame in frames), np.int16).reshape(1, -1)
+    whole = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono" if first.num_channels == 1 else "stereo")
+    whole.sample_rate = first.sample_rate
     parts = [part.to_ndarray()[0] for part in resampler.resample(whole)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)

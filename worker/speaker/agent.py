@@ -126,15 +126,11 @@ class CallAgent(Agent):
     @override
     async def stt_node(
         self,
-        audio: AsyncIterable[rtc.AudioFrame],
+        audio: AsyncIterable[rtc.AudioFrame],  # none: the ears have it
         model_settings: ModelSettings,
     ) -> AsyncIterator[stt.SpeechEvent]:
-        mix = asyncio.create_task(_drain(audio))
-        try:
-            async for event in self._hearing.events():
-                yield event
-        finally:
-            mix.cancel()
+        async for event in self._hearing.events():
+            yield event
 
     @override
     async def llm_node(
@@ -143,6 +139,7 @@ class CallAgent(Agent):
         tools: list[llm.Tool],
         model_settings: ModelSettings,
     ) -> AsyncIterator[llm.ChatChunk | str | FlushSentinel]:
+        await self._hearing.turn_end.draws_near(chat_ctx)
         possible = [tool for tool in tools if tool.id not in self._impossible()]
         async for piece in self._answers.answer(
             chat_ctx, lambda model, sent: self._ask(model, sent, possible, model_settings)
@@ -253,9 +250,3 @@ def _why(sip_status: int | None) -> str:
     if sip_status in _NO_ANSWER:
         return "nobody answers"
     return _FAILURES.get(sip_status or 0, "the call was not accepted")
-
-
-async def _drain(audio: AsyncIterable[rtc.AudioFrame]) -> None:
-    """The session's mix is for its turn detector; each person's words come from a stream of their own."""
-    async for _ in audio:
-        pass

@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from livekit.agents import AgentSession, APIConnectOptions, inference, llm, stt, tts, vad
+from livekit.agents import AgentSession, APIConnectOptions, llm, stt, tts, vad
 from livekit.agents.voice.agent_session import SessionConnectOptions
+
+from worker.turns.curve import LEAST_S, MOST_S
+from worker.turns.turn_end import TurnEnd
 
 # A hung provider must not leave the caller in silence for long: no endless waiting.
 CONNECT = SessionConnectOptions(
@@ -13,6 +16,7 @@ CONNECT = SessionConnectOptions(
 )
 RESUME_S = 0.35  # of quiet after what may have been words until the agent goes on; the voice activity adds 0.25 s
 INTERRUPT_S = 0.8  # with the silence at its end; after what is shorter, `Courtesy` has the agent go on
+LONGEST_S, PIECES = 120.0, 100  # of what a caller says before it is answered
 
 
 def make_session(
@@ -20,6 +24,7 @@ def make_session(
     voice: tts.TTS[Any],
     recognition: stt.STT[Any],
     activity: vad.VAD,
+    turn_end: TurnEnd,
 ) -> AgentSession[None]:
     """The session of one call; nothing of it reaches for a cloud that the settings do not name.
 
@@ -28,6 +33,7 @@ def make_session(
         voice: what speaks.
         recognition: that there is speech recognition; the ears use it, and judge its errors.
         activity: who speaks and who is silent.
+        turn_end: when it is the agent's turn.
     """
     return AgentSession(
         stt=recognition,
@@ -35,15 +41,16 @@ def make_session(
         tts=voice,
         vad=activity,
         turn_handling={
-            "turn_detection": inference.TurnDetector(version="v1-mini"),
-            "endpointing": {"min_delay": 0.3, "max_delay": 2.0},
+            "turn_detection": turn_end,
+            "endpointing": {"min_delay": LEAST_S, "max_delay": MOST_S},
             "interruption": {
                 "mode": "vad",
                 "min_duration": INTERRUPT_S,
                 "resume_false_interruption": True,
                 "false_interruption_timeout": RESUME_S,
             },
-            "preemptive_generation": {"enabled": True},
+            # Whenever more was said; `TurnEnd` has the model asked only when that is likely to have been all.
+            "preemptive_generation": {"enabled": True, "max_speech_duration": LONGEST_S, "max_retries": PIECES},
         },
         use_tts_aligned_transcript=True,  # the pace of each piece is known where its sound has come
         tts_text_transforms=None,  # the agent leaves out what is not said, for voice and transcript alike

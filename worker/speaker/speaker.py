@@ -12,7 +12,6 @@ from typing import Any, assert_never
 from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
 from livekit.agents.voice import SpeechHandle
-from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import prompts
 from calls.agent_config import AgentConfig
@@ -34,6 +33,7 @@ from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.language import Language
 from worker.speaker.latency import Latency
 from worker.speaker.memory import Memory
+from worker.speaker.paced import Paced
 from worker.speaker.patience import Patience
 from worker.speaker.phrase import say_phrase
 from worker.speaker.prepared import Prepared
@@ -120,7 +120,7 @@ class Speaker:
             on_spoken=failures.spoke,
             on_speechless=self._be_sorry,
         )
-        self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad)
+        self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
         self._held = Held(self._session, self.answer)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
@@ -368,8 +368,7 @@ class Speaker:
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
-        paced = TranscriptSynchronizer(next_in_chain_audio=self._voice, next_in_chain_text=text)
-        self._session.input.audio = self._heard.audio
+        paced = Paced(next_in_chain_audio=self._voice, next_in_chain_text=text)
         self._session.output.audio = paced.audio_output
         self._session.output.transcription = paced.text_output
         # As it is: what an earlier agent has asked may be of a tool that this one has not found yet.

@@ -10,7 +10,7 @@ from worker.speaker.voice import Voice
 
 
 class Spoken(io.TextOutput):
-    """The end of a TranscriptSynchronizer: each word comes when it is heard, `flush` after the last."""
+    """The end of a `Paced`: each word comes when it is heard, `flush` after the last."""
 
     def __init__(self, voice: Voice, clock: Clock, transcript: TranscriptWriter) -> None:
         super().__init__(label="Spoken", next_in_chain=None)

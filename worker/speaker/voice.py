@@ -15,7 +15,8 @@ from typing_extensions import override
 
 SAMPLE_RATE = 24_000
 FRAME_S = 0.02
-AHEAD_S = 0.16  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
+AHEAD_S = 0.3  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
+AT_ONCE = 3  # frames are queued together: each time costs more than what is queued
 SUBSCRIBE_TIMEOUT_S = 15.0  # a browser on a busy machine takes its time
 ASK_AGAIN_S = 0.1
 
@@ -216,17 +217,16 @@ class Voice(io.AudioOutput):
         if too_early_s > 0:
             await self._sleep(too_early_s)
             return
-        if self._between:
-            frame = self._between.popleft()
-            self._between_queued += 1
-        else:
-            if not self._begun:
-                self._begun = True
-                self.started_at = self._last_sound_at = time.monotonic()
-                self.on_playback_started(created_at=time.time())
-            frame = self._waiting.popleft()
-        self._queued.append(frame)
-        await self._source.capture_frame(frame)
+        next_ones = self._between or self._waiting
+        frames = [next_ones.popleft() for _ in range(min(AT_ONCE, len(next_ones)))]
+        if next_ones is self._between:
+            self._between_queued += len(frames)
+        elif not self._begun:
+            self._begun = True
+            self.started_at = self._last_sound_at = time.monotonic()
+            self.on_playback_started(created_at=time.time())
+        self._queued.extend(frames)
+        await self._source.capture_frame(rtc.combine_audio_frames(frames))
 
     def _note_played(self) -> None:
         still_queued = math.ceil(self._source.queued_duration / FRAME_S - 0.05)

@@ -1,0 +1,104 @@
+"""When an AgentSession takes its turn: after a silence that is the longer the likelier somebody goes on."""
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+
+from livekit.agents import LanguageCode, inference, llm
+
+from worker.room.activity import WINDOW_S
+from worker.room.ear import Ear
+from worker.turns.curve import MOST_S, needed_s
+from worker.turns.words import likely_whole
+
+ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
+UNDERSTOOD_S = 1.0  # so long words are waited for that were heard and are not certain yet,
+JUDGED_S = 0.7  # and so long what the voice says
+HELD_S = 10.0  # whatever is heard, the model is asked after so long
+
+
+class TurnEnd:
+    """LiveKit's turn detector, which answers when the turn is over: while it waits, more is known.
+
+    A sound that is too short to be speech does not make the silence begin anew.
+
+    Args:
+        ears: a view of those that are in the room.
+    """
+
+    model = "words and voice"
+    provider = "callroom"
+
+    def __init__(self, ears: Collection[Ear]) -> None:
+        self._ears = ears
+        self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
+        self._language: LanguageCode | None = None
+        self._open = False  # there are words that were not answered yet
+
+    def hear_words(self) -> None:
+        """The session gets words of the people now."""
+        self._open = True
+
+    async def supports_language(self, language: LanguageCode | None) -> bool:
+        """Whether the words of a language can be judged; it is told here which one the next ones are of."""
+        self._language = language
+        return True
+
+    async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:  # noqa: ARG002
+        """What `predict_end_of_turn` returns is enough."""
+        return 1.0
+
+    async def predict_end_of_turn(
+        self,
+        chat_ctx: llm.ChatContext,
+        *,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - LiveKit gives none
+    ) -> float:
+        """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
+        await self._wait(_last_words(chat_ctx) or "", 0.0)
+        self._open = False
+        return 1.0
+
+    async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
+        """Return when it is time to ask the model for the answer to the last of the chat.
+
+        If somebody goes on, that answer is of no use; LiveKit asks for it whenever it gets words.
+        """
+        said = _last_words(chat_ctx)
+        if said is not None and self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HELD_S):
+                    await self._wait(said, ASK_S)
+
+    async def _wait(self, said: str, before_s: float) -> None:
+        threshold = await self._voices.unlikely_threshold(self._language) or 0.5
+        words = likely_whole(said, self._language)
+        quiet_s = at_s = 0.0
+        while True:
+            before, at_s = at_s, self._quiet_s
+            goes_on = any(ear.activity.speaking for ear in self._ears)
+            quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
+            left_s = self._needed_s(words, threshold, quiet_s) - before_s - quiet_s
+            if left_s < WINDOW_S / 2:  # the silence is known by the window
+                return
+            await asyncio.sleep(min(left_s, WINDOW_S))
+
+    @property
+    def _quiet_s(self) -> float:
+        return min((ear.activity.silence_s for ear in self._ears), default=MOST_S)
+
+    def _needed_s(self, words: float, threshold: float, quiet_s: float) -> float:
+        """How long the silence must be, as far as is known by now."""
+        last = max(self._ears, key=lambda ear: ear.voice_ended_at, default=None)
+        if last is None:
+            return 0.0
+        if any(ear.is_in_sentence for ear in self._ears) and quiet_s < UNDERSTOOD_S:
+            return max(needed_s(words), UNDERSTOOD_S)
+        if last.intonation.is_judging and quiet_s < JUDGED_S:
+            return max(needed_s(words), JUDGED_S)
+        return needed_s(words, last.intonation.likely_whole, threshold)
+
+
+def _last_words(chat_ctx: llm.ChatContext) -> str | None:
+    last = chat_ctx.items[-1] if chat_ctx.items else None
+    return last.text_content if isinstance(last, llm.ChatMessage) and last.role == "user" else None
