@@ -298,7 +298,7 @@ async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repea
     """
     async with Providers() as model:
         model.answer_with(well)
-        chosen = settings(llm_url=model.url, lease_s=0.5)
+        chosen = settings(llm_url=model.url, lease_s=0.2)  # so soon the job of one that was killed is missed
         first = await finished_call(database, {"summary": {"enabled": True}})
         await listen(database, keyring)
         async with mortal("mortal_runner", chosen, first, *QUEUES) as live:

@@ -179,6 +179,7 @@ def worker_settings(
 
 def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, folder: Path, **more: Any) -> Settings:
     """Settings of a worker with a database of its own."""
+    folder.mkdir(exist_ok=True)
     (folder / "callroom.db").write_bytes(template.read_bytes())
     values: dict[str, Any] = {
         "livekit_url": livekit.url,

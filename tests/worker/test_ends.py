@@ -213,17 +213,20 @@ async def test_each_end_has_its_own_reason_and_happens_once(stage: Stage, provid
 
     providers.answer_with(model)
     providers.hear_with(lambda _utterance: "That is all, goodbye.")
-    lost = asyncio.create_task(by_a_lost_connection(stage, until))  # LiveKit takes some twenty seconds to believe it
-    await asyncio.gather(
-        *(way(stage, until) for way in (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room))
+    # For half a minute the first two wait: for LiveKit to believe that a connection is lost, and for a long silence.
+    long = (by_a_lost_connection, by_silence_in_a_language_whose_words_come_only_now)
+    short = (
+        (by_the_agent, by_the_api_or_the_caller, by_deletion_of_the_room),
+        (by_its_length, by_silence, by_used_up_credits),
+        (
+            not_at_all_when_the_agent_is_put_out,
+            not_at_all_when_another_worker_has_it,
+            by_the_last_person_when_a_phone_is_not_picked_up,
+            by_a_caller_who_left_before_the_agent_came,
+        ),
     )
-    untold = asyncio.create_task(by_silence_in_a_language_whose_words_come_only_now(stage, until))
-    await asyncio.gather(*(way(stage, until) for way in (by_its_length, by_silence, by_used_up_credits)))
-    await untold
-    await asyncio.gather(
-        not_at_all_when_the_agent_is_put_out(stage, until),
-        not_at_all_when_another_worker_has_it(stage, until),
-        by_the_last_person_when_a_phone_is_not_picked_up(stage, until),
-        by_a_caller_who_left_before_the_agent_came(stage, until),
-        lost,
-    )
+    async with asyncio.TaskGroup() as meanwhile:
+        for way in long:
+            meanwhile.create_task(way(stage, until))
+        for ways in short:
+            await asyncio.gather(*(way(stage, until) for way in ways))

@@ -13,6 +13,7 @@ from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
 from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, make_settings
+from worker.room.hearing import DEAF_S
 
 pytestmark = pytest.mark.restless
 
@@ -57,11 +58,10 @@ async def test_a_guess_that_fails_is_nobodys_business(stage: Stage, providers: P
     await until(call.ended)
 
 
-async def test_what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
+async def what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     thoughts = iter(["<think>They want a table.</think>", "\N{THINKING FACE}", "[laughs]", "", "*smiles*", "…", ""])
-    providers.hear("Do you have a table?", "I said, do you have a table?", "For four.")
     providers.answer_with(
         field.refusing(lambda chat: "tools" in chat.body, field.error("No."))(lambda _: next(thoughts, None))
     )
@@ -132,13 +132,9 @@ async def test_okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
     assert "Okay" not in str([chat.messages for chat in providers.chats])
 
 
-@pytest.mark.timeout(240)
-async def test_a_model_that_never_answers_ends_the_call_politely(
-    stage: Stage, providers: Providers, until: Until
-) -> None:
-    providers.hear_with(lambda _utterance: "Hello, is anybody there?")
-    providers.hang("llm")
-    call = await stage.call(silence_reminder_s=1)
+async def a_model_that_never_answers_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.hang("llm", model="broken")
+    call = await stage.call(llm=[{"model": "broken"}], silence_reminder_s=1)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         asking = asyncio.create_task(_ask_on(caller))
@@ -173,14 +169,27 @@ async def test_a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_
     await until(call.ended)
 
 
-@pytest.mark.timeout(240)
-async def test_a_provider_that_fails_for_good_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.fail("stt", 401)
-    call = await stage.call(first_message="Hello there.")
+async def recognition_that_fails_for_long_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.fail("stt", 401, model="broken")
+    call = await stage.call(stt=[{"model": "broken"}], first_message="Hello there.")
     async with call.caller():
         row = await until(call.ended, timeout=150)
     assert row.end_reason == "provider_failed"
     assert FAILED in await call.said("agent")
+    assert (row.ended_at - row.started_at).total_seconds() > DEAF_S
+
+
+@pytest.mark.timeout(240)
+async def test_a_provider_that_fails_for_good_ends_the_call_politely_and_one_that_fails_for_once_does_not(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear_with(lambda _utterance: "Do you have a table?")
+    ways = (
+        recognition_that_fails_for_long_ends_the_call,
+        a_model_that_never_answers_ends_the_call,
+        what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on,
+    )
+    await asyncio.gather(*(way(stage, providers, until) for way in ways))
 
 
 @pytest.mark.timeout(180)

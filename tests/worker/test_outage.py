@@ -24,7 +24,7 @@ from calls.tables import participants
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall, Utterance
 from tests.providers.script import Answer
-from tests.servers import LiveKitServer, PostgresCluster, free_port
+from tests.servers import LiveKitServer, PostgresCluster
 from tests.worker.caller import Caller
 from tests.worker.conftest import Stage, Talk, make_settings
 from tests.worker.house import House, open_house
@@ -38,7 +38,10 @@ QUESTION_S = 1.2
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 SHORT_S, LONG_S = 2.0, 20.0  # longer than a lease lasts without a sign of life
 SLACK = timedelta(seconds=6)  # what a busy machine may take to notice something
-PATIENT = {"agent_join_timeout_s": 25, "dispatch_attempts": 20}  # for on a busy machine agents come late
+PATIENT: dict[str, Any] = {
+    "agent_join_timeout_s": 25,
+    "dispatch_attempts": 20,
+}  # for on a busy machine agents come late
 RECORDED = {"recording": {"enabled": True}}
 CALL: dict[str, Any] = {
     "first_message": HELLO,
@@ -344,7 +347,7 @@ async def go_through(house: House, until: Until, outage: Outage, calls: Iterable
 
 
 @pytest.mark.timeout(400)
-async def test_postgres_is_away(
+async def test_calls_outlast_a_database_that_is_away(
     livekit: LiveKitServer,
     breakable_postgres: PostgresCluster,
     providers: Providers,
@@ -365,29 +368,22 @@ async def test_postgres_is_away(
     database = Database(url)
     await migrate(database)
     await database.close()
-    patient = {**PATIENT, "database_url": url, "pipeline_port": free_port()}
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, **patient)
-    async with open_house(settings, workers=1) as house:
-        for outage, courses in (
-            (Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start), FIVE),
-            (Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw), THREE),
-            (Outage(0, restart, lambda: None), TWO),
-            (Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off")), (in_its_middle,)),
-        ):
-            providers.reset()
-            script(providers)
-            await go_through(house, until, outage, courses)
+    on_sqlite = make_settings(livekit, providers, migrated_sqlite, tmp_path / "sqlite", **PATIENT)
+    on_postgres = make_settings(livekit, providers, migrated_sqlite, tmp_path / "postgres", **PATIENT, database_url=url)
+    other = sqlite3.connect(tmp_path / "sqlite" / "callroom.db", isolation_level=None, check_same_thread=False)
 
-
-@pytest.mark.timeout(200)
-async def test_somebody_locks_sqlite(
-    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
-) -> None:
-    script(providers)
-    patient = {**PATIENT, "pipeline_port": free_port()}
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, **patient)
-    other = sqlite3.connect(tmp_path / "callroom.db", isolation_level=None, check_same_thread=False)
+    away = Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start)
+    frozen = Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw)
+    restarted = Outage(0, restart, lambda: None)
+    read_only = Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off"))
     locked = Outage(LONG_S, lambda: other.execute("BEGIN IMMEDIATE").close(), lambda: other.execute("ROLLBACK").close())
-    async with open_house(settings, workers=1) as house:
-        await go_through(house, until, locked, (in_its_middle, before_its_agent))
+
+    script(providers)
+    async with open_house(on_postgres, workers=1) as house:
+        await go_through(house, until, away, FIVE)
+        await go_through(house, until, frozen, THREE)
+        async with open_house(on_sqlite, workers=1) as other_house, asyncio.TaskGroup() as meanwhile:
+            meanwhile.create_task(go_through(other_house, until, locked, (in_its_middle, before_its_agent)))
+            await go_through(house, until, restarted, TWO)
+            await go_through(house, until, read_only, (in_its_middle,))
     other.close()
