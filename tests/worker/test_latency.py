@@ -119,7 +119,7 @@ class Moments:
 
     def sound(self, peak: int = 3000, *, put_in: bool = False) -> None:
         frame = rtc.AudioFrame(np.full(480, peak, np.int16).tobytes(), 24_000, 1, 480)
-        self.latency.play(frame, put_in=put_in)
+        self.latency.play(frame, time.monotonic(), put_in=put_in)
 
 
 async def test_silence_is_no_sound_and_what_was_put_in_or_is_another_speech_is_a_phrase() -> None:
