@@ -119,10 +119,10 @@ class Moments:
 
     def sound(self, peak: int = 3000, *, put_in: bool = False) -> None:
         frame = rtc.AudioFrame(np.full(480, peak, np.int16).tobytes(), 24_000, 1, 480)
-        self.latency.play(frame, put_in=put_in)
+        self.latency.play(frame, time.monotonic(), put_in=put_in)
 
 
-def test_silence_is_no_sound_and_what_was_put_in_or_is_another_speech_is_a_phrase() -> None:
+async def test_silence_is_no_sound_and_what_was_put_in_or_is_another_speech_is_a_phrase() -> None:
     moments = Moments()
     answer = moments.ask()
     moments.sound(peak=100)
@@ -140,7 +140,7 @@ def test_silence_is_no_sound_and_what_was_put_in_or_is_another_speech_is_a_phras
     assert turn.llm_ms == 0, "the word was there before the turn was over"
 
 
-def test_a_tools_answer_in_the_same_speech_and_what_was_held_back_are_no_turns_of_their_own() -> None:
+async def test_a_tools_answer_in_the_same_speech_and_what_was_held_back_are_no_turns_of_their_own() -> None:
     moments = Moments()
     answer = moments.ask()
     moments.sound()
@@ -154,7 +154,7 @@ def test_a_tools_answer_in_the_same_speech_and_what_was_held_back_are_no_turns_o
     assert len(moments.turns) == 1
 
 
-def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_one() -> None:
+async def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_one() -> None:
     moments = Moments()
     first = moments.ask()
     second = moments.ask()

@@ -98,7 +98,7 @@ class Hearing:
 
     @property
     def voiced_at(self) -> float:
-        """When the last sound of anybody's voice ended, by `time.monotonic`; 0 before the first."""
+        """When the last sound of anybody's voice ended, by `time.monotonic`; not after 0 before the first."""
         return max((ear.voiced_at for ear in self._ears.values()), default=0.0)
 
     @property

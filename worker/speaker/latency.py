@@ -64,12 +64,11 @@ class Latency:
         if self._worded is None or self._worded[0] is not speech:
             self._worded = speech, time.monotonic()
 
-    def play(self, frame: rtc.AudioFrame, *, put_in: bool) -> None:
-        """This was just played: of an utterance, or put in between."""
+    def play(self, frame: rtc.AudioFrame, at: float, *, put_in: bool) -> None:
+        """This was played from then on: of an utterance, or put in between."""
         wait = self._wait
         if wait is None or not is_audible(bytes(frame.data)):
             return
-        at = time.monotonic() - frame.duration
         if put_in or self._current() is not wait.speech:
             wait.phrase_at = wait.phrase_at or at
             return

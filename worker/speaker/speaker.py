@@ -336,7 +336,8 @@ class Speaker:
 
     def _note_played(self, frame: rtc.AudioFrame) -> None:
         self._around.on_played(frame)
-        self._latency.play(frame, put_in=self._voice.has_played_between)
+        began_at = self._voice.sounded_at - frame.duration
+        self._latency.play(frame, began_at, put_in=self._voice.has_played_between)
 
     def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.

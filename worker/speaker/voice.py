@@ -229,10 +229,11 @@ class Voice(io.AudioOutput):
         await self._source.capture_frame(rtc.combine_audio_frames(frames))
 
     def _note_played(self) -> None:
-        still_queued = math.ceil(self._source.queued_duration / FRAME_S - 0.05)
+        queued_s = self._source.queued_duration
+        still_queued = math.ceil(queued_s / FRAME_S - 0.05)
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
-            self.sounded_at = time.monotonic()
+            self.sounded_at = time.monotonic() + queued_s - len(self._queued) * FRAME_S  # this may come to see it late
             self.has_played_between = self._between_queued > 0
             if self.has_played_between:
                 self._between_queued -= 1
