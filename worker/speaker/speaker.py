@@ -163,11 +163,8 @@ class Speaker:
 
     def prepare(self, first_message: str, *, is_constant: bool) -> None:
         """Have its voice say this already, for it is soon to be heard; what is the same in every call is kept."""
-        if self._voices.ahead is not None:
-            return
-        if is_constant:
-            self._voices.prepared.include(first_message)
-        self._begin(self._voices.say_ahead(first_message))
+        if self._voices.ahead is None:
+            self._begin(self._voices.say_ahead(first_message, is_constant=is_constant))
 
     async def attach(self, connecting: Awaitable[None]) -> None:
         """Start its session while the room is being connected, and publish its voice there; it says nothing yet."""
