@@ -362,8 +362,7 @@ class Call:
 
     async def _attach(self, speaker: Speaker) -> None:
         try:
-            await self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-            await speaker.attach()
+            await speaker.attach(self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY))
         except BaseException:  # half of it may be there
             await speaker.detach()
             raise

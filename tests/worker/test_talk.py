@@ -116,6 +116,7 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
         await until(caller.agent_is_heard)
         await caller.say(0.3)
         await until(lambda: silences(caller))
+        await until(lambda: providers.utterances)
         for _ in range(2):
             await until(caller.agent_is_heard)
             await caller.say(0.9)

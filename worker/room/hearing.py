@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Collection
 from functools import partial
@@ -40,10 +41,16 @@ class Attachment:
         """What each person said for certain, one after the other; among several on a line of its own with the name."""
         return self._events
 
-    def voice_s(self, pause_s: float) -> float:
-        """For how long somebody has been speaking, to the last sound; 0 if that was longer ago than `pause_s`."""
-        speaking = (ear.activity for ear in self._ears if ear.activity.speaking and ear.activity.silence_s < pause_s)
+    @property
+    def voice_s(self) -> float:
+        """For how long somebody has been speaking, to the last sound; 0 if nobody is."""
+        speaking = (ear.activity for ear in self._ears if ear.activity.speaking)
         return max((one.speech_s - one.silence_s for one in speaking), default=0.0)
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long nobody's voice has been heard."""
+        return min((ear.activity.silence_s for ear in self._ears), default=math.inf)
 
     def send(self, event: stt.SpeechEvent) -> None:
         """Let the session know of this."""

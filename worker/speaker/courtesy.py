@@ -1,7 +1,7 @@
 """The agent does not talk over anybody: it pauses as soon as somebody speaks, and learns only then what for.
 
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
-at once: to wait for words, as after something longer, would make a hole of half a second in its sentence.
+soon: to wait for words, as after something longer, would make a longer hole in its sentence.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from livekit.agents import AgentSession
 
 from worker.room.hearing import Attachment
 
-VOICE_S = 0.15  # what is shorter is noise more often than a voice
-PAUSE_S = 0.2  # within a sentence somebody may be silent for so long
+VOICE_S = 0.12  # what is shorter is noise more often than a voice
+PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
 LOOK_S = 0.02
 REST_S = 0.1  # between two looks while the agent is silent
 
@@ -40,7 +40,7 @@ class Courtesy:
         output, speech = session.output.audio, session.current_speech
         if output is None:
             return
-        if self._heard.voice_s(PAUSE_S) >= VOICE_S:
+        if self._heard.quiet_s < PAUSE_S and (self._waits or self._heard.voice_s >= VOICE_S):
             if session.agent_state == "speaking" and speech is not None and speech.allow_interruptions:
                 self._waits = True
                 output.pause()

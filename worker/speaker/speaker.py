@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -175,15 +175,17 @@ class Speaker:
 
     def prepare(self, first_message: str, *, is_constant: bool) -> None:
         """Have its voice say this already, for it is soon to be heard; what is the same in every call is kept."""
-        if self._voices.ahead is not None:
-            return
-        if is_constant:
-            self._voices.prepared.include(first_message)
-        self._begin(self._voices.say_ahead(first_message))
+        if self._voices.ahead is None:
+            self._begin(self._voices.say_ahead(first_message, is_constant=is_constant))
 
-    async def attach(self) -> None:
-        """Publish its voice and start its session; it says nothing yet."""
-        await asyncio.gather(self._voice.publish(self._around.room), self._start_session())
+    async def attach(self, connecting: Awaitable[None]) -> None:
+        """Start its session while the room is being connected, and publish its voice there; it says nothing yet."""
+        await asyncio.gather(self._enter(connecting), self._start_session())
+        self._begin(self._show(self._session.agent_state))
+
+    async def _enter(self, connecting: Awaitable[None]) -> None:
+        await connecting
+        await self._voice.publish(self._around.room)
 
     async def run(self) -> None:
         """Play its voice until cancelled; raises when it can speak no more."""

@@ -72,10 +72,15 @@ class Voices(tts.TTS[Any]):
         self.on_speechless = on_speechless
         self.ahead: Ahead | None = None
 
-    async def say_ahead(self, text: str) -> None:
-        """Begin to say this for nobody: when it is to be heard, its sound is there."""
+    async def say_ahead(self, text: str, *, is_constant: bool) -> None:
+        """Begin to say this for nobody: when it is to be heard, its sound is there.
+
+        What is the same in every call is kept, like the agent's own phrases.
+        """
         said = "".join([piece async for piece in plain(_whole(text))])
         if _is_sayable(said):
+            if is_constant:
+                self.prepared.include(said)
             stream = _Utterance(self, is_ahead=True)
             stream.push_text(said)
             stream.end_input()
