@@ -24,6 +24,7 @@ from worker.room.clock import Clock
 from worker.room.ear import Listener
 from worker.room.hearing import Attachment, Hearing
 from worker.room.kept import FRAME_S
+from worker.turns.end_model import predict
 
 pytestmark = pytest.mark.restless
 
@@ -57,6 +58,7 @@ class Place:
             on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
             on_late=lambda _seconds: None,
+            predict_end=predict,
             on_cut_off=self._tell,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
             on_wordless=lambda: True,

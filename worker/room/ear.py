@@ -19,6 +19,7 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
+from worker.turns.end_model import Predict
 from worker.turns.intonation import Intonation
 
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
@@ -44,6 +45,7 @@ class Listener:
         on_heard: and told it again once it does.
         on_provider_failed: told the place of a provider that does not work, once until it does, and why.
         on_failed: called when an ear died again and again.
+        predict_end: says how likely a voice has finished.
         holds: asked whether the agent keeps what somebody has said until it has finished what it is saying; it gets
             that, and a way to have it as the model reads it.
     """
@@ -61,6 +63,7 @@ class Listener:
     on_heard: Callable[[str], None]
     on_provider_failed: Callable[[int, Exception], None]
     on_failed: Callable[[], None]
+    predict_end: Predict
     holds: Callable[[str, Callable[[], str]], bool]
 
 
@@ -97,7 +100,7 @@ class Ear:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
         self.activity = Activity()
-        self.intonation = Intonation()
+        self.intonation = Intonation(listener.predict_end)
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
