@@ -25,6 +25,7 @@ from worker.turns.intonation import Intonation
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
 LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
+GUESS_S = 0.09  # of silence may be an end
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
 
@@ -75,6 +76,7 @@ class Ear:
         words_s: how long after the end of a speech what was said is waited for.
         on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
         on_wordless: called when a speech held no words that could be understood.
+        on_guess: gets what seems to have been said by who has fallen silent, before that is certain.
         on_understood: called whenever words came.
         on_works: told the place of a provider that begins to understand,
         on_failed: and of one that was of no use, and why; `deaf_s` and `unanswered` say how bad that is.
@@ -91,6 +93,7 @@ class Ear:
         *,
         on_said: Callable[["Ear", stt.SpeechData, int], None],
         on_wordless: Callable[["Ear"], None],
+        on_guess: Callable[["Ear", stt.SpeechData], None],
         on_understood: Callable[["Ear"], None],
         on_works: Callable[[int], None],
         on_failed: Callable[[int, Exception], None],
@@ -104,6 +107,7 @@ class Ear:
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
+        self._on_guess = on_guess
         self._on_understood = on_understood
         self._on_cut_off = on_cut_off
         self._on_beat = on_beat
@@ -122,6 +126,7 @@ class Ear:
         self._utterance = Utterance(participant.identity, listener.clock, listener.transcript, self._say)
         self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
         self._since_result_s = 0.0
+        self._guessed = ""  # what was told as a guess last
         self._spoke = False
         self._voice_began_at = 0.0  # of the present or last speech
         self._voice_ended_at = 0.0  # of the last one
@@ -200,6 +205,7 @@ class Ear:
         self.activity.hear(frame)
         self.intonation.hear(frame, self.activity)
         self._note_voice()
+        self._guess()
         self._recognition.hear(Frame(frame, at, self.activity.silence_s))
         self._beat()
 
@@ -295,6 +301,13 @@ class Ear:
                 self._recognition.kept.drop(result.end_time or math.inf)
         self._since_result_s = 0.0
         self._utterance.hear(result.text, began_at, ended_at, final=final)
+        self._guess()
+
+    def _guess(self) -> None:
+        if (text := self._utterance.unconfirmed) != self._guessed and self.activity.silence_s >= GUESS_S:
+            self._guessed = text
+            if text:
+                self._on_guess(self, replace(self._result, text=text))
 
     @property
     def _has_something_to_say(self) -> bool:

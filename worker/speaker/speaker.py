@@ -97,7 +97,7 @@ class Speaker:
         self._around = around
         self._said = said
         self._voice = Voice(around.on_played, around.may_speak)
-        self._heard = around.hearing.attach()
+        self._heard = around.hearing.attach(agent.eager)
         models = providers.models(agent)
         events = around.provider_events
         self._failures = failures = Failures(events, left_out=providers.left_out, on_hopeless=around.on_hopeless)
