@@ -83,6 +83,11 @@ class AgentConfig(AgentTools):
     max_duration_s: Seconds = 3600
     silence_reminder_s: Seconds = Field(12, description="After this silence the agent asks once.")
     silence_timeout_s: Seconds = Field(30, description="After this silence the agent ends the call.")
+    eager: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1,
+        description="How likely a request to the language model may be in vain that is made before the caller's turn "
+        "is over; 0: none is made before.",
+    )
     machine_detection: MachineDetection = Field(
         "continue",
         description="What happens when a voicemail answers a phone that was called; a call may have its own.",

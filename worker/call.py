@@ -47,6 +47,7 @@ from worker.speaker.language import Language
 from worker.speaker.speaker import Speaker, Surroundings
 from worker.tools.request import Secrets
 from worker.tools.toolbox import Toolbox
+from worker.turns.end_model import predict_at
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ class Call:
                 on_heard=self._note_heard,
                 on_provider_failed=partial(self._provider_events.failed, "stt"),
                 on_failed=lambda: self._note_failure("ear"),
+                predict_end=partial(predict_at, context.proc.userdata["end_model"]),
                 holds=self._holds,
             ),
         )

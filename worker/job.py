@@ -26,11 +26,17 @@ logger = logging.getLogger(__name__)
 REHEARSAL_S = 3
 
 
-def prepare(process: JobProcess) -> None:
-    """What a job process does before it is given a call. It is an entry point, so it reads the settings itself."""
+def prepare(end_model: str, process: JobProcess) -> None:
+    """What a job process does before it is given a call. It is an entry point, so it reads the settings itself.
+
+    Args:
+        end_model: the address of the end-of-turn model.
+        process: LiveKit's, of one job.
+    """
     settings = Settings()
     configure_log(settings)
     process.userdata["settings"] = settings
+    process.userdata["end_model"] = end_model
     rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
     asyncio.run(_rehearse(settings))
     process.userdata["clients"] = Clients.prepare()

@@ -16,6 +16,7 @@ from worker.health import Health
 from worker.job import answer, finish, prepare
 from worker.log import configure_log
 from worker.seats import Seats
+from worker.turns.end_model import EndModelServer
 from worker.uploads import Uploads
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
     database = Database(settings.database, pool_size=1)  # for one question at a time: does it answer?
     capacity = Capacity(settings, database)
-    seats, uploads = Seats(settings, capacity.taken), Uploads(settings)
+    seats, uploads, end_model = Seats(settings, capacity.taken), Uploads(settings), EndModelServer()
     server = DrainingServer(
         settings,
         seats,
@@ -102,7 +103,7 @@ def create_server(settings: Settings) -> AgentServer:
         drain_timeout=math.ceil(settings.worker_drain_s) + END_S,
         session_end_timeout=END_S,
         initialize_process_timeout=INITIALIZE_S,
-        setup_fnc=prepare,
+        setup_fnc=partial(prepare, end_model.address),
         preload_modules=["worker.warm"],  # by a fork server that has to be started again, for it is no fork of ours
         host="127.0.0.1",
         port=0,
@@ -118,4 +119,5 @@ def create_server(settings: Settings) -> AgentServer:
     Health(server, settings, database)
     seats.serve(server)
     uploads.serve(server)
+    end_model.serve(server)
     return server

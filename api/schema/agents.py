@@ -45,6 +45,7 @@ class Agent(Answer):
     max_duration_s: int
     silence_reminder_s: int
     silence_timeout_s: int
+    eager: float
     machine_detection: MachineDetection
     tools: list[HttpTool]
     mcp_servers: list[McpServer]

@@ -49,6 +49,7 @@ _AGENT: Example = {
     "max_duration_s": 3600,
     "silence_reminder_s": 12,
     "silence_timeout_s": 30,
+    "eager": 0.1,
     "machine_detection": "continue",
     "tools": [
         {

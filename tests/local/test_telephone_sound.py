@@ -24,6 +24,7 @@ from worker.room.activity import SAMPLE_RATE, Activity
 from worker.room.clock import Clock
 from worker.room.ear import Listener
 from worker.room.hearing import Hearing
+from worker.turns.end_model import predict
 
 pytestmark = pytest.mark.restless
 
@@ -94,6 +95,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_words=lambda identity, text: heard[identity].append(text),
         on_ears=lambda _count: None,
         on_late=lambda _seconds: None,
+        predict_end=predict,
         on_cut_off=lambda: True,
         on_deaf=lambda: None,
         on_wordless=lambda: True,

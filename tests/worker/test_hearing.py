@@ -25,6 +25,7 @@ from worker.room.clock import Clock
 from worker.room.ear import Listener
 from worker.room.hearing import Attachment, Hearing
 from worker.room.kept import FRAME_S
+from worker.turns.end_model import predict
 
 pytestmark = pytest.mark.restless
 
@@ -58,6 +59,7 @@ class Place:
             on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
             on_late=lambda _seconds: None,
+            predict_end=predict,
             on_cut_off=self._tell,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
             on_wordless=lambda: True,
@@ -140,7 +142,7 @@ class Session:
 
 @pytest.fixture
 async def session(place: Place) -> AsyncIterator[Session]:
-    attached = Session(place.hearing.attach())
+    attached = Session(place.hearing.attach(eager=0))
     yield attached
     await attached.stop()
 
@@ -185,11 +187,11 @@ async def test_a_session_hears_what_is_said_while_it_is_attached(
         await until(lambda: place.ears == 1)
         await alice.say()
         await until(lambda: session.words == ["To the first."])
-        last = place.hearing.attach()
+        last = place.hearing.attach(eager=0)
         last.close()
         await alice.say()
         await until(lambda: len(providers.utterances) == 2)
-        second = Session(place.hearing.attach())
+        second = Session(place.hearing.attach(eager=0))
         await alice.say()
         # On a busy machine the words that were said to nobody may be understood only now.
         await until(lambda: second.words[-1:] == ["To the second."])

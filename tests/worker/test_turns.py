@@ -9,6 +9,29 @@ from tests.worker.conftest import Stage
 pytestmark = pytest.mark.restless
 
 
+@pytest.mark.parametrize("eager", [0.1, 0])
+async def test_what_seems_whole_is_asked_of_the_model_before_its_words_are_certain_unless_nothing_may_be_in_vain(
+    stage: Stage, providers: Providers, until: Until, eager: float
+) -> None:
+    providers.hear("Do you have a table for two? Thanks.")
+    providers.answer("Yes, at eight.")
+    call = await stage.call(eager=eager)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        providers.hold()
+        await caller.say(3)
+        if eager:
+            await until(lambda: providers.chats)
+            assert providers.chats[0].last_user == "Do you have a table for two?"
+        await until(lambda: providers.utterances)
+        assert bool(providers.chats) == bool(eager)
+        assert await call.said("agent") == ""
+        providers.confirm()
+        await until(lambda: call.has_said("agent", "Yes, at eight."))
+        assert providers.chats[-1].last_user == "Do you have a table for two? Thanks."
+    await until(call.ended)
+
+
 async def test_a_sentence_with_a_pause_is_one_turn_with_one_answer(
     stage: Stage, providers: Providers, until: Until
 ) -> None:

@@ -19,12 +19,14 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
+from worker.turns.end_model import Predict
 from worker.turns.intonation import Intonation
 
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
 LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends, in four voices
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
+GUESS_S = 0.09  # of silence may be an end
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
 
@@ -45,6 +47,7 @@ class Listener:
         on_heard: and told it again once it does.
         on_provider_failed: told the place of a provider that does not work, once until it does, and why.
         on_failed: called when an ear died again and again.
+        predict_end: says how likely a voice has finished.
         holds: asked whether the agent keeps what somebody has said until it has finished what it is saying; it gets
             that, and a way to have it as the model reads it.
     """
@@ -62,6 +65,7 @@ class Listener:
     on_heard: Callable[[str], None]
     on_provider_failed: Callable[[int, Exception], None]
     on_failed: Callable[[], None]
+    predict_end: Predict
     holds: Callable[[str, Callable[[], str]], bool]
 
 
@@ -73,6 +77,7 @@ class Ear:
         words_s: how long after the end of a speech what was said is waited for.
         on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
         on_wordless: called when a speech held no words that could be understood.
+        on_guess: gets what seems to have been said by who has fallen silent, before that is certain.
         on_understood: called whenever words came.
         on_works: told the place of a provider that begins to understand,
         on_failed: and of one that was of no use, and why; `deaf_s` and `unanswered` say how bad that is.
@@ -89,6 +94,7 @@ class Ear:
         *,
         on_said: Callable[["Ear", stt.SpeechData, int], None],
         on_wordless: Callable[["Ear"], None],
+        on_guess: Callable[["Ear", stt.SpeechData], None],
         on_understood: Callable[["Ear"], None],
         on_works: Callable[[int], None],
         on_failed: Callable[[int, Exception], None],
@@ -98,10 +104,11 @@ class Ear:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
         self.activity = Activity()
-        self.intonation = Intonation()
+        self.intonation = Intonation(listener.predict_end)
         self._listener = listener
         self._on_said = on_said
         self._on_wordless = on_wordless
+        self._on_guess = on_guess
         self._on_understood = on_understood
         self._on_cut_off = on_cut_off
         self._on_beat = on_beat
@@ -120,6 +127,7 @@ class Ear:
         self._utterance = Utterance(participant.identity, listener.clock, listener.transcript, self._say)
         self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
         self._since_result_s = 0.0
+        self._guessed = ""  # what was told as a guess last
         self._spoke = False
         self._voice_began_at = 0.0  # of the present or last speech
         self._voice_ended_at = 0.0  # of the last one
@@ -204,6 +212,7 @@ class Ear:
         self.activity.hear(frame)
         self.intonation.hear(frame, self.activity)
         self._note_voice()
+        self._guess()
         self._recognition.hear(Frame(frame, at, self.activity.silence_s))
         self._beat()
 
@@ -299,6 +308,13 @@ class Ear:
                 self._recognition.kept.drop(result.end_time or math.inf)
         self._since_result_s = 0.0
         self._utterance.hear(result.text, began_at, ended_at, final=final)
+        self._guess()
+
+    def _guess(self) -> None:
+        if (text := self._utterance.unconfirmed) != self._guessed and self.activity.silence_s >= GUESS_S:
+            self._guessed = text
+            if text:
+                self._on_guess(self, replace(self._result, text=text))
 
     @property
     def _has_something_to_say(self) -> bool:

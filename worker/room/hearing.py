@@ -31,10 +31,10 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 class Attachment:
     """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns."""
 
-    def __init__(self, ears: Collection[Ear]) -> None:
+    def __init__(self, ears: Collection[Ear], eager: float) -> None:
         self._ears = ears
         self.vad = MergedActivity(ears)
-        self.turn_end = TurnEnd(ears)
+        self.turn_end = TurnEnd(ears, eager)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
 
     def events(self) -> AsyncIterator[stt.SpeechEvent]:
@@ -57,6 +57,12 @@ class Attachment:
         if not self._events.closed:
             self.turn_end.hear_words()
             self._events.send_nowait(event)
+
+    def guess(self, said: stt.SpeechData) -> None:
+        """Let the session know of words that may be all of a turn, so that their answer is begun."""
+        if self.turn_end.may_be_asked(said.text):
+            words = stt.SpeechData(language=said.language, text=said.text, confidence=said.confidence)
+            self.send(stt.SpeechEvent(type=stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, alternatives=[words]))
 
     def close(self) -> None:
         """Nothing more is heard."""
@@ -119,11 +125,15 @@ class Hearing:
         self._last = identity
         return f"\n{name}: {text}" if len(people) > 1 else text
 
-    def attach(self) -> Attachment:
-        """What a new session hears from now on; the one before hears nothing more."""
+    def attach(self, eager: float) -> Attachment:
+        """What a new session hears from now on; the one before hears nothing more.
+
+        Args:
+            eager: how likely an early request to the language model may be in vain, from 0 to 1.
+        """
         if self._attached is not None:
             self._attached.close()
-        self._attached = Attachment(self._ears.values())
+        self._attached = Attachment(self._ears.values(), eager)
         return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
@@ -134,6 +144,7 @@ class Hearing:
             self._words_s,
             self._listener,
             on_said=self._pass_on,
+            on_guess=self._guess,
             on_wordless=self._miss_words,
             on_understood=self._note_heard,
             on_works=self._failed.discard,
@@ -206,6 +217,10 @@ class Hearing:
         # The session's clock is not ours: without times it takes those of its voice activity.
         words = stt.SpeechData(language=said.language, text=line(), confidence=said.confidence)
         self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
+
+    def _guess(self, _: Ear, said: stt.SpeechData) -> None:
+        if self._attached is not None and len(self._ears) == 1:  # of several, another may speak before it is certain
+            self._attached.guess(said)
 
     def _miss_words(self, ear: Ear) -> None:
         """One speech without words may be a noise; many, for long, are a person whom nobody understands."""

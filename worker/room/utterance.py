@@ -49,6 +49,11 @@ class Utterance:
         return bool(self._interim)
 
     @property
+    def unconfirmed(self) -> str:
+        """The words that are not certain yet."""
+        return self._interim
+
+    @property
     def ended_at(self) -> float:
         """When its last words ended."""
         return self._ended_at

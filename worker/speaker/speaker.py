@@ -108,7 +108,7 @@ class Speaker:
             current=lambda: self._session.current_speech,
             on_turn=around.on_turn,
         )
-        self._heard = around.hearing.attach()
+        self._heard = around.hearing.attach(agent.eager)
         models = providers.models(agent)
         events = around.provider_events
         self._failures = failures = Failures(events, left_out=providers.left_out, on_hopeless=around.on_hopeless)

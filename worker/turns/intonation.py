@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 from livekit import rtc
-from livekit.local_inference import EOT, EOT_MAX_SAMPLES
+from livekit.local_inference import EOT_MAX_SAMPLES
 
 from worker.room.activity import WINDOW_S, Activity
+from worker.turns.end_model import Predict
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +18,11 @@ LISTEN_S = 0.2 - WINDOW_S / 2  # of silence make the model sure; it was made for
 
 
 class Intonation:
-    """LiveKit's local end-of-turn model on one microphone at 16 kHz: it judges each silence once.
+    """LiveKit's local end-of-turn model on one microphone at 16 kHz: it judges each silence once."""
 
-    The model is one for all processes that are forked from where it was loaded.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, predict: Predict) -> None:
         self.likely_whole: float | None = None  # from 0 to 1; None while somebody speaks, and where it is not known
-        self._model = EOT()
+        self._predict = predict
         self._recent: deque[rtc.AudioFrame] = deque()
         self._samples = 0
         self._silence = 0  # the number of the present one
@@ -53,7 +51,7 @@ class Intonation:
     def _judge(self) -> None:
         self._judged = self._judging = True
         pcm = np.concatenate([np.frombuffer(frame.data, np.int16) for frame in self._recent])[-EOT_MAX_SAMPLES:]
-        predicting = asyncio.get_running_loop().run_in_executor(None, self._model.predict, pcm)
+        predicting = asyncio.ensure_future(self._predict(pcm))
         predicting.add_done_callback(partial(self._learn, self._silence))
 
     def _learn(self, silence: int, predicted: asyncio.Future[float]) -> None:

@@ -24,13 +24,15 @@ class TurnEnd:
 
     Args:
         ears: a view of those that are in the room.
+        eager: how likely an early request to the language model may be in vain, from 0 to 1; with 0, none is early.
     """
 
     model = "words and voice"
     provider = "callroom"
 
-    def __init__(self, ears: Collection[Ear]) -> None:
+    def __init__(self, ears: Collection[Ear], eager: float) -> None:
         self._ears = ears
+        self._eager = eager
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
@@ -38,6 +40,10 @@ class TurnEnd:
     def hear_words(self) -> None:
         """The session gets words of the people now."""
         self._open = True
+
+    def may_be_asked(self, guess: str) -> bool:
+        """Whether the answer to words that are not certain yet may be asked for, should they be all."""
+        return 1 - likely_whole(guess, self._language) <= self._eager
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
         """Whether the words of a language can be judged; it is told here which one the next ones are of."""
@@ -55,7 +61,7 @@ class TurnEnd:
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - LiveKit gives none
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
-        await self._wait(_last_words(chat_ctx) or "", 0.0)
+        await self._wait(_last_words(chat_ctx) or "", certain=True)
         self._open = False
         return 1.0
 
@@ -68,9 +74,10 @@ class TurnEnd:
         if said is not None and self._open:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HELD_S):
-                    await self._wait(said, ASK_S)
+                    await self._wait(said, ASK_S if self._eager else 0.0, certain=False)
 
-    async def _wait(self, said: str, before_s: float) -> None:
+    async def _wait(self, said: str, before_s: float = 0.0, *, certain: bool) -> None:
+        """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
         words = likely_whole(said, self._language)
         quiet_s = at_s = 0.0
@@ -78,7 +85,10 @@ class TurnEnd:
             before, at_s = at_s, self._quiet_s
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
-            left_s = self._needed_s(words, threshold, quiet_s) - before_s - quiet_s
+            end_s = self._needed_s(words, threshold, quiet_s)
+            if certain and quiet_s < UNDERSTOOD_S and any(ear.is_in_sentence for ear in self._ears):
+                end_s = max(end_s, UNDERSTOOD_S)
+            left_s = end_s - before_s - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
@@ -92,8 +102,6 @@ class TurnEnd:
         last = max(self._ears, key=lambda ear: ear.voice_ended_at, default=None)
         if last is None:
             return 0.0
-        if any(ear.is_in_sentence for ear in self._ears) and quiet_s < UNDERSTOOD_S:
-            return max(needed_s(words), UNDERSTOOD_S)
         if last.intonation.is_judging and quiet_s < JUDGED_S:
             return max(needed_s(words), JUDGED_S)
         return needed_s(words, last.intonation.likely_whole, threshold)

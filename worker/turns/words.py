@@ -44,13 +44,11 @@ class _Language:
 _LANGUAGES = {
     "en": _Language.of(
         ends_none="""a an the my your our their its every and or but nor because whether if unless although than of
-            into onto between during per via i i'm i'd i'll i've we're we'd we'll we've you're you'd they're they'd
+            into onto between during per via i'm i'd i'll i've we're we'd we'll we've you're you'd they're they'd
             he's she's it's that's there's let's very mr mrs dr""",
-        ends_few="""for to from with without by at in on about as so that which who whose where when how what why
-            while until since after before around over under is are was were be been am will would could should can
-            may might must shall do does did have has had isn't aren't don't doesn't these those his her any
-            some no not more most each all both such only just we he she they another want wanted need like
-            called named said says think""",
+        ends_few="""for to from with without by at about as which who whose where when how what why while until is are
+            was were be been am will would could should may might must shall do does did have has had isn't aren't don't
+            doesn't his any some no not such i we he she they another want wanted need like called named""",
         asks="what which who whom whose where when why how",
         counts="zero oh o one two three four five six seven eight nine double triple",
     ),
@@ -59,24 +57,21 @@ _LANGUAGES = {
             ihren ihrem ihrer unser unsere unseren unserem seine seinen seinem keine keinen und oder aber sondern weil
             dass daß ob wenn als für ohne durch gegen zwischen wegen während im am vom zum zur beim ins ans sehr jede
             jeden jedem diese diesen diesem dieser herr frau""",
-        ends_few="""die das ein mit von zu auf aus bei in um nach vor ab über unter bis seit ich wir er sie es man
-            ist sind bin war ihr sein kein noch nur auch so wie was wo wer wann nicht mehr dieses jedes""",
+        ends_few="ein von bei in um über unter bis seit ich wir er man nur noch wie wer",
         asks="was wer wo wann wie warum wieso woher wohin welche welcher welches",
         counts="null eins zwei zwo drei vier fünf sechs sieben acht neun",
     ),
     "es": _Language.of(
         ends_none="""el la los las un una unos unas mi mis tu tus su sus nuestro nuestra de del al a en con por para sin
             sobre entre hasta desde y e o u pero porque que si aunque muy cada cuando""",
-        ends_few="""donde como es son está están era fue más no lo le me te se nos yo este esta ese esa pues tan soy
-            estoy tengo quiero quería hay ha he""",
+        ends_few="donde como es son están era le me te se nos lo tan soy estoy tengo quiero quería ha he",
         asks="qué quién quiénes dónde cuándo cómo cuál cuáles cuánto cuántos cuánta cuántas",
         counts="cero uno dos tres cuatro cinco seis siete ocho nueve",
     ),
     "fr": _Language.of(
         ends_none="""le les un une des du de d' l' mon ma mes ton ta tes son sa ses notre votre nos vos leur leurs cet
             cette ces à au aux dans et ou mais que qu' car si quand très je j' c'est chez vers n' s'""",
-        ends_few="""la en avec pour sans sur sous par entre depuis comme il elle on nous vous ils elles tu est sont
-            ce qui où dont ne pas lui suis ai ont a être avoir alors""",
+        ends_few="la en avec pour sans sur sous par entre depuis comme il on tu est sont ce qui dont ne suis ai",
         asks="quoi qui où quand comment pourquoi combien quel quelle quels quelles",
         counts="""zéro deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt
             trente quarante cinquante soixante quatre-vingt quatre-vingts""",

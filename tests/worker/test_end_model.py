@@ -1,0 +1,52 @@
+"""The end-of-turn model of a worker, which predicts for the processes of its calls."""
+
+import asyncio
+import struct
+import uuid
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from livekit.local_inference import EOT, EOT_MAX_SAMPLES
+from numpy.typing import NDArray
+
+from worker.turns.end_model import EndModelServer, predict_at
+
+
+@pytest.fixture(scope="module")
+def speech() -> NDArray[np.int16]:
+    with wave.open(str(Path(__file__).with_name("speech.wav"))) as file:
+        return np.frombuffer(file.readframes(EOT_MAX_SAMPLES), np.int16)
+
+
+async def answer_of(address: str, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(address)
+    writer.write(request)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_several_ask_at_once_and_what_is_no_speech_has_no_answer(speech: NDArray[np.int16]) -> None:
+    server, likely = EndModelServer(), struct.pack("<d", EOT().predict(speech))
+    requests = [speech.tobytes(), b"\0" * (2 * EOT_MAX_SAMPLES + 2), b"\0", speech.tobytes()]
+    async with await server.open():
+        answers = await asyncio.gather(*(answer_of(server.address, request) for request in requests))
+    assert answers == [likely, b"", b"", likely]
+
+
+async def test_a_process_predicts_for_itself_when_nobody_does_it(speech: NDArray[np.int16]) -> None:
+    address = f"\0{uuid.uuid4()}"
+    answers = [struct.pack("<d", 0.25), b""]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == speech.tobytes()
+        writer.write(answers.pop(0))
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, address):
+        assert await predict_at(address, speech) == 0.25
+        assert await predict_at(address, speech) == EOT().predict(speech)
+    assert await predict_at(address, speech) == EOT().predict(speech)

@@ -1,0 +1,96 @@
+"""LiveKit's end-of-turn model, one for all calls of a worker: it fills 20 MB as it predicts, in each process that does.
+
+The main process of a worker does it, for it lives as long as its calls, on an abstract socket: a request is samples,
+linear16 mono at 16 kHz, to their end; the answer a double.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import uuid
+from collections.abc import Awaitable, Callable
+from functools import cache
+
+import numpy as np
+from livekit.agents import AgentServer
+from livekit.local_inference import EOT, EOT_MAX_SAMPLES
+from numpy.typing import NDArray
+
+ANSWER_S = 0.4  # a process that has no answer by then predicts for itself
+_LONGEST = EOT_MAX_SAMPLES * 2  # bytes
+_ANSWER = struct.Struct("<d")
+_PEER = struct.Struct("3i")
+
+Predict = Callable[[NDArray[np.int16]], Awaitable[float]]
+
+
+@cache
+def _model() -> EOT:
+    return EOT()
+
+
+async def predict(samples: NDArray[np.int16]) -> float:
+    """How likely a voice has finished, from 0 to 1, by its last `EOT_MAX_SAMPLES`; in this process."""
+    return await asyncio.to_thread(_model().predict, samples)
+
+
+class EndModelServer:
+    """Predicts for other processes of the same user, at `address`."""
+
+    def __init__(self) -> None:
+        self.address = f"\0callroom-{uuid.uuid4()}"
+        self._starting: asyncio.Task[None] | None = None
+
+    def serve(self, server: AgentServer) -> None:
+        """From the start of the server on."""
+        server.on("worker_started", self._start)
+
+    async def open(self) -> asyncio.Server:
+        """Predict until that is closed."""
+        return await asyncio.start_unix_server(_answer, self.address)
+
+    def _start(self) -> None:
+        self._starting = asyncio.get_running_loop().create_task(self._warm_up(), name="end-of-turn model")
+
+    async def _warm_up(self) -> None:
+        async with await self.open():
+            await predict(np.zeros(EOT_MAX_SAMPLES, np.int16))  # the first time takes four times as long
+            await asyncio.Event().wait()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        if _user(writer.get_extra_info("socket")) != os.getuid():
+            return
+        async with asyncio.timeout(ANSWER_S):
+            pcm = await reader.read(_LONGEST + 1)
+            while more := await reader.read(_LONGEST + 1 - len(pcm)):
+                pcm += more
+        writer.write(_ANSWER.pack(await predict(np.frombuffer(pcm, np.int16))))
+        await writer.drain()
+    except (OSError, TimeoutError, ValueError):
+        pass  # whoever asked predicts for itself
+    finally:
+        writer.close()
+
+
+def _user(connected: socket.socket) -> int:
+    """Who is at the other end."""
+    return int(_PEER.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1])
+
+
+async def predict_at(address: str, samples: NDArray[np.int16]) -> float:
+    """The same as `predict`, by who serves an address; if nobody answers in time, in this process."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            reader, writer = await asyncio.open_unix_connection(address)
+            try:
+                writer.write(samples.tobytes())
+                writer.write_eof()
+                [likely] = _ANSWER.unpack(await reader.readexactly(_ANSWER.size))
+                return float(likely)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return await predict(samples)
