@@ -15,8 +15,9 @@ SHARED = {
     "tests/worker/phones/": "phones",
     **{
         f"tests/worker/test_{about}.py": "a worker"
-        for about in ("ends", "failures", "log", "privacy", "several", "talk")
+        for about in ("ends", "failures", "log", "privacy", "providers", "several", "talk", "tools", "voices")
     },
+    "tests/worker/test_recognisers.py": "an impatient worker",
     "tests/api/test_fuzzing.py": "an api to be fuzzed",
 }
 

@@ -249,14 +249,9 @@ def process(name: str, settings: Settings, log: Path, *, ahead_s: float = 0) -> 
     arguments = ["start"] if name == "worker" else []
     ready_url = f"http://127.0.0.1:{getattr(settings, f'{name}_port')}/readyz"
     env = environment(settings)
-    if not ahead_s:
-        return OurProgram(name, *arguments, log=log, ready_url=ready_url, env=env)
-    command = [sys.executable, "-m", name, *arguments]
-    return Program(command, log=log, ready_url=ready_url, env=env | _clock(ahead_s))
-
-
-def _clock(ahead_s: float) -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT / "tests" / "elsewhere"), "AHEAD_S": str(ahead_s)}
+    if ahead_s:
+        env |= {"PYTHONPATH": str(ROOT / "tests" / "elsewhere"), "AHEAD_S": str(ahead_s)}
+    return OurProgram(name, *arguments, log=log, ready_url=ready_url, env=env)
 
 
 class Redis(Program):

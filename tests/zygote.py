@@ -125,6 +125,8 @@ def become(order: Order) -> None:
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    if "AHEAD_S" in os.environ:
+        importlib.import_module("tests.elsewhere.sitecustomize")  # what Python itself does for those that it starts
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):

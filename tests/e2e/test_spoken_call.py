@@ -40,7 +40,8 @@ MARK, OTHER_MARK = "Marzipan", "Nougat"  # in what is said and found, and nowher
 CARD = "My card number is four five three nine, one four eight eight, zero three four three, six four six seven."
 CONFIDED = [
     f"{CARD} Please send it to {address} dot com."
-    for address in ("office at garden", "peter at garden", "sales at restaurant")
+    for place in ("garden", "restaurant")
+    for address in (f"office at {place}", f"peter at {place}", f"sales at {place}")
 ]
 LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")  # however recognition groups it, and whatever digit it mishears
 STORY = [

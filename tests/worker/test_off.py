@@ -17,7 +17,7 @@ pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
 LEASE_S = 4.0
-OFF_S = 10.0
+OFF_S = 6.0  # longer than a lease
 
 
 @pytest.mark.timeout(150)

@@ -53,7 +53,7 @@ async def shop() -> AsyncIterator[Shop]:
 def model(chat: Chat) -> str | ToolCall:
     told = [str(message["content"]) for message in chat.messages if message["role"] == "tool"]
     if chat.last_user == ORDER:
-        return SHIPPED if told else ToolCall("look_up_order", {"number": "4711"})
+        return SHIPPED if told else ToolCall("look_up_order", {"number": "KX4711"})
     if any(LEFT in one for one in told):
         return THREE
     return STILL if chat.last_user == WAITING else ToolCall("shop_stock", {"item": "lamp"})
@@ -76,7 +76,7 @@ async def test_a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered
         await until(lambda: call.has_said_also("agent", FILLER))
         async with call.database.reading() as connection:
             [row] = await read_tool_calls(connection, call.id)
-        assert (row.status, row.arguments, row.id) == ("running", {"number": "4711"}, shop.asked[0]["key"])
+        assert (row.status, row.arguments, row.id) == ("running", {"number": "KX4711"}, shop.asked[0]["key"])
         shop.may_answer.set()
         await until(lambda: call.has_said_also("agent", SHIPPED))
 
@@ -91,12 +91,12 @@ async def test_a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered
     async with call.database.reading() as connection:
         kept = await read_tool_calls(connection, call.id)
     assert [(one.name, one.arguments, one.status, one.answer) for one in kept] == [
-        ("look_up_order", {"number": "4711"}, "completed", ANSWER),
+        ("look_up_order", {"number": "KX4711"}, "completed", ANSWER),
         ("shop_stock", {"item": "lamp"}, "completed", LEFT),
     ]
-    assert shop.asked == [{"query": {"number": "4711"}, "key": kept[0].id}]
+    assert shop.asked == [{"query": {"number": "KX4711"}, "key": kept[0].id}]
     assert [one["arguments"] for one in shop.calls] == [{"item": "lamp"}]
     happened = [(one.kind, one.data["id"]) for one in await call.events() if one.kind.startswith("tool.")]
     assert happened == [(kind, one.id) for one in kept for kind in ("tool.called", "tool.answered")]
     log = (call.settings.state_dir / "worker.log").read_text()
-    assert "4711" not in log
+    assert "KX4711" not in log

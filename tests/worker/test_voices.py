@@ -5,6 +5,7 @@ import math
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from calls.phrases import Phrases, written
 from calls.settings import Settings
 from tests.awake import awake
 from tests.conftest import Until
-from tests.providers import Providers
+from tests.providers import Providers, Utterance
 from tests.worker.caller import LOUD, Caller
 from tests.worker.conftest import Stage
 from tests.worker.test_talk import BLOCK_S, loudness
@@ -44,13 +45,14 @@ FAILED = "I'm sorry, something is wrong on our side. Please call again later. Go
 ANSWER = "Yes, we have a table for you at eight. There is another one at nine o'clock."
 TWO_VOICES = [{"model": "first"}, {"model": "second"}]
 
-WAYS: dict[str, Callable[[Providers], None]] = {
-    "refuses": lambda providers: providers.fail("tts", 503, model="first"),
-    "hangs": lambda providers: providers.hang("tts", model="first"),
-    "makes no sound": lambda providers: providers.cut_speech(0.0, "first"),
-    "stops in its middle": lambda providers: providers.cut_speech(0.6, "first"),
-    "breaks off": lambda providers: providers.cut_speech(0.6, "first", hangs=False),
+WAYS: dict[str, Callable[[Providers, str], None]] = {
+    "refuses": lambda providers, voice: providers.fail("tts", 503, model=voice),
+    "hangs": lambda providers, voice: providers.hang("tts", model=voice),
+    "makes no sound": lambda providers, voice: providers.cut_speech(0.0, voice),
+    "stops in its middle": lambda providers, voice: providers.cut_speech(0.6, voice),
+    "breaks off": lambda providers, voice: providers.cut_speech(0.6, voice, hangs=False),
 }
+HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 
 
 def bursts(caller: Caller) -> list[tuple[float, float]]:
@@ -62,33 +64,46 @@ def bursts(caller: Caller) -> list[tuple[float, float]]:
 
 
 @pytest.mark.restless
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("first", [{"model": "first"}, {"provider": "words", "voice": "first"}], ids=["whole", "words"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "words"])
 async def test_the_second_voice_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once(
-    stage: Stage, providers: Providers, until: Until, way: str, first: dict[str, str]
+    stage: Stage, providers: Providers, until: Until, *, whole: bool
 ) -> None:
-    providers.hear("Do you have a table?", "For four.")
-    providers.answer(ANSWER, "Until when?")
-    WAYS[way](providers)
-    call = await stage.call(tts=[first, {"model": "second"}])
+    """However the first one fails: a call for each way, all at the same time."""
+    heard: Counter[int] = Counter()
+
+    def listen(utterance: Utterance) -> str:
+        heard[utterance.stream] += 1
+        return "Do you have a table?" if heard[utterance.stream] == 1 else "For four."
+
+    providers.hole_s = HOLE_S
+    providers.hear_with(listen)
+    providers.answer_with(lambda chat: "Until when?" if "For four." in chat.user_lines else ANSWER)
+    await asyncio.gather(*(another_voice_takes_over(stage, providers, until, way, whole=whole) for way in WAYS))
+
+
+async def another_voice_takes_over(stage: Stage, providers: Providers, until: Until, way: str, *, whole: bool) -> None:
+    WAYS[way](providers, way)
+    first = {"model": way} if whole else {"provider": "words", "voice": way}
+    call = await stage.call(system_prompt=way, tts=[first, {"model": "second"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
         await until(lambda: call.has_said("agent", ANSWER))
-        asked = providers.voices.count("first")
+        asked = providers.voices.count(way)
         await caller.say()
         await until(lambda: call.has_said("agent", "Until when?"))
-        assert providers.voices.count("first") == asked
-        assert ANSWER in str(providers.chats[-1].messages)
+        assert providers.voices.count(way) == asked
+        [*_, last] = (chat for chat in providers.chats if chat.system.startswith(way))
+        assert ANSWER in str(last.messages)
     await until(call.ended)
     own = [text for text in (await call.said("agent")).split(MOMENT) if text.strip()]
     assert " ".join("".join(own).split()) == f"{ANSWER} Until when?"
     told = [
-        (event.kind, event.data["provider"], event.data.get("voice" if "voice" in first else "model"))
+        (event.kind, event.data["provider"], event.data.get("model" if whole else "voice"))
         for event in await call.events()
         if event.kind == "provider.failed"
     ]
-    assert told == [("provider.failed", "tts", "first")]
+    assert told == [("provider.failed", "tts", way)]
     [switched] = [event.data for event in await call.events() if event.kind == "provider.switched"]
     assert (switched["provider"], switched["model"]) == ("tts", "second")
 
