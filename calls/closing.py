@@ -9,6 +9,7 @@ from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
 from calls.latency import queue_measuring
 from calls.recordings.pieces import queue_joining
+from calls.settling import settle_segments
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recording_pieces, recordings, segments
 from calls.tenants import webhooks
@@ -30,6 +31,7 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
         return
     mark(conn, CALLS)
     await settle_tool_calls(conn, call_id)
+    await settle_segments(conn, call_id)
     joining = f"store_recording:{call_id}"
     if row.started_at is None:
         await generations.start_asked(conn, call_id)

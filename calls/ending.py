@@ -52,6 +52,13 @@ async def dismiss_participants(
         .where(mine, participants.c.status == ParticipantStatus.JOINED)
         .values(status=ParticipantStatus.LEFT, left_at=at),
     )
+    # Who was seen to go only after the conversation's last sign of life was in it no longer than that.
+    await conn.execute(
+        sa.update(participants)
+        .where(mine, participants.c.status == ParticipantStatus.LEFT)
+        .where(participants.c.joined_at <= at, participants.c.left_at > at)
+        .values(left_at=at),
+    )
     await conn.execute(
         sa.update(participants)
         .where(mine, participants.c.status.in_(absent))

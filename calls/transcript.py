@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.changes import CALLS, mark
 from calls.database.engine import upsert
+from calls.settling import next_revision
 from calls.tables import segments
 from calls.workers import leases
 
@@ -34,6 +35,7 @@ class Segment:
     participant_id: str | None = None
     participant_identity: str | None = None
     source: str = SPOKEN
+    is_cut: bool = False  # who said it was interrupted, or lost
 
 
 async def write_segments(
@@ -48,25 +50,10 @@ async def write_segments(
     if not new:
         return True
     mark(connection, CALLS)
-    first = await _next_revision(connection, call_id)
+    first = await next_revision(connection, call_id)
     rows = [{"call_id": call_id, "revision": number, **vars(segment)} for number, segment in enumerate(new, first)]
     await connection.execute(_overwrite(connection.dialect.name), rows)
     return True
-
-
-async def settle_segments(connection: AsyncConnection, call_id: str) -> None:
-    """Make final what an agent that is gone had left unfinished: nobody will say how it went on."""
-    first = await _next_revision(connection, call_id)
-    unfinished = sa.select(segments.c.sequence).where(segments.c.call_id == call_id, ~segments.c.is_final)
-    mark(connection, CALLS)
-    for number, sequence in enumerate((await connection.scalars(unfinished)).all(), first):
-        this = (segments.c.call_id == call_id, segments.c.sequence == sequence)
-        await connection.execute(sa.update(segments).where(*this).values(is_final=True, revision=number))
-
-
-async def _next_revision(connection: AsyncConnection, call_id: str) -> int:
-    last = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == call_id)
-    return (await connection.scalar(last) or 0) + 1
 
 
 @cache

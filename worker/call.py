@@ -106,7 +106,7 @@ class Call:
                 one.speaker,
                 one.text,
                 one.participant_identity,
-                one.is_final,
+                not one.is_cut,
                 pressed=one.source == PRESSED,
                 at_s=one.started_at_ms / 1000,
             )

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from livekit.agents import AgentServer
+from livekit.agents import AgentServer, utils
 from typing_extensions import override
 
 from calls.database.engine import Database
@@ -48,10 +48,11 @@ class DrainingServer(AgentServer):
             await self._callroom_seats.stop()
             await super().drain(*arguments, **options)
         finally:
-            ending.cancel()
+            await utils.aio.cancel_and_wait(ending)
             await self._callroom_uploads.stop()
 
     async def _end_calls(self) -> None:
+        """End them until cancelled: a call that is just being taken shows only later."""
         settings = self._callroom_settings
         await asyncio.sleep(settings.worker_drain_s)
         async with Rooms.connect(settings) as rooms, asyncio.TaskGroup() as ways:
@@ -60,7 +61,7 @@ class DrainingServer(AgentServer):
 
     async def _tell_agents(self, rooms: Rooms) -> None:
         """Have the agents end their calls themselves, which they can do also while the database is away."""
-        while self.active_jobs:  # one that is on its way into its room hears it only there
+        while True:  # one that is on its way into its room hears it only there
             for active in self.active_jobs:
                 with suppress(Unavailable):
                     await rooms.tell_participant(active.job.room.name, active.accept_arguments.identity, SHUT_DOWN)
@@ -75,7 +76,7 @@ class DrainingServer(AgentServer):
         clock = asyncio.get_running_loop().time
         writable_since = clock()
         try:
-            while self.active_jobs:  # one that was just being taken shows only later that it has its call
+            while True:
                 had_chance = clock() - writable_since >= CHANCE_S
                 try:
                     ended = await _end_all(database, self.id, had_chance=had_chance)

@@ -16,6 +16,8 @@ segments = sa.Table(
     sa.Column("started_at_ms", sa.Integer, nullable=False),
     sa.Column("ended_at_ms", sa.Integer, nullable=False),
     sa.Column("is_final", sa.Boolean, nullable=False),
+    # It ends before its end: who spoke was interrupted, or lost. Who takes the call over has to know.
+    sa.Column("is_cut", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("source", sa.String(20), nullable=False, default="runtime"),
     # Grows with every write to the call's transcript, so that a stream can ask for what changed since.
     sa.Column("revision", sa.Integer, nullable=False),

@@ -159,6 +159,19 @@ async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(datab
     assert (await events_of(database, call.id)).count("Participant left") == 2
 
 
+async def test_nobody_was_in_a_call_for_longer_than_it_lasted(database, place):
+    call = await place()
+    now = datetime.now(UTC)
+    began, ended = now - timedelta(seconds=30), now - timedelta(seconds=10)
+    async with database.writing() as connection:
+        await CallStore(connection, began).participant_joined(call.id, "ada")
+        await CallStore(connection, began).start(call.id)
+        await CallStore(connection, now).participant_left(call.id, "ada")  # as it was seen, when there was no agent
+        await CallStore(connection, ended).finish(call.id, EndReason.CALLER_HUNG_UP)
+        query = sa.select(participants.c.left_at).where(participants.c.call_id == call.id)
+        assert await connection.scalar(query) == ended
+
+
 @pytest.mark.parametrize("reason", [EndReason.ENDED_BY_API, EndReason.SHUT_DOWN])
 async def test_what_happened_before_an_end_that_was_written_sooner_is_written_all_the_same(
     database, place, keyring, reason

@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
+from calls.states import EndReason
+from calls.store import CallStore
 from calls.transcript import PRESSED, Segment, as_text, read_transcript, write_segments
+from calls.workers import leases
 
 
 def segment(sequence: int, text: str, *, speaker: str = "user", final: bool = True) -> Segment:
@@ -45,6 +50,23 @@ def test_the_text_names_its_callers_once_there_are_several():
         "bob agent: Hi. Agent: Bye.",
         "Caller (Agent): Hi.",
     ]
+
+
+@pytest.mark.parametrize("is_over_first", [True, False])
+async def test_what_an_agent_that_is_lost_was_saying_is_final_in_a_call_that_is_over(database, running, is_over_first):
+    call, token = await running()
+    async with database.writing() as connection:
+        said = [segment(0, "Hello"), segment(1, "We have a table at", speaker="agent", final=False)]
+        await write_segments(connection, call.id, token, said)
+    for ends in (is_over_first, not is_over_first):
+        async with database.writing() as connection:
+            if ends:
+                await CallStore(connection).finish(call.id, EndReason.AGENT_LOST)
+            else:
+                assert await leases.release(connection, call.id, token)
+    async with database.reading() as connection:
+        rows = await read_transcript(connection, call.id, after_revision=2)
+    assert [(row.sequence, row.is_final, row.is_cut) for row in rows] == [(1, True, True)]
 
 
 async def test_who_lost_the_lease_writes_nothing(database, running):

@@ -28,7 +28,7 @@ LONGEST_CALL_S = 24 * 3600
 SIP_TIMER_S = 32  # so long an INVITE is repeated that nobody answers
 TRANSFER_TIMEOUT_S = 30
 SETUP_S = 0.02  # from the INVITE to the first that is heard of the other end
-BYE_AFTER_S = 3  # a phone that was sent away has so long to hang up itself: one with the bridge; machines stand still
+BYE_AFTER_S = 1  # a phone that was sent away has so long to hang up itself
 DIGIT_S = 0.5  # for each of `dtmf`, also a "w", which is a pause
 TRANSFER = "call transfer failed: "
 

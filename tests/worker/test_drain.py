@@ -1,5 +1,6 @@
 """A worker that is told to stop lets its calls go on for a while, then ends them, with everything written."""
 
+import asyncio
 import signal
 import sqlite3
 from contextlib import AsyncExitStack, closing
@@ -9,16 +10,18 @@ import pytest
 import sqlalchemy as sa
 
 from calls.database.engine import Database
+from calls.migrations import migrate
 from calls.rooms import Rooms
 from calls.tables import workers
 from tests.conftest import PATIENCE_S, Until, now
 from tests.providers import Providers
-from tests.servers import LiveKitServer, process
+from tests.servers import LiveKitServer, PostgresCluster, process
 from tests.worker.conftest import Stage, Talk, make_settings
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
 HELLO = "Hello there, this is Ada."
+SHORTLY_S = 0.5  # the database may take longer, and a worker that looks for calls to end has looked
 
 
 async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
@@ -92,6 +95,34 @@ async def test_what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_w
         for row in [await until(call.ended) for call in calls]:
             assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
             assert row.ended_at <= over
+    await database.close()
+
+
+async def test_a_call_that_is_just_being_taken_when_its_worker_is_told_to_stop_is_ended_too(
+    livekit: LiveKitServer,
+    breakable_postgres: PostgresCluster,
+    providers: Providers,
+    migrated_sqlite,
+    tmp_path,
+    until: Until,
+) -> None:
+    url = breakable_postgres.url(breakable_postgres.create())
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, database_url=url, worker_drain_s=0)
+    database = Database(settings.database, patience_s=PATIENCE_S)
+    await migrate(database)
+    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+        call = await Stage(settings, database, rooms).place(first_message=HELLO)
+        breakable_postgres.freeze()  # the worker asks it whether it answers, before it takes a call
+        await call.open_room()
+        await until(lambda: "received job request" in worker.output)
+        worker.send(signal.SIGTERM)
+        await asyncio.sleep(SHORTLY_S)
+        breakable_postgres.thaw()
+        await until(lambda: worker.returncode is not None)
+        assert worker.returncode == 0
+        row = await call.row()
+        assert row.status != "in_progress"
+        assert row.end_reason in {"shut_down", None}, "None: the machine stood still, and the worker left it to others"
     await database.close()
 
 

@@ -14,7 +14,7 @@ from calls.tables import leases as lease_rows
 from calls.workers import leases
 from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
-from worker.room.lease import Lease
+from worker.room.lease import Lease, take
 
 pytestmark = pytest.mark.restless
 
@@ -75,3 +75,24 @@ async def test_a_lease_that_another_worker_took_is_lost(running):
     async with held(running) as over:
         assert await running.take_over()
         await asyncio.wait_for(over.wait(), PATIENCE_S)
+
+
+async def test_who_comes_knows_what_was_cut_however_many_came_before(running):
+    writer = running.writer()
+    for second, text in enumerate(("Hello.", "I am", "We have a table at")):
+        segment = writer.begin("agent", None)
+        if text == "I am":
+            writer.cut(segment)
+        writer.update(segment, text, second, second + 0.9, final=text != "We have a table at")
+    assert await writer.flush()
+    async with running.database.writing() as connection:
+        assert await leases.release(connection, running.call.id, running.token)
+    for agent in ("agent-2", "agent-3"):
+        taken = await take(running.database, running.call.id, "worker", agent, TTL_S)
+        assert taken is not None
+        assert [(row.text, row.is_cut, row.is_final) for row in taken.said] == [
+            ("Hello.", False, True),
+            ("I am", True, True),
+            ("We have a table at", True, True),
+        ]
+        await taken.lease.release(running.persistence())

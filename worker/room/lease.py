@@ -13,10 +13,11 @@ from livekit.agents import utils
 from calls.database.clock import moment
 from calls.database.engine import Database
 from calls.reading import read_participants
+from calls.settling import settle_segments
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
 from calls.tools.records import read_tool_calls, settle_tool_calls
-from calls.transcript import read_transcript, settle_segments
+from calls.transcript import read_transcript
 from calls.workers import leases
 from calls.workers.life import Life
 from worker.room.clock import Clock
@@ -147,8 +148,8 @@ async def take(
         lease = Lease(database, call_id, token, ttl_s)
         await lease._life.show(connection)  # noqa: SLF001 - its maker
         row = await CallStore(connection).get(None, call_id)
-        said = await read_transcript(connection, call_id)
         await settle_segments(connection, call_id)
+        said = await read_transcript(connection, call_id)
         await settle_tool_calls(connection, call_id)
         tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)

@@ -1,11 +1,12 @@
 """What an agent can do with the phones of its room: press keys for them, and send one of them elsewhere."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import aiohttp
 from livekit import api, rtc
+from livekit.agents import utils
 
 from calls.events import EventKind
 from calls.rooms import server_api
@@ -17,6 +18,8 @@ KEY_S = 0.3  # from one key to the next; the bridge takes a quarter of a second 
 PAUSE = "w"
 PAUSE_S = 0.5
 LEAVES_S = 5.0  # a phone that was sent on is out of the room by then
+# The bridge hangs up on a phone a second after it has told that it is sent on; who is gone sooner hung up before that.
+BY_ITSELF_S = 0.9
 LOOK_S = 0.05
 
 
@@ -132,8 +135,10 @@ class Phones:
         try:
             # Without failover: a request that is sent again transfers again.
             async with server_api(self._settings, failover=False) as livekit:
-                await livekit.sip.transfer_sip_participant(request)
-                hung_up = await self._has_hung_up(livekit, phone)
+                unanswered_at = await _answered(livekit.sip.transfer_sip_participant(request))
+                # A phone that is gone proves nothing when this process, or LiveKit, was slow to look.
+                gone = await self._is_gone(livekit, phone)
+                hung_up = gone and asyncio.get_running_loop().time() - unanswered_at < BY_ITSELF_S
         except api.TwirpError as error:
             raise NotTransferred(error.sip_status_code if isinstance(error, api.SipCallError) else None) from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -142,15 +147,15 @@ class Phones:
         if hung_up or not await self._left(phone):
             raise NotTransferred(None)
 
-    async def _has_hung_up(self, livekit: api.LiveKitAPI, phone: rtc.RemoteParticipant) -> bool:
-        """Whether a phone goes or is gone already: one that is sent on does so only after it was told."""
+    async def _is_gone(self, livekit: api.LiveKitAPI, phone: rtc.RemoteParticipant) -> bool:
+        """Whether a phone is known to go, or to be gone."""
         whose = api.RoomParticipantIdentity(room=self._room.name, identity=phone.identity)
         try:
             listed = await livekit.room.get_participant(whose)
         except api.TwirpError as error:
-            if error.code != api.TwirpErrorCode.NOT_FOUND:
-                raise
-            return True
+            return error.code == api.TwirpErrorCode.NOT_FOUND
+        except (aiohttp.ClientError, TimeoutError):
+            return False
         return listed.attributes.get(SIP_STATUS) == "hangup"
 
     async def _left(self, who: rtc.RemoteParticipant) -> bool:
@@ -160,3 +165,19 @@ class Phones:
                 return who.disconnect_reason == rtc.DisconnectReason.CLIENT_INITIATED
             await asyncio.sleep(LOOK_S)
         return False
+
+
+async def _answered(request: Coroutine[Any, Any, object]) -> float:
+    """Wait for the answer; the time by the loop's clock at which it was not there yet, however late it is read."""
+    loop = asyncio.get_running_loop()
+    asking = asyncio.create_task(request)
+    unanswered_at = looked_at = loop.time()
+    try:
+        while not asking.done():
+            # One look back: what is here already may need a moment to be read.
+            unanswered_at, looked_at = looked_at, loop.time()
+            await asyncio.wait({asking}, timeout=LOOK_S)
+        await asking
+    finally:
+        await utils.aio.cancel_and_wait(asking)
+    return unanswered_at

@@ -136,7 +136,7 @@ class TranscriptWriter:
             self._urgent.set()
 
     def cut(self, segment: int) -> None:
-        """The segment is not all that was to be said."""
+        """The segment, of which a last update follows, is not all that was to be said."""
         self._lines[segment].cut = True
 
     def answered(self, turn: Turn) -> None:
@@ -266,4 +266,5 @@ class TranscriptWriter:
             participant_id=None if participant is None else participant.id,
             participant_identity=self._identity(line),
             source=line.source,
+            is_cut=line.cut,
         )

@@ -46,9 +46,9 @@ class Spoken(io.TextOutput):
 
     def _finish(self) -> None:
         if self._segment is not None:
-            self._write(self._clock.at(self._voice.ended_at), final=True)
             if self._cut:
                 self._transcript.cut(self._segment)
+            self._write(self._clock.at(self._voice.ended_at), final=True)
         self._segment, self._text, self._all_words = None, "", False
 
     def _write(self, ended_at: float, *, final: bool) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 
 import pytest
+from livekit import api
 
 from calls.states import EndReason
 from tests.pipeline.mortal_agent import ENDS
 from tests.pipeline.placed import kinds_of
 from tests.providers import Chat, ToolCall
 from tests.providers.script import Answer
+from tests.standstill import stand_still
 from tests.telephony import State
 from tests.telephony.sound import read
+from tests.worker.conftest import Talk
 from tests.worker.phones.conftest import HELLO, SPEECH, a_number, legs, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
@@ -60,3 +63,31 @@ async def test_who_hangs_up_before_the_other_one_answers_was_not_transferred(hou
     assert await legs(call) == [(number, "left", None)]
     told = [event.kind for event in await call.events() if event.kind.startswith("transfer")]
     assert told == ["transfer.started", "transfer.failed"]
+
+
+async def test_an_agent_that_stood_still_while_its_caller_was_sent_on_takes_that_for_no_hang_up(
+    house, network, providers, until
+):
+    providers.answer_with(lambda _chat: ToolCall("transfer_call"))
+    number, desk = a_number(), a_number()
+    phone = await network.phone(number)
+    target = await network.phone(desk, answers_after_s=None)
+    call = await place(house, number, features={"transfer_to": desk})
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.press("0#")
+    await until(lambda: target.state is State.RINGING)
+    job = await house.job_of(call)
+    await stand_still(call.database, job.suspend)
+    await target.answer()
+    await until(lambda: is_without_phone(call))
+    job.resume()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "transferred")
+    assert await legs(call) == [(number, "left", "transferred")]
+    told = [event.kind for event in await call.events() if event.kind.startswith("transfer")]
+    assert told == ["transfer.started", "transfer.completed"]
+    await phone.hang_up()
+
+
+async def is_without_phone(call: Talk) -> bool:
+    return all(one.kind != api.ParticipantInfo.SIP for one in await call.rooms.list_participants(call.room))
