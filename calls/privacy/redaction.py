@@ -257,17 +257,24 @@ _DOT = rf"(?:\.|\s+(?:{_DOTS})\s+)"
 _JOINT = rf"(?:[._+-]|\s+(?:{_DOTS}|{_AND_JOINTS})\s+)"
 # Letter by letter, or as a word.
 _PIECE = r"(?:\b[^\W_](?:[\s-]+[^\W_]\b)+|[^\W_]+)"
-_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})\s+", re.IGNORECASE)
+_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})(?!\S)\s*", re.IGNORECASE)
 _NAME = re.compile(rf"{_PIECE}(?:{_JOINT}{_PIECE})*$", re.IGNORECASE)
-# The provider's name may come in two: "g mail", "t online".
+# The provider's name may come in two: "g mail", "hot mail".
+_END = rf"[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*"
 _DOMAIN = re.compile(
-    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*", re.IGNORECASE
+    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}{_END}"
+    rf"|[^\W_]+\s+{_PIECE}(?:{_JOINT}{_PIECE})*?\s+(?:{_DOTS})\s+{_END}",
+    re.IGNORECASE,
 )
 _LONGEST = 200  # characters of either side of an address that are looked at
 
+# What nobody says before an "at" or after it but in an address, and what there may be of a domain.
+_SPELLED = re.compile(rf"\s(?:{_DOTS}|{_AND_JOINTS})\s|(?:\b[^\W_]\s+){{2}}[^\W_]$", re.IGNORECASE)
+_UNFINISHED = re.compile(rf"(?:[^\W_]+\s+)??(?:{_PIECE}(?:{_JOINT}{_PIECE})*)?(\s+(?:{_DOTS}))?[\s.]*$", re.IGNORECASE)
+
 
 def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
-    """Every address, and with `is_open` also one with an @ that is not yet said to its end."""
+    """Every address, and with `is_open` also what can only be one that is not yet said to its end."""
     for at in _AT.finditer(text):
         name = _NAME.search(text[max(at.start() - _LONGEST, 0) : at.start()])
         if name is None:
@@ -276,8 +283,13 @@ def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
         domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST)
         if domain is not None:
             yield _Span(start, domain.end(), "[email]")
-        elif is_open and "@" in at.group() and len(text[at.end() :].split()) <= 1:
+        elif is_open and _is_unfinished(at, name.group()):
             yield _Span(start, len(text), "[email]")
+
+
+def _is_unfinished(at: re.Match[str], name: str) -> bool:
+    so_far = _UNFINISHED.match(at.string, at.end())
+    return so_far is not None and ("@" in at[0] or _SPELLED.search(name) is not None or so_far[1] is not None)
 
 
 # --- where a line begins and ends
@@ -290,6 +302,8 @@ _IN_NUMBER = {"number", "times", "plus"}
 def _goes_on(line: str, later: str) -> bool:
     """Whether the speaker may have been in the middle of a number, or of an address, when the line ended."""
     if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
+        return True
+    if any(_UNFINISHED.match(line, at.end()) for at in _AT.finditer(line)):
         return True
     ended, began = _said(line), _said(later)
     return (not ended or ended[-1] in _IN_NUMBER) and (not began or began[0] in _IN_NUMBER)

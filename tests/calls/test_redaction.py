@@ -163,6 +163,8 @@ def test_numbers_in_pieces_that_might_be_a_phones_are_taken_for_one(number):
         "ana arroba ejemplo punto es",
         "anne point dupont arobase exemple point fr",
         "anna underscore miller at example dot org",
+        "anna at hot mail dot com",
+        "anna at sign example dot com",
     ],
 )
 def test_an_address_is_taken_out_however_it_is_said(address):
@@ -219,6 +221,9 @@ def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     assert redact(asked, ALL, more=True) == ["My card is [card]", "[card]", "[card]#"]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
+    assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
+    apart = ["We meet at noon.", "The menu is on example dot com"]
+    assert redact(apart, ALL, more=False) == apart
 
 
 def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of_these():
@@ -231,7 +236,19 @@ def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of
     assert redact(["My order is 123456", "I think"], ALL, more=True) == ["My order is 123456", "I think"]
     assert one("My order is 123456", more=False) == "My order is 123456"
     assert one("My order is 123456", "email", more=True) == "My order is 123456"
-    assert one("It is anna.miller@exa", more=True) == "It is [email]"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        *("anna.miller@", "anna.miller@exa", "anna@mail.exa", "anna dot miller at exa", "a n n a at g mail"),
+        *("anna at example dot", "anna punkt miller ät", "anna at hot mail dot"),
+    ],
+)
+def test_an_address_that_is_being_said_is_hidden_as_soon_as_it_can_be_nothing_else(begun):
+    assert one(f"It is {begun}", more=True) == "It is [email]"
+    for said in ("I am at home", "We meet at noon.", "Look at the T-shirt at the shop", "It is anna at"):
+        assert one(said, more=True) == said
 
 
 def test_a_change_of_a_line_is_felt_as_far_back_as_a_number_before_it_began():
