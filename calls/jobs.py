@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LANE_WIDTH = 4
 # Queues whose lanes share the places: the one with the fewest jobs at work is served first, and none takes all of one
 # process.
-SHARED_LANE_WIDTHS = {"post_call": 24, "recording": 3}
+SHARED_LANE_WIDTHS = {"post_call": 24, "recording": 3, "erasure": 3}
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `start`

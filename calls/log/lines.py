@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from calls.log.source import as_written
+from calls.log.unhandled import log_unhandled
 from calls.settings import Settings
 
 current_call: ContextVar[str | None] = ContextVar("current_call", default=None)
@@ -27,6 +28,7 @@ def configure(settings: Settings, process: str) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for chatty in ("aiosqlite", "asyncio", "httpx", "httpx2", "httpcore", "httpcore2", "openai"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    log_unhandled()
 
 
 def _add_call(record: logging.LogRecord) -> bool:

@@ -86,19 +86,22 @@ async def erase(conn: AsyncConnection, call_id: str, parts: Collection[Part]) ->
     at = moment(conn)
     marks = {part.erased_at: sa.func.coalesce(part.erased_at, at) for part in parts}
     await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(marks))
-    await sweep(conn, call_id)
+    call = await sweep(conn, call_id)
     named = [part for part in Part if part in parts]
     message = f"Erased: {', '.join(named)}"
     await CallStore(conn).add_event(call_id, EventKind.ERASED, "lifecycle", message, data={"parts": named})
-    # It has attempts for a process that dies again and again: whatever else is in the way, it waits for.
-    queued: dict[str, Any] = {
-        "queue": QUEUE,
-        "call_id": call_id,
-        "ordering_key": f"{JOB}:{call_id}",
-        "max_attempts": 1000,
-    }
-    tenant_id = await conn.scalar(sa.select(calls.c.tenant_id).where(calls.c.id == call_id))
-    await enqueue(conn, JOB, {"call_id": call_id}, tenant_id=tenant_id, **queued)
+    await enqueue(
+        conn,
+        JOB,
+        {"call_id": call_id},
+        queue=QUEUE,
+        tenant_id=call.tenant_id,
+        call_id=call_id,
+        ordering_key=f"{JOB}:{call_id}",
+        lane=f"{QUEUE}:{call.tenant_id}",
+        # For a process that dies again and again: whatever else is in the way, it waits for.
+        max_attempts=1000,
+    )
 
 
 async def sweep(conn: AsyncConnection, call_id: str) -> sa.Row[Any]:

@@ -10,6 +10,17 @@ _FEW, _MANY = 4, 5
 _STEEP = 1.5
 _WHOLE = 4  # digits: long numbers are told in fours, or digit by digit, or in pairs without a comma after each
 _MARK = re.compile(r"[.,]")
+# Those of a phone may grow too, where they are told in pairs.
+_LONG = 3  # digits
+_EVEN = 3  # numbers at equal distances, or prices
+_LAST_DIGIT, _ROUND = 9, 5  # rooms go up by one or two, prices by five or ten
+# Six, six thirty; or 630, 1830.
+_FORMS_OF_TIMES = (
+    re.compile(r"[ ,](?P<hours>\d{1,2})(?: (?P<minutes>[0-5]\d))?(?!\d)"),
+    re.compile(r"[ ,](?P<hours>\d{1,2})(?P<minutes>[0-5]\d)(?!\d)"),
+)
+_HOURS = 24
+_QUARTER, _HALF_DAY, _AFTERNOON = 15, 720, 780  # minutes
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ def is_list(pieces: Sequence[Piece]) -> bool:
 
     None of a list begins with 0.
     """
-    if any(piece.digits.startswith("0") and len(piece.digits) > 1 and not piece.is_behind_mark for piece in pieces):
+    if _has_leading_zero(pieces):
         return False
     groups = _between_commas(pieces)
     numbers = ["".join(piece.digits for piece in group) for group in groups]
@@ -46,6 +57,27 @@ def is_list(pieces: Sequence[Piece]) -> bool:
         or 2 * alone > sum(map(len, numbers))
         or _are_times(pieces)
     )
+
+
+def is_sure_list(pieces: Sequence[Piece]) -> bool:
+    """Whether it is a list by more than that: also the pieces of a phone's number grow, or stand between commas.
+
+    These are at equal distances, or long and growing, or times of day in their order, or all of them prices.
+    """
+    if _has_leading_zero(pieces):
+        return False
+    groups = _between_commas(pieces)
+    for numbers in ([piece.digits for piece in pieces], ["".join(piece.digits for piece in group) for group in groups]):
+        is_long = min(map(len, numbers)) >= _LONG
+        if _are_even([float(number) for number in numbers]) or (is_long and _grow(numbers)):
+            return True
+    times = _times(pieces)
+    in_order = all(one < later and later % _QUARTER == 0 for one, later in pairwise(times))
+    return (in_order and len(times) >= _FEW) or _are_even(times) or _are_prices(groups)
+
+
+def _has_leading_zero(pieces: Sequence[Piece]) -> bool:
+    return any(piece.digits.startswith("0") and len(piece.digits) > 1 and not piece.is_behind_mark for piece in pieces)
 
 
 def _between_commas(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -77,3 +109,29 @@ def _are_times(pieces: Sequence[Piece]) -> bool:
         for lengths in ({len(one.digits), len(later.digits)} for one, later in pairwise(pieces))
     )
     return 2 * turns > len(pieces) - 1
+
+
+def _are_even(numbers: Sequence[float]) -> bool:
+    """Whether they grow by the same each time; single digits alone do not, for long numbers are told so."""
+    steps = {later - one for one, later in pairwise(numbers)}
+    if len(numbers) < _EVEN or len(steps) > 1 or numbers[-1] <= _LAST_DIGIT:
+        return False
+    step = steps.pop()
+    return 0 < step < _ROUND or (step > 0 and step % _ROUND == 0)
+
+
+def _are_prices(groups: Sequence[Sequence[Piece]]) -> bool:
+    """Whether each has a mark within: 41.50, 42.50, or 1,250, 1,300."""
+    marked = [len(group) > 1 and all(piece.is_behind_mark for piece in group[1:]) for group in groups]
+    return len(groups) >= _EVEN and all(marked)
+
+
+def _times(pieces: Sequence[Piece]) -> list[int]:
+    """The minutes of the day of each, those before the first one in its other half; none if one is no time."""
+    text = "".join(f"{',' if piece.is_behind_comma else ' '}{piece.digits}" for piece in pieces)
+    for form in _FORMS_OF_TIMES:
+        told = [(int(time["hours"]), int(time["minutes"] or 0)) for time in form.finditer(text)]
+        if form.sub("", text) == "" and max(told)[0] <= _HOURS:
+            times = [hours * 60 + minutes for hours, minutes in told]
+            return [time + _HALF_DAY * (time < times[0] < _AFTERNOON) for time in times]
+    return []

@@ -9,19 +9,17 @@ is taken out than one too few.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
-
-import phonenumbers
 
 from calls.privacy.lists import Piece, is_list
 from calls.privacy.number_words import NUMBERS
+from calls.privacy.phone_numbers import holds_phone
 
 Redaction = Literal["card", "email", "phone"]
 
 PLAIN = 4  # so many digits of a number that may still go on are no secret, more are
 UNDECIDED = "[number]"
-# Whose numbers are known by their first digits, where their length alone says nothing.
-REGIONS = ("US", "GB", "DE", "AT", "CH", "ES", "MX", "FR", "BE")
 
 
 def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) -> list[str]:
@@ -80,7 +78,7 @@ class _Span:
 def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_Span]:
     spans = list(_addresses(text, is_open=is_open)) if "email" in kinds else []
     for run in _runs(text):
-        label = run.label(kinds, is_open=is_open and not _WORD.search(text, run.end))
+        label = run.label(kinds, is_open=is_open and run.may_go_on)
         if label is not None:
             bracketed = text[: run.start].endswith("(") and ")" in text[run.start : run.end]
             spans.append(_Span(run.start - bracketed, run.end, label))
@@ -109,12 +107,11 @@ _TOKEN = re.compile(
     | (?P<digits> (?<![^\W\d_]) \d+ (?![^\W\d_]) )
     | (?P<word>   [^\W_]+ )
     | (?P<plus>   \+ )
-    | (?P<pause>  [\s.,()/·\u2010-\u2015-]+ )
+    | (?P<pause>  [\s.,;?!…()/·*\#\u2010-\u2015-]+ )
     | (?P<other>  . )
     """,
     re.VERBOSE | re.DOTALL,
 )
-_WORD = re.compile(r"\w")
 _GAP = re.compile(r"[\s-]+")
 
 
@@ -172,6 +169,7 @@ class _Run:
     stops: list[int] = field(default_factory=lambda: [0])
     pieces: list[Piece] = field(default_factory=list)
     is_international: bool = False
+    may_go_on: bool = False  # nothing but pauses came behind it
 
     def add(self, piece: Piece, times: int, end: int) -> None:
         self.digits += piece.digits * times
@@ -182,7 +180,7 @@ class _Run:
     def label(self, kinds: Collection[Redaction], *, is_open: bool) -> str | None:
         if "card" in kinds and self._holds_card():
             return "[card]"
-        if "phone" in kinds and self._is_phone():
+        if "phone" in kinds and self._holds_phone():
             return UNDECIDED if is_open and "card" in kinds else "[phone]"
         undecided = is_open and len(self.digits) > PLAIN and not {"card", "phone"}.isdisjoint(kinds)
         return UNDECIDED if undecided else None
@@ -206,19 +204,13 @@ class _Run:
         is_shortest = len(self.digits) == SHORTEST_CARD and self.digits.startswith("4") and len(self.pieces) > 1
         return is_shortest or any(SHORTEST_CARD < stop <= LONGEST_CARD + MADE_UP for stop in self.stops)
 
-    def _is_phone(self) -> bool:
-        count = len(self.digits)
-        if self.is_international or self.digits.startswith("00"):
-            return SHORTEST_PHONE <= count <= LONGEST_PHONE + 2
-        if count >= SURE_PHONE:
-            return count <= LONGEST_PHONE
-        national = self.digits.startswith("0") or count == SURE_PHONE - 1
-        return count >= SHORTEST_PHONE and national and any(_is_valid(self.digits, region) for region in REGIONS)
+    def _holds_phone(self) -> bool:
+        told = [self.digits[one:later] for one, later in pairwise(self.stops)]
+        return holds_phone(self.pieces, told, is_international=self.is_international)
 
 
 SHORTEST_CARD, LONGEST_CARD = 13, 19
 MADE_UP = 2  # digits that a recogniser may add to a number
-SHORTEST_PHONE, SURE_PHONE, LONGEST_PHONE = 7, 10, 15
 # Numbers of the large issuers, by their first digits and length.
 _ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
 
@@ -228,13 +220,6 @@ _ISSUER = re.compile(r"4|5[1-5]|6|2[2-7]|3[04-8]")
 def _has_check_digit(digits: str) -> bool:
     doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
     return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0  # noqa: PLR2004 - the digits of a sum: Luhn's rule
-
-
-def _is_valid(digits: str, region: str) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(digits, region))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 def _runs(text: str) -> Iterator[_Run]:
@@ -257,6 +242,7 @@ def _runs(text: str) -> Iterator[_Run]:
                 run = None
         before = token if token.kind in {"plus", "times"} else None
     if run is not None:
+        run.may_go_on = True
         yield run
 
 
@@ -271,17 +257,24 @@ _DOT = rf"(?:\.|\s+(?:{_DOTS})\s+)"
 _JOINT = rf"(?:[._+-]|\s+(?:{_DOTS}|{_AND_JOINTS})\s+)"
 # Letter by letter, or as a word.
 _PIECE = r"(?:\b[^\W_](?:[\s-]+[^\W_]\b)+|[^\W_]+)"
-_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})\s+", re.IGNORECASE)
+_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})(?!\S)\s*", re.IGNORECASE)
 _NAME = re.compile(rf"{_PIECE}(?:{_JOINT}{_PIECE})*$", re.IGNORECASE)
-# The provider's name may come in two: "g mail", "t online".
+# The provider's name may come in two: "g mail", "hot mail".
+_END = rf"[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*"
 _DOMAIN = re.compile(
-    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*", re.IGNORECASE
+    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}{_END}"
+    rf"|[^\W_]+\s+{_PIECE}(?:{_JOINT}{_PIECE})*?\s+(?:{_DOTS})\s+{_END}",
+    re.IGNORECASE,
 )
 _LONGEST = 200  # characters of either side of an address that are looked at
 
+# What nobody says before an "at" or after it but in an address, and what there may be of a domain.
+_SPELLED = re.compile(rf"\s(?:{_DOTS}|{_AND_JOINTS})\s|(?:\b[^\W_]\s+){{2}}[^\W_]$", re.IGNORECASE)
+_UNFINISHED = re.compile(rf"(?:[^\W_]+\s+)??(?:{_PIECE}(?:{_JOINT}{_PIECE})*)?(\s+(?:{_DOTS}))?[\s.]*$", re.IGNORECASE)
+
 
 def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
-    """Every address, and with `is_open` also one with an @ that is not yet said to its end."""
+    """Every address, and with `is_open` also what can only be one that is not yet said to its end."""
     for at in _AT.finditer(text):
         name = _NAME.search(text[max(at.start() - _LONGEST, 0) : at.start()])
         if name is None:
@@ -290,8 +283,13 @@ def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
         domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST)
         if domain is not None:
             yield _Span(start, domain.end(), "[email]")
-        elif is_open and "@" in at.group() and len(text[at.end() :].split()) <= 1:
+        elif is_open and _is_unfinished(at, name.group()):
             yield _Span(start, len(text), "[email]")
+
+
+def _is_unfinished(at: re.Match[str], name: str) -> bool:
+    so_far = _UNFINISHED.match(at.string, at.end())
+    return so_far is not None and ("@" in at[0] or _SPELLED.search(name) is not None or so_far[1] is not None)
 
 
 # --- where a line begins and ends
@@ -304,6 +302,8 @@ _IN_NUMBER = {"number", "times", "plus"}
 def _goes_on(line: str, later: str) -> bool:
     """Whether the speaker may have been in the middle of a number, or of an address, when the line ended."""
     if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
+        return True
+    if any(_UNFINISHED.match(line, at.end()) for at in _AT.finditer(line)):
         return True
     ended, began = _said(line), _said(later)
     return (not ended or ended[-1] in _IN_NUMBER) and (not began or began[0] in _IN_NUMBER)

@@ -1,5 +1,6 @@
 """What is erased is in no table any more, whatever stood where; what a call cost stays."""
 
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from calls.database.encryption import Keyring
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Conflict, NotFound
 from calls.events import EventKind
-from calls.jobs import enqueue
+from calls.jobs import SHARED_LANE_WIDTHS, JobQueue, enqueue
 from calls.latency import Turn, write_turns
 from calls.placing import batches
 from calls.placing.creation import NewCall
@@ -232,6 +233,22 @@ async def test_an_answer_to_many_loses_only_the_name_of_the_erased_call(database
         [kept_of_batch] = await connection.scalars(sa.select(batch_rows.c.answer))
     left = {"calls": [{"id": call_id, "identity": "erased"}, {"id": "another", "identity": "bob"}]}
     assert (kept["body"], kept_of_batch) == (left, left)
+
+
+async def test_the_erasures_of_one_tenant_leave_a_place_for_those_of_another(database, running, finish):
+    few, width = str(uuid.uuid4()), SHARED_LANE_WIDTHS["erasure"]
+    async with database.writing() as connection:
+        await connection.execute(sa.insert(tenants).values(id=few, name="Few"))
+    for tenant_id in [DEFAULT_TENANT] * (width + 2) + [few]:
+        call, token = await running(tenant_id=tenant_id)
+        await finish(call.id, EndReason.CALLER_HUNG_UP)
+        async with database.writing() as connection:
+            await leases.release(connection, call.id, token)
+            await erase_call(connection, tenant_id, call.id)
+    queue = JobQueue(database, "here", 60)
+    first = await queue.claim("erasure", width + 1)
+    assert [job.tenant_id for job in first] == [DEFAULT_TENANT] * width
+    assert [job.tenant_id for job in await queue.claim("erasure", 1)] == [few]
 
 
 async def test_only_a_call_of_ones_own_that_is_over_and_written_is_erased(database, running, finish):

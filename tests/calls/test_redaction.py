@@ -118,6 +118,39 @@ def test_a_list_of_numbers_and_an_order_number_are_no_card(said):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "We have tables at six, six thirty, seven, seven thirty, eight, eight thirty, nine.",
+        "Eleven, eleven thirty, twelve, twelve thirty, one, one thirty.",
+        "Um sechs, sechs dreißig, sieben, sieben dreißig, acht, acht dreißig, neun.",
+        "At 9.15, 10.45, 11.30, 14.00. Or at 630, 700, 730, 815.",
+        "Prices are 45, 50, 55, 60, 65, 70 euros.",
+        "quarante-cinq, cinquante, cinquante-cinq, soixante, soixante-cinq euros",
+        "5.50, 8.50, 6.50, 12.90 euros, or 1,250, 1,400, 1,300.",
+        "4 500, 5 500, 6 300, 6 700 euros",
+        "Rooms 401, 402, 403 are free, and four oh six, four oh eight, four eleven, four twelve.",
+        "In 2019, 2020, 2021 and before.",
+        "one two three four five six seven eight nine ten",
+    ],
+)
+def test_a_list_of_numbers_that_grows_as_lists_do_is_no_phone_number(said):
+    assert one(said, "phone") == said
+    assert one(said) == said
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("555, 123, 4567", "55, 12, 34, 56, 78", "33 45 56 67 79", "212, 555, 0123", "614. 789. 963"),
+        *("five, fifty-five, one, twenty-three, four, fifty-six, seven", "45, 75, 60, 55, 50", "612, 34, 56, 78"),
+        *("+45 50 55 60 65", "0049 50 55 60 65", "06, 07, 08, 09, 10"),
+    ],
+)
+def test_numbers_in_pieces_that_might_be_a_phones_are_taken_for_one(number):
+    assert one(f"It is {number}, please", "phone") == "It is [phone], please"
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "anna@example.com",
@@ -130,6 +163,8 @@ def test_a_list_of_numbers_and_an_order_number_are_no_card(said):
         "ana arroba ejemplo punto es",
         "anne point dupont arobase exemple point fr",
         "anna underscore miller at example dot org",
+        "anna at hot mail dot com",
+        "anna at sign example dot com",
     ],
 )
 def test_an_address_is_taken_out_however_it_is_said(address):
@@ -156,6 +191,19 @@ def test_a_phone_number_is_taken_out_however_it_is_said(number):
     assert one(f"Call {number}, please", "phone") == "Call [phone], please"
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        *("212 555 0123, 212 555 0123", "555 123 4567 555 123 4567", "030 1234567, 030 7654321"),
+        *("212 555 0123 212 555 0199", "2125550123, 4 5 6 7 8 9", "0049 30 1234567, 0049 30 7654321"),
+        "seis uno dos tres cuatro cinco seis siete ocho, seis uno dos tres cuatro cinco seis siete ocho",
+    ],
+)
+def test_a_phone_number_that_is_said_again_or_behind_another_is_taken_out(numbers):
+    assert one(f"It is {numbers}, please", "phone") == "It is [phone], please"
+    assert redact(["It is 212 555 0123.", "212 555 0123."], ["phone"], more=False) == ["It is [phone]", "[phone]."]
+
+
 def test_only_what_was_asked_for_is_taken_out():
     said = "4111 1111 1111 1111 and anna@example.com and +49 30 1234567."
     assert one(said, "card") == "[card] and anna@example.com and +49 30 1234567."
@@ -169,19 +217,38 @@ def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     assert redact(lines, ALL, more=True) == ["My card is [card]", "[card]", "[card]", "[card], that is it.", lines[-1]]
     misheard = ["My card is 453.", "914.", "880.", "343.", "646."]
     assert redact(misheard, ALL, more=True) == ["My card is [card]", *["[card]"] * 3, "[card]."]
+    asked = ["My card is 4111 1111?", "1111 1111! 12 27#", "123#"]
+    assert redact(asked, ALL, more=True) == ["My card is [card]", "[card]", "[card]#"]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
+    assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
+    apart = ["We meet at noon.", "The menu is on example dot com"]
+    assert redact(apart, ALL, more=False) == apart
 
 
 def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of_these():
     grown = ["four one one one", "four one one one one", "four one one one one one one one one one"]
     assert [one(said, more=True) for said in grown] == ["four one one one", "[number]", "[number]"]
     assert one("My order is 123456", more=True) == "My order is [number]"
+    for ending in ("uh", "um,", "double", "? um"):
+        assert one(f"four one one one one {ending}", more=True).startswith("[number]")
     assert one("My order is 123456 I think", more=True) == "My order is 123456 I think"
     assert redact(["My order is 123456", "I think"], ALL, more=True) == ["My order is 123456", "I think"]
     assert one("My order is 123456", more=False) == "My order is 123456"
     assert one("My order is 123456", "email", more=True) == "My order is 123456"
-    assert one("It is anna.miller@exa", more=True) == "It is [email]"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        *("anna.miller@", "anna.miller@exa", "anna@mail.exa", "anna dot miller at exa", "a n n a at g mail"),
+        *("anna at example dot", "anna punkt miller ät", "anna at hot mail dot"),
+    ],
+)
+def test_an_address_that_is_being_said_is_hidden_as_soon_as_it_can_be_nothing_else(begun):
+    assert one(f"It is {begun}", more=True) == "It is [email]"
+    for said in ("I am at home", "We meet at noon.", "Look at the T-shirt at the shop", "It is anna at"):
+        assert one(said, more=True) == said
 
 
 def test_a_change_of_a_line_is_felt_as_far_back_as_a_number_before_it_began():

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from livekit import api, rtc
 
 from calls.tables import metadata
+from calls.tools.records import read_tool_calls
 from tests.conftest import Until
-from tests.providers import Providers
+from tests.providers import Chat, Providers, ToolCall
 from tests.servers import Program
 from tests.worker.conftest import Stage, Talk
 
@@ -82,11 +86,32 @@ async def ask(room: rtc.Room) -> None:
         await room.local_participant.publish_data(b"What was said?", topic=topic)
 
 
+async def refuse(request: web.Request) -> web.Response:
+    """What was asked for, with the words in which it was."""
+    return web.Response(status=422, text=f"Nothing is known of {(await request.json())['word']}")
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[str]:
+    """The URL of a tool."""
+    app = web.Application()
+    app.router.add_post("/", refuse)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}/"
+
+
+def model(chat: Chat) -> str | ToolCall | None:
+    if chat.last_user != SAID:
+        return None
+    was_told = any(message["role"] == "tool" for message in chat.messages)
+    return ANSWERED if was_told else ToolCall("look_up", {"word": SAID})
+
+
 async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[Eavesdropper, sa.Row[Any]]:
     """A greeting, a sentence and an answer, overheard; who listened, and the call when it is over."""
     providers.reset()
     providers.hear(SAID)
-    providers.answer(ANSWERED)
+    providers.answer_with(model)
     eavesdropper = Eavesdropper(call)
     room = await eavesdropper.listen()  # and hears nothing: the agent greets who does
     async with call.caller() as caller:
@@ -102,6 +127,11 @@ async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[
     return eavesdropper, await until(call.ended)
 
 
+async def tool_calls(call: Talk) -> list[sa.Row[Any]]:
+    async with call.database.reading() as connection:
+        return await read_tool_calls(connection, call.id)
+
+
 async def stored(call: Talk) -> str:
     """All that the database has but the agents' configuration, in which the greeting stands."""
     async with call.database.reading() as connection:
@@ -110,12 +140,13 @@ async def stored(call: Talk) -> str:
 
 
 async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_word_of_it_leaves_the_agent(
-    stage: Stage, worker: Program, providers: Providers, until: Until
+    stage: Stage, worker: Program, providers: Providers, shop: str, until: Until
 ) -> None:
     wanted: dict[str, Any] = {
         "first_message": GREETED,
         "silence_reminder_s": 60,
         "silence_timeout_s": 120,
+        "tools": [{"name": "look_up", "url": shop}],
         "post_call": {"recording": {"enabled": True}, "summary": {"enabled": True}},
     }
     log = len(worker.output)
@@ -123,6 +154,8 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
     nothing, row = await conversation(private, providers, until)
     assert (row.status, row.intelligence_status) == ("completed", "not_started")
     assert await private.transcript() == []
+    [asked] = await tool_calls(private)
+    assert (asked.status, asked.arguments, asked.error) == ("failed", None, "HTTP status 422")
     kept = await stored(private)
     for text in SPOKEN:
         word = text.rstrip(".").rpartition(" ")[2]
@@ -136,3 +169,8 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
     everything, row = await conversation(public, providers, until)
     assert everything.heard == [("agent", GREETED), ("alice", SAID), ("agent", ANSWERED)]
     assert [one.text for one in await public.transcript()] == list(SPOKEN)
+    [asked] = await tool_calls(public)
+    assert (asked.arguments, asked.error) == (
+        {"word": SAID},
+        f"It failed: HTTP status 422: Nothing is known of {SAID}.",
+    )

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import math
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,6 @@ from livekit.agents.voice import SpeechHandle
 from calls.agent_config import AgentConfig
 from calls.analysis import json_schema
 from calls.events import EventKind
-from calls.privacy.redaction import Redaction, redact
 from calls.settings import Settings
 from calls.tools.config import MAX_NAME, MOST_TOOLS, OWN_TOOLS, McpServer
 from calls.tools.records import Outcome, ToolCall, ToolCallStatus
@@ -28,6 +26,7 @@ from worker.room.journal import Journal
 from worker.speaker.language import Language
 from worker.tools.failed import ToolFailed
 from worker.tools.http import HttpFunction
+from worker.tools.kept import kept
 from worker.tools.mcp import McpClient, McpTool
 from worker.tools.request import Secrets, Templates
 
@@ -252,7 +251,7 @@ class Toolbox:
         """Ask once: written down before, so that a kill in between is known."""
         made = Made(str(uuid.uuid4()), name, arguments, self._clock.now())
         self._made.append(made)
-        row = ToolCall(made.id, name, self._kept(arguments), max(round(made.started_at * 1000), 0))
+        row = ToolCall(made.id, name, kept(arguments, self._agent.features), max(round(made.started_at * 1000), 0))
         self._journal.put(lambda store: store.begin_tool_call(self._call_id, row))
         status, why = ToolCallStatus.UNKNOWN, "the call ended before it had answered"
         text = UNKNOWN
@@ -285,16 +284,10 @@ class Toolbox:
     def _outcome(self, made: Made, status: ToolCallStatus, why: str) -> Outcome:
         assert made.ended_at is not None
         duration_ms = max(round((made.ended_at - made.started_at) * 1000), 0)
+        text = kept(made.text, self._agent.features)
         if status is ToolCallStatus.COMPLETED:
-            return Outcome(status, duration_ms, answer=self._kept(made.text))
-        return Outcome(status, duration_ms, error=self._kept(made.text) or why)
-
-    def _kept(self, value: Any) -> Any:  # noqa: ANN401 - JSON
-        """What may be written of it, as of all that is said: nothing, or without what is to be redacted."""
-        features = self._agent.features
-        if not features.transcription_enabled:
-            return None
-        return _writable(value, features.redact)
+            return Outcome(status, duration_ms, answer=text)
+        return Outcome(status, duration_ms, error=text or why)
 
     def _note_unknown(self, where: str, names: list[str]) -> None:
         if where in self._unknown:
@@ -329,25 +322,6 @@ def _judge(judge: jsonschema_rs.Validator | None, arguments: dict[str, Any]) -> 
     if wrong is not None:
         where = "".join(f"[{part!r}]" for part in wrong.instance_path)
         raise ToolFailed("the arguments are not as expected", f"arguments{where}: {wrong.message[:300]}")
-
-
-def _writable(value: Any, kinds: Sequence[Redaction]) -> Any:  # noqa: ANN401 - JSON
-    """The same without what is of these kinds, and without what a database does not take."""
-    match value:
-        case str():
-            text = value.replace("\x00", "").encode(errors="replace").decode()
-            return redact([text], kinds, more=False)[0] if kinds else text
-        case bool() | None:
-            return value
-        case int() | float():
-            text = _writable(str(value), kinds)
-            return value if text == str(value) and math.isfinite(value) else text
-        case dict():
-            return {_writable(str(name), ()): _writable(inner, kinds) for name, inner in value.items()}
-        case list():
-            return [_writable(inner, kinds) for inner in value]
-        case _:
-            return str(value)
 
 
 def _first(asking: asyncio.Task[Made], let_go: asyncio.Future[None]) -> asyncio.Future[Any]:
