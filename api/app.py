@@ -8,6 +8,7 @@ from aiohttp import web
 from api import (
     agents,
     batches,
+    call_table,
     calls,
     dnc,
     end,
@@ -39,13 +40,10 @@ from api.providers import open_providers
 from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
-    ActiveCallsQuery,
-    AgentCallsQuery,
     Batch,
     BatchPage,
     CallDetail,
     CallPage,
-    CallPageQuery,
     CreateBatch,
     CreateCall,
     CreatedBatch,
@@ -76,6 +74,7 @@ from api.schema.keys import (
     Me,
     PublishableKeys,
 )
+from api.schema.listing import ActiveCallsQuery, AgentCallsQuery, CallPageQuery, CallsWanted
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
@@ -136,6 +135,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,
         errors=(402, 404, 422, 429, 503), idempotent=True),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
+    Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),

@@ -143,7 +143,7 @@ def _operation(route: Route, names: dict[Any, str], schemas: dict[str, Json]) ->
 
 def _tag(path: str) -> str:
     parts = path.strip("/").split("/")
-    return parts[1] if parts[0] == "v1" else "service"
+    return parts[1].removesuffix(".csv") if parts[0] == "v1" else "service"
 
 
 def _security(who: Who) -> list[Json]:

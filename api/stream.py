@@ -25,8 +25,7 @@ from calls.database.allowance import limit
 from calls.database.changes import Watch
 from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
-from calls.tables import api_keys, call_events, segments
-from calls.transcript import PRESSED
+from calls.tables import PRESSED, api_keys, call_events, segments
 
 HEARTBEAT_S = 15
 WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was

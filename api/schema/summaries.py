@@ -16,6 +16,7 @@ SUMMARIES = {
     "GET /v1/agents/{id}/calls": "List an agent's calls",
     "POST /v1/calls": "Create a call",
     "GET /v1/calls": "List calls",
+    "GET /v1/calls.csv": "All calls that match, as a table",
     "POST /v1/calls/batch": "Call up to 500 phones, each in a call of its own",
     "GET /v1/calls/batch": "List batches",
     "GET /v1/calls/batch/{batch}": "Get a batch with how many of its calls have each status",

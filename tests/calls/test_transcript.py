@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from calls.transcript import PRESSED, Segment, as_text, read_transcript, write_segments
+from calls.tables import PRESSED
+from calls.transcript import Segment, as_text, read_transcript, write_segments
 
 
 def segment(sequence: int, text: str, *, speaker: str = "user", final: bool = True) -> Segment:
