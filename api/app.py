@@ -25,6 +25,7 @@ from api import (
     realtime,
     recipients,
     recordings,
+    session,
     stream,
     telephony,
     tool_secrets,
@@ -78,6 +79,7 @@ from api.schema.listing import ActiveCallsQuery, AgentCallsQuery, CallPageQuery,
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
+from api.schema.session import BeginSession, Session
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
@@ -159,6 +161,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/auth/api-keys", keys.list_secret, {200: ApiKeys}),
     Route("POST", "/v1/auth/api-keys", keys.create_secret, {201: CreatedApiKey}, body=CreateApiKey),
     Route("DELETE", "/v1/auth/api-keys/{id}", keys.revoke_secret, {204: None}),
+    Route("POST", "/v1/session", session.begin, {201: Session}, who=OPEN, body=BeginSession, errors=(401, 403, 503)),
+    Route("GET", "/v1/session", session.get, {200: Session}),
+    Route("DELETE", "/v1/session", session.end, {204: None}, errors=(404,)),
     Route("GET", "/v1/numbers", numbers.list_page, {200: Numbers}, query=Page),
     Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409)),
     Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber),

@@ -48,7 +48,7 @@ Running = Callable[..., Awaitable[tuple[NewCall, int]]]
 MARK = "marzipan"
 # A new table belongs here, or among those of which nothing may be left after an erasure.
 NOT_OF_A_CALL = {
-    *("tenants", "api_keys", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
+    *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
     "tool_secrets",
     *("rate_windows", "leases", "workers", "stays"),
     "recording_pieces",  # ids and numbers; their files are the job's to remove

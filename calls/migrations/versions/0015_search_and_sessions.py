@@ -1,4 +1,4 @@
-"""What calls are searched by: who was there, over what, how they ended, and the words of their transcripts"""
+"""What calls are searched by: who was there, over what, how they ended, and the words of their transcripts; and sessions"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,6 +50,16 @@ def upgrade() -> None:
         "participants",
         ["tenant_id", "identity", "call_created_at", "call_id"],
     )
+    op.create_table(
+        "sessions",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_sessions_key_id")),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sessions")),
+    )
+    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
     if op.get_bind().dialect.name == "sqlite":
         op.execute(FTS5)
     else:
@@ -79,6 +89,7 @@ def _index_transcripts(connection: sa.Connection) -> None:
 
 def downgrade() -> None:
     op.drop_table("call_words")
+    op.drop_table("sessions")
     op.drop_index("ix_participants_tenant_id_identity_call_created_at_call_id", table_name="participants")
     op.drop_column("participants", "call_created_at")
     for name in (*INDEXES, *PARTIAL_INDEXES):
