@@ -10,8 +10,8 @@ from api.providers import check
 from api.rendering import call_page
 from api.routing import DATABASE, KEY, SETTINGS, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
-from api.schema.calls import AgentCallsQuery
 from api.schema.common import Nothing, Page
+from api.schema.listing import AgentCallsQuery
 from calls import agents
 from calls.addresses import check_url
 from calls.agent_config import AgentConfig
@@ -67,7 +67,7 @@ async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Respon
     tenant_id, agent_id = named(request)
     async with request.app[DATABASE].reading() as conn:
         await agents.get_agent(conn, tenant_id, agent_id)
-        page = await list_rows(conn, tenant_id, agent_id=agent_id, **query.model_dump())
+        page = await list_rows(conn, tenant_id, query.wanted(agent_id), **query.part)
     return reply(call_page(page, query.limit, query.offset))
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from api import (
     agents,
     batches,
+    call_table,
     calls,
     dnc,
     end,
@@ -24,6 +25,7 @@ from api import (
     realtime,
     recipients,
     recordings,
+    session,
     stream,
     telephony,
     tool_secrets,
@@ -39,13 +41,10 @@ from api.providers import open_providers
 from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
-    ActiveCallsQuery,
-    AgentCallsQuery,
     Batch,
     BatchPage,
     CallDetail,
     CallPage,
-    CallPageQuery,
     CreateBatch,
     CreateCall,
     CreatedBatch,
@@ -76,9 +75,11 @@ from api.schema.keys import (
     Me,
     PublishableKeys,
 )
+from api.schema.listing import ActiveCallsQuery, AgentCallsQuery, CallPageQuery, CallsWanted
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
+from api.schema.session import BeginSession, Session
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
@@ -136,6 +137,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,
         errors=(402, 404, 422, 429, 503), idempotent=True),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
+    Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
@@ -159,6 +161,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/auth/api-keys", keys.list_secret, {200: ApiKeys}),
     Route("POST", "/v1/auth/api-keys", keys.create_secret, {201: CreatedApiKey}, body=CreateApiKey),
     Route("DELETE", "/v1/auth/api-keys/{id}", keys.revoke_secret, {204: None}),
+    Route("POST", "/v1/session", session.begin, {201: Session}, who=OPEN, body=BeginSession, errors=(401, 403, 503)),
+    Route("GET", "/v1/session", session.get, {200: Session}),
+    Route("DELETE", "/v1/session", session.end, {204: None}, errors=(404,)),
     Route("GET", "/v1/numbers", numbers.list_page, {200: Numbers}, query=Page),
     Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409)),
     Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber),

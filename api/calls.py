@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import rendering
 from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, reply
 from api.schema.calls import (
-    ActiveCallsQuery,
-    CallPageQuery,
     EventPage,
     EventPageQuery,
     GenerationPage,
@@ -21,9 +19,10 @@ from api.schema.calls import (
     TranscriptAnswer,
 )
 from api.schema.common import Page
+from api.schema.listing import ActiveCallsQuery, CallPageQuery
 from calls.errors import NotFound
 from calls.latency import read_turns
-from calls.listing import list_calls
+from calls.listing import Wanted, list_calls
 from calls.reading import (
     count_events,
     count_generations,
@@ -44,14 +43,15 @@ MOST_EVENTS = 1000  # in a call's detail; the others are read page by page
 
 async def list_page(request: web.Request, query: CallPageQuery) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
-        page = await list_calls(conn, request[KEY].tenant_id, **query.model_dump())
+        wanted = query.wanted(query.agent_id)
+        page = await list_calls(conn, request[KEY].tenant_id, wanted, **query.part)
     return reply(rendering.call_page(page, query.limit, query.offset))
 
 
 async def list_active(request: web.Request, query: ActiveCallsQuery) -> web.Response:
-    active = CallStatus.IN_PROGRESS
+    active = Wanted(status=CallStatus.IN_PROGRESS)
     async with request.app[DATABASE].reading() as conn:
-        page = await list_calls(conn, request[KEY].tenant_id, status=active, **query.model_dump())
+        page = await list_calls(conn, request[KEY].tenant_id, active, **query.part)
     return reply(rendering.call_page(page, query.limit, query.offset))
 
 

@@ -61,7 +61,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let pages of any origin ask: there are no cookies, so a page can do no more than the key that it has."""
+    """Let pages of any origin ask with a key of theirs: the header that our own cookie needs is not among the named."""
     asks = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
     if asks and request.path.startswith(_API):
         return web.Response(status=204, headers=_PREFLIGHT)

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.credentials import COOKIE, HEADER
 from api.routing import Route, Who
 from api.schema.calls import Event, Segment
 from api.schema.common import Failure
@@ -82,6 +83,13 @@ def document(routes: Iterable[Route]) -> bytes:
                 "responses": {f"Error{status}": _error(status) for status in _ERRORS},
                 "securitySchemes": {
                     "secretKey": {"type": "http", "scheme": "bearer", "description": "For servers: sb_secret_…"},
+                    "session": {
+                        "type": "apiKey",
+                        "in": "cookie",
+                        "name": COOKIE,
+                        "description": "For our pages, from `POST /v1/session`. All but GET needs the header "
+                        f"`{HEADER}` too, with any value.",
+                    },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},
                 },
             },
@@ -143,12 +151,12 @@ def _operation(route: Route, names: dict[Any, str], schemas: dict[str, Json]) ->
 
 def _tag(path: str) -> str:
     parts = path.strip("/").split("/")
-    return parts[1] if parts[0] == "v1" else "service"
+    return parts[1].removesuffix(".csv") if parts[0] == "v1" else "service"
 
 
 def _security(who: Who) -> list[Json]:
-    both: list[Json] = [{"secretKey": []}, {"publishableKey": []}]
-    return {Who.ANYONE: [], Who.SECRET: both[:1], Who.PUBLISHABLE: both}[who]
+    secret: list[Json] = [{"secretKey": []}, {"session": []}]
+    return {Who.ANYONE: [], Who.SECRET: secret, Who.PUBLISHABLE: [*secret, {"publishableKey": []}]}[who]
 
 
 def _required(model: type[BaseModel]) -> bool:

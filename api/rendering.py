@@ -31,8 +31,9 @@ from calls.analysis.post_call import PostCall
 from calls.latency import Turn
 from calls.listing import SHOWN, Page
 from calls.reading import Part
+from calls.tables import PRESSED
 from calls.tenants.prices import MICROS_PER_DOLLAR
-from calls.transcript import AGENT, PRESSED, as_text, spoken
+from calls.transcript import AGENT, as_text, spoken
 
 Row = sa.Row[Any]
 

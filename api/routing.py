@@ -7,6 +7,7 @@ from enum import StrEnum
 from aiohttp import web
 from pydantic import BaseModel
 
+from api.credentials import Credential, find, shown
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
@@ -16,14 +17,15 @@ from calls.errors import Forbidden, Unauthorized
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
-from calls.tenants.keys import Key, find_keys
+from calls.tenants.keys import Key
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
-KEYS = web.AppKey("keys", Together[str, Key | None])
+KEYS = web.AppKey("keys", Together[Credential, Key | None])
+CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
 DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
@@ -79,27 +81,29 @@ class Route:
 
 
 async def authenticate(request: web.Request, who: Who) -> Key:
-    """The key in the `Authorization` header, if it may do this.
+    """The key that a request shows, or whose session, if it may do this.
 
     Raises:
-        Unauthorized: no key, or one that is unknown or revoked.
-        Forbidden: a publishable key where a secret one is wanted.
+        Unauthorized: nothing is shown, or what is unknown, revoked or over.
+        Forbidden: a publishable key where a secret one is wanted, or a cookie without our header.
     """
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
-    key = await request.app[KEYS].ask(secret.strip())
+    request[CREDENTIAL] = shown(request)
+    return admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+
+
+def admit(key: Key | None, who: Who) -> Key:
+    """The key, if there is one and it may do what `who` may; else Unauthorized or Forbidden."""
     if key is None:
-        raise Unauthorized("This API key is not known or was revoked.")
+        raise Unauthorized("This API key is not known or was revoked, or the session is over.")
     if key.publishable and who is not Who.PUBLISHABLE:
         raise Forbidden("Publishable keys cannot do this.")
     return key
 
 
-async def look_up(database: Database, secrets: Sequence[str]) -> list[Key | None]:
-    """The keys that many requests came with; what `KEYS` does."""
+async def look_up(database: Database, shown: Sequence[Credential]) -> list[Key | None]:
+    """The keys of what many requests show; what `KEYS` does."""
     async with limit(DATABASE_S), database.reading() as connection:
-        return await find_keys(connection, secrets)
+        return await find(connection, shown)
 
 
 def named(request: web.Request) -> tuple[str, str]:

@@ -18,15 +18,15 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
+from api.credentials import find
 from api.feed import FEED, progress
-from api.routing import DATABASE, DATABASE_S, KEY, named
+from api.routing import CREDENTIAL, DATABASE, DATABASE_S, named
 from api.schema.stream import StreamEnd
 from calls.database.allowance import limit
 from calls.database.changes import Watch
 from calls.errors import DatabaseAway, Invalid
 from calls.store import CallStore
-from calls.tables import api_keys, call_events, segments
-from calls.transcript import PRESSED
+from calls.tables import PRESSED, call_events, segments
 
 HEARTBEAT_S = 15
 WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was
@@ -58,7 +58,7 @@ class Batch:
     mark: Mark
     over: bool = False  # the call is, and this is all
     more: bool = False  # there is more to read at once
-    revoked: bool = False  # the client's key is
+    revoked: bool = False  # the client's key is, or its session is over
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -100,7 +100,7 @@ async def _write(response: web.StreamResponse, messages: list[bytes]) -> None:
 
 async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
     async with limit(DATABASE_S), request.app[DATABASE].reading() as conn:
-        if await _revoked(conn, request[KEY].id):
+        if await find(conn, [request[CREDENTIAL]]) == [None]:
             return Batch([], mark, revoked=True)
         # First how far the call is, then what there is: what was there when it was over is in the batch.
         call = (await conn.execute(progress([call_id]))).one()
@@ -119,11 +119,6 @@ async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
     )
     mark = replace(mark, ended=True)
     return Batch([*messages, _message("end", mark, end.model_dump_json())], mark, over=True)
-
-
-async def _revoked(conn: AsyncConnection, key_id: str) -> bool:
-    revoked_at = await conn.scalar(sa.select(api_keys.c.revoked_at).where(api_keys.c.id == key_id))
-    return revoked_at is not None
 
 
 async def _after(

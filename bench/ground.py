@@ -19,12 +19,14 @@ import aiohttp
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.migrations import migrate
 from calls.rooms import Rooms
+from calls.search.index import indexed
 from calls.settings import Settings
 from calls.tenants.keys import create_secret_key
 from tests.servers import LiveKitServer, Program, environment, free_port
 
 SPOKEN_S = 4  # seconds of a call per segment
 CHUNK = 50_000
+SENTENCE = "Of course, I can book that table for you. For how many people shall it be?"
 AGENT_CONFIG = {
     "system_prompt": "You answer the phone of a restaurant and take bookings. Be short and friendly. " * 4,
     "first_message": "Hello, this is Aria. How can I help you?",
@@ -66,6 +68,9 @@ class Ground:
                         (self._call(call_id, at) for at, call_id in enumerate(new, len(self.call_ids))),
                     )
                     _insert(database, "participants", (_participant(call_id) for call_id in new))
+                    numbered = list(enumerate(new, len(self.call_ids) + 1))
+                    _insert(database, "call_events", ({"id": number, **_event(one)} for number, one in numbered))
+                    _insert(database, "call_words", (_words(number, one) for number, one in numbered))
                 self.call_ids += new
             with database:
                 for call_id in self.call_ids[-1000:]:
@@ -121,7 +126,11 @@ def _participant(call_id: str) -> dict[str, Any]:
     at = _moment(datetime(2026, 1, 1, tzinfo=UTC))
     who = {"tenant_id": DEFAULT_TENANT, "transport": "webrtc", "identity": "ada", "room_identity": "ada"}
     fixed = {"position": 0, "status": "left", "metadata": "{}"}
-    return {"id": str(uuid.uuid4()), "call_id": call_id, "created_at": at, **who, **fixed}
+    return {"id": str(uuid.uuid4()), "call_id": call_id, "created_at": at, "call_created_at": at, **who, **fixed}
+
+
+def _words(number: int, call_id: str) -> dict[str, Any]:
+    return {"rowid": number, **indexed("sqlite", DEFAULT_TENANT, call_id, [SENTENCE])}
 
 
 def _segments(call_id: str) -> Iterator[dict[str, Any]]:
@@ -130,7 +139,7 @@ def _segments(call_id: str) -> Iterator[dict[str, Any]]:
             "call_id": call_id,
             "sequence": number,
             "speaker": "user" if number % 2 else "agent",
-            "text": "Of course, I can book that table for you. For how many people shall it be?",
+            "text": SENTENCE,
             "started_at_ms": number * SPOKEN_S * 1000,
             "ended_at_ms": (number + 1) * SPOKEN_S * 1000 - 500,
             "is_final": True,
@@ -140,9 +149,14 @@ def _segments(call_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _events(call_id: str) -> Iterator[dict[str, Any]]:
+    for message in ("Agent joined", "Participant joined", "Call started", "Call completed"):
+        yield _event(call_id, message)
+
+
+def _event(call_id: str, message: str = "Call created") -> dict[str, Any]:
     at = _moment(datetime(2026, 1, 1, tzinfo=UTC))
-    for message in ("Call created", "Agent joined", "Participant joined", "Call started", "Call completed"):
-        yield {"call_id": call_id, "level": "info", "source": "lifecycle", "message": message, "created_at": at}
+    what = {"kind": "call.created", "level": "info", "source": "lifecycle", "message": message}
+    return {"call_id": call_id, "created_at": at, **what}
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
 from calls.latency import queue_measuring
 from calls.recordings.pieces import queue_joining
+from calls.search.index import add_words
 from calls.settling import settle_segments
 from calls.states import TERMINAL
 from calls.tables import calls, leases, recording_pieces, recordings, segments
@@ -39,6 +40,7 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
             await queue_joining(conn, row.tenant_id, call_id, dedup=joining)  # which keeps nothing of such a call
         return
     if await conn.scalar(sa.select(sa.exists().where(segments.c.call_id == call_id))):
+        await add_words(conn, row.tenant_id, call_id)
         await webhooks.announce(conn, call_id, "call.transcript.ready")
     if not await generations.begin(conn, row, PostCall.stored(row.post_call)):
         await generations.start_asked(conn, call_id)

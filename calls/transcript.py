@@ -11,15 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.database.changes import CALLS, mark
 from calls.database.engine import upsert
 from calls.settling import next_revision
-from calls.tables import segments
+from calls.tables import PRESSED, segments
 from calls.workers import leases
 
 CALLER = "user"
 AGENT = "agent"
 
-# Where a segment comes from.
-SPOKEN = "runtime"
-PRESSED = "dtmf"  # digits, that nobody has said: they stand in the raw transcript only
+SPOKEN = "runtime"  # where a segment comes from, unless it was PRESSED
 
 
 @dataclass(frozen=True)

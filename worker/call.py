@@ -22,7 +22,8 @@ from calls.recordings.pieces import Piece
 from calls.rooms import Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
-from calls.transcript import CALLER, PRESSED
+from calls.tables import PRESSED
+from calls.transcript import CALLER
 from prompts import render
 from worker.credits import wait_until_used_up
 from worker.headcount import EarCount

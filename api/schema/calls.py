@@ -14,7 +14,6 @@ from calls.events import EventKind
 from calls.latency import MeasuredBy
 from calls.placing.admission import Holdup
 from calls.placing.batches import BatchStatus
-from calls.states import CallStatus
 from calls.tools.records import ToolCallStatus
 
 
@@ -104,27 +103,6 @@ class CreateToken(Request):
 
     agent_id: Id
     metadata: CustomData = Field(default_factory=dict)
-
-
-class CallPageQuery(Page):
-    """Which calls: the newest first, by offset or from a cursor on."""
-
-    limit: int = Field(200, ge=1, le=200)
-    cursor: Id | None = Field(None, description="The id of the last call of the page before.")
-    status: CallStatus | None = None
-
-
-class ActiveCallsQuery(Page):
-    """Which of the calls in progress."""
-
-    limit: int = Field(200, ge=1, le=200)
-    cursor: Id | None = Field(None, description="The id of the last call of the page before.")
-
-
-class AgentCallsQuery(CallPageQuery):
-    """Which of an agent's calls."""
-
-    limit: int = Field(50, ge=1, le=200)
 
 
 class EventPageQuery(Page):
@@ -259,10 +237,13 @@ class CallPage(Answer):
     """A page of calls, the newest first."""
 
     calls: list[CallRow]
-    total: int
-    limit: int
-    offset: int
-    next_cursor: str | None
+    total: int = Field(
+        description="How many match. With filters besides `status` and `agent_id` they are counted up to 1000; 1001 "
+        "says that there are more.",
+    )
+    limit: int = Field(description="As it was asked for.")
+    offset: int = Field(description="As it was asked for.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last one.")
 
 
 class Segment(Answer):

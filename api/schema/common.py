@@ -62,8 +62,8 @@ class Nothing(Request):
 class Page(Query):
     """Which part of a list."""
 
-    limit: int = Field(50, ge=1, le=200)
-    offset: int = Field(0, ge=0, le=2**31 - 1)
+    limit: int = Field(50, ge=1, le=200, description="How many at most.")
+    offset: int = Field(0, ge=0, le=2**31 - 1, description="How many are left out before them.")
 
 
 class WrongField(Answer):

@@ -345,6 +345,8 @@ EXAMPLES: dict[str, Example] = {
     "ApiKeys": {"keys": [_SECRET_KEY]},
     "Me": {"id": ID, "name": "default", "metered": False, "credits": 0},
     "KeySelf": {"kind": "secret", "scopes": ["*"]},
+    "BeginSession": {"key": "sb_secret_9aLmP0..."},
+    "Session": {"tenant": {"id": ID, "name": "default"}, "rights": ["*"], "expires_at": "2026-03-08T10:00:00Z"},
     "CreateNumber": {"number": OWN_NUMBER, "agent_id": AGENT_ID},
     "AttachNumber": {"agent_id": AGENT_ID},
     "Number": _NUMBER,

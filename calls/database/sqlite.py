@@ -7,6 +7,7 @@ It takes names of both that are not public; both are pinned.
 import asyncio
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
@@ -25,6 +26,8 @@ from sqlalchemy.util.concurrency import await_
 from typing_extensions import override
 
 WIPE_WAIT_S = 0.05
+WIPE_PAUSE_S = 0.005
+MERGED_PAGES = 64  # some ms, for which writers wait
 REWRITTEN_BYTES = 32_000_000  # a third of a second, for which writers wait
 
 
@@ -182,6 +185,7 @@ def wipe(database: str) -> bool:
     """
     try:
         with closing(sqlite3.connect(database, timeout=WIPE_WAIT_S, isolation_level=None)) as connection:
+            _merge_indexes(connection)
             # Pages that were split have copies of what was moved, which `secure_delete` does not see.
             if Path(database).stat().st_size <= REWRITTEN_BYTES:
                 connection.execute("VACUUM")
@@ -191,6 +195,21 @@ def wipe(database: str) -> bool:
     except sqlite3.OperationalError:  # locked
         return False
     return not busy
+
+
+def _merge_indexes(connection: sqlite3.Connection) -> None:
+    """Bring each full-text index into one piece: until then FTS5 has the words of deleted rows in older pieces.
+
+    It is done in steps, so that writers come in between; what is done stays done if one of them is in the way.
+    """
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING fts5%'")
+    for (table,) in tables.fetchall():
+        changed = MERGED_PAGES
+        while changed > 1:  # a step that finds nothing to merge changes one row: that of its own command
+            before = connection.total_changes
+            connection.execute(f"INSERT INTO {table}({table}, rank) VALUES ('merge', -{MERGED_PAGES})")  # noqa: S608 - a name of ours
+            changed = connection.total_changes - before
+            time.sleep(WIPE_PAUSE_S)
 
 
 def _sync(path: str) -> None:

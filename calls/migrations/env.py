@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from calls.migrations import is_compared
 from calls.tables import UtcDateTime, metadata
 
 
@@ -25,6 +26,7 @@ context.configure(
     render_as_batch=True,
     render_item=_render,
     compare_type=True,
+    include_name=is_compared,
 )
 with context.begin_transaction():
     context.run_migrations()

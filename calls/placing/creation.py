@@ -114,7 +114,7 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
         await count(conn, tenant_id, agent_id, statuses)
     places = [(call.id, position, one) for call in new for position, one in enumerate(call.participants)]
     written: dict[str, list[sa.Row[Any]]] = defaultdict(list)
-    for row in await insert_participants(conn, tenant_id, places):
+    for row in await insert_participants(conn, tenant_id, places, call_created_at=moment(conn)):
         written[row.call_id].append(row)
     await conn.execute(_INSERT_EVENTS, [event for call in new for event in _first_events(call, moment(conn))])
     if any(call.waits_for_room for call in new):
@@ -126,8 +126,10 @@ async def insert_participants(
     conn: AsyncConnection,
     tenant_id: str,
     places: Sequence[tuple[str, int, NewParticipant]],
+    *,
+    call_created_at: datetime,
 ) -> list[sa.Row[Any]]:
-    """Write participants, each with its call's id and its position there.
+    """Write participants, each with its call's id and its position there, of calls that were created at the same time.
 
     Each phone that is to be called gets a job that dials it, which waits until an agent is there.
     """
@@ -163,6 +165,7 @@ async def insert_participants(
             "price_micros_per_minute": one.price_micros_per_minute,
             "telephony_leg_id": str(uuid.uuid4()) if one.is_phone else None,
             "job_id": job_ids.get(one.id),
+            "call_created_at": call_created_at,
             "created_at": at,
         }
         for call_id, position, one in places

@@ -18,6 +18,7 @@ from calls.errors import Conflict, NotFound
 from calls.events import EventKind
 from calls.jobs import JobState, enqueue
 from calls.recordings import egress, pieces
+from calls.search.index import forget_words
 from calls.states import IntelligenceStatus
 from calls.store import CallStore
 from calls.tables import (
@@ -159,6 +160,7 @@ async def _lock(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
 
 
 async def _forget_transcript(conn: AsyncConnection, call_id: str) -> None:
+    await forget_words(conn, call_id)
     for table in (segments, turns, tool_calls, notes, results, generations, deliveries):
         await conn.execute(sa.delete(table).where(table.c.call_id == call_id))
     analysed = (calls.c.id == call_id, calls.c.intelligence_status == IntelligenceStatus.PENDING)

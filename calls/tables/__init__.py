@@ -18,14 +18,15 @@ from calls.tables.columns import Json, Number, UtcDateTime, Uuid, metadata
 from calls.tables.phone import dnc, numbers, telephony, trunks
 from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
-from calls.tables.tenant import api_keys, tenants
-from calls.tables.transcript import call_events, segments, tool_calls, turns
+from calls.tables.tenant import api_keys, sessions, tenants
+from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns
 from calls.tables.webhook import deliveries, webhooks
 from calls.tables.work import jobs, leases, workers
 
 __all__ = [
     "LEFT_LINE",
     "ON_LINE",
+    "PRESSED",
     "RECORDING_KEPT",
     "TRANSCRIPT_KEPT",
     "WAITS",
@@ -55,6 +56,7 @@ __all__ = [
     "recordings",
     "results",
     "segments",
+    "sessions",
     "stays",
     "telephony",
     "tenants",

@@ -53,7 +53,9 @@ calls = sa.Table(
     sa.Column("erased_at", UtcDateTime),
     sa.Index(None, "tenant_id", "created_at", "id"),
     sa.Index(None, "tenant_id", "status", "created_at", "id"),
-    sa.Index(None, "agent_id", "created_at", "id"),
+    sa.Index(None, "tenant_id", "agent_id", "created_at", "id"),
+    sa.Index(None, "tenant_id", "primary_transport", "created_at", "id"),
+    sa.Index("ix_calls_end_reason", "tenant_id", "end_reason", "created_at", "id", **where("end_reason IS NOT NULL")),
     sa.Index("ix_calls_unfinished", "created_at", **where("status NOT IN ('completed', 'failed')")),
     sa.Index(
         "ix_calls_waiting",
@@ -65,7 +67,7 @@ calls = sa.Table(
         "tenant_id",
         **where("admitted_at IS NOT NULL AND status NOT IN ('completed', 'failed')"),
     ),
-    sa.Index("ix_calls_batch", "tenant_id", "batch_id", "status", **where("batch_id IS NOT NULL")),
+    sa.Index("ix_calls_batch", "tenant_id", "batch_id", "created_at", "id", "status", **where("batch_id IS NOT NULL")),
     sa.Index("ix_calls_transcript_kept", "agent_id", "ended_at", **where(TRANSCRIPT_KEPT)),
     sa.Index("ix_calls_recording_kept", "agent_id", "ended_at", **where(RECORDING_KEPT)),
 )
@@ -121,6 +123,7 @@ participants = sa.Table(
     sa.Column("telephony_leg_id", Uuid),
     sa.Column("sip_call_id", sa.Text),
     sa.Column("job_id", Number),
+    sa.Column("call_created_at", UtcDateTime, nullable=False),  # so that somebody's calls are found the newest first
     created_at(),
     sa.Column("dialed_at", UtcDateTime),  # a phone: when it was called
     sa.Column("joined_at", UtcDateTime),
@@ -131,6 +134,7 @@ participants = sa.Table(
         "ix_participants_present", "call_id", "identity", unique=True, **where("status NOT IN ('left', 'failed')")
     ),
     sa.Index(None, "call_id", "position"),
+    sa.Index(None, "tenant_id", "identity", "call_created_at", "call_id"),
     # The lines that phones take, and those of a moment ago.
     sa.Index("ix_participants_on_line", "tenant_id", **where(ON_LINE)),
     sa.Index("ix_participants_left_line", "tenant_id", "left_at", **where(LEFT_LINE)),

@@ -38,3 +38,14 @@ api_keys = sa.Table(
     sa.Column("revoked_at", UtcDateTime),
     sa.Index(None, "tenant_id", "kind", "created_at"),
 )
+
+# Browsers that are signed in with a key.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    sa.Column("key_id", Uuid, sa.ForeignKey("api_keys.id"), nullable=False),
+    created_at(),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    sa.Index(None, "expires_at"),
+)

@@ -4,6 +4,9 @@ import sqlalchemy as sa
 
 from calls.tables.columns import Json, Number, Uuid, call_id, created_at, metadata
 
+# Where a segment comes from that nobody has said: it stands in the raw transcript only.
+PRESSED = "dtmf"
+
 segments = sa.Table(
     "segments",
     metadata,

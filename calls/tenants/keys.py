@@ -45,21 +45,22 @@ class Key:
         return self.kind == PUBLISHABLE
 
 
+# What `read_key` reads, of a key and its tenant.
+OF_KEY = (
+    api_keys.c.id,
+    api_keys.c.kind,
+    api_keys.c.tenant_id,
+    tenants.c.name,
+    tenants.c.metered,
+    tenants.c.credits_micros,
+    api_keys.c.declared_kind,
+    api_keys.c.scopes,
+    api_keys.c.agent_id,
+    api_keys.c.allowed_channels,
+    api_keys.c.default_from_number,
+)
 _FIND = (
-    sa.select(
-        api_keys.c.key_hash,
-        api_keys.c.id,
-        api_keys.c.kind,
-        api_keys.c.tenant_id,
-        tenants.c.name,
-        tenants.c.metered,
-        tenants.c.credits_micros,
-        api_keys.c.declared_kind,
-        api_keys.c.scopes,
-        api_keys.c.agent_id,
-        api_keys.c.allowed_channels,
-        api_keys.c.default_from_number,
-    )
+    sa.select(api_keys.c.key_hash, *OF_KEY)
     .join_from(api_keys, tenants)
     .where(api_keys.c.key_hash.in_(sa.bindparam("hashes", expanding=True)), api_keys.c.revoked_at.is_(None))
 )
@@ -67,12 +68,13 @@ _FIND = (
 
 async def find_keys(conn: AsyncConnection, plain: Sequence[str]) -> list[Key | None]:
     """Give the keys with their tenants, in one query; None for each that is unknown or revoked."""
-    hashes = [_hash(one) for one in plain]
-    found = {row.key_hash: _found(row) for row in await conn.execute(_FIND, {"hashes": list(set(hashes))})}
+    hashes = [hashed(one) for one in plain]
+    found = {row.key_hash: read_key(row) for row in await conn.execute(_FIND, {"hashes": list(set(hashes))})}
     return [found.get(one) for one in hashes]
 
 
-def _found(row: sa.Row[*tuple[Any, ...]]) -> Key:
+def read_key(row: sa.Row[*tuple[Any, ...]]) -> Key:
+    """The key of a row that has OF_KEY."""
     return Key(
         id=row.id,
         kind=row.kind,
@@ -179,7 +181,7 @@ async def _create(conn: AsyncConnection, tenant_id: str, kind: Kind, **values: o
             id=str(uuid.uuid4()),
             tenant_id=tenant_id,
             kind=kind,
-            key_hash=_hash(plain),
+            key_hash=hashed(plain),
             key_prefix=plain[: len(lead) + SHOWN_CHARACTERS],
             **values,
         )
@@ -188,6 +190,7 @@ async def _create(conn: AsyncConnection, tenant_id: str, kind: Kind, **values: o
     return created.one(), plain
 
 
-def _hash(plain: str) -> str:
-    # A key is 256 random bits: nothing slower than SHA-256 would make it harder to guess.
-    return hashlib.sha256(plain.encode(errors="surrogateescape")).hexdigest()
+def hashed(secret: str) -> str:
+    """What is kept of a key, or of a session's token."""
+    # It is 256 random bits: nothing slower than SHA-256 would make it harder to guess.
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

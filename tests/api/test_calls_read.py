@@ -17,9 +17,9 @@ from calls.latency import Turn, write_turns
 from calls.privacy.erasure import Part, erase
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import recordings
+from calls.tables import PRESSED, recordings
 from calls.tools.records import Outcome, ToolCall, ToolCallStatus
-from calls.transcript import PRESSED, Segment, write_segments
+from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.api.conftest import Api, browser, run_api
 from tests.conftest import MakeSettings, now

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import sqlite
 
 from calls.database.engine import Database
 from calls.errors import Invalid
-from calls.migrations import alembic_config, migrate, upgrade_schema
+from calls.migrations import alembic_config, is_compared, migrate, upgrade_schema
 from calls.tables import Json, UtcDateTime, metadata, tenants
 
 pytestmark = pytest.mark.restless
@@ -44,9 +44,10 @@ asyncio.run(main())
 
 
 async def test_the_migrations_make_exactly_the_tables(database):
+    opts = {"compare_type": True, "include_name": is_compared}
     async with database.writing() as connection:
         drift = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata),
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts=opts), metadata),
         )
     assert drift == []
 

@@ -14,9 +14,11 @@ from calls.errors import Conflict, NotFound
 from calls.events import EventKind
 from calls.jobs import SHARED_LANE_WIDTHS, JobQueue, enqueue
 from calls.latency import Turn, write_turns
+from calls.listing import Wanted, list_calls
 from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.privacy.erasure import Part, erase, erase_call
+from calls.search.words import phrases_of
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import (
@@ -49,7 +51,7 @@ Running = Callable[..., Awaitable[tuple[NewCall, int]]]
 MARK = "marzipan"
 # A new table belongs here, or among those of which nothing may be left after an erasure.
 NOT_OF_A_CALL = {
-    *("tenants", "api_keys", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
+    *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
     "tool_secrets",
     *("rate_windows", "leases", "workers", "stays"),
     "recording_pieces",  # ids and numbers; their files are the job's to remove
@@ -140,6 +142,13 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
     return call.id
 
 
+async def found_by_words(database: Database, text: str) -> list[str]:
+    """The calls whose transcript has these words."""
+    async with database.reading() as connection:
+        wanted = Wanted(phrases=tuple(phrases_of(text)))
+        return [row.id for row in (await list_calls(connection, DEFAULT_TENANT, wanted, limit=50)).rows]
+
+
 async def found(database: Database, text: str) -> set[str]:
     """The tables in which the text stands anywhere."""
     tables = set()
@@ -205,6 +214,7 @@ async def test_what_is_erased_of_one_call_stays_of_the_others(database, running)
 
 async def test_the_transcript_goes_with_what_was_made_of_it_and_the_people_stay(database, running):
     call_id = await talked(database, running)
+    assert await found_by_words(database, MARK) == [call_id]
     async with database.writing() as connection:
         told = {"message": MARK, "data": {"error": MARK}}
         await connection.execute(sa.update(call_events).values(source="post_call", **told))
@@ -216,6 +226,7 @@ async def test_the_transcript_goes_with_what_was_made_of_it_and_the_people_stay(
         waiting = sa.select(jobs.c.kind).where(jobs.c.state == "waiting")
         assert set(await connection.scalars(waiting)) == {"store_recording", "erase"}
     assert await found(database, MARK) == {"calls", "participants", "idempotency_keys"} | BY_THE_JOB
+    assert await found_by_words(database, MARK) == []
     after = await row(database, call_id)
     assert (after.erased_at, after.recording_erased_at) == (None, None)
 

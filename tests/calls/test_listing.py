@@ -6,7 +6,7 @@ import pytest
 
 from calls.database.engine import DEFAULT_TENANT
 from calls.errors import Invalid
-from calls.listing import list_calls
+from calls.listing import Wanted, list_calls
 from calls.states import EndReason
 
 
@@ -16,7 +16,7 @@ async def test_a_cursor_walk_meets_every_call_once_while_others_are_created(data
     cursor = None
     while True:
         async with database.reading() as connection:
-            page = await list_calls(connection, DEFAULT_TENANT, limit=5, cursor=cursor)
+            page = await list_calls(connection, DEFAULT_TENANT, Wanted(), limit=5, cursor=cursor)
         walked += [row.id for row in page.rows]
         await asyncio.gather(place(), place())
         cursor = page.next_cursor
@@ -32,7 +32,7 @@ async def test_a_filtered_page_has_an_exact_total(database, place, finish):
     for call_id in ended:
         await finish(call_id, EndReason.NOBODY_JOINED)
     async with database.reading() as connection:
-        page = await list_calls(connection, DEFAULT_TENANT, limit=2, status="failed")
+        page = await list_calls(connection, DEFAULT_TENANT, Wanted(status="failed"), limit=2)
     assert page.total == 3
     assert [row.id for row in page.rows] == ended[:0:-1]
     assert page.next_cursor == ended[1]
@@ -41,4 +41,4 @@ async def test_a_filtered_page_has_an_exact_total(database, place, finish):
 async def test_a_cursor_of_nobody_is_refused(database):
     async with database.reading() as connection:
         with pytest.raises(Invalid, match="cursor"):
-            await list_calls(connection, DEFAULT_TENANT, limit=2, cursor="no such call")
+            await list_calls(connection, DEFAULT_TENANT, Wanted(), limit=2, cursor="no such call")

@@ -6,7 +6,8 @@ import pytest
 
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.transcript import PRESSED, Segment, as_text, read_transcript, write_segments
+from calls.tables import PRESSED
+from calls.transcript import Segment, as_text, read_transcript, write_segments
 from calls.workers import leases
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.database.engine import Database
 from calls.latency import Turn, write_turns
 from calls.privacy.redaction import Redaction, affected, redact
-from calls.tables import participants
-from calls.transcript import PRESSED, SPOKEN, Segment, write_segments
+from calls.tables import PRESSED, participants
+from calls.transcript import SPOKEN, Segment, write_segments
 from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)

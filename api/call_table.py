@@ -1,0 +1,89 @@
+"""`GET /v1/calls.csv`: all calls that match, as a table for spreadsheets, sent as it is read."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from aiohttp import web
+
+from api.routing import DATABASE, DATABASE_S, KEY
+from api.schema.listing import CallsWanted
+from calls.database.allowance import limit
+from calls.errors import DatabaseAway
+from calls.listing import SHOWN, Page, Wanted, list_calls
+from calls.tenants.prices import MICROS_PER_DOLLAR
+
+CHUNK = 500
+RETRY_S = 1
+_HEADERS = {
+    "Content-Type": "text/csv; charset=utf-8",
+    "Content-Disposition": 'attachment; filename="calls.csv"',
+    "Cache-Control": "no-store",
+}
+# A spreadsheet takes what begins so for a formula. A phone number begins so as well, and is none.
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_PHONE = re.compile(r"\+[0-9]+")
+
+
+async def export(request: web.Request, query: CallsWanted) -> web.StreamResponse:
+    wanted = query.wanted(query.agent_id)
+    page = await _read(request, wanted, None)
+    response = web.StreamResponse(headers=_HEADERS)
+    await response.prepare(request)
+    with suppress(ConnectionResetError):  # the client has gone
+        await response.write(_lines([_titles()]))
+        await response.write(_lines(map(_cells, page.rows)))
+        while page.next_cursor is not None:
+            page = await _read_patiently(request, wanted, page.next_cursor)
+            await response.write(_lines(map(_cells, page.rows)))
+    return response
+
+
+async def _read(request: web.Request, wanted: Wanted, cursor: str | None) -> Page:
+    async with limit(DATABASE_S), request.app[DATABASE].reading() as conn:
+        return await list_calls(conn, request[KEY].tenant_id, wanted, limit=CHUNK, cursor=cursor)
+
+
+async def _read_patiently(request: web.Request, wanted: Wanted, cursor: str) -> Page:
+    """The next page, however long the database is away: half a table would look like a whole one."""
+    while True:
+        try:
+            return await _read(request, wanted, cursor)
+        except DatabaseAway:
+            await asyncio.sleep(RETRY_S)
+
+
+def _titles() -> list[str]:
+    names = {"cost_micros": "total_cost", "primary_identity": "participant", "primary_transport": "transport"}
+    return [names.get(name, name) for name in SHOWN]
+
+
+def _cells(row: sa.Row[Any]) -> list[str]:
+    return [_cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
+
+
+def _cell(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
+    match value:
+        case None:
+            return ""
+        case int() if name == "cost_micros":
+            return str(value / MICROS_PER_DOLLAR)
+        case dict():
+            return orjson.dumps(value).decode()
+        case str():
+            is_formula = _FORMULA.match(value) and not _PHONE.fullmatch(value)
+            return f"'{value}" if is_formula else value
+        case _:
+            return str(value)
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()

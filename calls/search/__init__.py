@@ -1,0 +1,1 @@
+"""Finding calls by the words of their transcripts."""
