@@ -5,8 +5,8 @@ from alembic import op
 
 from calls.search.index import INSERT, indexed
 
-revision = "0015"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
