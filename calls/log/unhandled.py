@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
+from typing import TextIO
 
 from calls.errors import CallroomError
 
@@ -41,6 +42,12 @@ def _harmless(error: BaseException | None) -> Iterator[str]:
 
 
 def _log_warning(
-    _message: Warning | str, category: type[Warning], filename: str, line: int, *_where: object, **_more: object
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
-    log.warning("a warning", extra={"kind": category.__name__, "place": f"{filename}:{line}"})
+    del message, file, line
+    log.warning("a warning", extra={"kind": category.__name__, "place": f"{filename}:{lineno}"})
