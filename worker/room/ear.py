@@ -23,7 +23,7 @@ from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
 
 LATE_S = 0.08  # how late a frame may be and still come into the mix
 STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood still
-LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends, in four voices
+LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends in recordings
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
