@@ -1,11 +1,13 @@
 """The worker's server: how many calls it takes, and where its job processes begin."""
 
+import asyncio
 import json
 import logging
 import math
 from functools import partial
 
 from livekit.agents import AgentServer, JobRequest, cli
+from livekit.agents.ipc.proc_pool import ProcPool
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
 IDLE = 4  # processes wait for calls: so many may begin at once without one of them waiting for a process
+REFILL_S = 1.0  # after a call was taken the next process is started: until then the call's own needs the processor
 END_S = 600  # what a call still has to write when it is over waits so long for the database
 INITIALIZE_S = 60  # a slow machine may take its time to bring up job processes
 
@@ -47,6 +50,7 @@ class Capacity:
         self._headcount = Headcount(settings)
         self._known: set[str] = set()
         self._being_taken = 0
+        self._refill: asyncio.TimerHandle | None = None
 
     def load(self, server: AgentServer) -> float:
         """How busy this worker is beside others."""
@@ -67,12 +71,24 @@ class Capacity:
         self._being_taken += 1
         try:
             await self._database.ping()
+            self._hold_refill(server)
             await request.accept(identity=f"agent-{request.job.id}", name="Agent")
         except DatabaseAway:
             logger.warning("a call is left to others: the database does not answer")
             await request.reject(terminate=False)
         finally:
             self._being_taken -= 1
+
+    def _hold_refill(self, server: AgentServer) -> None:
+        pool = server._proc_pool  # noqa: SLF001 - it has no public name
+        if self._refill is None:
+            loop, idle = asyncio.get_running_loop(), pool.target_idle_processes
+            pool.set_target_idle_processes(0)
+            self._refill = loop.call_later(REFILL_S, self._begin_refill, pool, idle)
+
+    def _begin_refill(self, pool: ProcPool, idle: int) -> None:
+        self._refill = None
+        pool.set_target_idle_processes(idle)
 
     def _in_use(self, server: AgentServer) -> int:
         running = {active.job.id for active in server.active_jobs}

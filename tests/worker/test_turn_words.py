@@ -72,7 +72,8 @@ def test_what_a_recogniser_writes_without_marks_is_judged_by_the_voice():
 
 
 def test_a_voice_that_goes_on_is_given_time_and_one_that_has_finished_hurries_no_half_sentence():
-    assert needed_s(likely_whole("I would like a table.", "en"), 0.05, 0.36) > PAUSE_S
+    assert needed_s(likely_whole("I would like a table.", "en"), 0.05, 0.36) > PROMPT_S
+    assert needed_s(likely_whole("i would like a table", "en"), 0.05, 0.36) > PAUSE_S
     assert needed_s(likely_whole("I would like a table for", "en"), 0.99, 0.36) > PAUSE_S
 
 

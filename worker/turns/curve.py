@@ -5,7 +5,7 @@ import math
 LEAST_S = 0.25  # of silence end a turn that is surely whole: by then the voice activity calls it one,
 MOST_S = 1.8  # and one that is surely not
 VOICE_WEIGHT = 2.0  # of the voice beside the words, in log-odds,
-VOICE_FOR, VOICE_AGAINST = 0.5, -3.0  # and how far it counts: of halves, too, it often says that they are whole
+VOICE_FOR, VOICE_AGAINST = 0.5, -1.3  # and how far it counts: with some voices it is sure, and wrong
 
 
 def needed_s(words: float, voice: float | None = None, threshold: float = 0.5) -> float:
