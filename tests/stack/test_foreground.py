@@ -31,10 +31,10 @@ def serving(name: str, folder: Path, port: int) -> str:
 def stack(tmp_path: Path) -> Iterator[Stack]:
     programs: list[Program] = []
 
-    def start(*words: str, ready_within_s: int = 60) -> Program:
+    def start(*words: str, ready_within_s: int = 60, folder: Path = tmp_path) -> Program:
         runner = str(ROOT / "tests/stack/foreground.py")
-        command = [sys.executable, runner, str(tmp_path / "logs"), str(ready_within_s), *words]
-        program = Program(command, log=tmp_path / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
+        command = [sys.executable, runner, str(folder / "logs"), str(ready_within_s), *words]
+        program = Program(command, log=folder / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
         program.start()
         programs.append(program)
         return program
@@ -103,20 +103,26 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
     assert program.output.count("waits is ready") == 1
 
 
-@pytest.mark.parametrize("answer", ["500", ""])
+def broken(stack: Stack, folder: Path, answer: str) -> Program:
+    """A stack of which one program died and waits for another, and one died and does not work any more."""
+    folder.mkdir()
+    ports = {"waits": free_port(), "broken": free_port()}
+    words = (ailing(name, folder, port) for name, port in ports.items())
+    program = stack(*words, ready_within_s=20, folder=folder)
+    wait_until(lambda: "all ready" in program.output, "both programs")
+    for name, status in (("waits", "503"), ("broken", answer)):  # were it not waited for, it would be first to fail
+        (folder / name).write_text(status)
+        restart(program, name, ports[name])
+    return program
+
+
 def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_that_does_not_work(
     stack: Stack,
     tmp_path: Path,
-    answer: str,
 ) -> None:
-    ports = {"waits": free_port(), "broken": free_port()}
-    program = stack(*(ailing(name, tmp_path, port) for name, port in ports.items()), ready_within_s=20)
-    wait_until(lambda: "all ready" in program.output, "both programs")
-    for name, status in (("waits", "503"), ("broken", answer)):  # were it not waited for, it would be first to fail
-        (tmp_path / name).write_text(status)
-        restart(program, name, ports[name])
-    assert program.wait(60) == 1
-    assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")
+    for program in [broken(stack, tmp_path / "refuses", "500"), broken(stack, tmp_path / "silent", "")]:
+        assert program.wait(60) == 1
+        assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")
 
 
 def test_a_program_that_was_never_ready_ends_the_stack_also_if_it_waits_for_another(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -11,13 +12,14 @@ from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import NamedProvider, Settings
 from tests.conftest import PATIENCE_S, Until
-from tests.providers import InPieces, Interim, Providers, in_thread
+from tests.providers import InPieces, Interim, Providers, Utterance, in_thread
 from tests.servers import LiveKitServer, process
 from tests.worker.conftest import Stage, Talk, make_settings
 from worker.room.unanswered import LASTING_S
 
 pytestmark = pytest.mark.restless
 
+HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 WORDS_S = 4  # more than the stand-in takes for the end of an utterance, on a busy machine too
 TWO = [{"model": "first"}, {"model": "second"}]
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
@@ -33,13 +35,25 @@ def scripted() -> Iterator[Providers]:
 
 
 @pytest.fixture(scope="module")
+def others() -> Iterator[dict[str, Providers]]:
+    """Recognisers that fail by themselves, by the names that they have for agents."""
+    with in_thread() as away, in_thread() as wordless:
+        yield {"away": away, "wordless": wordless}
+
+
+@pytest.fixture(scope="module")
 def impatient(
-    livekit: LiveKitServer, scripted: Providers, migrated_sqlite: Any, tmp_path_factory: pytest.TempPathFactory
+    livekit: LiveKitServer,
+    scripted: Providers,
+    others: dict[str, Providers],
+    migrated_sqlite: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Settings]:
     """The settings of a worker that waits for words no longer than people do."""
     folder = tmp_path_factory.mktemp("impatient")
-    whole = {"whole": NamedProvider(url=scripted.url)}
-    settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S, providers=whole)
+    named = {name: NamedProvider(url=other.url, protocol="deepgram") for name, other in others.items()}
+    named["whole"] = NamedProvider(url=scripted.url)
+    settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S, providers=named)
     with process("worker", settings, folder / "worker.log"):
         yield settings
 
@@ -50,6 +64,18 @@ def providers(scripted: Providers) -> Providers:
     scripted.confirm()
     scripted.stt_s = 0.0
     return scripted
+
+
+@pytest.fixture
+def away(others: dict[str, Providers]) -> Providers:
+    others["away"].reset()
+    return others["away"]
+
+
+@pytest.fixture
+def wordless(others: dict[str, Providers]) -> Providers:
+    others["wordless"].reset()
+    return others["wordless"]
 
 
 @pytest.fixture
@@ -74,26 +100,32 @@ async def told(call: Talk, kind: str) -> list[tuple[str, str]]:
     return [(event.data["provider"], event.data["model"]) for event in await call.events() if event.kind == kind]
 
 
-def refuse(providers: Providers) -> None:
-    providers.fail("stt", 401, model="first")
+WAYS: dict[str, Callable[[Providers, str], None]] = {
+    "refuses": lambda providers, model: providers.fail("stt", 401, model=model),
+    "hangs": lambda providers, model: providers.hang("stt", model=model),
+    "is silent": lambda providers, model: providers.silence(model=model),
+}
 
 
-def hang(providers: Providers) -> None:
-    providers.hang("stt", model="first")
-
-
-def be_silent(providers: Providers) -> None:
-    providers.silence(model="first")
-
-
-@pytest.mark.parametrize("fail", [refuse, hang, be_silent])
 async def test_the_second_takes_over_within_the_turn_and_the_events_say_so(
-    stage: Stage, providers: Providers, until: Until, fail: Callable[[Providers], None]
+    stage: Stage, providers: Providers, until: Until
 ) -> None:
-    fail(providers)
-    providers.hear("Do you have a table?", "For four.")
-    providers.answer("Yes, we have.", "Until when?")
-    call = await stage.call(stt=TWO)
+    """However the first one fails: a call for each way, all at the same time."""
+    times: Counter[int] = Counter()
+
+    def listen(utterance: Utterance) -> str:
+        times[utterance.stream] += 1
+        return "Do you have a table?" if times[utterance.stream] == 1 else "For four."
+
+    providers.hole_s = HOLE_S
+    providers.hear_with(listen)
+    providers.answer_with(lambda chat: "Until when?" if "For four." in chat.user_lines else "Yes, we have.")
+    await asyncio.gather(*(another_takes_over(stage, providers, until, way) for way in WAYS))
+
+
+async def another_takes_over(stage: Stage, providers: Providers, until: Until, way: str) -> None:
+    WAYS[way](providers, way)
+    call = await stage.call(stt=[{"model": way}, {"model": "second"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -102,7 +134,7 @@ async def test_the_second_takes_over_within_the_turn_and_the_events_say_so(
         await until(lambda: call.has_said("agent", "Until when?"))
     await until(call.ended)
     assert await heard(call) == [("Do you have a table?", True), ("For four.", True)]
-    assert await told(call, "provider.failed") == [("stt", "first")]
+    assert await told(call, "provider.failed") == [("stt", way)]
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
@@ -140,10 +172,8 @@ async def test_what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whol
     assert await heard(call) == [("Do you have a table?", True)]
 
 
-@pytest.mark.timeout(240)
-async def test_the_first_is_tried_again_later(stage: Stage, providers: Providers, until: Until) -> None:
+async def the_first_is_tried_again_later(stage: Stage, providers: Providers, until: Until) -> None:
     providers.fail("stt", 503, model="first")
-    providers.hear_with(lambda _utterance: "Hello.")
     call = await stage.call(stt=TWO)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
@@ -160,32 +190,92 @@ async def test_the_first_is_tried_again_later(stage: Stage, providers: Providers
     await until(call.ended)
 
 
-@pytest.mark.timeout(240)
-async def test_recognition_that_is_away_for_20_s_ends_no_call_and_what_was_said_meanwhile_is_answered(
-    stage: Stage, providers: Providers, until: Until
+async def recognition_that_is_away_for_20_s_ends_no_call_and_what_was_said_meanwhile_is_answered(
+    stage: Stage, away: Providers, until: Until
 ) -> None:
-    call = await stage.call(silence_reminder_s=4, silence_timeout_s=8)
+    call = await stage.call(stt=[{"provider": "away"}], silence_reminder_s=4, silence_timeout_s=8)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
-        providers.hear("Hello.")
+        away.hear("Hello.")
         await caller.say()
         await until(lambda: call.has_said("agent", "I see."))
-        providers.hear("Do you have a table?", "For four people.")
-        providers.answer("Yes, we have.")
-        providers.fail("stt", 503)
+        away.hear("Do you have a table?", "For four people.")
+        away.fail("stt", 503)
         began_at = time.monotonic()
-        await providers.cut_listeners()
+        await away.cut_listeners()
         await caller.say()
         await until(lambda: call.has_said("agent", UNHEARD))
         await caller.say()
         await asyncio.sleep(began_at + 20 - time.monotonic())
-        providers.recover()
+        away.recover()
         await until(lambda: call.has_said("agent", "Yes, we have."))
         assert await heard(call) == [("Hello.", True), ("Do you have a table?", True), ("For four people.", True)]
         assert await said(call, UNHEARD) == 1
         assert await call.status() == "in_progress"
         assert len(await told(call, "provider.failed")) == 1
     await until(call.ended)
+
+
+async def who_is_understood_by_nobody_hears_so_each_time_and_in_the_end_a_goodbye(
+    stage: Stage, wordless: Providers, until: Until
+) -> None:
+    wordless.silence(model="silent")
+    call = await stage.call(stt=[{"provider": "wordless", "model": "silent"}], silence_reminder_s=60)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        began_at = time.monotonic()
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", UNHEARD))
+        await asyncio.sleep(began_at + LASTING_S - time.monotonic())  # until it has lasted
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", FAILED))
+        row = await until(call.ended)
+    assert row.end_reason == "provider_failed"
+
+
+async def each_speech_without_words_gets_a_word_and_from_the_second_on_the_next_recogniser_hears_it_too(
+    stage: Stage, wordless: Providers, until: Until
+) -> None:
+    wordless.hear(None, None, None, None, "Is anybody there?", None)
+    call = await stage.call(stt=[{"provider": "wordless", **one} for one in TWO], silence_reminder_s=60)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        assert await told(call, "provider.failed") == []
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", UNHEARD))
+        assert await told(call, "provider.failed") == [("stt", "first")]
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", "I see."))
+        assert await said(call, SORRY) == 1
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said_twice("agent", SORRY))
+    await until(call.ended)
+
+
+@pytest.mark.timeout(240)
+async def test_recognition_that_does_not_work_for_long(
+    stage: Stage, providers: Providers, away: Providers, wordless: Providers, until: Until
+) -> None:
+    """Each of these takes half a minute; they do so at the same time."""
+    providers.hear_with(lambda _utterance: "Hello.")
+    providers.answer_with(lambda chat: "Yes, we have." if "Do you have a table?" in chat.user_lines else "I see.")
+    await asyncio.gather(
+        the_first_is_tried_again_later(stage, providers, until),
+        recognition_that_is_away_for_20_s_ends_no_call_and_what_was_said_meanwhile_is_answered(stage, away, until),
+        who_is_understood_by_nobody_hears_so_each_time_and_in_the_end_a_goodbye(stage, wordless, until),
+        each_speech_without_words_gets_a_word_and_from_the_second_on_the_next_recogniser_hears_it_too(
+            stage, wordless, until
+        ),
+    )
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -252,37 +342,11 @@ async def test_final_results_in_pieces_are_one_segment_and_one_line_for_the_mode
     await until(call.ended)
 
 
-@pytest.mark.timeout(240)
-async def test_each_speech_without_words_gets_a_word_and_from_the_second_on_the_next_recogniser_hears_it_too(
-    stage: Stage, providers: Providers, until: Until
+async def one_that_only_tells_that_somebody_speaks_is_followed_by_the_next(
+    stage: Stage, wordless: Providers, until: Until
 ) -> None:
-    providers.hear(None, None, None, None, "Do you have a table?", None)
-    call = await stage.call(stt=TWO, silence_reminder_s=60)
-    async with call.caller() as caller:
-        await until(lambda: call.has_status("in_progress"))
-        await caller.say()
-        await until(lambda: call.has_said("agent", SORRY))
-        assert await told(call, "provider.failed") == []
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said("agent", UNHEARD))
-        assert await told(call, "provider.failed") == [("stt", "first")]
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said("agent", "I see."))
-        assert await said(call, SORRY) == 1
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said_twice("agent", SORRY))
-    await until(call.ended)
-
-
-async def test_a_recogniser_that_only_tells_that_somebody_speaks_is_followed_by_the_next(
-    stage: Stage, providers: Providers, until: Until
-) -> None:
-    providers.hear(None, None, "Do you have a table?")
-    providers.answer("Yes, we have.")
-    call = await stage.call(stt=TWO)
+    wordless.hear(None, None, "Do you have a table?")
+    call = await stage.call(stt=[{"provider": "wordless", **one} for one in TWO])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -296,35 +360,12 @@ async def test_a_recogniser_that_only_tells_that_somebody_speaks_is_followed_by_
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
-@pytest.mark.timeout(240)
-async def test_who_is_understood_by_nobody_hears_so_each_time_and_in_the_end_a_goodbye(
-    stage: Stage, providers: Providers, until: Until
+async def one_that_says_nothing_is_replaced_and_hears_again_what_was_said(
+    stage: Stage, away: Providers, until: Until
 ) -> None:
-    providers.silence()
-    call = await stage.call(silence_reminder_s=60)
-    async with call.caller() as caller:
-        await until(lambda: call.has_status("in_progress"))
-        await caller.say()
-        await until(lambda: call.has_said("agent", SORRY))
-        began_at = time.monotonic()
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said("agent", UNHEARD))
-        await asyncio.sleep(began_at + LASTING_S - time.monotonic())  # until it has lasted
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said("agent", FAILED))
-        row = await until(call.ended)
-    assert row.end_reason == "provider_failed"
-
-
-async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_was_said(
-    stage: Stage, providers: Providers, until: Until
-) -> None:
-    providers.silence(times=1)
-    providers.hear("Do you have a table?")
-    providers.answer("Yes, we have.")
-    call = await stage.call()
+    away.silence(times=1)
+    away.hear("Do you have a table?")
+    call = await stage.call(stt=[{"provider": "away"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -332,6 +373,32 @@ async def test_a_recogniser_that_says_nothing_is_replaced_and_hears_again_what_w
         assert await heard(call) == [("Do you have a table?", True)]
         assert await said(call, SORRY) == 0
     await until(call.ended)
+
+
+async def one_that_stays_silent_is_asked_about(stage: Stage, providers: Providers, until: Until) -> None:
+    providers.silence(times=2)
+    providers.hear("Do you have a table?")
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("user", "Do you have a table?"))
+    await until(call.ended)
+
+
+async def test_a_recogniser_of_which_nothing_comes(
+    stage: Stage, providers: Providers, away: Providers, wordless: Providers, until: Until
+) -> None:
+    """In three ways at the same time."""
+    providers.answer_with(lambda _chat: "Yes, we have.")
+    await asyncio.gather(
+        one_that_only_tells_that_somebody_speaks_is_followed_by_the_next(stage, wordless, until),
+        one_that_says_nothing_is_replaced_and_hears_again_what_was_said(stage, away, until),
+        one_that_stays_silent_is_asked_about(stage, providers, until),
+    )
 
 
 async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
@@ -350,17 +417,3 @@ async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
         assert await said(call, SORRY) == 0
     await until(call.ended)
     assert await told(call, "provider.failed") == []
-
-
-async def test_a_recogniser_that_stays_silent_is_asked_about(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.silence(times=2)
-    providers.hear("Do you have a table?")
-    call = await stage.call()
-    async with call.caller() as caller:
-        await until(lambda: call.has_status("in_progress"))
-        await caller.say()
-        await until(lambda: call.has_said("agent", SORRY))
-        await until(caller.agent_listens)
-        await caller.say()
-        await until(lambda: call.has_said("user", "Do you have a table?"))
-    await until(call.ended)

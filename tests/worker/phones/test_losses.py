@@ -117,7 +117,7 @@ async def test_no_call_hangs_when_livekit_is_restarted_and_what_it_was_away_cost
 
     number = a_number()
     phone = await network.phone(number)
-    call = await place(house, number, price_micros_per_minute=60)
+    call = await place(house, number, price_micros_per_minute=60, silence_reminder_s=15, silence_timeout_s=25)
     await until(lambda: call.has_said("agent", HELLO))
     livekit_with_sip.kill_group()
     await until(lambda: call.has_happened("leg.ended"))
