@@ -58,6 +58,7 @@ class KnownCall:
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
+    anybody_here   a human was not seen to leave it
     """
 
     status: CallStatus
@@ -68,6 +69,7 @@ class KnownCall:
     entered: bool
     awaits_phone: bool
     ever_joined: bool
+    anybody_here: bool
 
     @property
     def all_taken(self) -> bool:
@@ -189,5 +191,7 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
 
 
 def _why_the_room_went(call: KnownCall) -> EndReason:
+    if call.anybody_here:  # LiveKit has lost it, as one does that is restarted without Redis
+        return EndReason.CONNECTION_LOST
     # A room closes by itself only after its last human left; one that nobody was in was closed by somebody.
     return EndReason.CALLER_HUNG_UP if call.ever_joined else EndReason.ROOM_DELETED

@@ -377,4 +377,5 @@ def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], history: History) -> Known
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),
+        anybody_here=any(leg.status == ParticipantStatus.JOINED for leg in legs),
     )

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
@@ -25,6 +24,7 @@ from calls.store import CallStore
 from calls.tables import PRESSED
 from calls.transcript import CALLER
 from prompts import render
+from worker.call_events import CallEvents
 from worker.credits import wait_until_used_up
 from worker.headcount import EarCount
 from worker.parts import Parts
@@ -40,6 +40,7 @@ from worker.room.lease import Taken
 from worker.room.persistence import Persistence
 from worker.room.phones import Phones
 from worker.room.presence import Presence, is_called
+from worker.room.putting_out import other_agents, put_others_out, put_out
 from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
@@ -57,7 +58,6 @@ LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last wor
 PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
 STEP_S = 10.0
 LAST_WORDS_S = 20.0  # to say why the call cannot go on, with what may not work either
-PUT_OUT_AGAIN_S = 1.0
 SPOKEN_ENDS = frozenset(
     {EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED, EndReason.CREDITS_USED_UP}
 )
@@ -87,7 +87,6 @@ class Call:
         self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
         self._over_at: datetime | None = None
         self._broke_off_at = taken.broke_off_at
-        self._parts = Parts(self._note_restart, self._note_failure)
         self._human = asyncio.Event()
         self._answered = taken.answered
         self._was_called = False  # whoever is there first did not come, but was called
@@ -98,6 +97,8 @@ class Call:
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
         self._journal = Journal(database, self._row.id, token, self._clock, self._persistence)
+        self._events = CallEvents(self._journal, self._row.id)
+        self._parts = Parts(self._events.part_restarted, self._fail)
         self._provider_events = ProviderEvents(
             self._journal, self._row.id, lambda kind, place: providers.named(kind, self._agent, place)
         )
@@ -158,10 +159,10 @@ class Call:
                 on_cut_off=lambda: self._remark("unheard"),
                 on_deaf=self._give_up,
                 on_wordless=lambda: self._remark("sorry"),
-                on_unheard=self._note_unheard,
-                on_heard=self._note_heard,
+                on_unheard=self._events.unheard,
+                on_heard=self._events.heard,
                 on_provider_failed=partial(self._provider_events.failed, "stt"),
-                on_failed=lambda: self._note_failure("ear"),
+                on_failed=lambda: self._fail("ear"),
                 predict_end=partial(predict_at, context.proc.userdata["end_model"]),
                 holds=self._holds,
             ),
@@ -182,7 +183,7 @@ class Call:
             self._settings,
             self._presence,
             lambda: self._hearing.last,
-            self._note_of_phone,
+            self._events.of_phone,
             self._written,
         )
         self._keys = Keys(context.room, self._give_way_to_keys, self._hear_keys)
@@ -198,8 +199,7 @@ class Call:
 
     def note_outage(self, seconds: float) -> None:
         """Tell those who read the call's events that it had to do without the database."""
-        message = f"The database did not answer for {seconds:.0f} s"
-        self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
+        self._events.outage(seconds)
 
     def _welcome(self, human: rtc.Participant) -> None:
         if not self._human.is_set():
@@ -217,7 +217,8 @@ class Call:
 
     def _note_voicemail(self, phone: str) -> None:
         action = self._agent.machine_detection
-        self._note_of_phone(EventKind.VOICEMAIL_DETECTED, "A voicemail answered", phone=phone, data={"action": action})
+        data = {"action": action}
+        self._events.of_phone(EventKind.VOICEMAIL_DETECTED, "A voicemail answered", phone=phone, data=data)
         if action == "hang_up":
             self._parts.start("voicemail", lambda: self._hang_up_on(phone))
 
@@ -239,14 +240,7 @@ class Call:
         why: asyncio.Future[EndReason | None] = self._loop.create_future()
         why.set_result(reason)
         self._presence.explain(identity, why)
-        async with Rooms.connect(self._settings) as rooms:
-            while True:
-                try:
-                    await rooms.remove_participant(self._row.room_name, identity)
-                except Unavailable:
-                    await asyncio.sleep(PUT_OUT_AGAIN_S)
-                else:
-                    return
+        await put_out(self._settings, self._context.room, identity)
 
     def _give_way_to_keys(self, _phone: rtc.RemoteParticipant) -> None:
         if self._speaker is not None:
@@ -258,7 +252,7 @@ class Call:
             now = self._clock.now()
             segment = self._transcript.begin(CALLER, identity, PRESSED)
             self._transcript.update(segment, digits, now, now, final=True)
-        self._note_of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=self._written(digits))
+        self._events.of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=self._written(digits))
         line = self._hearing.attributed(identity, phone.name or identity, as_pressed(digits)).strip()
         if self._speaker is not None and not self._end.done():
             self._speaker.answer(line)
@@ -269,8 +263,7 @@ class Call:
         return {} if self._transcript is None or hides_numbers else {"digits": digits}
 
     def _cut_off(self) -> None:
-        data = {"reason": "cut_off"}
-        self._note(EventKind.AGENT_LOST, "The agent lost its connection to the room", level="warning", data=data)
+        self._events.agent_cut_off()
         self.end(None)
 
     async def run(self) -> None:
@@ -304,31 +297,13 @@ class Call:
                 await self._attach(speaker)
         except Exception as error:
             logger.exception("the agent could not enter the room")
-            self._note(
-                EventKind.AGENT_ENTERING_FAILED,
-                "The agent could not enter the room",
-                level="warning",
-                data={"error": type(error).__name__},
-            )
+            self._events.entering_failed(error)
             self.end(None)
             return
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
-        self._parts.start("solitude", self._put_others_out)
+        self._parts.start("solitude", lambda: put_others_out(self._settings, self._context.room))
         self._presence.look_around(self._broke_off_at)
-
-    async def _put_others_out(self) -> None:
-        """An agent that was replaced may not know it: should it be cut off from the database, it would talk on."""
-        async with Rooms.connect(self._settings) as rooms:
-            while others := self._other_agents():
-                for identity in others:
-                    with suppress(Unavailable):
-                        await rooms.remove_participant(self._row.room_name, identity)
-                await asyncio.sleep(PUT_OUT_AGAIN_S)
-
-    def _other_agents(self) -> list[str]:
-        people = self._context.room.remote_participants.values()
-        return [one.identity for one in people if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT]
 
     def _new_speaker(self) -> Speaker:
         around = Surroundings(
@@ -346,7 +321,7 @@ class Call:
             on_played=self._record_agent,
             on_turn=self._note_turn,
             on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
-            on_hang_up_taken_back=self._note_taken_back,
+            on_hang_up_taken_back=self._events.hang_up_taken_back,
             on_hopeless=self._give_up,
         )
         prompt = self._rendered("system_prompt", self._agent.system_prompt)
@@ -398,7 +373,7 @@ class Call:
         first_message = self._first_message
         if returning:
             opening = speaker.resume(first_message)
-            self._note(EventKind.AGENT_RETURNED, "The agent is back")
+            self._events.agent_returned()
         elif self._was_called:
             opening = speaker.introduce(first_message)
         else:
@@ -431,12 +406,7 @@ class Call:
     def _rendered(self, field: str, template: str) -> str:
         text, unknown = render(template, {**self._row.metadata, **self._row.variables})
         if unknown:
-            self._note(
-                EventKind.TEMPLATE_UNKNOWN_VARIABLES,
-                f"{field} names unknown variables",
-                level="warning",
-                data={"field": field, "names": sorted(unknown)},
-            )
+            self._events.unknown_variables(field, unknown)
         return text
 
     @cached_property
@@ -491,58 +461,12 @@ class Call:
             self._recorder.people(frame, identity)
 
     def _recording_failed(self) -> None:
-        self._loop.call_soon_threadsafe(self._note_failed_recording)
+        self._loop.call_soon_threadsafe(self._events.recording_failed)
 
-    def _note(self, kind: EventKind, message: str, *, level: str = "info", data: dict[str, Any] | None = None) -> None:
-        call_id = self._row.id
-        self._journal.put(lambda store: store.add_event(call_id, kind, "lifecycle", message, level=level, data=data))
-
-    def _note_of_phone(
-        self,
-        kind: EventKind,
-        message: str,
-        *,
-        phone: str | None = None,
-        level: str = "info",
-        data: dict[str, Any] | None = None,
-    ) -> None:
-        call_id = self._row.id
-
-        async def add(store: CallStore) -> None:
-            if phone is None:
-                await store.add_event(call_id, kind, "telephony", message, level=level, data=data)
-            else:
-                await store.add_participant_event(call_id, phone, kind, "telephony", message, level=level, data=data)
-
-        self._journal.put(add)
-
-    def _note_unheard(self, identity: str) -> None:
-        message = "Speech recognition does not work for a participant"
-        self._note_of_participant(identity, EventKind.PARTICIPANT_UNHEARD, message, level="error")
-
-    def _note_heard(self, identity: str) -> None:
-        message = "Speech recognition works for the participant again"
-        self._note_of_participant(identity, EventKind.PARTICIPANT_HEARD, message, level="info")
-
-    def _note_of_participant(self, identity: str, kind: EventKind, message: str, *, level: str) -> None:
-        call_id = self._row.id
-        self._journal.put(
-            lambda store: store.add_participant_event(call_id, identity, kind, "lifecycle", message, level=level)
-        )
-
-    def _note_taken_back(self) -> None:
-        self._note(EventKind.HANG_UP_TAKEN_BACK, "The caller spoke into the goodbye: the call goes on")
-
-    def _note_failed_recording(self) -> None:
-        self._note(EventKind.PART_FAILED, "The recording stopped", level="error", data={"part": "recording"})
-
-    def _note_restart(self, part: str) -> None:
-        self._note(EventKind.PART_RESTARTED, f"The {part} was started again", level="warning", data={"part": part})
-
-    def _note_failure(self, part: str) -> None:
+    def _fail(self, part: str) -> None:
         if part == "transcript" and self._transcript is not None:
             self._transcript.give_up()
-        self._note(EventKind.PART_FAILED, f"The {part} died", level="error", data={"part": part})
+        self._events.part_failed(part)
         self.end(EndReason.ERROR)
 
     async def _close(self, reason: EndReason | None) -> None:
@@ -582,7 +506,7 @@ class Call:
             self._speaker.mute()
 
     async def _close_room(self, reason: EndReason | None) -> None:
-        if reason is None or self._journal.lost or self._other_agents():  # then the call is another's
+        if reason is None or self._journal.lost or other_agents(self._context.room):  # then the call is another's
             await self._context.room.disconnect()
             return
         try:

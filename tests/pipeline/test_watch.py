@@ -461,7 +461,7 @@ async def test_a_call_whose_room_went_without_a_word_is_ended(open_with, until):
     call = await place_with_room(deps)
     await begin(deps, call)
     await deps.rooms.delete_room(call.room_name)
-    assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
+    assert await look_until_ended(deps, call, until) == ("completed", "connection_lost"), "nobody was seen to go"
 
 
 async def test_the_forgotten_room_of_a_finished_call_is_closed_and_no_other(open_with):

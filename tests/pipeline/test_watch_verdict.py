@@ -32,6 +32,7 @@ CONNECTING = KnownCall(
     entered=False,
     awaits_phone=False,
     ever_joined=False,
+    anybody_here=False,
 )
 RINGING = replace(CONNECTING, status=CallStatus.RINGING, awaits_phone=True)
 TWICE, THRICE = (replace(CONNECTING, dispatches=n, history=History(asked=n)) for n in (2, 3))  # it was asked for one
@@ -153,8 +154,10 @@ def waited(
         (RUNNING, SeenRoom(missing=9), waited(99), Wait()),
         (RUNNING, SeenRoom(missing=59), waited(99), Wait()),
         (RUNNING, SeenRoom(missing=60), waited(99), Finish(EndReason.CALLER_HUNG_UP)),
+        (replace(RUNNING, anybody_here=True), SeenRoom(missing=60), waited(99), Finish(EndReason.CONNECTION_LOST)),
         (LEFT, SeenRoom(missing=9), waited(99, agent=99), Wait()),
         (LEFT, SeenRoom(missing=10), waited(99, agent=10), Finish(EndReason.CALLER_HUNG_UP)),
+        (replace(LEFT, anybody_here=True), SeenRoom(missing=10), waited(99), Finish(EndReason.CONNECTION_LOST)),
         (CONNECTING, SeenRoom(missing=9), waited(999), Wait()),
         (CONNECTING, SeenRoom(missing=10), waited(99), Finish(EndReason.ROOM_DELETED)),
         (held(CONNECTING), SeenRoom(missing=59), waited(99), Wait()),
