@@ -184,6 +184,11 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "zéro six douze trente-quatre cinquante-six soixante-dix-huit",
         "null eins fünf eins zwei drei vier fünf sechs sieben acht",
         "seis uno dos tres cuatro cinco seis siete ocho",
+        "seiscientos doce, treinta y cuatro, cincuenta y seis, setenta y ocho",
+        "novecientos dos trescientos cuarenta y cinco seiscientos setenta y ocho",
+        "eight hundred five five five one two three four",
+        "null achthundertfünf fünfhundertzwölf dreihundert vierundzwanzig",
+        "zéro huit cent cinq cent douze trois cent quatre vingt dix",
         "+15551234567",
     ],
 )
