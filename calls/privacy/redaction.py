@@ -1,7 +1,7 @@
 """Numbers of cards and phones and e-mail addresses in what people say, written or spoken, and what stands for them.
 
-Spoken are digits and numbers up to 999, in English, German, Spanish and French at once, for callers change languages and
-recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins and
+Spoken are digits and numbers up to 999, in English, German, Spanish and French at once, for callers change languages
+and recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins and
 that it is no list, for recognisers lose digits and add some; a phone number by its length. Rather one number too many
 is taken out than one too few.
 """
