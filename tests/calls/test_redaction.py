@@ -24,6 +24,7 @@ def one(text: str, *kinds: Redaction, more: bool = False) -> str:
         "3782 822463 10005",
         "four one one one one one one one one one one one one one one one",
         "Four one one one, uh, one one one one, one one one one. One one one one",
+        "four to too to won to for ate ate to six for zero to five zero",
         "forty-one eleven eleven eleven eleven eleven eleven eleven",
         "four triple one triple one triple one triple one triple one",
         "vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins",
@@ -78,6 +79,7 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "Between 10 and 20, at 10:30.",
         "I am at home. Then we look at the menu.",
         "One moment, please. Two of us. Once more.",
+        "From 10 to 12 for 4, 5 to 6, 7 to 8. I ate one, for one, too.",
     ],
 )
 def test_what_is_no_card_address_or_phone_number_is_left(said):
@@ -180,6 +182,7 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "030 1234567",
         "(555) 123-4567",
         "five five five one two three four five six seven",
+        "five five five one to three for five six seven",
         "06.12.34.56.78",
         "zéro six douze trente-quatre cinquante-six soixante-dix-huit",
         "null eins fünf eins zwei drei vier fünf sechs sieben acht",
@@ -235,7 +238,7 @@ def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of
     grown = ["four one one one", "four one one one one", "four one one one one one one one one one"]
     assert [one(said, more=True) for said in grown] == ["four one one one", "[number]", "[number]"]
     assert one("My order is 123456", more=True) == "My order is [number]"
-    for ending in ("uh", "um,", "double", "? um"):
+    for ending in ("uh", "um,", "double", "? um", "to"):
         assert one(f"four one one one one {ending}", more=True).startswith("[number]")
     assert one("My order is 123456 I think", more=True) == "My order is 123456 I think"
     assert redact(["My order is 123456", "I think"], ALL, more=True) == ["My order is 123456", "I think"]
