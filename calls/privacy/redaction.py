@@ -99,6 +99,9 @@ _TIMES = {"double": 2, "doppel": 2, "doble": 2, "triple": 3, "dreifach": 3}
 _PAUSES = {
     *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
     *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
+    # What is said between the parts of a number that somebody else writes down.
+    *("and", "then", "next", "okay", "ok", "yes", "yeah", "right", "und", "dann", "ja", "genau"),
+    *("y", "luego", "sí", "si", "vale", "et", "puis", "ensuite", "oui"),
 }
 # What recognisers write for a digit that is read out with others.
 _SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}

@@ -80,6 +80,7 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "I am at home. Then we look at the menu.",
         "One moment, please. Two of us. Once more.",
         "From 10 to 12 for 4, 5 to 6, 7 to 8. I ate one, for one, too.",
+        "Yes, 4 people and then 2, at 7 and 8, or 9 and 10. Room 401 and 402 and 403 and 404.",
     ],
 )
 def test_what_is_no_card_address_or_phone_number_is_left(said):
@@ -202,7 +203,12 @@ def test_a_phone_number_is_taken_out_however_it_is_said(number):
 @pytest.mark.parametrize(
     "numbers",
     [
-        *("212 555 0123, 212 555 0123", "555 123 4567 555 123 4567", "030 1234567, 030 7654321"),
+        *(
+            "(212) 555-0123 and (212) 555-0199",
+            "212 555 0123, 212 555 0123",
+            "555 123 4567 555 123 4567",
+            "030 1234567, 030 7654321",
+        ),
         *("212 555 0123 212 555 0199", "2125550123, 4 5 6 7 8 9", "0049 30 1234567, 0049 30 7654321"),
         "seis uno dos tres cuatro cinco seis siete ocho, seis uno dos tres cuatro cinco seis siete ocho",
     ],
@@ -227,6 +233,10 @@ def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     assert redact(misheard, ALL, more=True) == ["My card is [card]", *["[card]"] * 3, "[card]."]
     asked = ["My card is 4111 1111?", "1111 1111! 12 27#", "123#"]
     assert redact(asked, ALL, more=True) == ["My card is [card]", "[card]", "[card]#"]
+    dictated = ["It is 4111", "yes, 1111", "and then 1111 and", "Okay.", "1111", "Thanks, and 4 people."]
+    assert redact(dictated, ALL, more=True) == [
+        *("It is [card]", "[card]", "[card]", "[card]", "[card]", "Thanks, and 4 people."),
+    ]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
     assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
