@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from local.app import create_app
+from local.log import configure
 from local.models import LOADING
 from local.settings import LocalSettings
 
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--host", default=settings.local_host)
     parser.add_argument("--port", type=int, default=settings.local_port)
     given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure()
     asyncio.run(serve(settings.model_copy(update={"local_host": given.host, "local_port": given.port})))
 
 

@@ -1,4 +1,24 @@
-"""The numbers from 0 to 99 as they are said in English, German, Spanish and French, each digit by digit as well."""
+"""The numbers from 0 to 999 as they are said in English, German, Spanish and French, each digit by digit as well.
+
+"Eight hundred five" is two of them, 800 and 5: it may be 805, but who reads a long number means the digits.
+"""
+
+from collections.abc import Mapping
+
+
+def _with_hundreds(words: Mapping[str, str], hundreds: Mapping[str, str], *links: str) -> dict[str, str]:
+    """Each of the hundreds, given by its digit, alone and with what may stand behind it."""
+    behind = {
+        f"{link}{word}": f"{digits:0>2}"
+        for link in links
+        for word, digits in words.items()
+        if len(digits) > 1 or not link  # in one word it is one number
+    }
+    return {
+        f"{hundred}{word}": f"{digit}{digits}"
+        for hundred, digit in hundreds.items()
+        for word, digits in ({"": "00"} | behind).items()
+    }
 
 
 def _english() -> dict[str, str]:
@@ -13,7 +33,8 @@ def _english() -> dict[str, str]:
     for ten, word in enumerate(tens, 2):
         words[word] = f"{ten}0"
         words |= {f"{word} {one}": f"{ten}{digit}" for digit, one in enumerate(ones, 1)}
-    return words
+    hundreds = {f"{one} hundred": str(digit) for digit, one in enumerate(ones, 1)}
+    return words | _with_hundreds(words, hundreds, " ", " and ")
 
 
 def _german() -> dict[str, str]:
@@ -29,6 +50,8 @@ def _german() -> dict[str, str]:
         words[word] = f"{ten}0"
         for digit, one in enumerate(ones, 1):
             words |= {f"{one}und{word}": f"{ten}{digit}", f"{one} und {word}": f"{ten}{digit}"}
+    hundreds = {"hundert": "1"} | {f"{one}hundert": str(digit) for digit, one in enumerate(ones, 1)}
+    words |= _with_hundreds(words, hundreds, "", " ")
     swiss = {word.replace("ß", "ss"): digits for word, digits in words.items()}
     return words | swiss | {word.replace("ü", "ue").replace("ö", "oe"): digits for word, digits in swiss.items()}
 
@@ -49,6 +72,10 @@ def _spanish() -> dict[str, str]:
     for ten, word in enumerate(tens, 3):
         words[word] = f"{ten}0"
         words |= {f"{word} y {one}": f"{ten}{digit}" for digit, one in enumerate(ones, 1)}
+    stems = ["dosc", "tresc", "cuatroc", "quin", "seisc", "setec", "ochoc", "novec"]
+    hundreds = {"cien": "1", "ciento": "1"}
+    hundreds |= {f"{stem}ient{end}": str(digit) for digit, stem in enumerate(stems, 2) for end in ("os", "as")}
+    words |= _with_hundreds(words, hundreds, " ")
     plain = str.maketrans("áéíóú", "aeiou")
     return words | {word.translate(plain): digits for word, digits in words.items()}
 
@@ -75,7 +102,10 @@ def _french() -> dict[str, str]:
         words[f"{word} et un"] = f"{ten}1"
     for ten, word in ((7, "soixante"), (9, "quatre vingt")):
         words |= {f"{word} {teen}": f"{ten}{digit}" for digit, teen in enumerate(teens)}
-    return words | {"quatre vingts": "80", "soixante et onze": "71"}
+    words |= {"quatre vingts": "80", "soixante et onze": "71"}
+    hundreds = {"cent": "1"}
+    hundreds |= {f"{one} {cent}": str(digit) for digit, one in enumerate(ones[1:], 2) for cent in ("cent", "cents")}
+    return words | _with_hundreds(words, hundreds, " ")
 
 
 # A number's words -> its digits.

@@ -11,7 +11,7 @@ SHORTEST, SURE, LONGEST = 7, 10, 15
 PREFIX = 2  # digits before one that is called from abroad
 # Whose numbers are known by their first digits, where their length alone says nothing.
 REGIONS = ("US", "GB", "DE", "AT", "CH", "ES", "MX", "FR", "BE")
-_PAUSE = re.compile(r"[.,;?!…\n]")
+_PAUSE = re.compile(r"[.,;?!…\n]|[^\W\d_]")
 
 
 def holds_phone(pieces: Sequence[Piece], told: Sequence[str], *, is_international: bool) -> bool:

@@ -1,6 +1,6 @@
 """Numbers of cards and phones and e-mail addresses in what people say, written or spoken, and what stands for them.
 
-Spoken are digits and the numbers up to 99, in English, German, Spanish and French at once, for callers change languages
+Spoken are digits and numbers up to 999, in English, German, Spanish and French at once, for callers change languages
 and recognisers do not always say which they heard. A card number is told by its check digit, or by how it begins and
 that it is no list, for recognisers lose digits and add some; a phone number by its length. Rather one number too many
 is taken out than one too few.
@@ -99,7 +99,12 @@ _TIMES = {"double": 2, "doppel": 2, "doble": 2, "triple": 3, "dreifach": 3}
 _PAUSES = {
     *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
     *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
+    # What is said between the parts of a number that somebody else writes down.
+    *("and", "then", "next", "okay", "ok", "yes", "yeah", "right", "und", "dann", "ja", "genau"),
+    *("y", "luego", "sí", "si", "vale", "et", "puis", "ensuite", "oui"),
 }
+# What recognisers write for a digit that is read out with others.
+_SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}
 
 _TOKEN = re.compile(
     r"""
@@ -117,7 +122,7 @@ _GAP = re.compile(r"[\s-]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """A piece of what was said: `number`, `times`, `plus`, `pause` or `other`."""
+    """A piece of what was said: `number`, `times`, `plus`, `pause`, `sound` or `other`."""
 
     kind: str
     start: int
@@ -155,8 +160,8 @@ def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
                 break
             words.append(following[1].group().lower())
         return longest
-    kinds = ((word in _TIMES, "times"), (word == "plus", "plus"), (word in _PAUSES, "pause"))
-    return next((kind for is_it, kind in kinds if is_it), "other"), "", 1
+    kinds = {"times": word in _TIMES, "plus": word == "plus", "pause": word in _PAUSES, "sound": word in _SOUNDS}
+    return next((kind for kind, is_it in kinds.items() if is_it), "other"), _SOUNDS.get(word, ""), 1
 
 
 @dataclass
@@ -225,16 +230,15 @@ def _has_check_digit(digits: str) -> bool:
 def _runs(text: str) -> Iterator[_Run]:
     run: _Run | None = None
     before: _Token | None = None  # "plus" or "double", as part of the number that follows
-    for token in _tokens(text):
-        match token.kind:
-            case "pause":
-                continue
+    tokens = [token for token in _tokens(text) if token.kind != "pause"]
+    for index, token in enumerate(tokens):
+        match _kind_among(tokens, index):
             case "number":
                 start = token.start if before is None else before.start
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
                 times = _TIMES[text[before.start : before.end].lower()] if before and before.kind == "times" else 1
                 run.add(Piece(text[run.end : start], token.digits), times, token.end)
-            case "times":
+            case "times" | "sound":
                 pass
             case _:
                 if run is not None:
@@ -244,6 +248,16 @@ def _runs(text: str) -> Iterator[_Run]:
     if run is not None:
         run.may_go_on = True
         yield run
+
+
+def _kind_among(tokens: Sequence[_Token], index: int) -> str:
+    """What a word is that sounds like a digit: one between two digits, and it is not known yet behind the last one."""
+    around = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
+    if tokens[index].kind != "sound":
+        return tokens[index].kind
+    if any(len(token.digits) != 1 for token in around):
+        return "other"
+    return "number" if len(around) > 1 else "sound"
 
 
 # --- e-mail addresses

@@ -24,6 +24,7 @@ def one(text: str, *kinds: Redaction, more: bool = False) -> str:
         "3782 822463 10005",
         "four one one one one one one one one one one one one one one one",
         "Four one one one, uh, one one one one, one one one one. One one one one",
+        "four to too to won to for ate ate to six for zero to five zero",
         "forty-one eleven eleven eleven eleven eleven eleven eleven",
         "four triple one triple one triple one triple one triple one",
         "vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins",
@@ -78,6 +79,8 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "Between 10 and 20, at 10:30.",
         "I am at home. Then we look at the menu.",
         "One moment, please. Two of us. Once more.",
+        "From 10 to 12 for 4, 5 to 6, 7 to 8. I ate one, for one, too.",
+        "Yes, 4 people and then 2, at 7 and 8, or 9 and 10. Room 401 and 402 and 403 and 404.",
     ],
 )
 def test_what_is_no_card_address_or_phone_number_is_left(said):
@@ -180,10 +183,16 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "030 1234567",
         "(555) 123-4567",
         "five five five one two three four five six seven",
+        "five five five one to three for five six seven",
         "06.12.34.56.78",
         "zéro six douze trente-quatre cinquante-six soixante-dix-huit",
         "null eins fünf eins zwei drei vier fünf sechs sieben acht",
         "seis uno dos tres cuatro cinco seis siete ocho",
+        "seiscientos doce, treinta y cuatro, cincuenta y seis, setenta y ocho",
+        "novecientos dos trescientos cuarenta y cinco seiscientos setenta y ocho",
+        "eight hundred five five five one two three four",
+        "null achthundertfünf fünfhundertzwölf dreihundert vierundzwanzig",
+        "zéro huit cent cinq cent douze trois cent quatre vingt dix",
         "+15551234567",
     ],
 )
@@ -194,7 +203,12 @@ def test_a_phone_number_is_taken_out_however_it_is_said(number):
 @pytest.mark.parametrize(
     "numbers",
     [
-        *("212 555 0123, 212 555 0123", "555 123 4567 555 123 4567", "030 1234567, 030 7654321"),
+        *(
+            "(212) 555-0123 and (212) 555-0199",
+            "212 555 0123, 212 555 0123",
+            "555 123 4567 555 123 4567",
+            "030 1234567, 030 7654321",
+        ),
         *("212 555 0123 212 555 0199", "2125550123, 4 5 6 7 8 9", "0049 30 1234567, 0049 30 7654321"),
         "seis uno dos tres cuatro cinco seis siete ocho, seis uno dos tres cuatro cinco seis siete ocho",
     ],
@@ -219,6 +233,10 @@ def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     assert redact(misheard, ALL, more=True) == ["My card is [card]", *["[card]"] * 3, "[card]."]
     asked = ["My card is 4111 1111?", "1111 1111! 12 27#", "123#"]
     assert redact(asked, ALL, more=True) == ["My card is [card]", "[card]", "[card]#"]
+    dictated = ["It is 4111", "yes, 1111", "and then 1111 and", "Okay.", "1111", "Thanks, and 4 people."]
+    assert redact(dictated, ALL, more=True) == [
+        *("It is [card]", "[card]", "[card]", "[card]", "[card]", "Thanks, and 4 people."),
+    ]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
     assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
@@ -230,7 +248,7 @@ def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of
     grown = ["four one one one", "four one one one one", "four one one one one one one one one one"]
     assert [one(said, more=True) for said in grown] == ["four one one one", "[number]", "[number]"]
     assert one("My order is 123456", more=True) == "My order is [number]"
-    for ending in ("uh", "um,", "double", "? um"):
+    for ending in ("uh", "um,", "double", "? um", "to"):
         assert one(f"four one one one one {ending}", more=True).startswith("[number]")
     assert one("My order is 123456 I think", more=True) == "My order is 123456 I think"
     assert redact(["My order is 123456", "I think"], ALL, more=True) == ["My order is 123456", "I think"]
