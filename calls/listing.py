@@ -119,7 +119,7 @@ async def _choose(connection: AsyncConnection, tenant_id: str, wanted: Wanted) -
     if len(sources) > 1:
         for source in sources:
             some = sa.select().select_from(source.table).where(*source.conditions)
-            if await connection.scalar(sa.select(_count(some))) <= MOST_COUNTED:
+            if (await connection.execute(sa.select(_count(some)))).scalar_one() <= MOST_COUNTED:
                 return source
     # Of a call in particular it takes the longest to say which words it has.
     return next((source for source in sources if source.table is call_words), sources[-1])
