@@ -15,6 +15,7 @@ from api import (
     erasure,
     health,
     keys,
+    live,
     livekit_webhook,
     numbers,
     openapi,
@@ -32,6 +33,7 @@ from api import (
     webhooks,
 )
 from api.feed import close_feed, open_feed
+from api.live_feed import close_live_feed, open_live_feed
 from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
 from api.page import add_pages
@@ -80,6 +82,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
+from api.schema.stream import LiveQuery
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
@@ -139,6 +142,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
+    Route("GET", "/v1/calls/stream", live.stream, {200: None}, query=LiveQuery, errors=(429,), media=EVENT_STREAM),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
@@ -203,9 +207,9 @@ def create_app(settings: Settings) -> web.Application:
         route.bind(app)
     add_pages(app)
     app[DOCUMENT] = _document()
-    app.cleanup_ctx.extend([_open, open_feed, open_providers, open_provider_health])
+    app.cleanup_ctx.extend([_open, open_feed, open_live_feed, open_providers, open_provider_health])
     app.on_response_prepare.append(allow_origin)
-    app.on_shutdown.append(close_feed)
+    app.on_shutdown.extend([close_feed, close_live_feed])
     return app
 
 

@@ -14,7 +14,7 @@ from api.routing import Route, Who
 from api.schema.calls import Event, Segment
 from api.schema.common import Failure
 from api.schema.examples import EXAMPLES
-from api.schema.stream import StreamEnd
+from api.schema.stream import STREAMED
 from api.schema.summaries import SUMMARIES
 from api.schema.webhooks import WebhookMessage
 from calls.tenants.webhooks import WebhookEvent
@@ -29,6 +29,12 @@ _REFS = "#/components/schemas/{model}"
 _ABOUT = (
     "Calls between people and agents: browsers over WebRTC, phones over SIP. Every error is JSON: `error` is a "
     "sentence, `code` a name for it; validation errors have `details`."
+)
+_STREAM_OF_ALL = (
+    "First a message `call` (a `LiveCall`) for each call that is not over, then `ready` (a `StreamReady`); from then "
+    "on a `call` whenever one begins, changes or is over. If asked for, also `event` (an `Event`) and `segment` (a "
+    "`CallSegment`; one that changes comes again with its sequence) for what happens and is said from then on. "
+    "Nothing has to be resumed: each connection begins with what there is."
 )
 _STREAM = (
     "Messages `event` (an `Event`), `segment` (a `Segment`; one that changes comes again with its sequence) and, once "
@@ -45,7 +51,7 @@ _ERRORS = {
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",
     422: "The same Idempotency-Key came with another body",
-    429: "Too many new calls by this publishable key or address",
+    429: "Too many new calls by this publishable key or address, or too many streams at once",
     503: "A server that is needed does not answer",
 }
 _RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
@@ -121,7 +127,7 @@ def _schemas(routes: list[Route]) -> tuple[dict[tuple[type[BaseModel], Mode], st
     for route in routes:
         models |= {(model, "validation"): None for model in (route.body, route.query) if model}
         models |= {(model, "serialization"): None for model in route.answers.values() if model}
-    models |= {(model, "serialization"): None for model in (Failure, Event, Segment, StreamEnd, WebhookMessage)}
+    models |= {(model, "serialization"): None for model in (Failure, Event, Segment, *STREAMED, WebhookMessage)}
     refs, definitions = models_json_schema(list(models), ref_template=_REFS)
     names = {(model, mode): refs[model, mode]["$ref"] for model, mode in models}
     return names, definitions["$defs"]
@@ -138,7 +144,7 @@ def _operation(route: Route, names: dict[Any, str], schemas: dict[str, Json]) ->
         "security": _security(route.who),
     }
     if route.media == EVENT_STREAM:
-        operation["description"] = _STREAM
+        operation["description"] = _STREAM if "{" in route.path else _STREAM_OF_ALL
     if route.body is not None:
         content = _content(names[route.body, "validation"], route.body)
         operation["requestBody"] = {"required": _required(route.body), "content": {"application/json": content}}
@@ -202,7 +208,7 @@ def _headers(route: Route) -> list[Json]:
     if route.idempotent:
         about = "The same key and body give the same answer, and one call, for 24 hours."
         headers.append(("Idempotency-Key", {"type": "string", "pattern": "^[ -~]{1,255}$"}, about))
-    if route.media == EVENT_STREAM:
+    if route.media == EVENT_STREAM and "{" in route.path:
         about = "The id of the last message that was received."
         headers.append(("Last-Event-ID", {"type": "string", "pattern": r"^[0-9]{1,18}-[0-9]{1,9}(-end)?$"}, about))
     return [

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import rendering
+from api import rendering, sse
 from api.credentials import find
 from api.feed import FEED, progress
 from api.routing import CREDENTIAL, DATABASE, DATABASE_S, named
@@ -29,10 +29,8 @@ from calls.store import CallStore
 from calls.tables import PRESSED, call_events, segments
 
 HEARTBEAT_S = 15
-WRITE_TIMEOUT_S = 60  # a client that takes nothing for so long is let go; it resumes where it was
 RETRY_S = 1
 BATCH = 500
-_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _ID = re.compile(r"(\d{1,18})-(\d{1,9})(-end)?", re.ASCII)
 
 Row = sa.Row[Any]
@@ -70,7 +68,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         first = await _read(request, call_id, mark)
         if mark.ended and first.over and first.mark == replace(mark, ended=True):
             return web.Response(status=204)  # tells a browser's EventSource not to come back
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=sse.HEADERS)
         await response.prepare(request)
         with suppress(ConnectionResetError, TimeoutError):  # the client is gone, or takes nothing
             await _send(request, response, call_id, first, watch)
@@ -78,24 +76,18 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(request: web.Request, response: web.StreamResponse, call_id: str, batch: Batch, watch: Watch) -> None:
-    await _write(response, [b"retry: 1000\n\n"])
+    await sse.write(response, [sse.RETRY])
     while not (batch.revoked or request.app[FEED].closed):
-        await _write(response, batch.messages)
+        await sse.write(response, batch.messages)
         if batch.over:
             break
         if not batch.more and not await watch.wait(HEARTBEAT_S):
-            await _write(response, [b": still here\n\n"])
+            await sse.write(response, [sse.STILL_HERE])
         try:
             batch = await _read(request, call_id, batch.mark)
         except DatabaseAway:  # the stream goes on where it is when that is back
             await asyncio.sleep(RETRY_S)
             batch = Batch([], batch.mark, more=True)
-
-
-async def _write(response: web.StreamResponse, messages: list[bytes]) -> None:
-    for message in messages:
-        async with asyncio.timeout(WRITE_TIMEOUT_S):
-            await response.write(message)
 
 
 async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
@@ -118,7 +110,7 @@ async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
         intelligence_status=call.intelligence_status,
     )
     mark = replace(mark, ended=True)
-    return Batch([*messages, _message("end", mark, end.model_dump_json())], mark, over=True)
+    return Batch([*messages, sse.message("end", end, mark)], mark, over=True)
 
 
 async def _after(
@@ -142,16 +134,12 @@ def _messages(call: Row, events: list[Row], changed: list[Row], mark: Mark) -> t
     for _moment, kind, row in heapq.merge(happened, said, key=lambda item: item[0]):
         if kind == "event":
             mark = replace(mark, event=row.id)
-            messages.append(_message(kind, mark, rendering.event(row).model_dump_json()))
+            messages.append(sse.message(kind, rendering.event(row), mark))
         else:
             mark = replace(mark, revision=row.revision)
             if row.source != PRESSED:
-                messages.append(_message(kind, mark, rendering.segment(row).model_dump_json()))
+                messages.append(sse.message(kind, rendering.segment(row), mark))
     return messages, mark
-
-
-def _message(kind: str, mark: Mark, data: str) -> bytes:
-    return f"id: {mark}\nevent: {kind}\ndata: {data}\n\n".encode()
 
 
 def _mark(request: web.Request) -> Mark:

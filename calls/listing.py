@@ -56,11 +56,6 @@ class Wanted:
     created_to: datetime | None = None
     phrases: tuple[Phrase, ...] = ()
 
-    @property
-    def are_counted(self) -> bool:
-        """Whether counters say how many there are."""
-        return self == Wanted(status=self.status, agent_id=self.agent_id)
-
 
 @dataclass(frozen=True)
 class Page:
@@ -85,11 +80,12 @@ async def list_calls(
     cursor: str | None = None,
 ) -> Page:
     """A page of a tenant's calls, newest first; a cursor that names none of its calls is Invalid."""
-    source = _source(connection.dialect.name, tenant_id, wanted)
+    source = await _choose(connection, tenant_id, wanted)
     conditions = _conditions(connection.dialect.name, tenant_id, wanted, source)
     found: sa.Select[Any] = sa.select().select_from(source.tables).where(*conditions)
     # All in one statement: each visit to the database costs more than what it has to do there.
-    matching = _count(tenant_id, wanted, found)
+    are_counted = wanted == Wanted(status=wanted.status, agent_id=wanted.agent_id)
+    matching = total(tenant_id, status=wanted.status, agent_id=wanted.agent_id) if are_counted else _count(found)
     query = found.add_columns(*_COLUMNS, matching.label("total"))
     last = sa.select(*source.place).where(calls.c.tenant_id == tenant_id, calls.c.id == cursor)
     if cursor is not None:
@@ -105,68 +101,100 @@ async def list_calls(
 
 @dataclass(frozen=True)
 class _Source:
-    """Where to look first: the tables, in which order the calls are found there, and at what place a call stands."""
+    """Where to look first: an index that has some calls in their order, so that it is read only as far as a page goes.
 
-    tables: sa.FromClause
-    order: tuple[sa.ColumnElement[Any], ...]
+    `conditions` of `table` say which calls these are; a call's `place` is what is compared with the `order`.
+    """
+
+    table: sa.FromClause
+    conditions: list[sa.ColumnElement[bool]]
+    tables: sa.FromClause = calls
+    order: tuple[sa.ColumnElement[Any], ...] = (calls.c.created_at, calls.c.id)
     place: tuple[sa.ColumnElement[Any], ...] = (calls.c.created_at, calls.c.id)
-    conditions: tuple[sa.ColumnElement[bool], ...] = ()
-    created_at: sa.Column[datetime] = calls.c.created_at
 
 
-def _source(dialect: str, tenant_id: str, wanted: Wanted) -> _Source:
-    """Each is an index that has the calls in their order, so that it is read only as far as a page goes."""
+async def _choose(connection: AsyncConnection, tenant_id: str, wanted: Wanted) -> _Source:
+    """Of several sources one that finds few calls: of each that it finds the other conditions have to be asked."""
+    sources = list(_sources(connection.dialect.name, tenant_id, wanted))
+    if len(sources) > 1:
+        for source in sources:
+            some = sa.select().select_from(source.table).where(*source.conditions)
+            if (await connection.execute(sa.select(_count(some)))).scalar_one() <= MOST_COUNTED:
+                return source
+    # Of a call in particular it takes the longest to say which words it has.
+    return next((source for source in sources if source.table is call_words), sources[-1])
+
+
+def _sources(dialect: str, tenant_id: str, wanted: Wanted) -> Iterator[_Source]:
+    """Those that there are for these conditions, at least one."""
     if wanted.participant is not None:
-        again = participants.alias()
-        same = (again.c.call_id == participants.c.call_id, again.c.identity == participants.c.identity)
-        return _Source(
-            participants.join(calls, calls.c.id == participants.c.call_id),
-            order=(participants.c.call_created_at, participants.c.call_id),
-            conditions=(
-                participants.c.tenant_id == tenant_id,
-                participants.c.identity == wanted.participant,
-                # A phone that is called again is in a call twice.
-                ~sa.exists().where(*same, again.c.position < participants.c.position),
-            ),
-            created_at=participants.c.call_created_at,
-        )
+        yield _by_participant(tenant_id, wanted, wanted.participant)
     if wanted.phrases:
-        return _Source(
-            call_words.join(calls, calls.c.id == call_words.c.call_id),
+        found = [matches(dialect, tenant_id, wanted.phrases)]
+        yield _Source(
+            call_words,
+            found + within(tenant_id, wanted.created_from, wanted.created_to),
+            tables=call_words.join(calls, calls.c.id == call_words.c.call_id),
             order=(call_words.c.rowid,),
             place=(number_of(calls.c.id),),
-            conditions=(
-                matches(dialect, tenant_id, wanted.phrases),
-                *within(tenant_id, wanted.created_from, wanted.created_to),
-            ),
         )
-    return _Source(calls, order=(calls.c.created_at, calls.c.id))
+    equal = list(_equal(wanted))
+    if equal or (wanted.participant is None and not wanted.phrases):
+        yield _Source(calls, [calls.c.tenant_id == tenant_id, *equal, *_created(calls.c.created_at, wanted)])
+
+
+def _by_participant(tenant_id: str, wanted: Wanted, identity: str) -> _Source:
+    again = participants.alias()
+    same = (again.c.call_id == participants.c.call_id, again.c.identity == participants.c.identity)
+    return _Source(
+        participants,
+        [
+            participants.c.tenant_id == tenant_id,
+            participants.c.identity == identity,
+            *_created(participants.c.call_created_at, wanted),
+            # A phone that is called again is in a call twice.
+            ~sa.exists().where(*same, again.c.position < participants.c.position),
+        ],
+        tables=participants.join(calls, calls.c.id == participants.c.call_id),
+        order=(participants.c.call_created_at, participants.c.call_id),
+    )
 
 
 def _conditions(dialect: str, tenant_id: str, wanted: Wanted, source: _Source) -> Iterator[sa.ColumnElement[bool]]:
     yield from source.conditions
-    yield calls.c.tenant_id == tenant_id
-    equal = {
+    if source.table is not calls:
+        yield calls.c.tenant_id == tenant_id
+        yield from _equal(wanted)
+        yield from _created(calls.c.created_at, wanted)
+    if wanted.participant is not None and source.table is not participants:
+        mine = participants.c.call_id == calls.c.id
+        yield sa.exists().where(mine, participants.c.identity == wanted.participant)
+    if wanted.phrases and source.table is not call_words:
+        number = call_words.c.rowid == number_of(calls.c.id)
+        yield sa.exists().select_from(call_words).where(number, matches(dialect, tenant_id, wanted.phrases))
+
+
+def _equal(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+    values = {
         calls.c.status: wanted.status,
         calls.c.agent_id: wanted.agent_id,
         calls.c.end_reason: wanted.end_reason,
         calls.c.batch_id: wanted.batch_id,
         calls.c.primary_transport: wanted.transport,
     }
-    for column, value in equal.items():
+    for column, value in values.items():
         if value is not None:
             yield column == value
+
+
+def _created(column: sa.Column[datetime], wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.created_from is not None:
-        yield source.created_at >= wanted.created_from
+        yield column >= wanted.created_from
     if wanted.created_to is not None:
-        yield source.created_at < wanted.created_to
-    if wanted.phrases and wanted.participant is not None:
-        number = call_words.c.rowid == number_of(calls.c.id)
-        yield sa.exists().select_from(call_words).where(number, matches(dialect, tenant_id, wanted.phrases))
+        yield column < wanted.created_to
 
 
-def _count(tenant_id: str, wanted: Wanted, found: sa.Select[Any]) -> sa.Cast[int]:
-    if wanted.are_counted:
-        return total(tenant_id, status=wanted.status, agent_id=wanted.agent_id)
+def _count(found: sa.Select[Any]) -> sa.Cast[int]:
+    """How many there are, up to one more than MOST_COUNTED; to be selected."""
     some = found.add_columns(sa.literal(1)).limit(MOST_COUNTED + 1).subquery()
     return sa.cast(sa.select(sa.func.count()).select_from(some).scalar_subquery(), sa.BigInteger)

@@ -216,27 +216,27 @@ class CreatedToken(Answer):
 class CallRow(Answer):
     """A call in a list."""
 
-    id: str
-    room_name: str
-    agent_id: str
-    status: str
-    end_reason: str | None
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    id: str = Field(description="The call's id.")
+    room_name: str = Field(description="Its room in LiveKit.")
+    agent_id: str = Field(description="The agent that it was created with.")
+    status: str = Field(description="`connecting`, `queued`, `ringing`, `in_progress`, `completed` or `failed`.")
+    end_reason: str | None = Field(description="Why it ended; null before.")
+    created_at: datetime = Field(description="When it was asked for.")
+    started_at: datetime | None = Field(description="When the first human and the agent were both there; null before.")
+    ended_at: datetime | None = Field(description="When it was over; null before.")
     bill_duration: int = Field(description="Whole seconds from its start to its end.")
     total_cost: float = Field(description="Dollars: what its participants cost together.")
-    metadata: JsonObject
-    intelligence_status: str
-    participant_count: int
-    primary_participant: PrimaryParticipant
+    metadata: JsonObject = Field(description="As it was given.")
+    intelligence_status: str = Field(description="`not_started`, `pending`, `completed` or `failed`.")
+    participant_count: int = Field(description="How many were ever to be in it.")
+    primary_participant: PrimaryParticipant = Field(description="The first of them.")
     erased_at: datetime | None = Field(description="When everything but the bill was erased.")
 
 
 class CallPage(Answer):
     """A page of calls, the newest first."""
 
-    calls: list[CallRow]
+    calls: list[CallRow] = Field(description="Those of this page.")
     total: int = Field(
         description="How many match. With filters besides `status` and `agent_id` they are counted up to 1000; 1001 "
         "says that there are more.",
@@ -249,15 +249,15 @@ class CallPage(Answer):
 class Segment(Answer):
     """What one voice said without a break."""
 
-    speaker: str
-    text: str
-    sequence: int
-    started_at_ms: int
-    ended_at_ms: int
-    is_final: bool
-    source: str
-    participant_id: str | None
-    participant_identity: str | None
+    speaker: str = Field(description="`user` or `agent`.")
+    text: str = Field(description="What was said, so far.")
+    sequence: int = Field(description="Counts from 0, in the order in which they began.")
+    started_at_ms: int = Field(description="From the call's start.")
+    ended_at_ms: int = Field(description="From the call's start.")
+    is_final: bool = Field(description="Whether it is said to its end.")
+    source: str = Field(description="`runtime`: it was heard or spoken in the call.")
+    participant_id: str | None = Field(description="Who said it; null for the agent.")
+    participant_identity: str | None = Field(description="The name or number of who said it; null for the agent.")
 
 
 class Utterance(Answer):

@@ -78,17 +78,17 @@ class AddedParticipants(Answer):
 class Participant(Answer):
     """One participant as the call's detail shows it."""
 
-    id: str
-    transport: Transport
-    identity: str
-    status: str
-    metadata: JsonObject
-    end_reason: str | None
-    from_number: str | None
-    telephony_leg_id: str | None
-    created_at: datetime
-    joined_at: datetime | None
-    left_at: datetime | None
+    id: str = Field(description="The participant's id.")
+    transport: Transport = Field(description="`webrtc` for browsers, `pstn` for phones.")
+    identity: str = Field(description="A browser's identity, or a phone number.")
+    status: str = Field(description="`joining`, `queued`, `dialing`, `ringing`, `joined`, `left` or `failed`.")
+    metadata: JsonObject = Field(description="As it was given.")
+    end_reason: str | None = Field(description="Why it was not reached, or is gone, where that is known.")
+    from_number: str | None = Field(description="Caller ID of a phone.")
+    telephony_leg_id: str | None = Field(description="Names a phone's leg.")
+    created_at: datetime = Field(description="When it was asked for.")
+    joined_at: datetime | None = Field(description="When it came first; null before.")
+    left_at: datetime | None = Field(description="When it went; null while it is there.")
     bill_duration: int = Field(description="Whole seconds, once the call is over.")
     cost: float = Field(description="Dollars; the `total_cost` of a call is the sum of these.")
 
@@ -96,5 +96,5 @@ class Participant(Answer):
 class PrimaryParticipant(Answer):
     """Whom a call is with, in a list."""
 
-    identity: str
-    transport: Transport
+    identity: str = Field(description="A browser's identity, or a phone number.")
+    transport: Transport = Field(description="`webrtc` for browsers, `pstn` for phones.")

@@ -23,6 +23,7 @@ SUMMARIES = {
     "POST /v1/calls/batch/{batch}/cancel": "Let nobody of a batch be dialled any more",
     "POST /v1/calls/fanout": "Call several phones into one call",
     "GET /v1/calls/active": "List calls in progress",
+    "GET /v1/calls/stream": "Follow all calls live",
     "GET /v1/calls/queue/stats": "Count the dial jobs",
     "POST /v1/realtime/token": "Create a call for one browser user",
     "GET /v1/calls/{id}": "Get everything about a call",

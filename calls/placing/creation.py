@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls import jobs
 from calls.counts import count
-from calls.database.changes import TURNS, mark
+from calls.database.changes import CALLS, TURNS, mark
 from calls.database.clock import moment
 from calls.events import EventKind
 from calls.providers.health import Unreachable
@@ -117,6 +117,7 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
     for row in await insert_participants(conn, tenant_id, places, call_created_at=moment(conn)):
         written[row.call_id].append(row)
     await conn.execute(_INSERT_EVENTS, [event for call in new for event in _first_events(call, moment(conn))])
+    mark(conn, CALLS)
     if any(call.waits_for_room for call in new):
         mark(conn, TURNS)
     return written

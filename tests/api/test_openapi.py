@@ -98,6 +98,14 @@ def test_what_the_users_server_is_sent_is_described_too():
     assert {"X-Callroom-Signature", "X-Callroom-Timestamp"} <= headers
 
 
+@pytest.mark.parametrize(
+    "model", ["CallPage", "CallRow", "LiveCall", "StreamReady", "CallSegment", "StreamEnd", "Session"]
+)
+def test_what_a_console_reads_is_described_to_the_last_property(model: str):
+    properties = DOCUMENT["components"]["schemas"][model]["properties"]
+    assert [name for name, schema in properties.items() if "description" not in schema] == []
+
+
 def test_the_kinds_of_events_are_listed():
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["EventKind"]["enum"] == list(EventKind)

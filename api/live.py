@@ -1,0 +1,39 @@
+"""`GET /v1/calls/stream`: all calls of a tenant as they begin, change and end, as server-sent events.
+
+A connection begins with what there is, so that nothing has to be resumed. Of a call that changes while its client takes
+nothing only the latest state is kept.
+"""
+
+from contextlib import suppress
+
+from aiohttp import web
+
+from api import sse
+from api.live_feed import LIVE_FEED, Follower, read_live
+from api.routing import CREDENTIAL, DATABASE, KEY
+from api.schema.stream import LiveCall, LiveQuery, StreamReady
+from calls.states import LIVE
+from calls.tables import calls
+
+HEARTBEAT_S = 15
+
+
+async def stream(request: web.Request, query: LiveQuery) -> web.StreamResponse:
+    tenant_id = request[KEY].tenant_id
+    async with request.app[LIVE_FEED].follow(tenant_id, request[CREDENTIAL], query.include) as follower:
+        async with request.app[DATABASE].reading() as conn:
+            there = await read_live(conn, (calls.c.tenant_id == tenant_id) & calls.c.status.in_(LIVE))
+        response = web.StreamResponse(headers=sse.HEADERS)
+        await response.prepare(request)
+        with suppress(ConnectionResetError, TimeoutError):  # the client is gone, or takes nothing
+            await _send(response, there, follower)
+    return response
+
+
+async def _send(response: web.StreamResponse, there: list[LiveCall], follower: Follower) -> None:
+    await sse.write(response, [sse.RETRY, *(sse.message("call", call) for call in there)])
+    await sse.write(response, [sse.message("ready", StreamReady(calls=len(there)))])
+    while not follower.is_over:
+        if not await follower.wait(HEARTBEAT_S):
+            await sse.write(response, [sse.STILL_HERE])
+        await sse.write(response, follower.take())
