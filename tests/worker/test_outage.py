@@ -32,6 +32,7 @@ from tests.worker.house import House, open_house
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
+BACK = "Sorry, I was away for a moment."
 GOODBYE = "It was a pleasure to talk to you."
 ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
 QUESTION_S = 1.2
@@ -163,6 +164,28 @@ async def in_its_middle(stage: Stage, until: Until, outage: Outage) -> None:
         await conversation.ask()
         hung_up = datetime.now(UTC)
     await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
+
+
+async def its_agent_is_killed_meanwhile(house: House, stage: Stage, until: Until, outage: Outage) -> None:
+    """Another one comes when the database is back, and goes on."""
+    async with calling(stage, until) as (call, conversation):
+        await conversation.ask()
+        job = await house.job_of(call)
+        await outage.wait()
+        job.kill()
+        await outage.over.wait()
+        await until(lambda: call.has_said_also("agent", BACK))
+        await conversation.quiet()
+        await conversation.ask()
+        hung_up = datetime.now(UTC)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert hung_up - SLACK < row.ended_at < hung_up + SLACK
+    first = [("user", "Question 1."), ("agent", "The answer to question 1.")]  # of each agent's ears
+    said = await call.transcript()
+    assert [(line.speaker, line.text) for line in said] == [("agent", HELLO), *first, ("agent", BACK), *first]
+    happened = {event.kind for event in await call.events()}
+    assert happened >= ONCE | {"agent.lost", "dispatch.repeated", "agent.returned"}
 
 
 async def before_its_agent(stage: Stage, until: Until, outage: Outage) -> None:
@@ -368,8 +391,9 @@ async def test_postgres_is_away(
     patient = {**PATIENT, "database_url": url, "pipeline_port": free_port()}
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, **patient)
     async with open_house(settings, workers=1) as house:
+        killed: Course = partial(its_agent_is_killed_meanwhile, house)
         for outage, courses in (
-            (Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start), FIVE),
+            (Outage(LONG_S, breakable_postgres.kill, breakable_postgres.start), (killed, *FIVE)),
             (Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw), THREE),
             (Outage(0, restart, lambda: None), TWO),
             (Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off")), (in_its_middle,)),
