@@ -53,12 +53,13 @@ class House:
         return await self.programs.enter_async_context(process(name, settings, log))
 
     async def job_of(self, call: Talk) -> psutil.Process:
-        """The process that has the call: the one that holds its lease's file."""
+        """The process that has the call: the one that holds its lease's file, or the one with its caller's ears."""
         async with self.database.reading() as connection:
             [lease] = [one for one in await leases.held_leases(connection) if one.call_id == call.id]
+        job = lease.identity.removeprefix("agent-")
         for worker in self.alive:
             for child in psutil.Process(worker.pid).children(recursive=True):
-                if any(path.endswith(f"{lease.life:016x}") for path in open_files(child)):
+                if any(path.endswith((f"{lease.life:016x}", job)) for path in open_files(child)):
                     return child
         raise LookupError("nobody has the call")
 

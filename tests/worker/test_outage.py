@@ -32,6 +32,7 @@ from tests.worker.house import House, open_house
 pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
+BACK = "Sorry, I was away for a moment."
 GOODBYE = "It was a pleasure to talk to you."
 ENDS = "END"  # the prompt of an agent that hangs up when it is asked something
 QUESTION_S = 1.2
@@ -166,6 +167,28 @@ async def in_its_middle(stage: Stage, until: Until, outage: Outage) -> None:
         await conversation.ask()
         hung_up = datetime.now(UTC)
     await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
+
+
+async def its_agent_is_killed_meanwhile(house: House, stage: Stage, until: Until, outage: Outage) -> None:
+    """Another one comes when the database is back, and goes on."""
+    async with calling(stage, until) as (call, conversation):
+        await conversation.ask()
+        job = await house.job_of(call)
+        await outage.wait()
+        job.kill()
+        await outage.over.wait()
+        await until(lambda: call.has_said_also("agent", BACK))
+        await conversation.quiet()
+        await conversation.ask()
+        hung_up = datetime.now(UTC)
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert hung_up - SLACK < row.ended_at < hung_up + SLACK
+    first = [("user", "Question 1."), ("agent", "The answer to question 1.")]  # of each agent's ears
+    said = await call.transcript()
+    assert [(line.speaker, line.text) for line in said] == [("agent", HELLO), *first, ("agent", BACK), *first]
+    happened = {event.kind for event in await call.events()}
+    assert happened >= ONCE | {"agent.lost", "dispatch.repeated", "agent.returned"}
 
 
 async def before_its_agent(stage: Stage, until: Until, outage: Outage) -> None:
@@ -380,7 +403,8 @@ async def test_calls_outlast_a_database_that_is_away(
 
     script(providers)
     async with open_house(on_postgres, workers=1) as house:
-        await go_through(house, until, away, FIVE)
+        killed: Course = partial(its_agent_is_killed_meanwhile, house)
+        await go_through(house, until, away, (killed, *FIVE))
         await go_through(house, until, frozen, THREE)
         async with open_house(on_sqlite, workers=1) as other_house, asyncio.TaskGroup() as meanwhile:
             meanwhile.create_task(go_through(other_house, until, locked, (in_its_middle, before_its_agent)))
