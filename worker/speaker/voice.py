@@ -228,10 +228,12 @@ class Voice(io.AudioOutput):
         await self._source.capture_frame(rtc.combine_audio_frames(frames))
 
     def _note_played(self) -> None:
-        still_queued = math.ceil(self._source.queued_duration / FRAME_S - 0.05)
+        queued_s = self._source.queued_duration
+        over_at = time.monotonic() + queued_s
+        still_queued = math.ceil(queued_s / FRAME_S - 0.05)
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
-            self.sounded_at = time.monotonic()
+            self.sounded_at = over_at - len(self._queued) * FRAME_S
             if self._between_queued:
                 self._between_queued -= 1
                 self._between_s += frame.duration
