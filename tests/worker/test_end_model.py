@@ -4,10 +4,13 @@ import asyncio
 import struct
 import uuid
 import wave
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import uvloop
 from livekit.local_inference import EOT, EOT_MAX_SAMPLES
 from numpy.typing import NDArray
 
@@ -37,7 +40,10 @@ async def test_several_ask_at_once_and_what_is_no_speech_has_no_answer(speech: N
     assert answers == [likely, b"", b"", likely]
 
 
-async def test_a_process_predicts_for_itself_when_nobody_does_it(speech: NDArray[np.int16]) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_process_predicts_for_itself_when_nobody_does_it(
+    speech: NDArray[np.int16], run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
     address = f"\0{uuid.uuid4()}"
     answers = [struct.pack("<d", 0.25), b""]
 
@@ -46,7 +52,10 @@ async def test_a_process_predicts_for_itself_when_nobody_does_it(speech: NDArray
         writer.write(answers.pop(0))
         writer.close()
 
-    async with await asyncio.start_unix_server(answer, address):
-        assert await predict_at(address, speech) == 0.25
+    async def ask() -> None:
+        async with await asyncio.start_unix_server(answer, address):
+            assert await predict_at(address, speech) == 0.25
+            assert await predict_at(address, speech) == EOT().predict(speech)
         assert await predict_at(address, speech) == EOT().predict(speech)
-    assert await predict_at(address, speech) == EOT().predict(speech)
+
+    run(ask())

@@ -230,10 +230,11 @@ class Voice(io.AudioOutput):
 
     def _note_played(self) -> None:
         queued_s = self._source.queued_duration
+        over_at = time.monotonic() + queued_s  # this may come to see it late
         still_queued = math.ceil(queued_s / FRAME_S - 0.05)
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
-            self.sounded_at = time.monotonic() + queued_s - len(self._queued) * FRAME_S  # this may come to see it late
+            self.sounded_at = over_at - len(self._queued) * FRAME_S
             self.has_played_between = self._between_queued > 0
             if self.has_played_between:
                 self._between_queued -= 1

@@ -80,11 +80,22 @@ def _user(connected: socket.socket) -> int:
     return int(_PEER.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1])
 
 
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    connecting = socket.socket(socket.AF_UNIX)
+    connecting.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(connecting, address)  # uvloop itself connects to no abstract one
+        return await asyncio.open_unix_connection(sock=connecting)
+    except BaseException:
+        connecting.close()
+        raise
+
+
 async def predict_at(address: str, samples: NDArray[np.int16]) -> float:
     """The same as `predict`, by who serves an address; if nobody answers in time, in this process."""
     try:
         async with asyncio.timeout(ANSWER_S):
-            reader, writer = await asyncio.open_unix_connection(address)
+            reader, writer = await _connect(address)
             try:
                 writer.write(samples.tobytes())
                 writer.write_eof()
