@@ -1,7 +1,7 @@
 """Reading calls page by page: by offset, or by cursor along (created_at, id), newest first."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -116,11 +116,12 @@ class _Source:
 async def _choose(connection: AsyncConnection, tenant_id: str, wanted: Wanted) -> _Source:
     """Of several sources one that finds few calls: of each that it finds the other conditions have to be asked."""
     sources = list(_sources(connection.dialect.name, tenant_id, wanted))
-    if len(sources) > 1:
-        for source in sources:
-            some = sa.select().select_from(source.table).where(*source.conditions)
-            if (await connection.execute(sa.select(_count(some)))).scalar_one() <= MOST_COUNTED:
-                return source
+    for source in sources if len(sources) > 1 or wanted.phrases else ():
+        some = sa.select().select_from(source.table).where(*source.conditions)
+        if (await connection.execute(sa.select(_count(some)))).scalar_one() <= MOST_COUNTED:
+            # Postgres takes any rare word for one that comes soon in their order: it is to find the few, and sort them.
+            by_words = source.table is call_words
+            return replace(source, order=(call_words.c.rowid + 0,)) if by_words else source
     # Of a call in particular it takes the longest to say which words it has.
     return next((source for source in sources if source.table is call_words), sources[-1])
 

@@ -19,22 +19,22 @@ _YEARS = range(1970, 9000)  # so that a minute more or less is a moment too
 
 def _moment(text: str) -> datetime:
     """The moment in UTC that a text in ISO 8601 names; ValueError if it is none, or one without a time zone."""
-    with suppress(ValueError):
-        return _usual(datetime.combine(date.fromisoformat(text), time.min, UTC))
     try:
-        # A plus that is not escaped in an address becomes a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        moment = datetime.combine(date.fromisoformat(text), time.min, UTC)
     except ValueError:
-        moment = datetime.min  # noqa: DTZ901 - without a zone, and so refused
-    if moment.tzinfo is None:
-        raise ValueError("expected a date, or a time with its zone, as in 2026-03-01T10:00:00Z")
-    return _usual(moment)
-
-
-def _usual(moment: datetime) -> datetime:
+        moment = _time(text)
     if moment.year not in _YEARS:
         raise ValueError(f"expected a year from {_YEARS.start} to {_YEARS[-1]}")
     return moment.astimezone(UTC)
+
+
+def _time(text: str) -> datetime:
+    with suppress(ValueError):
+        # A plus that is not escaped in an address becomes a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        if moment.tzinfo is not None:
+            return moment
+    raise ValueError("expected a date, or a time with its zone, as in 2026-03-01T10:00:00Z")
 
 
 def _participant(text: str) -> str:
