@@ -213,7 +213,8 @@ async def check_events(story: Story) -> None:
 
 async def check_what_came_after(there: Hosts, story: Story, ended_at: datetime) -> None:
     done = await there.all(jobs, story.call)
-    assert {job.kind: job.state for job in done} == {"post_call": "completed", "store_recording": "completed"}
+    assert {job.kind for job in done} == {"post_call", "store_recording", "measure_latency"}
+    assert {job.state for job in done} == {"completed"}
     assert all(ended_at <= job.created_at < job.finished_at < now() for job in done)
     summary = await there.one(results, story.call)
     assert ended_at <= summary.created_at < summary.ended_at < now()
