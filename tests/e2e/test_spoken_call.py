@@ -154,6 +154,7 @@ async def test_a_spoken_call_is_transcribed_recorded_analysed_and_erased(
             for sentence in SENTENCES[:2]:
                 await talk(anna, sentence)
             await confide(client, call_id, bob, confided)
+            await until(lambda: numbers_asked(whole_stack))
             assert (await client.get(f"/v1/calls/{call_id}"))["intelligence_status"] == "not_started"
         kinds = [kind async for kind, _ in client.stream(call_id)]
         assert kinds[-1] == "end"
@@ -188,10 +189,15 @@ def expect_words(detail: Json) -> None:
     assert re.match(r"Agent: Hello(.|\n)+\nanna: (.|\n)+\nbob: ", detail["transcript"]["text"])
 
 
+def numbers_asked(whole_stack: WholeStack) -> set[str]:
+    """The long numbers that the model was told which talks."""
+    live = [chat for chat in whole_stack.providers.chats if "response_format" not in chat.body]
+    return {number for chat in live for line in chat.user_lines for number in LONG_NUMBER.findall(line)}
+
+
 def expect_nothing_confided(detail: Json, whole_stack: WholeStack) -> None:
     """The agent's model had to hear the number. Nobody else has it, and no file."""
-    live = [chat for chat in whole_stack.providers.chats if "response_format" not in chat.body]
-    numbers = {number for chat in live for line in chat.user_lines for number in LONG_NUMBER.findall(line)}
+    numbers = numbers_asked(whole_stack)
     assert numbers
     assert not LONG_NUMBER.search(detail["transcript"]["text"])
     for path, content in files_of(whole_stack.folder):

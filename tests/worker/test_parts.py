@@ -96,6 +96,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
         taken = await take(database, talk.id, "worker", "agent-1", settings.lease_s)
         assert taken is not None
         with fake_job_context(room=room) as context:
+            context.proc.userdata["end_model"] = f"\0nobody-{uuid.uuid4()}"
             call = Call(context, database, CallProviders(settings, clients, http), taken)
             running = asyncio.create_task(call.run())
             async with talk.caller() as caller:
