@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -96,8 +97,12 @@ async def test_the_limit_is_exact_over_several_apis_at_once(serve: Serve, databa
     two = await serve(publishable_calls_per_minute=5)
     agent_id, key = await agent_and_key(one)
 
-    answers = await asyncio.gather(*(token(api, agent_id, key) for _ in range(10) for api in (one, two)))
-    assert Counter(answers) == {201: 5, 429: 15}
+    both = [replace(api, patience_s=0) for api in (one, two)]  # who asks again counts again
+    answers = Counter(await asyncio.gather(*(token(api, agent_id, key) for _ in range(10) for api in both)))
+    assert answers.keys() <= {201, 429, 503}
+    late = answers[503]  # on a busy machine: they may have been counted, or not
+    assert answers[201] <= 5 <= answers[201] + late
+    assert answers[429] <= 15 <= answers[429] + late
 
 
 async def test_after_the_time_that_was_named_there_is_room_again(serve: Serve):
