@@ -516,6 +516,48 @@ async def test_a_phrase_of_the_agents_own_is_kept_when_it_was_said_and_then_need
     assert seconds > 2
 
 
+async def test_a_phrase_is_found_by_its_letters_and_its_sound_by_its_text(said) -> None:
+    await said(Box(24_000), text=MOMENT)
+    other = Box(24_000)
+    for text in ("One moment please!", "ONE MOMENT, PLEASE.", "One moment please!"):
+        await said(other, text=text)
+    assert other.texts == ["One moment please!", "ONE MOMENT, PLEASE."]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("The fee is $5.", "The fee is €5."),
+        ("It costs 3.50 a night.", "It costs 350 a night."),
+        ("It has -5 degrees.", "It has 5 degrees."),
+        ("We write C++.", "We write C#."),
+        ("नमस्ते, मैं आपकी मदद कर सकता हूँ?", "नमस्ते, मैं आपकी मदद कर सकती हूँ?"),
+        ("นี่คือม้า", "นี่คือมา"),
+    ],
+    ids=["currency", "point", "sign", "marks", "vowel", "tone"],
+)
+async def test_a_first_message_is_said_in_its_present_wording_and_nothing_else_is_said_as_it_was(
+    language, tmp_path, before, now
+) -> None:
+    box = Box(24_000)
+    for first_message, answer in ((before, now), (now, before), (before, now)):
+        voices = voices_of([box], Prepared(language, tmp_path, "a voice"), [])
+        await voices.say_ahead(first_message, is_constant=True)
+        for text in (first_message, answer):
+            async with voices.stream() as stream:
+                stream.push_text(text)
+                stream.end_input()
+                async for _ in stream:
+                    pass
+    assert box.texts == [before, now, now, before, now]
+
+
+async def test_a_phrase_with_marks_that_are_not_said_is_prepared_as_it_is_said(tmp_path) -> None:
+    words = Phrases(moment="**Just** a moment 🙂")
+    prepared = Prepared(Language(AgentConfig(system_prompt="You are Ada.", phrases=words)), tmp_path, "a voice")
+    assert "Just a moment" in [text.strip() for text in await prepared.missing()]
+
+
 @pytest.mark.parametrize("way", ["breaks off once", "ends too early"])
 async def test_a_phrase_that_was_not_said_in_one_go_and_to_its_end_is_not_kept(said, way) -> None:
     voice = Box(24_000, breaks_after_s=0.4, breaks_times=1, says_so=way == "breaks off once")

@@ -14,7 +14,7 @@ from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.plain import is_said_of, plain
+from worker.speaker.plain import is_said_of, said_of
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
@@ -227,10 +227,7 @@ def _forget(pieces: utils.aio.Chan[Piece]) -> None:
 
 
 async def _is_said(text: str) -> bool:
-    async def whole() -> AsyncIterator[str]:
-        yield text
-
-    return any(letter.isalnum() for letter in "".join([piece async for piece in plain(whole())]))
+    return any(letter.isalnum() for letter in await said_of(text))
 
 
 def _text(piece: Piece) -> str:
