@@ -35,7 +35,7 @@ from worker.speaker.onset import Onset
 from worker.speaker.prepared import Prepared
 from worker.speaker.recorded import LANGUAGES, recordings
 from worker.speaker.rehearsal import Rehearsal
-from worker.speaker.sound import decoded
+from worker.speaker.sound import decoded, encoded
 from worker.speaker.voice import SAMPLE_RATE
 from worker.speaker.voices import Voices
 
@@ -396,6 +396,15 @@ def voices_of(boxes: Sequence[Box], prepared: Prepared, happened: list[tuple[str
     )
 
 
+async def hear(voices: Voices, text: str) -> None:
+    """Have it said, to its end."""
+    async with voices.stream() as stream:
+        stream.push_text(text)
+        stream.end_input()
+        async for _ in stream:
+            pass
+
+
 @pytest.fixture
 def said(prepared: Prepared) -> Callable[..., Any]:
     """Has voices say a text, word by word; what came of it."""
@@ -544,11 +553,7 @@ async def test_a_first_message_is_said_in_its_present_wording_and_nothing_else_i
         voices = voices_of([box], Prepared(language, tmp_path, "a voice"), [])
         await voices.say_ahead(first_message, is_constant=True)
         for text in (first_message, answer):
-            async with voices.stream() as stream:
-                stream.push_text(text)
-                stream.end_input()
-                async for _ in stream:
-                    pass
+            await hear(voices, text)
     assert box.texts == [before, now, now, before, now]
 
 
@@ -587,8 +592,8 @@ async def test_a_voice_that_falls_silent_before_the_end_has_failed_though_its_st
 
 
 async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("worker.speaker.prepared.MOST_FILES", 2)
     pcm = Box(SAMPLE_RATE).sound(FAILED)
+    monkeypatch.setattr("worker.speaker.prepared.MOST_BYTES", int(2.5 * len(encoded(pcm))))
     for at, text in enumerate((MOMENT, SORRY)):
         assert await prepared.keep(text, pcm)
         newest = max((tmp_path / "speech").iterdir(), key=lambda file: file.stat().st_mtime)
@@ -600,6 +605,27 @@ async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, m
     assert MOMENT not in missing
     assert FAILED not in missing
     assert SORRY in missing
+
+
+async def test_few_large_sounds_are_kept_in_the_place_of_many_small_ones(prepared, tmp_path, monkeypatch) -> None:
+    phrase, speech = Box(SAMPLE_RATE).sound(SORRY), Box(SAMPLE_RATE).sound(ANSWER * 3)
+    most = len(encoded(speech)) + len(encoded(phrase))
+    monkeypatch.setattr("worker.speaker.prepared.MOST_BYTES", most)
+    for text, pcm in ((MOMENT, phrase), (SORRY, phrase), (ANSWER * 3, speech)):
+        assert await prepared.keep(text, pcm)
+    assert sum(file.stat().st_size for file in (tmp_path / "speech").iterdir()) <= most
+    assert await prepared.own(ANSWER * 3)
+
+
+async def test_a_long_first_message_is_not_kept(prepared) -> None:
+    box = Box(24_000)
+    for text, is_kept in ((ANSWER * 3, True), (ANSWER * 4, False)):
+        for _ in range(2):
+            asked = len(box.texts)
+            voices = voices_of([box], prepared, [])
+            await voices.say_ahead(text, is_constant=True)
+            await hear(voices, text)
+        assert (len(box.texts) == asked) is is_kept
 
 
 async def test_a_file_that_holds_no_sound_is_not_there(prepared, tmp_path) -> None:

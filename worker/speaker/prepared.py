@@ -13,10 +13,11 @@ import tempfile
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from worker.speaker.language import Language
-from worker.speaker.pace import FAST, reached
+from worker.speaker.pace import FAST, SLOW, reached
 from worker.speaker.plain import said_of
 from worker.speaker.recorded import recordings
 from worker.speaker.sound import decoded, encoded, is_audible, tone
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 URGENT = ("moment", "sorry", "failed", "unheard")  # what is said where a provider fails
 HURRY = 1.5  # times as fast as is spoken: a voice may be told to
-MOST_FILES = 2_000  # of all agents' voices: about 30 MB
+MOST_BYTES = 30_000_000  # of all agents' voices: some 2,000 phrases
+LONGEST_S = 20.0  # of a first message, at a slow pace: longer ones would be kept in the place of phrases
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,12 @@ class Prepared:
         self._also: set[str] = set()
 
     def include(self, text: str) -> None:
-        """Count this among the phrases, though nothing else can be said in its place: it is said in every call."""
-        self._also.add(_written(text))
+        """Count this, which is said in every call, among the phrases, unless it is long.
+
+        Nothing else can be said in its place.
+        """
+        if reached(text, 0, LONGEST_S, SLOW) == len(text):
+            self._also.add(_written(text))
 
     def has_substitute(self, text: str) -> bool:
         """Whether there is some sound for it, whatever the voice does."""
@@ -130,9 +136,12 @@ class Prepared:
         files = []
         for file in self._folder.glob("*.ogg"):
             with suppress(FileNotFoundError):  # another call's worker does the same
-                files.append((file.stat().st_mtime, file))
-        for _, file in sorted(files)[:-MOST_FILES]:
-            file.unlink(missing_ok=True)
+                files.append((file.stat(), file))
+        files.sort(key=lambda found: found[0].st_mtime_ns, reverse=True)
+        kept = accumulate(stat.st_size for stat, _ in files)
+        for size, (_, file) in zip(kept, files, strict=True):
+            if size > MOST_BYTES:
+                file.unlink(missing_ok=True)
 
 
 def _used(file: Path, text: str) -> Sound | None:
