@@ -636,6 +636,19 @@ async def test_a_file_that_holds_no_sound_is_not_there(prepared, tmp_path) -> No
     assert MOMENT in await prepared.missing()
 
 
+async def test_what_is_prepared_in_quiet_moments_begins_with_its_first_word(language, prepared, monkeypatch) -> None:
+    for name in ("QUIET_S", "LOOK_S"):
+        monkeypatch.setattr(f"worker.speaker.rehearsal.{name}", 0.0)
+    quiet: Any = SimpleNamespace(agent_state="listening", current_speech=None)
+    voices = voices_of([Box(48_000, silence_s=0.3)], prepared, [])
+    await Rehearsal(quiet, voices, language).run()
+    assert await prepared.missing() == []
+    sound = await prepared.own(MOMENT)
+    assert sound is not None
+    loud = np.abs(np.frombuffer(sound.pcm, np.int16)) > 1000
+    assert loud.argmax() / SAMPLE_RATE == pytest.approx(0.04, abs=0.02)
+
+
 @pytest.mark.parametrize("keeps", ["an inaudible voice", "no folder"])
 async def test_a_phrase_that_cannot_be_kept_is_paid_for_once_in_a_call(language, prepared, tmp_path, keeps) -> None:
     if keeps == "no folder":
