@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from livekit.agents import llm
+import pytest
+from livekit.agents import APIStatusError, llm
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
@@ -25,6 +26,7 @@ class Hasty:
         self.hung = set(models)
         self.asked: list[str] = []
         self.failed: list[int] = []  # their places
+        self.guesses: list[str | Exception] = []  # what comes of the first ones
         self.chat = llm.ChatContext.empty()
         self._until = until
         ranking: Ranking[Any] = Ranking(models, on_switched=lambda _place: None)
@@ -43,16 +45,17 @@ class Hasty:
     async def ask(self) -> str:
         """What is answered; nothing if he has given up."""
         before = len(self.asked)
-        asking = asyncio.create_task(self._answer())
+        speech = SpeechHandle.create()
+        speech._mark_scheduled()
+        asking = asyncio.create_task(self.answer(speech))
         await self._until(lambda: len(self.asked) > before)
         await asyncio.wait({asking}, timeout=IN_VAIN_S * 0.55)
         asking.cancel()
         await asyncio.wait({asking})
         return "" if asking.cancelled() else asking.result()
 
-    async def _answer(self) -> str:
-        speech = SpeechHandle.create()
-        speech._mark_scheduled()
+    async def answer(self, speech: SpeechHandle) -> str:
+        """What is answered in this speech."""
         _SpeechHandleContextVar.set(speech)
         return "".join([str(piece) async for piece in self._answers.answer(self.chat, self._say)])
 
@@ -60,7 +63,29 @@ class Hasty:
         self.asked.append(model)
         if model in self.hung:
             await asyncio.Event().wait()
-        yield "I see."
+        came = self.guesses.pop() if self.guesses else "I see."
+        if isinstance(came, Exception):
+            raise came
+        yield came
+
+
+@pytest.mark.parametrize(
+    ("guess", "then"),
+    [("", "first"), ("[nods]", "first"), (APIStatusError("busy", status_code=503), "second")],
+    ids=["nothing", "no word", "refusal"],
+)
+async def test_who_refuses_a_guess_is_not_asked_again_at_once_and_who_has_nothing_to_say_to_it_is(
+    until: Until, guess: str | Exception, then: str
+) -> None:
+    caller = Hasty(until, "first", "second")
+    caller.hung, caller.guesses = set(), [guess]
+    speech = SpeechHandle.create()
+    answering = asyncio.create_task(caller.answer(speech))
+    await until(lambda: not caller.guesses)
+    speech._mark_scheduled()
+    assert await answering == "I see."
+    assert caller.asked == ["first", then]
+    assert caller.failed == []
 
 
 async def test_short_waits_for_a_model_that_hangs_add_up_and_the_next_one_is_asked(until: Until) -> None:

@@ -78,6 +78,11 @@ async def test_a_piece_ends_where_a_speaker_may_pause() -> None:
         ("สวัสดีค่ะ ร้านอาหารซากุระยินดีให้บริการค่ะ ", "สวัสดีค่ะ"),
         ("बिल्कुल ठीक है, मैं अभी देखता हूँ।", "बिल्कुल ठीक है,"),
         ("بالتأكيد، سأتحقق من ذلك فوراً لك.", "بالتأكيد،"),
+        ("Wir haben am 3. Mai um acht Uhr, wenn Sie wollen.", "Wir haben am 3. Mai um acht Uhr,"),
+        ("本日のお料理の価格は３，５００円で、それだけです。", "本日のお料理の価格は３，５００円で、"),
+        ("本日のお料理の量は１．５倍です、ご注意ください。", "本日のお料理の量は１．５倍です、"),
+        ("本日の開店の時刻は１８：３０です、どうぞ。", "本日の開店の時刻は１８：３０です、"),
+        ("ご注文のお品物は２、３日で届きます、どうぞ。", "ご注文のお品物は２、３日で届きます、"),
         ("No comma stands in this one at all.", "No comma stands in this one at all."),
     ],
 )
@@ -91,6 +96,32 @@ async def test_the_first_clause_is_a_piece_and_later_ones_are_whole_sentences_if
 
     found = await read(text, 1, lasts=lambda piece: len(piece.strip()) > long_enough, due_in_s=due_in_s)
     assert [piece.strip() for piece in found] == [clause, *filter(None, [text.removeprefix(clause).strip()])]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Wir haben am Dienstag, dem 3. Mai, noch einen Tisch.", "Passt Ihnen das um acht?"],
+        ["1. Open the door and go in.", "2. Close it behind you.", "3. Wait for the light."],
+        ["Here is what you do:", "1. Open the door and go in", "2. Close it when you are in", "3. Wait"],
+        [
+            "That will then be 45.50.",
+            "Shall I book it for you?",
+            "It was so in the year 2024.",
+            "Since then it was not.",
+        ],
+    ],
+    ids=["date", "sentences", "lines", "price"],
+)
+async def test_a_number_with_a_point_does_not_end_a_piece(sentences: list[str]) -> None:
+    text = "\n".join(sentences)
+    assert [piece.strip() for piece in await read(text, 1)] == sentences
+    assert [piece.strip() for piece in await read(text, 1_000_000)] == sentences
+
+
+async def test_a_long_sentence_is_not_cut_within_a_number() -> None:
+    found = await read("x" * (LONGEST - 3) + "1,234,567" + "x" * LONGEST)
+    assert not any(piece.endswith(",") for piece in found)
 
 
 async def test_a_sentence_that_is_there_already_stays_whole() -> None:

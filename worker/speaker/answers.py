@@ -14,7 +14,7 @@ from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.plain import is_said_of, plain
+from worker.speaker.plain import is_said_of, said_of
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
@@ -30,8 +30,9 @@ class NoAnswer(Exception):
 class Answers:
     """The answers of one agent's models, of which the next one takes over within the turn.
 
-    What is asked while the caller may still be speaking is a guess: whether that fails is nobody's business, and once
-    the turn is over it is asked anew.
+    What is asked while the caller may still be speaking is a guess: that it fails is told to nobody, and once the turn
+    is over it is asked anew, of the next model if the first one has refused or broken off. One that says nothing has
+    not failed by that: to half a sentence there may be nothing to say.
 
     Args:
         models: who is asked.
@@ -114,8 +115,10 @@ class Answers:
                     _forget(pieces)
                 if isinstance(problem, APIError) and not answer.begun and self._memory.shorten(chat, sent, problem):
                     continue
-                self._models.failed(answer.place)
-                if not committed and not answer.begun:
+                is_guess = not committed and not answer.begun
+                if not (is_guess and isinstance(problem, NoAnswer)):
+                    self._models.failed(answer.place)
+                if is_guess:
                     await answer.wait_committed()
                     continue
                 tries += 1
@@ -227,10 +230,7 @@ def _forget(pieces: utils.aio.Chan[Piece]) -> None:
 
 
 async def _is_said(text: str) -> bool:
-    async def whole() -> AsyncIterator[str]:
-        yield text
-
-    return any(letter.isalnum() for letter in "".join([piece async for piece in plain(whole())]))
+    return any(letter.isalnum() for letter in await said_of(text))
 
 
 def _text(piece: Piece) -> str:

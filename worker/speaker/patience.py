@@ -10,6 +10,7 @@ from calls.transcript import AGENT
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
 from worker.speaker.language import Language
+from worker.speaker.plain import said_of
 from worker.speaker.prepared import Prepared, Sound
 from worker.speaker.sound import tone
 from worker.speaker.voice import SAMPLE_RATE, Voice
@@ -89,7 +90,7 @@ class Patience:
 
     async def _ask(self, *, in_words: bool) -> None:
         moment = self._language.phrase("moment") if in_words else None
-        sound = await self._prepared.any(moment) if moment else Sound(tone(), "")
+        sound = await self._prepared.any(await said_of(moment)) if moment else Sound(tone(), "")
         began_at = self._clock.now()
         playing = asyncio.create_task(self._voice.put_in(sound.pcm))
         try:

@@ -7,9 +7,8 @@ left to be heard may be a clause.
 import asyncio
 import re
 import unicodedata
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
-from itertools import accumulate
 from typing import Protocol
 
 from livekit.agents.tokenize import blingfire
@@ -20,16 +19,18 @@ SHORTEST = 20  # characters; shorter sentences go with the next
 LONGEST = 300  # the smallest limit of a voice that we know of is 2,000, and the first words are to be heard soon
 CLAUSE = 40  # a clause of so many is a piece where sentences have no end mark
 
-_PAUSE = re.compile(r"[,;:，、；：。．！？!?…—\s]+")
+_PAUSE = re.compile(r"[,;:，、；：。．！？!?…—\s]+(?!(?<=\d[,:，、：．])\d)")
 _NO_END_MARKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Burmese, Khmer: spaces are pauses
 _CLOSED = r"[\"'”’»)\]]*"
-# Marks that stand within numbers and times too count before a blank, unless a figure stands on either side.
+# Marks that stand within numbers and times too count before a blank, where there are any, unless a figure stands on
+# either side.
 _END_OF_CLAUSE = re.compile(
-    rf"(?:(?<!\d)[,;:،؛]|(?<=\d)[,;:،؛](?!\s*\d)|[…!?؟।]|\.\.\.|\s[-–]){_CLOSED}\s+(?=\S)|—\s*|[，、；：。．！？]{_CLOSED}"
+    rf"(?:(?<!\d)[,;:،؛]|(?<=\d)[,;:،؛](?!\s*\d)|[…!?؟।]|\.\.\.|\s[-–]){_CLOSED}\s+(?=\S)|—\s*"
+    rf"|(?:(?<!\d)[，、：．]|(?<=\d)[，、：．](?=\D)|[；。！？]){_CLOSED}"
 )
+_NUMBER = re.compile(r"(?P<before>\n\s*)?(?<![\d.,:])\d{1,3}\.\Z")  # an ordinal, or what counts the lines of a list
 
-_sentences = blingfire.SentenceTokenizer(min_sentence_len=SHORTEST, retain_format=True)
-_short_sentences = blingfire.SentenceTokenizer(min_sentence_len=1, retain_format=True)
+_sentences = blingfire.SentenceTokenizer(min_sentence_len=1, retain_format=True)
 
 
 async def pieces(
@@ -82,16 +83,28 @@ def _whole(text: str, *, is_all: bool) -> str:
     """The first piece of a text that is whole for certain: a sentence is, once another has begun."""
     if not text.strip() or (len(text) < SHORTEST and not is_all):
         return text if is_all else ""
-    first, *others = _sentences.tokenize(text)
-    end = _end_of_piece(first)
+    long_enough = (end for end in _ends_of_sentences(text) if len(text[:end].strip()) >= SHORTEST)
+    end = _end_of_piece(text[: next(long_enough, len(text))])
     if is_all and not text[end:].strip():
         return text
-    return first[:end] if is_all or others or end < len(first) else ""
+    return text[:end] if is_all or end < len(text) else ""
+
+
+def _ends_of_sentences(text: str) -> Iterator[int]:
+    """Where sentences end: not after a number with a point, as in "am 3. Mai" or "1. Open the door"."""
+    end = 0
+    for sentence in _sentences.tokenize(text):
+        end += len(sentence)
+        number = _NUMBER.search(sentence)
+        if number is None:
+            yield end
+        elif number["before"]:
+            yield end - len(sentence) + number.end("before")
 
 
 def _clause(text: str) -> str:
     """As much of a text as ends where a speaker may pause."""
-    ends = [0, *accumulate(map(len, _short_sentences.tokenize(text)))][:-1]
+    ends = [end for end in _ends_of_sentences(text) if end < len(text)]
     ends += [pause.end() for pause in _END_OF_CLAUSE.finditer(text)]
     if _NO_END_MARKS.search(text):
         ends += [pause.end() for pause in re.finditer(r"\s+(?=\S)", text)]

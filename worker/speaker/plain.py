@@ -35,6 +35,15 @@ async def plain(text: AsyncIterable[str]) -> AsyncIterator[str]:
             yield piece
 
 
+async def said_of(text: str) -> str:
+    """What is said of a whole text."""
+
+    async def whole() -> AsyncIterator[str]:
+        yield text
+
+    return "".join([piece async for piece in plain(whole())])
+
+
 def is_said_of(text: str) -> bool:
     """Whether something of `text`, however it goes on, is said for certain."""
     certain = _MAY_BECOME_A_TAG.sub("", _WHOLE_THOUGHT.sub("", text))

@@ -10,12 +10,15 @@ import hashlib
 import logging
 import os
 import tempfile
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from worker.speaker.language import Language
-from worker.speaker.pace import FAST, reached
+from worker.speaker.pace import FAST, SLOW, reached
+from worker.speaker.plain import said_of
 from worker.speaker.recorded import recordings
 from worker.speaker.sound import decoded, encoded, is_audible, tone
 from worker.speaker.voice import SAMPLE_RATE
@@ -24,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 URGENT = ("moment", "sorry", "failed", "unheard")  # what is said where a provider fails
 HURRY = 1.5  # times as fast as is spoken: a voice may be told to
-MOST_FILES = 2_000  # of all agents' voices: about 30 MB
+MOST_BYTES = 30_000_000  # of all agents' voices: some 2,000 phrases
+LONGEST_S = 20.0  # of a first message, at a slow pace: longer ones would be kept in the place of phrases
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,9 @@ class Sound:
 
 
 class Prepared:
-    """Finds the sound of a phrase; its text may differ from the phrase in marks and in case.
+    """Finds the sound of a text: of a phrase, though it may be written with other marks and in another case.
+
+    What the agent's voice has said is found by the very text: "-5" and "5", or "C++" and "C#", are not said alike.
 
     Args:
         language: whose phrases they are.
@@ -51,20 +57,28 @@ class Prepared:
         self._also: set[str] = set()
 
     def include(self, text: str) -> None:
-        """Count this among the phrases, though nothing else can be said in its place: it is said in every call."""
-        self._also.add(_letters(text))
+        """Count this, which is said in every call, among the phrases, unless it is long.
+
+        Nothing else can be said in its place.
+        """
+        if reached(text, 0, LONGEST_S, SLOW) == len(text):
+            self._also.add(_written(text))
 
     def has_substitute(self, text: str) -> bool:
         """Whether there is some sound for it, whatever the voice does."""
-        return _letters(text) not in self._also
+        return _written(text) not in self._also
 
     def may_become_phrase(self, text: str) -> bool:
         """Whether a text that begins so may turn out to be a phrase of the agent's own."""
-        return any(phrase.startswith(_letters(text)) for phrase in self._phrases())
+        return any(
+            phrase.startswith(begun)
+            for phrases, begun in ((self._also, _written(text)), (self._phrases(), _letters(text)))
+            for phrase in phrases
+        )
 
     def is_phrase(self, text: str) -> bool:
         """Whether this is one."""
-        return _letters(text) in self._phrases()
+        return _written(text) in self._also or _letters(text) in self._phrases()
 
     async def own(self, text: str) -> Sound | None:
         """As the agent's voice says it, if that is kept."""
@@ -90,14 +104,15 @@ class Prepared:
     async def missing(self) -> list[str]:
         """The phrases whose sound is not kept, the most wanted ones first."""
         urgent = [self._language.phrase(key) for key in URGENT]
-        phrases = dict.fromkeys(text for text in (*urgent, *self._language.phrases()) if text and _letters(text))
+        said = [await said_of(text) for text in (*urgent, *self._language.phrases()) if text]
+        phrases = dict.fromkeys(text for text in said if _letters(text))
         return await asyncio.to_thread(lambda: [text for text in phrases if not self._file(text).exists()])
 
     def _phrases(self) -> set[str]:
-        return self._also | {letters for text in self._language.phrases() if (letters := _letters(text))}
+        return {letters for text in self._language.phrases() if (letters := _letters(text))}
 
     def _file(self, text: str) -> Path:
-        said = hashlib.sha256(f"{self._voice}\n{_letters(text)}".encode()).hexdigest()
+        said = hashlib.sha256(f"{self._voice}\n{_written(text)}".encode()).hexdigest()
         return self._folder / f"{said}.ogg"
 
     def _write(self, file: Path, pcm: bytes) -> bool:
@@ -121,9 +136,12 @@ class Prepared:
         files = []
         for file in self._folder.glob("*.ogg"):
             with suppress(FileNotFoundError):  # another call's worker does the same
-                files.append((file.stat().st_mtime, file))
-        for _, file in sorted(files)[:-MOST_FILES]:
-            file.unlink(missing_ok=True)
+                files.append((file.stat(), file))
+        files.sort(key=lambda found: found[0].st_mtime_ns, reverse=True)
+        kept = accumulate(stat.st_size for stat, _ in files)
+        for size, (_, file) in zip(kept, files, strict=True):
+            if size > MOST_BYTES:
+                file.unlink(missing_ok=True)
 
 
 def _used(file: Path, text: str) -> Sound | None:
@@ -143,5 +161,10 @@ def _read(file: Path, text: str) -> Sound | None:
     return None
 
 
+def _written(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _letters(text: str) -> str:
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    """Its letters with the signs on them, as vowels and tones of many scripts are, and its figures."""
+    return "".join(letter for letter in text.casefold() if unicodedata.category(letter)[0] in "LMN")

@@ -6,6 +6,7 @@ import logging
 from livekit.agents import AgentSession
 
 from worker.speaker.language import Language
+from worker.speaker.onset import Onset
 from worker.speaker.resampled import Resampled
 from worker.speaker.voices import ONCE, Voices
 
@@ -52,14 +53,14 @@ class Rehearsal:
         return await prepared.keep(missing[0], await self._said(missing[0]))
 
     async def _said(self, text: str) -> bytes:
-        pcm, resampled = bytearray(), Resampled()
+        pcm, resampled, onset = bytearray(), Resampled(), Onset()
         async with (
             asyncio.timeout(LONGEST_S),
             self._voices.ranking[0].synthesize(text, conn_options=ONCE) as stream,
         ):
             async for event in stream:
                 for frame in resampled.push(event.frame):
-                    pcm += frame.data
+                    pcm += b"".join(heard.data for heard in onset.push(frame))
         for frame in resampled.flush():
-            pcm += frame.data
+            pcm += b"".join(heard.data for heard in onset.push(frame))
         return bytes(pcm)

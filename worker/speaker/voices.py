@@ -5,7 +5,7 @@ next one begins, is understood by nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from worker.ranking import Ranking
 from worker.speaker.growing import Growing
 from worker.speaker.output import Output
 from worker.speaker.pieces import pieces
-from worker.speaker.plain import plain
+from worker.speaker.plain import said_of
 from worker.speaker.prepared import Prepared
 from worker.speaker.promptness import Promptness
 from worker.speaker.streamed import Streamed
@@ -77,7 +77,7 @@ class Voices(tts.TTS[Any]):
 
         What is the same in every call is kept, like the agent's own phrases.
         """
-        said = "".join([piece async for piece in plain(_whole(text))])
+        said = await said_of(text)
         if _is_sayable(said):
             if is_constant:
                 self.prepared.include(said)
@@ -293,10 +293,6 @@ class _Utterance(tts.SynthesizeStream):
         self._speakers.add(place)
         self._voices.ranking.works(place)
         self._voices.on_spoken()
-
-
-async def _whole(text: str) -> AsyncIterator[str]:
-    yield text
 
 
 async def _goes_on(text: Growing, start: int) -> bool:
