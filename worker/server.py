@@ -39,7 +39,7 @@ class Capacity:
     """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
 
     One that does not keep up with two of its calls is full, however few they are: with one, that may be its own doing.
-    So it leaves a call to others once: which is offered again was taken by none of them, and waits.
+    So it leaves a call to others once: one that is offered again was taken by none of them, and waits.
 
     Calls that are only just being taken count too: several may be offered at the same moment. Without its database a
     worker takes none: LiveKit would give it one call after the other, which nobody else could have then.
