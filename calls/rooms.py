@@ -56,7 +56,7 @@ class Rooms:
                     agents=[
                         api.RoomAgentDispatch(
                             agent_name=self._settings.agent_name,
-                            metadata=_dispatch_metadata(call_id),
+                            metadata=json.dumps({"call_id": call_id}),
                         ),
                     ],
                 ),
@@ -65,14 +65,15 @@ class Rooms:
     async def dispatch_agent(self, name: str, call_id: str, avoid: str | None = None) -> None:
         """Ask for an agent once more: LiveKit neither queues nor repeats a dispatch that no worker took.
 
-        The worker of the id `avoid` leaves it to others.
+        The worker of the id `avoid` leaves it to others; all know that it is not the first time.
         """
+        asked = {"call_id": call_id, "again": True} | ({"avoid": avoid} if avoid else {})
         async with _answering():
             await self._livekit.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(
                     agent_name=self._settings.agent_name,
                     room=name,
-                    metadata=_dispatch_metadata(call_id, avoid),
+                    metadata=json.dumps(asked),
                 ),
             )
 
@@ -166,10 +167,6 @@ class Rooms:
             )
             .to_jwt()
         )
-
-
-def _dispatch_metadata(call_id: str, avoid: str | None = None) -> str:
-    return json.dumps({"call_id": call_id} | ({"avoid": avoid} if avoid else {}))
 
 
 @asynccontextmanager

@@ -24,11 +24,12 @@ from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
 from pipeline.joining import Damaged
 from pipeline.loudness import AFTER_MS, measured, peaks
+from pipeline.recording import FULL, NO_SPACE
 
 log = logging.getLogger(__name__)
 
 SHORTEST_S, LONGEST_S = 0.5, 60.0  # between two looks for the recording
-STORAGE_AWAY_S = 60.0
+LATER_S = 60.0  # where there is a recording, and it cannot be had
 TOLERANCE_MS = 100
 
 
@@ -47,10 +48,18 @@ async def run(job: Job, deps: Deps) -> Fate:
             try:
                 turns = await _measure(deps, call_id, turns, recording)
             except StorageAway as error:
-                log.warning("a recording cannot be measured yet", extra={"error": str(error)})
-                return Wait(STORAGE_AWAY_S)
+                return _later(str(error))
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                return _later(NO_SPACE)
     deps.metrics.count(turns)
     return Done()
+
+
+def _later(why: str) -> Wait:
+    log.warning("a recording cannot be measured yet", extra={"error": why})
+    return Wait(LATER_S)
 
 
 async def _measure(deps: Deps, call_id: str, turns: Sequence[Turn], recording: sa.Row[Any]) -> list[Turn]:

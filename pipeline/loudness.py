@@ -59,6 +59,8 @@ def measured(found: Peaks, turn: Turn) -> tuple[int, int] | None:
     )
     first = max(stopped - BEFORE_MS // STEP_MS, 0)
     around = found[first : sounded + AFTER_MS // STEP_MS]
+    if len(around) < OF:
+        return None
     begins = _begin(_loud(around[:, AGENT]), stopped - first)
     if begins is None or abs(begins + first - sounded) > REACH_MS // STEP_MS:
         return None

@@ -4,13 +4,17 @@ A small file for each job: it is the same for whoever reads it when, and nobody 
 a file that is not is that of a job which was killed, and the next worker that starts removes it.
 """
 
+import errno
 import fcntl
+import logging
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple
 
 from calls.settings import Settings
 from calls.workers.life import is_locked
 from worker.strain import Strain
+
+logger = logging.getLogger(__name__)
 
 _STRAINED = "strained"
 
@@ -27,7 +31,7 @@ class EarCount:
 
     def __init__(self, settings: Settings, job_id: str) -> None:
         self._path = _folder(settings) / job_id
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
         self._ears = 0
         self._strain = Strain()
 
@@ -37,29 +41,40 @@ class EarCount:
             self.write(self._ears)
 
     def write(self, ears: int) -> None:
-        """This job has so many ears now."""
+        """This job has so many ears now. If that cannot be written, as on a full disk, what it told before stands."""
         self._ears = ears
-        before, self._file = self._file, None
-        if ears == 0:
-            self._path.unlink(missing_ok=True)
-        while ears > 0 and self._file is None:
-            self._file = self._written(ears)
+        try:
+            before, self._file = self._file, self._told(ears)
+        except OSError as error:
+            logger.warning("what a call costs cannot be told", extra={"error": errno.errorcode.get(error.errno or 0)})
+            return
         if before is not None:
             before.close()
 
-    def _written(self, ears: int) -> TextIO | None:
+    def _told(self, ears: int) -> BinaryIO | None:
+        """The file that is there now, locked; none without ears."""
+        if ears == 0:
+            self._path.unlink(missing_ok=True)
+            return None
+        while (file := self._written(ears)) is None:
+            pass
+        return file
+
+    def _written(self, ears: int) -> BinaryIO | None:
         """The new file, locked; None if a worker that starts found it before it was, and removed it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(".part")
-        file = part.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(f"{ears} {_STRAINED}" if self._strain.is_felt else str(ears))
-        file.flush()
+        file = part.open("wb", buffering=0)  # else a full disk is in the way of closing it, too
         try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write((f"{ears} {_STRAINED}" if self._strain.is_felt else str(ears)).encode())
             part.replace(self._path)
-        except FileNotFoundError:
+        except OSError as error:
             file.close()
-            return None
+            part.unlink(missing_ok=True)
+            if isinstance(error, FileNotFoundError):
+                return None
+            raise
         return file
 
 

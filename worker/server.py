@@ -13,7 +13,7 @@ from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from worker.drain import DrainingServer
-from worker.headcount import Headcount
+from worker.headcount import Headcount, Told
 from worker.health import Health
 from worker.job import answer, finish, prepare
 from worker.log import configure_log
@@ -39,6 +39,7 @@ class Capacity:
     """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
 
     One that does not keep up with two of its calls is full, however few they are: with one, that may be its own doing.
+    So it leaves a call to others once: one that is offered again was taken by none of them, and waits.
 
     Calls that are only just being taken count too: several may be offered at the same moment. Without its database a
     worker takes none: LiveKit would give it one call after the other, which nobody else could have then.
@@ -62,10 +63,9 @@ class Capacity:
 
     async def answer(self, server: AgentServer, request: JobRequest) -> None:
         """Take an offered call, or leave it to another worker."""
-        if json.loads(request.job.metadata).get("avoid") == server.id:
-            await request.reject(terminate=False)
-            return
-        if self.taken(server) >= self._max:
+        asked = json.loads(request.job.metadata)
+        in_use = _ears(self._told(server)) if asked.get("again") else self._in_use(server)
+        if asked.get("avoid") == server.id or in_use + self._being_taken >= self._max:
             await request.reject(terminate=False)
             return
         self._being_taken += 1
@@ -91,13 +91,20 @@ class Capacity:
         pool.set_target_idle_processes(idle)
 
     def _in_use(self, server: AgentServer) -> int:
+        told = self._told(server)
+        ears = _ears(told)
+        return max(ears, self._max) if sum(one.is_strained for one in told) > 1 else ears
+
+    def _told(self, server: AgentServer) -> list[Told]:
         running = {active.job.id for active in server.active_jobs}
         for job_id in self._known - running:
             self._headcount.forget(job_id)  # it was killed, else it has removed its file itself
         self._known = running
-        told = [self._headcount.read(job_id) for job_id in running]
-        ears = sum(max(one.ears, 1) for one in told)
-        return max(ears, self._max) if sum(one.is_strained for one in told) > 1 else ears
+        return [self._headcount.read(job_id) for job_id in running]
+
+
+def _ears(told: list[Told]) -> int:
+    return sum(max(one.ears, 1) for one in told)
 
 
 def create_server(settings: Settings) -> AgentServer:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from calls.database.engine import DEFAULT_TENANT
 from calls.latency import Turn, queue_measuring, read_turns, write_turns
 from calls.privacy.erasure import erase_call
 from calls.tables import call_events, jobs
+from pipeline import latency
 from pipeline.deps import Deps
 from tests.pipeline.finished import bring, hang_up, queued, running_call, working
 from tests.pipeline.patient import open_patient
@@ -108,6 +110,28 @@ async def test_without_a_recording_the_workers_figures_stand_and_are_counted(dep
     assert await turns_of(deps, call_id) == [RIGHT, WRONG]
     assert await corrections(deps, call_id) == []
     assert 'callroom_turn_seconds_count{part="llm"} 2.0' in deps.metrics.exposition().decode()
+
+
+async def test_while_the_pipelines_disk_is_full_measuring_waits_and_uses_up_no_attempt(deps, until, monkeypatch):
+    call_id, token = await talked(deps, [WRONG])
+    await hang_up(deps.db, call_id, token)
+    monkeypatch.setattr(latency, "LATER_S", 0.1)
+    tried = []
+
+    def on_a_full_disk(**_where: Path) -> BinaryIO:
+        tried.append(1)
+        return Path("/dev/full").open("w+b", buffering=0)
+
+    async with working(deps):
+        with monkeypatch.context() as full:
+            full.setattr(latency, "TemporaryFile", on_a_full_disk)
+            await until(lambda: len(tried) > 1)
+        await until(lambda: done(deps, call_id))
+    [turn] = await turns_of(deps, call_id)
+    assert turn.measured_by == "recording"
+    async with deps.db.reading() as conn:
+        mine = (jobs.c.call_id == call_id, jobs.c.kind == "measure_latency")
+        assert await conn.scalar(sa.select(jobs.c.attempt).where(*mine)) == 1
 
 
 async def test_of_a_call_that_is_erased_nothing_is_measured(deps, until):

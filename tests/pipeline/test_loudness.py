@@ -73,3 +73,15 @@ def test_where_something_else_was_heard_before_the_answer_nothing_is_measured(he
     pcm = scene(SPOKEN, ANSWERED)
     turn = Turn(**{**vars(TURN), "phrase_at_ms": 3300})
     assert heard(pcm, turn) is None
+
+
+def test_of_turns_that_begin_at_the_end_of_a_recording_or_behind_it_nothing_is_measured(heard):
+    pcm = scene(SPOKEN, ANSWERED)
+    for later_ms in (9400, 9440, 9500, 16_000):  # the first ones reach the last steps of it
+        turn = Turn(
+            decided_at_ms=TURN.decided_at_ms + later_ms,
+            user_stopped_at_ms=TURN.user_stopped_at_ms + later_ms,
+            first_word_at_ms=TURN.first_word_at_ms + later_ms,
+            first_sound_at_ms=TURN.first_sound_at_ms + later_ms,
+        )
+        assert heard(pcm, turn) is None

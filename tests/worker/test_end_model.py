@@ -1,6 +1,7 @@
 """The end-of-turn model of a worker, which predicts for the processes of its calls."""
 
 import asyncio
+import os
 import struct
 import uuid
 import wave
@@ -59,3 +60,19 @@ def test_a_process_predicts_for_itself_when_nobody_does_it(
         assert await predict_at(address, speech) == EOT().predict(speech)
 
     run(ask())
+
+
+async def test_nobody_elses_server_is_given_sound(speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch) -> None:
+    address, given = f"\0{uuid.uuid4()}", []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        given.append(await reader.read())
+        writer.write(struct.pack("<d", 0.25))
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, address):
+        likely = EOT().predict(speech)
+        assert await predict_at(address, speech) == 0.25
+        monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+        assert await predict_at(address, speech) == likely
+    assert given in ([speech.tobytes()], [speech.tobytes(), b""])

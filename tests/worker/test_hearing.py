@@ -22,7 +22,7 @@ from tests.worker.caller import Caller, leave, mute
 from worker.ranking import Ranking
 from worker.room import hearing
 from worker.room.clock import Clock
-from worker.room.ear import Listener
+from worker.room.ear import LOOK_S, Listener
 from worker.room.hearing import Attachment, Hearing
 from worker.room.kept import FRAME_S
 from worker.turns.end_model import predict
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.restless
 
 LOUD = 0.02
 WORDS_S = 20
+LOOKS = 15
 
 
 def is_loud(frame: rtc.AudioFrame) -> bool:
@@ -45,6 +46,7 @@ class Place:
         self.name = f"room-{uuid.uuid4()}"
         self.room = rtc.Room()
         self.counts = [0]  # how many ears there were, one after the other
+        self.late_s: list[float] = []  # how late the event loop was, one look after the other
         self.loud: dict[str, list[float]] = {}  # when each person was heard
         self.told_at: list[float] = []  # when the people were told that nobody hears them
         self.deaf_at: list[float] = []
@@ -58,7 +60,7 @@ class Place:
             on_audio=self._on_audio,
             on_words=lambda _identity, _text: None,
             on_ears=self.counts.append,
-            on_late=lambda _seconds: None,
+            on_late=self.late_s.append,
             predict_end=predict,
             on_cut_off=self._tell,
             on_deaf=lambda: self.deaf_at.append(time.monotonic()),
@@ -166,6 +168,14 @@ async def test_who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_
         await until(lambda: session.kinds[3:] == ["end_of_speech"])
         for task in talking:
             task.cancel()
+
+
+async def test_how_late_the_event_loop_is_is_told_once_whoever_is_there(place: Place, until: Until) -> None:
+    async with place.caller("alice"), place.caller("bob"):
+        await until(lambda: place.ears == 2)
+        before, began_at = len(place.late_s), time.monotonic()
+        await until(lambda: len(place.late_s) > before + LOOKS)
+        assert time.monotonic() - began_at >= LOOKS * LOOK_S
 
 
 async def test_a_microphone_that_is_published_again_is_heard_once(place: Place, session: Session, until: Until) -> None:

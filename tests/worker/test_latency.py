@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from livekit import rtc
 from livekit.agents.voice import SpeechHandle
+from livekit.agents.voice.speech_handle import InputDetails
 
 from calls.database.engine import Database
 from calls.latency import Turn, read_turns
@@ -162,5 +163,17 @@ async def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_on
     moments.sound()
     assert moments.turns == []
     moments.current = second
+    moments.sound()
+    assert len(moments.turns) == 1
+
+
+async def test_what_the_agent_says_of_itself_is_no_turn_and_leaves_the_one_that_waits() -> None:
+    moments = Moments()
+    answer = moments.ask()
+    moments.current = SpeechHandle.create(input_details=InputDetails(modality="text"))
+    moments.latency.decide(moments.current)
+    moments.sound()
+    assert moments.turns == []
+    moments.current = answer
     moments.sound()
     assert len(moments.turns) == 1

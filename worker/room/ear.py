@@ -38,7 +38,8 @@ class Listener:
         on_audio: gets each frame of a participant, by identity.
         on_words: gets what a participant has said for certain, by identity.
         on_ears: told how many ears there are, whenever that changes.
-        on_late: told again and again how many seconds later than it should the event loop does something.
+        on_late: told again and again how many seconds later than it should the event loop does something; once for all
+            ears, for it is the same one.
         on_cut_off: called when speech recognition has not worked for anybody for some seconds, again and again until
             it gives True: then the people know. Also once for each speech after `on_wordless` that again had no words.
         on_deaf: called once when it has not for so long that there is no call any more.
@@ -83,6 +84,7 @@ class Ear:
         on_failed: and of one that was of no use, and why; `deaf_s` and `unanswered` say how bad that is.
         on_cut_off: called again and again while no provider can be reached.
         on_beat: called whenever time has passed: with each frame, and where none come all the same.
+        on_late: told again and again how many seconds later than it should the event loop does something.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Ear:
         on_failed: Callable[[int, Exception], None],
         on_cut_off: Callable[[], None],
         on_beat: Callable[["Ear"], None],
+        on_late: Callable[["Ear", float], None],
     ) -> None:
         self.identity = participant.identity
         self.name = participant.name or participant.identity
@@ -112,6 +115,7 @@ class Ear:
         self._on_understood = on_understood
         self._on_cut_off = on_cut_off
         self._on_beat = on_beat
+        self._on_late = on_late
         self._beat_at = time.monotonic()
         self._intake: asyncio.Task[None] | None = None
         self._gone = False
@@ -227,7 +231,7 @@ class Ear:
         while True:
             due = time.monotonic() + LOOK_S
             await asyncio.sleep(LOOK_S)
-            self._listener.on_late(time.monotonic() - due)
+            self._on_late(self, time.monotonic() - due)
             if time.monotonic() - self._beat_at > WINDOW_S:
                 self._beat()
 

@@ -151,6 +151,7 @@ class Hearing:
             on_failed=self._note_failed,
             on_cut_off=self._judge,
             on_beat=self._look,
+            on_late=self._note_late,
         )
         self._ears[track.sid] = ear
         task = asyncio.create_task(self._listen(ear, track), name="ear")
@@ -204,8 +205,15 @@ class Hearing:
             ear.settle()
 
     def _look(self, ear: Ear) -> None:
-        if self._attached is not None and ear is next(iter(self._ears.values()), None):  # one beat is enough for all
+        if self._attached is not None and self._is_first(ear):  # one beat is enough for all
             self._attached.vad.look()
+
+    def _note_late(self, ear: Ear, seconds: float) -> None:
+        if self._is_first(ear):
+            self._listener.on_late(seconds)
+
+    def _is_first(self, ear: Ear) -> bool:
+        return ear is next(iter(self._ears.values()), None)
 
     def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
         if self._attached is None:

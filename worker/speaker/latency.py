@@ -51,12 +51,15 @@ class Latency:
         self._worded: tuple[SpeechHandle, float] | None = None
 
     def decide(self, speech: SpeechHandle) -> None:
-        """The turn is over that this answers; told once more after a tool has answered."""
-        if speech is self._decided:
+        """The turn is over that this answers; told once more after a tool has answered.
+
+        What the agent says of itself, or to pressed keys, answers no voice: to LiveKit that is text.
+        """
+        if speech is self._decided or speech.input_details.modality == "text":
             return
         self._decided = speech
         since = self._voiced_at()
-        heard_since = since <= self._ended_at()  # what is answered is no voice, or was held back
+        heard_since = since <= self._ended_at()  # what is answered was held back
         self._wait = None if heard_since else _Wait(speech, since, time.monotonic())
 
     def word(self, speech: SpeechHandle) -> None:

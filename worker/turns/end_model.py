@@ -61,8 +61,7 @@ class EndModelServer:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        if _user(writer.get_extra_info("socket")) != os.getuid():
-            return
+        _check_user(writer.get_extra_info("socket"))
         async with asyncio.timeout(ANSWER_S):
             pcm = await reader.read(_LONGEST + 1)
             while more := await reader.read(_LONGEST + 1 - len(pcm)):
@@ -75,9 +74,11 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.close()
 
 
-def _user(connected: socket.socket) -> int:
-    """Who is at the other end."""
-    return int(_PEER.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1])
+def _check_user(connected: socket.socket) -> None:
+    """Raise PermissionError if another user's process is at the other end."""
+    _, user, _ = _PEER.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    if user != os.getuid():
+        raise PermissionError
 
 
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -85,6 +86,7 @@ async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     connecting.settimeout(0)
     try:
         await asyncio.get_running_loop().sock_connect(connecting, address)  # uvloop itself connects to no abstract one
+        _check_user(connecting)  # an address whose server is gone is anybody's
         return await asyncio.open_unix_connection(sock=connecting)
     except BaseException:
         connecting.close()

@@ -1,0 +1,82 @@
+"""What a worker takes of what it is offered, by what its calls tell of themselves."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from calls.database.engine import Database
+from calls.settings import Settings
+from worker.headcount import EarCount
+from worker.server import Capacity
+from worker.strain import LATE_S, OFTEN
+
+SEATS = 4
+
+
+@pytest.fixture
+def own(tmp_path: Path, sqlite_url: str) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=sqlite_url,
+        livekit_url="ws://127.0.0.1:9",
+        livekit_api_key="key",
+        livekit_api_secret="secret" * 6,
+        state_dir=tmp_path,
+        worker_max_calls=SEATS,
+    )
+
+
+def call(settings: Settings, job_id: str, *, is_late: bool) -> EarCount:
+    """The count of a running call of one person."""
+    count = EarCount(settings, job_id)
+    count.write(1)
+    for _ in range(OFTEN if is_late else 0):
+        count.note_late(2 * LATE_S)
+    return count
+
+
+class Offered:
+    """A request of LiveKit, and what became of it."""
+
+    def __init__(self, **asked: Any) -> None:
+        self.job = SimpleNamespace(id="offered", metadata=json.dumps({"call_id": "of the call"} | asked))
+        self.taken: bool | None = None
+
+    async def accept(self, **_as_whom: str) -> None:
+        self.taken = True
+
+    async def reject(self, *, terminate: bool) -> None:
+        self.taken = terminate
+
+
+@pytest.mark.parametrize(
+    ("running", "asked", "taken"),
+    [
+        pytest.param(SEATS - 1, {}, False, id="for the first time"),
+        pytest.param(SEATS - 1, {"again": True}, True, id="again"),
+        pytest.param(SEATS - 1, {"again": True, "avoid": "another"}, True, id="again, and another is to be avoided"),
+        pytest.param(SEATS - 1, {"again": True, "avoid": "this"}, False, id="again, and it is to be avoided"),
+        pytest.param(SEATS, {"again": True}, False, id="again, without a seat"),
+    ],
+)
+async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_once(
+    own: Settings, running: int, asked: dict[str, Any], *, taken: bool
+) -> None:
+    database = Database(own.database)
+    capacity = Capacity(own, database)
+    counts = [call(own, f"job-{number}", is_late=number < 2) for number in range(running)]
+    server: Any = SimpleNamespace(
+        id="this",
+        active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
+        _proc_pool=SimpleNamespace(target_idle_processes=1, set_target_idle_processes=lambda _number: None),
+    )
+    offered: Any = Offered(**asked)
+    assert capacity.taken(server) == SEATS, "it has no seat for a call that others could take"
+    await capacity.answer(server, offered)
+    assert offered.taken is taken
+    for count in counts:
+        count.write(0)
+    await database.close()
