@@ -58,7 +58,7 @@ class KnownCall:
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
-    anybody_here   a human was not seen to leave it
+    anybody_here   a human was not seen to leave it: at least the last one, who may have been lost with the agent
     """
 
     status: CallStatus
@@ -151,10 +151,10 @@ def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, waited: Wait
     if room is not None and room.missing is not None:
         # An agent that lives ends such a call itself, with the reason that it knows; the database may be in its way.
         gone_after = limits.room_gone * (OWN_END if call.held else 1)
-        return Finish(_why_the_room_went(call)) if room.missing >= gone_after else Wait()
+        return Finish(_why_nobody_is_left(call)) if room.missing >= gone_after else Wait()
     if started and not call.held and waited.agent >= limits.agent_return:
         alone = room is not None and not room.humans
-        return Finish(EndReason.CALLER_HUNG_UP if alone else EndReason.AGENT_LOST)
+        return Finish(_why_nobody_is_left(call) if alone else EndReason.AGENT_LOST)
     if room is None or (call.held and (started or room.humans)):
         return Wait()
     if room.humans or (call.awaits_phone and not call.held):  # no phone rings before there is an agent
@@ -190,8 +190,8 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
     return Dispatch(elsewhere=used_up and not call.entered, reminder=reminder)
 
 
-def _why_the_room_went(call: KnownCall) -> EndReason:
-    if call.anybody_here:  # LiveKit has lost it, as one does that is restarted without Redis
+def _why_nobody_is_left(call: KnownCall) -> EndReason:
+    if call.anybody_here:  # LiveKit has lost the room, as one does that is restarted without Redis
         return EndReason.CONNECTION_LOST
     # A room closes by itself only after its last human left; one that nobody was in was closed by somebody.
     return EndReason.CALLER_HUNG_UP if call.ever_joined else EndReason.ROOM_DELETED

@@ -63,7 +63,8 @@ _CALLS = sa.select(
     *(calls.c[name] for name in ("id", "room_name", "status", "batch_id", "dispatches", "started_at")),
     *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
-_LEGS = sa.select(*(participants.c[name] for name in ("call_id", "room_identity", "status", "joined_at")))
+_LEG = ("call_id", "room_identity", "status", "joined_at", "left_at", "end_reason")
+_LEGS = sa.select(*(participants.c[name] for name in _LEG))
 _OF_AGENTS = frozenset(
     {
         EventKind.CALL_WAITING,  # for another turn, in which everything begins anew
@@ -377,5 +378,11 @@ def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], history: History) -> Known
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),
-        anybody_here=any(leg.status == ParticipantStatus.JOINED for leg in legs),
+        anybody_here=any(leg.status == ParticipantStatus.JOINED for leg in legs) or _was_last_lost(legs),
     )
+
+
+def _was_last_lost(legs: list[sa.Row[Any]]) -> bool:
+    """Whether the last who was there is gone without having been seen to go."""
+    gone = [leg for leg in legs if leg.status == ParticipantStatus.LEFT and leg.left_at is not None]
+    return bool(gone) and max(gone, key=lambda leg: leg.left_at).end_reason == EndReason.CONNECTION_LOST

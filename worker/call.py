@@ -191,7 +191,7 @@ class Call:
     def end(self, reason: EndReason | None, over_at: datetime | None = None) -> None:
         """End the call, or with None this agent's part in it; of several reasons the first counts.
 
-        It was over at `over_at`, if that was earlier than now.
+        It, or what this agent could do for it, was over at `over_at`, if that was earlier than now.
         """
         if not self._end.done():
             self._over_at = over_at
@@ -262,9 +262,9 @@ class Call:
         hides_numbers = not {"card", "phone"}.isdisjoint(self._agent.features.redact)
         return {} if self._transcript is None or hides_numbers else {"digits": digits}
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, since: datetime | None) -> None:
         self._events.agent_cut_off()
-        self.end(None)
+        self.end(None, since)
 
     async def run(self) -> None:
         """Enter the room, talk, and leave everything written when it is over."""
@@ -496,7 +496,7 @@ class Call:
                 logger.warning("a step of the call's end takes long", extra={"step": name})
             except Exception:
                 logger.exception("a step of the call's end failed", extra={"step": name})
-        await self._lease.release(self._persistence)
+        await self._lease.release(self._persistence, self._over_at)
         logger.info("the call is left", extra={"reason": reason})
 
     async def _fall_silent(self, reason: EndReason | None) -> None:

@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
@@ -17,15 +18,20 @@ def log_unhandled() -> None:
     """From here on they go to the log of this process."""
     sys.excepthook = _log_crash
     sys.unraisablehook = lambda args: _log("an error came too late to be handled", args.exc_value)
-    threading.excepthook = lambda args: _log("a thread died", args.exc_value)
+    threading.excepthook = _log_death
     warnings.showwarning = _log_warning
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
+        traceback.print_exception(kind, error, trace, chain=False)  # not what was just being handled: it has a text
     else:
         _log("the process ends by an error", error)
+
+
+def _log_death(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:  # by which a thread may end as it likes
+        _log("a thread died", args.exc_value)
 
 
 def _log(message: str, error: BaseException | None) -> None:

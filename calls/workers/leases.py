@@ -142,9 +142,13 @@ async def last_sign(conn: AsyncConnection, call_id: str) -> datetime:
     return moment
 
 
-async def release(conn: AsyncConnection, call_id: str, token: int) -> bool:
-    """Give the lease back: all that this agent had to write is written. False if it was another's."""
-    return await _free(conn, call_id, _mine(call_id, token))
+async def release(conn: AsyncConnection, call_id: str, token: int, last_sign: datetime | None = None) -> bool:
+    """Give the lease back: all that this agent had to write is written. False if it was another's.
+
+    An agent that was cut off from the room has renewed it in vain since `last_sign`: the conversation broke off then.
+    """
+    mine = _mine(call_id, token)
+    return await _free(conn, call_id, mine if last_sign is None else mine.values(renewed_at=last_sign))
 
 
 async def revoke(conn: AsyncConnection, lease: HeldLease) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -75,9 +75,10 @@ async def test_a_conversation_lives_as_long_as_an_agent_in_the_room_and_not_whil
     renewed_at = await last_sign_after(leases.renew, first)
     assert taken_at < entered_at < renewed_at
     async with database.writing() as connection:
-        await leases.release(connection, call.id, first)
+        cut_off_at = renewed_at - timedelta(microseconds=1)
+        await leases.release(connection, call.id, first, cut_off_at)
     second = await take(database, call.id, "agent-2")
-    assert await last_sign_after(leases.renew, second) == renewed_at
+    assert await last_sign_after(leases.renew, second) == cut_off_at
 
 
 async def test_a_change_counts_once(database, place):

@@ -18,7 +18,7 @@ from livekit import api, rtc
 from calls.database.engine import DEFAULT_TENANT
 from calls.phones import inbound
 from calls.phones.numbers import add_number
-from calls.placing.creation import NewCall
+from calls.placing.creation import NewCall, NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, call_events, calls
@@ -32,7 +32,7 @@ from tests.conftest import now
 from tests.pipeline.finished import watching
 from tests.pipeline.held import held
 from tests.pipeline.patient import open_patient
-from tests.pipeline.placed import ended, events_of, legs_of, phone, place, row_of
+from tests.pipeline.placed import BROWSER, ended, events_of, legs_of, phone, place, row_of
 from tests.pipeline.sip_phone import as_a_phone
 from tests.servers import free_port
 from tests.standstill import stand_still
@@ -462,6 +462,20 @@ async def test_a_call_whose_room_went_without_a_word_is_ended(open_with, until):
     await begin(deps, call)
     await deps.rooms.delete_room(call.room_name)
     assert await look_until_ended(deps, call, until) == ("completed", "connection_lost"), "nobody was seen to go"
+
+
+async def test_a_call_is_lost_whose_last_was_lost_and_not_one_whose_last_left(open_with, until):
+    deps = await open_with(lease_s=0.2)
+    lost, left = [await place(deps.db, BROWSER, NewParticipant("webrtc", "bob")) for _ in range(2)]
+    for call, why in ((lost, {"bob": EndReason.CONNECTION_LOST}), (left, {"ada": EndReason.CONNECTION_LOST})):
+        token = await begin(deps, call)
+        for identity in ("ada", "bob"):
+            async with deps.db.writing() as conn:
+                await CallStore(conn).participant_joined(call.id, identity)
+                await CallStore(conn).participant_left(call.id, identity, reason=why.get(identity))
+        await release(deps, call, token)
+    assert await look_until_ended(deps, lost, until) == ("completed", "connection_lost")
+    assert await look_until_ended(deps, left, until) == ("completed", "caller_hung_up")
 
 
 async def test_the_forgotten_room_of_a_finished_call_is_closed_and_no_other(open_with):

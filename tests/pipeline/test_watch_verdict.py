@@ -166,6 +166,7 @@ def waited(
         (CONNECTING, None, waited(999), Wait()),
         (RUNNING, None, waited(999), Wait()),
         (LEFT, None, waited(99, agent=29), Wait()),
+        (replace(LEFT, anybody_here=True), EMPTY, waited(99, agent=30), Finish(EndReason.CONNECTION_LOST)),
         (LEFT, None, waited(99, agent=30), Finish(EndReason.AGENT_LOST)),
     ],
 )

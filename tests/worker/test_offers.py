@@ -119,8 +119,8 @@ async def hold_up(processes: list[psutil.Process]) -> None:
         for one in processes:
             one.suspend()
         try:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
         finally:
             for one in processes:
                 one.resume()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)

@@ -1,9 +1,10 @@
 """Who is in the room, as an agent sees it that loses its connection and makes it anew: all go, and come again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import pytest
@@ -16,7 +17,7 @@ from calls.placing.creation import NewParticipant
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.store import CallStore
-from calls.tables import participants
+from calls.tables import call_events, participants
 from calls.workers import leases
 from tests.conftest import PATIENCE_S, Until
 from tests.worker.conftest import Running
@@ -32,11 +33,26 @@ PHONE, WITNESS = "ada", "bob"  # the participants of the call
 
 @dataclass
 class Seen:
-    """An agent's room, whom it has welcomed, and the call."""
+    """An agent's room, what it has written of it, whom it has welcomed, and since when it was cut off."""
 
     room: rtc.Room
-    welcomed: list[str]
+    journal: Journal
     call: Running
+    welcomed: list[str] = field(default_factory=list)
+    cut_off: list[datetime | None] = field(default_factory=list)
+
+    def follow(self, answered: Collection[str]) -> None:
+        Presence(
+            self.room,
+            self.call.call.id,
+            self.journal,
+            answered=answered,
+            on_human=lambda human: self.welcomed.append(human.identity),
+            on_microphone=lambda _track, _owner: None,
+            on_silent=lambda _track: None,
+            on_end=lambda _reason, _at: None,
+            on_cut_off=self.cut_off.append,
+        )
 
     async def leg(self, phone: str = PHONE) -> tuple[str, str | None]:
         """The phone's status, and why it is over."""
@@ -89,22 +105,12 @@ async def seen(worker_settings: Settings, running: Running) -> AsyncIterator[See
     assert taken is not None
     journal = Journal(database, call_id, taken.lease.token, taken.clock, running.persistence())
     running.tasks.append(asyncio.create_task(journal.run()))
-    welcomed: list[str] = []
     async with Rooms.connect(worker_settings) as rooms:
         await rooms.create_room(f"call_{call_id}", call_id)
     async with joined(worker_settings, running, "agent-2", "agent", {}) as room:
-        Presence(
-            room,
-            call_id,
-            journal,
-            answered=taken.answered,
-            on_human=lambda human: welcomed.append(human.identity),
-            on_microphone=lambda _track, _owner: None,
-            on_silent=lambda _track: None,
-            on_end=lambda _reason, _at: None,
-            on_cut_off=lambda: None,
-        )
-        yield Seen(room, welcomed, running)
+        followed = Seen(room, journal, running)
+        followed.follow(taken.answered)
+        yield followed
         await journal.settle()
         await taken.lease.release(running.persistence())
 
@@ -139,6 +145,35 @@ async def test_a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_
     await ring("dialing")  # as the bridge brings it back after a restart of LiveKit
     await until(lambda: seen.welcomed == [PHONE, PHONE])
     await until(seen.is_joined)
+
+
+async def test_an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_knows_when(
+    seen: Seen, ring: Ring, until: Until
+) -> None:
+    await ring("active")
+    await until(lambda: seen.welcomed == [PHONE])
+    await until(seen.is_joined)
+    happened: list[str] = []
+
+    def lose(event: str) -> None:
+        happened.append(event)
+        if len(happened) == 2:  # the last attempt has failed, as after half a minute without LiveKit
+            seen.room.emit("disconnected", rtc.DisconnectReason.UNKNOWN_REASON)
+
+    seen.room.on("participant_disconnected", lambda _phone: lose("gone"))
+    seen.room.on("reconnecting", lambda: lose("lost"))
+    before = seen.journal.moment()
+    await seen.reconnect(SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+    await until(lambda: seen.sees(PHONE))
+    await seen.journal.settle()
+    async with seen.call.database.reading() as connection:
+        ended = sa.select(call_events).where(call_events.c.kind == "leg.ended")
+        [left] = await connection.execute(ended)
+    assert left.data["reason"] == "connection_lost"
+    assert sorted(happened) == ["gone", "lost"]
+    [since] = seen.cut_off
+    assert since is not None
+    assert before <= since == left.created_at
 
 
 async def test_a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:

@@ -59,6 +59,10 @@ class Journal:
         self._entries.put_nowait(entry)
         return entry.at
 
+    def moment(self) -> datetime:
+        """Now, in the database's time."""
+        return self._clock.moment()
+
     async def settle(self) -> None:
         """Return once everything that was put is written, or the call is lost."""
         await self._entries.join()

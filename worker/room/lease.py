@@ -98,9 +98,12 @@ class Lease:
         self._life.interrupted.set()
         await self._resting.wait()
 
-    async def release(self, persistence: Persistence) -> None:
-        """Give it back, last of all: what this agent had to write and to record is complete."""
-        await persistence.persist(self._release)
+    async def release(self, persistence: Persistence, last_sign: datetime | None = None) -> None:
+        """Give it back, last of all: what this agent had to write and to record is complete.
+
+        The conversation had this agent until `last_sign`, if that was before the last renewal.
+        """
+        await persistence.persist(lambda: self._release(last_sign))
         self._life.end()
 
     async def _tick(self) -> None:
@@ -128,9 +131,9 @@ class Lease:
         self._ticked_at = max(self._ticked_at, asked_at)
         return status
 
-    async def _release(self) -> None:
+    async def _release(self, last_sign: datetime | None) -> None:
         async with self._database.writing() as connection:
-            await leases.release(connection, self._call_id, self.token)
+            await leases.release(connection, self._call_id, self.token, last_sign)
 
 
 async def take(

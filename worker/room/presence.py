@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from livekit import rtc
 
@@ -58,7 +58,8 @@ class Presence:
         on_silent: called with each such track when it is gone.
         on_end: called when the room or the last human is gone, or the worker is to be, with the reason and, if that
             was earlier, with when.
-        on_cut_off: called when the agent itself was put out of the room, or lost its connection for good.
+        on_cut_off: called when the agent itself was put out of the room, or lost its connection for good, with when the
+            conversation broke off, if that was earlier.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Presence:
         on_microphone: Callable[[rtc.RemoteTrack, rtc.RemoteParticipant], None],
         on_silent: Callable[[rtc.RemoteTrack], None],
         on_end: Callable[[EndReason, datetime | None], None],
-        on_cut_off: Callable[[], None],
+        on_cut_off: Callable[[datetime | None], None],
     ) -> None:
         self._room = room
         self._call_id = call_id
@@ -83,8 +84,9 @@ class Presence:
         self._on_end = on_end
         self._on_cut_off = on_cut_off
         self._here: set[str] = set()
-        # By the loop's clock: when the agent's own connection was lost, when it was back, and by when others are to be.
-        self._lost_at = self._back_at = self._back_by = -math.inf
+        self._lost_at: datetime | None = None  # when the agent's own connection was, while it is being made anew
+        # By the loop's clock: when it was back, and by when others are to be.
+        self._back_at = self._back_by = -math.inf
         self._ringing: set[str] = set()
         self._absence: _Absence | None = None
         self._explanations: dict[str, asyncio.Future[EndReason | None]] = {}
@@ -177,7 +179,12 @@ class Presence:
         if identity in self._here:
             known = why.result() if why is not None else None
             self._here.discard(identity)
-            left_at = self._journal.put(lambda store: store.participant_left(self._call_id, identity, reason=known))
+            seen_until = None
+            if participant.disconnect_reason is None:  # it was not seen to go: perhaps only the agent is cut off
+                known, seen_until = known or EndReason.CONNECTION_LOST, self._lost_at
+            left_at = self._journal.put(
+                lambda store: store.participant_left(self._call_id, identity, reason=known), seen_until
+            )
             if not self._here:
                 on_purpose = participant.disconnect_reason in _LEFT_ON_PURPOSE
                 reason = EndReason.CALLER_HUNG_UP if on_purpose else EndReason.CONNECTION_LOST
@@ -191,12 +198,14 @@ class Presence:
             self._end_if_deserted(left_at)
 
     def _reconnecting(self) -> None:
-        self._lost_at = asyncio.get_running_loop().time()
+        self._lost_at = self._journal.moment()
 
     def _reconnected(self) -> None:
         self._back_at = asyncio.get_running_loop().time()
+        away = self._journal.moment() - self._lost_at if self._lost_at is not None else timedelta()
+        self._lost_at = None
         # If it was LiveKit that was away, a phone's bridge tries less and less often whether it is back.
-        self._back_by = self._back_at + max(self._back_at - self._lost_at, REJOIN_S)
+        self._back_by = self._back_at + max(away.total_seconds(), REJOIN_S)
 
     def _note_failed(self, phone: rtc.RemoteParticipant, gone_at: float) -> None:
         """A phone that was called is not there any more, unless it has come again.
@@ -293,7 +302,7 @@ class Presence:
         if reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         elif reason != _Reason.CLIENT_INITIATED:
-            self._on_cut_off()
+            self._on_cut_off(self._lost_at if self._absence is None else self._absence.since)
 
 
 def is_called(participant: rtc.Participant) -> bool:

@@ -129,7 +129,7 @@ async def test_no_call_hangs_when_livekit_is_restarted_and_what_it_was_away_cost
     row = await until(call.ended)
     assert row.status == "completed"
     assert row.end_reason in {"caller_hung_up", "connection_lost", "silence"}
-    assert await legs(call) == [(number, "left", None)]
+    assert await legs(call) in ([(number, "left", None)], [(number, "left", "connection_lost")])
     there_s = await seconds_there(call)
     assert row.cost_micros == math.ceil(there_s)
     assert not went_on or there_s < (row.ended_at - row.started_at).total_seconds()
