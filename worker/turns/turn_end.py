@@ -7,14 +7,14 @@ from contextlib import suppress
 from livekit.agents import LanguageCode, inference, llm
 
 from worker.room.activity import WINDOW_S
-from worker.room.ear import Ear
+from worker.room.ear import GUESS_S, Ear
 from worker.turns.curve import MOST_S, needed_s
 from worker.turns.words import likely_whole
 
 ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
-UNDERSTOOD_S = 1.0  # so long words are waited for that were heard and are not certain yet,
+UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
 JUDGED_S = 0.7  # and so long what the voice says
-HELD_S = 10.0  # whatever is heard, the model is asked after so long
+HELD_S = 10.0  # whatever is heard, the model is asked after so long, unless it may not be in vain
 
 
 class TurnEnd:
@@ -71,10 +71,14 @@ class TurnEnd:
         If somebody goes on, that answer is of no use; LiveKit asks for it whenever it gets words.
         """
         said = _last_words(chat_ctx)
-        if said is not None and self._open:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HELD_S):
-                    await self._wait(said, ASK_S if self._eager else 0.0, certain=False)
+        if said is None or not self._open:
+            return
+        if self._eager == 0:
+            await self._wait(said, certain=True)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_S):
+                await self._wait(said, ASK_S, certain=False)
 
     async def _wait(self, said: str, before_s: float = 0.0, *, certain: bool) -> None:
         """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
@@ -86,9 +90,9 @@ class TurnEnd:
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             end_s = self._needed_s(words, threshold, quiet_s)
-            if certain and quiet_s < UNDERSTOOD_S and any(ear.is_in_sentence for ear in self._ears):
+            if certain and quiet_s < UNDERSTOOD_S and any(ear.goes_on for ear in self._ears):
                 end_s = max(end_s, UNDERSTOOD_S)
-            left_s = end_s - before_s - quiet_s
+            left_s = max(end_s - before_s, GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
