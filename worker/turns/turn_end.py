@@ -1,7 +1,7 @@
 """When an AgentSession takes its turn: after a silence that is the longer the likelier somebody goes on."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from livekit.agents import LanguageCode, inference, llm
@@ -9,7 +9,7 @@ from livekit.agents import LanguageCode, inference, llm
 from worker.room.activity import WINDOW_S
 from worker.room.ear import GUESS_S, Ear
 from worker.turns.curve import MOST_S, needed_s
-from worker.turns.words import likely_whole
+from worker.turns.words import has_marks, likely_whole
 
 ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
 UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
@@ -36,6 +36,7 @@ class TurnEnd:
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
+        self._marks = False  # in the turn before, the recogniser has set marks
 
     def hear_words(self) -> None:
         """The session gets words of the people now."""
@@ -43,7 +44,7 @@ class TurnEnd:
 
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
-        return 1 - likely_whole(guess, self._language) <= self._eager
+        return 1 - likely_whole(guess, self._language, marks=self._marks) <= self._eager
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
         """Whether the words of a language can be judged; it is told here which one the next ones are of."""
@@ -61,7 +62,9 @@ class TurnEnd:
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - LiveKit gives none
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
-        await self._wait(_last_words(chat_ctx) or "", certain=True)
+        said = _last_words(chat_ctx) or ""
+        await self._wait(said, certain=True)
+        self._marks = has_marks(said)
         self._open = False
         return 1.0
 
@@ -83,7 +86,8 @@ class TurnEnd:
     async def _wait(self, said: str, before_s: float = 0.0, *, certain: bool) -> None:
         """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
-        words = likely_whole(said, self._language)
+        line = last_line(said, (ear.name for ear in self._ears))
+        words = likely_whole(line, self._language, marks=self._marks)
         quiet_s = at_s = 0.0
         while True:
             before, at_s = at_s, self._quiet_s
@@ -109,6 +113,13 @@ class TurnEnd:
         if last.intonation.is_judging and quiet_s < JUDGED_S:
             return max(needed_s(words), JUDGED_S)
         return needed_s(words, last.intonation.likely_whole, threshold)
+
+
+def last_line(said: str, names: Iterable[str]) -> str:
+    """What was said last, without its speaker's name, which stands before it where there are several."""
+    line = said.rpartition("\n")[2]
+    spoken = (line.removeprefix(f"{name}: ") for name in names)
+    return min(spoken, key=len, default=line)
 
 
 def _last_words(chat_ctx: llm.ChatContext) -> str | None:
