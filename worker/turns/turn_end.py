@@ -36,11 +36,13 @@ class TurnEnd:
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
-        self._marks = False  # in the turn before, the recogniser has set marks
+        self._marks = False  # in the turn before, the recogniser has set marks,
+        self._has_marks = False  # and in the present one
 
-    def hear_words(self) -> None:
-        """The session gets words of the people now."""
+    def hear_words(self, text: str) -> None:
+        """The session gets words of the people now, which were written so."""
         self._open = True
+        self._has_marks |= has_marks(text)
 
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
@@ -62,10 +64,9 @@ class TurnEnd:
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - LiveKit gives none
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
-        said = _last_words(chat_ctx) or ""
-        await self._wait(said, certain=True)
-        self._marks = has_marks(said)
+        await self._wait(_last_words(chat_ctx) or "", certain=True)
         self._open = False
+        self._marks, self._has_marks = self._has_marks, False
         return 1.0
 
     async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
