@@ -63,6 +63,7 @@ class Attachment:
         guessed, self._guessed = self._guessed, ""
         if guessed and _words(guessed) == _words(text) and self.turn_end.may_be_asked(text):
             text = guessed
+        self.turn_end.hear_certain(text)
         self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, said, text)
 
     def guess(self, said: stt.SpeechData) -> None:

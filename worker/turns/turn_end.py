@@ -38,11 +38,16 @@ class TurnEnd:
         self._open = False  # there are words that were not answered yet
         self._marks = False  # in the turn before, the recogniser has set marks,
         self._has_marks = False  # and in the present one
+        self._told = ""  # the last words of the present turn that are certain
 
     def hear_words(self, text: str) -> None:
         """The session gets words of the people now, which were written so."""
         self._open = True
         self._has_marks |= has_marks(text)
+
+    def hear_certain(self, told: str) -> None:
+        """The session gets words that are certain; a moment later they are the end of its chat."""
+        self._told = told.strip()
 
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
@@ -65,7 +70,7 @@ class TurnEnd:
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
         await self._wait(_last_words(chat_ctx) or "", certain=True)
-        self._open = False
+        self._open, self._told = False, ""
         self._marks, self._has_marks = self._has_marks, False
         return 1.0
 
@@ -95,7 +100,8 @@ class TurnEnd:
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             end_s = self._needed_s(words, threshold, quiet_s)
-            if certain and quiet_s < UNDERSTOOD_S and any(ear.goes_on for ear in self._ears):
+            more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
+            if certain and more and quiet_s < UNDERSTOOD_S:
                 end_s = max(end_s, UNDERSTOOD_S)
             left_s = max(end_s - before_s, GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
