@@ -175,3 +175,16 @@ def test_who_takes_whole_recordings_gets_longer(person: Person) -> None:
     person.awaited.begin(0, interim=False)
     person.speak(10)
     assert person.rest(4.5) == [(Missing.SOUND, 4)]
+
+
+def test_a_voice_is_likely_to_be_a_word_until_words_came_for_it_unless_it_was_short(person: Person) -> None:
+    person.speak(0.1)
+    assert not person.awaited.are_likely
+    person.speak(0.2)
+    assert person.awaited.are_likely
+    person.awaited.understand()
+    person.rest(0.3)
+    assert not person.awaited.are_likely
+    person.speak(0.3)
+    person.awaited.understand(earlier=True)
+    assert person.awaited.are_likely

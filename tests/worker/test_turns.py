@@ -51,3 +51,21 @@ async def test_a_sentence_with_a_pause_is_one_turn_with_one_answer(
         await until(call.ended)
     finally:
         providers.endpointing_s = endpointing_s
+
+
+async def test_a_word_that_was_heard_and_not_yet_written_belongs_to_the_turn(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear("No.", "Two.")
+    timing = providers.endpointing_s, providers.stt_s
+    providers.endpointing_s, providers.stt_s = 0.25, 0.3
+    try:
+        call = await stage.call(eager=0)
+        async with call.caller() as caller:
+            await until(lambda: call.has_status("in_progress"))
+            await caller.say_haltingly(0.3, 0.4)
+            await until(lambda: providers.chats)
+            assert providers.chats[0].last_user == "No. Two."
+        await until(call.ended)
+    finally:
+        providers.endpointing_s, providers.stt_s = timing

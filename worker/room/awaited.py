@@ -5,6 +5,7 @@ from enum import Enum, auto
 
 from worker.room.unanswered import Unanswered
 
+WORD_S = 0.15  # a shorter sound is hardly a word, and may be the end of one that was understood
 WORDS_S = 0.5  # a shorter sound may be a cough: nobody is asked about it
 AGAIN_S = 1.5  # from when it is heard again;
 SOON_S = 4.0  # with the time that passed before, hardly a caller waits for longer
@@ -61,6 +62,11 @@ class Awaited:
     def any(self) -> bool:
         """Whether words are to come."""
         return self._voice_s > 0
+
+    @property
+    def are_likely(self) -> bool:
+        """Whether words are to come, for a sound that was long enough to be one."""
+        return self._voice_s >= WORD_S
 
     @property
     def takes_long(self) -> bool:

@@ -172,6 +172,11 @@ class Ear:
         """Whether words were heard that are not certain yet."""
         return self._utterance.in_doubt
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more than the words that are certain: heard as words, or only as a voice as yet."""
+        return self._utterance.in_doubt or self._awaited.are_likely
+
     async def listen(self, track: rtc.RemoteTrack) -> None:
         """Until the track ends, or `close`; returns once the last words are text. May be called again if it fails."""
         async with asyncio.TaskGroup() as tasks:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Collection
 from functools import partial
@@ -36,6 +37,7 @@ class Attachment:
         self.vad = MergedActivity(ears)
         self.turn_end = TurnEnd(ears, eager)
         self._events = utils.aio.Chan[stt.SpeechEvent]()
+        self._guessed = ""
 
     def events(self) -> AsyncIterator[stt.SpeechEvent]:
         """What each person said for certain, one after the other; among several on a line of its own with the name."""
@@ -52,21 +54,34 @@ class Attachment:
         """For how long nobody's voice has been heard."""
         return min((ear.activity.silence_s for ear in self._ears), default=math.inf)
 
-    def send(self, event: stt.SpeechEvent) -> None:
-        """Let the session know of this."""
-        if not self._events.closed:
-            self.turn_end.hear_words()
-            self._events.send_nowait(event)
+    def say(self, said: stt.SpeechData, text: str) -> None:
+        """Let the session know of what was said for certain, as this text.
+
+        If only capitals and marks are others than in the guess, it keeps that: LiveKit would begin the answer anew.
+        """
+        self.turn_end.hear_words(text)
+        guessed, self._guessed = self._guessed, ""
+        if guessed and _words(guessed) == _words(text) and self.turn_end.may_be_asked(text):
+            text = guessed
+        self.turn_end.hear_certain(text)
+        self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, said, text)
 
     def guess(self, said: stt.SpeechData) -> None:
         """Let the session know of words that may be all of a turn, so that their answer is begun."""
         if self.turn_end.may_be_asked(said.text):
-            words = stt.SpeechData(language=said.language, text=said.text, confidence=said.confidence)
-            self.send(stt.SpeechEvent(type=stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, alternatives=[words]))
+            self._guessed = said.text
+            self.turn_end.hear_words(said.text)
+            self._send(stt.SpeechEventType.PREFLIGHT_TRANSCRIPT, said, said.text)
 
     def close(self) -> None:
         """Nothing more is heard."""
         self._events.close()
+
+    def _send(self, kind: stt.SpeechEventType, said: stt.SpeechData, text: str) -> None:
+        if not self._events.closed:
+            # The session's clock is not ours: without times it takes those of its voice activity.
+            words = stt.SpeechData(language=said.language, text=text, confidence=said.confidence)
+            self._events.send_nowait(stt.SpeechEvent(type=kind, alternatives=[words]))
 
 
 class Hearing:
@@ -222,9 +237,7 @@ class Hearing:
         line = partial(str if goes_on else partial(self.attributed, ear.identity, ear.name), said.text)
         if self._listener.holds(said.text, line):
             return  # the agent goes on; no turn is taken
-        # The session's clock is not ours: without times it takes those of its voice activity.
-        words = stt.SpeechData(language=said.language, text=line(), confidence=said.confidence)
-        self._attached.send(stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[words]))
+        self._attached.say(said, line())
 
     def _guess(self, _: Ear, said: stt.SpeechData) -> None:
         if self._attached is not None and len(self._ears) == 1:  # of several, another may speak before it is certain
@@ -290,6 +303,11 @@ class Hearing:
         if ear in self._unheard:
             self._unheard.discard(ear)
             self._listener.on_heard(ear.identity)
+
+
+def _words(text: str) -> list[str]:
+    """What tells one text from another: not how it is written, but whether it asks."""
+    return re.findall(r"\w+|[?？؟;\u037e]", text.casefold())
 
 
 def _kinds(error: Exception) -> str:

@@ -1,20 +1,20 @@
 """When an AgentSession takes its turn: after a silence that is the longer the likelier somebody goes on."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from livekit.agents import LanguageCode, inference, llm
 
 from worker.room.activity import WINDOW_S
-from worker.room.ear import Ear
+from worker.room.ear import GUESS_S, Ear
 from worker.turns.curve import MOST_S, needed_s
-from worker.turns.words import likely_whole
+from worker.turns.words import has_marks, likely_whole
 
 ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
-UNDERSTOOD_S = 1.0  # so long words are waited for that were heard and are not certain yet,
+UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
 JUDGED_S = 0.7  # and so long what the voice says
-HELD_S = 10.0  # whatever is heard, the model is asked after so long
+HELD_S = 10.0  # whatever is heard, the model is asked after so long, unless it may not be in vain
 
 
 class TurnEnd:
@@ -36,14 +36,22 @@ class TurnEnd:
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
+        self._marks = False  # in the turn before, the recogniser has set marks,
+        self._has_marks = False  # and in the present one
+        self._told = ""  # the last words of the present turn that are certain
 
-    def hear_words(self) -> None:
-        """The session gets words of the people now."""
+    def hear_words(self, text: str) -> None:
+        """The session gets words of the people now, which were written so."""
         self._open = True
+        self._has_marks |= has_marks(text)
+
+    def hear_certain(self, told: str) -> None:
+        """The session gets words that are certain; a moment later they are the end of its chat."""
+        self._told = told.strip()
 
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
-        return 1 - likely_whole(guess, self._language) <= self._eager
+        return 1 - likely_whole(guess, self._language, marks=self._marks) <= self._eager
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
         """Whether the words of a language can be judged; it is told here which one the next ones are of."""
@@ -62,7 +70,8 @@ class TurnEnd:
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
         await self._wait(_last_words(chat_ctx) or "", certain=True)
-        self._open = False
+        self._open, self._told = False, ""
+        self._marks, self._has_marks = self._has_marks, False
         return 1.0
 
     async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
@@ -71,24 +80,30 @@ class TurnEnd:
         If somebody goes on, that answer is of no use; LiveKit asks for it whenever it gets words.
         """
         said = _last_words(chat_ctx)
-        if said is not None and self._open:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HELD_S):
-                    await self._wait(said, ASK_S if self._eager else 0.0, certain=False)
+        if said is None or not self._open:
+            return
+        if self._eager == 0:
+            await self._wait(said, certain=True)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_S):
+                await self._wait(said, ASK_S, certain=False)
 
     async def _wait(self, said: str, before_s: float = 0.0, *, certain: bool) -> None:
         """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
-        words = likely_whole(said, self._language)
+        line = last_line(said, (ear.name for ear in self._ears))
+        words = likely_whole(line, self._language, marks=self._marks)
         quiet_s = at_s = 0.0
         while True:
             before, at_s = at_s, self._quiet_s
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             end_s = self._needed_s(words, threshold, quiet_s)
-            if certain and quiet_s < UNDERSTOOD_S and any(ear.is_in_sentence for ear in self._ears):
+            more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
+            if certain and more and quiet_s < UNDERSTOOD_S:
                 end_s = max(end_s, UNDERSTOOD_S)
-            left_s = end_s - before_s - quiet_s
+            left_s = max(end_s - before_s, GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
@@ -105,6 +120,13 @@ class TurnEnd:
         if last.intonation.is_judging and quiet_s < JUDGED_S:
             return max(needed_s(words), JUDGED_S)
         return needed_s(words, last.intonation.likely_whole, threshold)
+
+
+def last_line(said: str, names: Iterable[str]) -> str:
+    """What was said last, without its speaker's name, which stands before it where there are several."""
+    line = said.rpartition("\n")[2]
+    spoken = (line.removeprefix(f"{name}: ") for name in names)
+    return min(spoken, key=len, default=line)
 
 
 def _last_words(chat_ctx: llm.ChatContext) -> str | None:

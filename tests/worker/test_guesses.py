@@ -1,0 +1,26 @@
+"""What a session is told of words before they are certain, and then."""
+
+import pytest
+from livekit.agents import LanguageCode, stt
+
+from worker.room.hearing import Attachment
+
+
+@pytest.mark.parametrize(
+    ("guess", "final", "told"),
+    [
+        ("yes", "Yes.", "yes"),
+        ("It is two.", "It is two!", "It is two."),
+        ("It works.", "It works?", "It works?"),
+        ("Two people.", "Two people,", "Two people,"),
+        ("For two.", "For three.", "For three."),
+    ],
+)
+async def test_a_guess_stays_as_it_was_where_only_its_writing_changes(guess: str, final: str, told: str) -> None:
+    attachment = Attachment([], eager=0.1)
+    language = LanguageCode("en")
+    attachment.guess(stt.SpeechData(language, guess))
+    attachment.say(stt.SpeechData(language, final), final)
+    attachment.say(stt.SpeechData(language, final), final)
+    attachment.close()
+    assert [event.alternatives[0].text async for event in attachment.events()] == [guess, told, final]
