@@ -9,7 +9,7 @@ is taken out than one too few.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from calls.privacy.lists import Piece, is_list
@@ -26,13 +26,17 @@ def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) ->
     """What one speaker said, line by line, with `[card]`, `[email]` or `[phone]` for what is of these kinds.
 
     A number that goes on in the next line is one number. With `more` the last line may go on, too: digits at its
-    end stand as `[number]` until it is known what they are.
+    end stand as `[number]` until it is known what they are. Line breaks within a line become spaces where something
+    was taken out of it.
     """
     redacted: list[str] = []
-    for first, last in _units(lines):
-        text = "\n".join(line.replace("\n", " ") for line in lines[first : last + 1])
+    for first, last in _units(lines, more=more):
+        given = lines[first : last + 1]
+        read = [line.replace("\n", " ") for line in given]
+        text = "\n".join(read)
         is_open = more and last == len(lines) - 1
-        redacted += _replace(text, _found(text, kinds, is_open=is_open)).split("\n")
+        written = _replace(text, _found(text, kinds, is_open=is_open)).split("\n")
+        redacted += [line if same == text else text for line, same, text in zip(given, read, written, strict=True)]
     return redacted
 
 
@@ -43,16 +47,17 @@ def affected(lines: Sequence[str], index: int) -> int:
 
 
 def _first_of_unit(lines: Sequence[str], index: int) -> int:
-    while index and _goes_on(lines[index - 1], lines[index]):
+    while index and _goes_on(lines[index - 1], lines[index], may_grow=True):
         index -= 1
     return index
 
 
-def _units(lines: Sequence[str]) -> list[tuple[int, int]]:
+def _units(lines: Sequence[str], *, more: bool) -> list[tuple[int, int]]:
     """First and last line of what belongs together: all the others hold nothing that begins in another line."""
     units: list[tuple[int, int]] = []
     for index in range(len(lines)):
-        if index and _goes_on(lines[index - 1], lines[index]):
+        may_grow = more and index == len(lines) - 1
+        if index and _goes_on(lines[index - 1], lines[index], may_grow=may_grow):
             units[-1] = (units[-1][0], index)
         else:
             units.append((index, index))
@@ -62,8 +67,9 @@ def _units(lines: Sequence[str]) -> list[tuple[int, int]]:
 def _replace(text: str, found: Sequence["_Span"]) -> str:
     pieces, at = [], 0
     for span in found:
-        lines = text.count("\n", span.start, span.end) + 1
-        pieces += [text[at : span.start], "\n".join([span.label] * lines)]
+        lines = text[span.start : span.end].split("\n")
+        # What is said between two parts of a number tells nothing of it.
+        pieces += [text[at : span.start], "\n".join(span.label if _said(line) else line for line in lines)]
         at = span.end
     return "".join([*pieces, text[at:]])
 
@@ -100,9 +106,10 @@ _PAUSES = {
     *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
     *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
     # What is said between the parts of a number that somebody else writes down.
-    *("and", "then", "next", "okay", "ok", "yes", "yeah", "right", "und", "dann", "ja", "genau"),
-    *("y", "luego", "sí", "si", "vale", "et", "puis", "ensuite", "oui"),
+    *("and", "then", "next", "und", "dann", "y", "luego", "et", "puis", "ensuite"),
 }
+# These may also answer a question that was asked between two numbers.
+_ANSWERS = {"okay", "ok", "yes", "yeah", "right", "ja", "genau", "sí", "si", "vale", "oui"}
 # What recognisers write for a digit that is read out with others.
 _SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}
 
@@ -122,7 +129,7 @@ _GAP = re.compile(r"[\s-]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """A piece of what was said: `number`, `times`, `plus`, `pause`, `sound` or `other`."""
+    """A piece of what was said: `number`, `times`, `plus`, `pause`, `answer`, `sound` or `other`."""
 
     kind: str
     start: int
@@ -160,8 +167,8 @@ def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
                 break
             words.append(following[1].group().lower())
         return longest
-    kinds = {"times": word in _TIMES, "plus": word == "plus", "pause": word in _PAUSES, "sound": word in _SOUNDS}
-    return next((kind for kind, is_it in kinds.items() if is_it), "other"), _SOUNDS.get(word, ""), 1
+    kinds = {"times": _TIMES, "plus": {"plus"}, "pause": _PAUSES, "answer": _ANSWERS, "sound": _SOUNDS}
+    return next((kind for kind, words in kinds.items() if word in words), "other"), _SOUNDS.get(word, ""), 1
 
 
 @dataclass
@@ -230,9 +237,9 @@ def _has_check_digit(digits: str) -> bool:
 def _runs(text: str) -> Iterator[_Run]:
     run: _Run | None = None
     before: _Token | None = None  # "plus" or "double", as part of the number that follows
-    tokens = [token for token in _tokens(text) if token.kind != "pause"]
+    tokens = _said(text)
     for index, token in enumerate(tokens):
-        match _kind_among(tokens, index):
+        match _kind_among(text, tokens, index):
             case "number":
                 start = token.start if before is None else before.start
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
@@ -250,14 +257,28 @@ def _runs(text: str) -> Iterator[_Run]:
         yield run
 
 
-def _kind_among(tokens: Sequence[_Token], index: int) -> str:
-    """What a word is that sounds like a digit: one between two digits, and it is not known yet behind the last one."""
+# Behind these begins the next of several numbers.
+_BETWEEN = re.compile(r"[.,;?!…]|\b(?:and|und|y|et)\b", re.IGNORECASE)
+
+
+def _kind_among(text: str, tokens: Sequence[_Token], index: int) -> str:
+    """What a word is that sounds like a digit: one between two digits, and it is not known yet behind the last one.
+
+    With nothing else around, "two to four" are the hours between which it is, or the goals of either side.
+    """
     around = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
     if tokens[index].kind != "sound":
         return tokens[index].kind
     if any(len(token.digits) != 1 for token in around):
         return "other"
-    return "number" if len(around) > 1 else "sound"
+    if len(around) == 1:
+        return "sound"
+    further = [(one, one + 1) for one in (index - 2, index + 1) if one >= 0 and one + 1 < len(tokens)]
+    joined = (
+        tokens[one].digits and tokens[later].digits and not _BETWEEN.search(text, tokens[one].end, tokens[later].start)
+        for one, later in further
+    )
+    return "number" if any(joined) else "other"
 
 
 # --- e-mail addresses
@@ -311,18 +332,36 @@ def _is_unfinished(at: re.Match[str], name: str) -> bool:
 _BEGINS_IN_ADDRESS = re.compile(rf"\s*(?:@|(?:{_ATS}|{_DOTS})\s)", re.IGNORECASE)
 _ENDS_IN_ADDRESS = re.compile(rf"(?:@|\b(?:{_ATS}|{_DOTS}))[\s.,]*$", re.IGNORECASE)
 _IN_NUMBER = {"number", "times", "plus"}
+_PART = 3  # digits: with fewer on one side of it, a "yes" between two lines answers a question
 
 
-def _goes_on(line: str, later: str) -> bool:
-    """Whether the speaker may have been in the middle of a number, or of an address, when the line ended."""
+def _goes_on(line: str, later: str, *, may_grow: bool) -> bool:
+    """Whether the speaker may have been in the middle of a number, or of an address, when the line ended.
+
+    With `may_grow` the later line is not yet known to its end.
+    """
     if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
         return True
     if any(_UNFINISHED.match(line, at.end()) for at in _AT.finditer(line)):
         return True
-    ended, began = _said(line), _said(later)
-    return (not ended or ended[-1] in _IN_NUMBER) and (not began or began[0] in _IN_NUMBER)
+    ended, began = list(_tokens(line))[::-1], list(_tokens(later))
+    sides = [[token for token in tokens if not _is_no_part(token)] for tokens in (ended, began)]
+    if any(side and side[0].kind not in _IN_NUMBER for side in sides):
+        return False
+    between = (token.kind for tokens in (ended, began) for token in takewhile(_is_no_part, tokens))
+    if "answer" not in between:
+        return True
+    return all(_digits(side) >= _PART for side in (sides[:1] if may_grow else sides) if side)
 
 
-def _said(line: str) -> list[str]:
-    """The kinds of its pieces; a line that is but a pause has none."""
-    return [token.kind for token in _tokens(line) if token.kind != "pause"]
+def _is_no_part(token: _Token) -> bool:
+    return token.kind in {"pause", "answer"}
+
+
+def _digits(tokens: Sequence[_Token]) -> int:
+    return sum(len(token.digits) for token in takewhile(lambda token: token.kind in _IN_NUMBER, tokens))
+
+
+def _said(text: str) -> list[_Token]:
+    """Its pieces but for what only stands between them; a line that is but a pause has none."""
+    return [token for token in _tokens(text) if not _is_no_part(token)]

@@ -1,5 +1,6 @@
 """What is taken out of what people say, as recognisers write it, and what is left as it is."""
 
+import random
 import time
 
 import pytest
@@ -80,6 +81,12 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "I am at home. Then we look at the menu.",
         "One moment, please. Two of us. Once more.",
         "From 10 to 12 for 4, 5 to 6, 7 to 8. I ate one, for one, too.",
+        "Between 2 to 4, 4 to 6 and 6 to 8.",
+        "We're open 9 to 1, 2 to 5, and then 6 to 9.",
+        "We won six to four, six to three, six to two.",
+        "2 for 1, 3 for 2, 4 for 3",
+        "We have slots two to three, three to four, four to five, and five to six.",
+        "9 to 12 and 1 to 5 and 6 to 8 and 9 to 11",
         "Yes, 4 people and then 2, at 7 and 8, or 9 and 10. Room 401 and 402 and 403 and 404.",
     ],
 )
@@ -134,6 +141,12 @@ def test_a_list_of_numbers_and_an_order_number_are_no_card(said):
         "Rooms 401, 402, 403 are free, and four oh six, four oh eight, four eleven, four twelve.",
         "In 2019, 2020, 2021 and before.",
         "one two three four five six seven eight nine ten",
+        "It costs 19.99, 29.99 and 49.99. Or 19,99, 29,99 und 49,99.",
+        "Rooms 401, 402 and 405. Or 1210, 1203 and 1201. In 2019, 2021 and 2024.",
+        "3, 10, 17, 24 and 31 May, table 12, 14, 15, 18 and 22, Zimmer 401, 405 und 412",
+        "Rooms 401 and 405 and 412.",
+        "The total is 1,234,567.89 dollars, or 1.250.000,00 Euro.",
+        "1,299.00, 1,499.00 or 10,000,000,000",
     ],
 )
 def test_a_list_of_numbers_that_grows_as_lists_do_is_no_phone_number(said):
@@ -146,6 +159,7 @@ def test_a_list_of_numbers_that_grows_as_lists_do_is_no_phone_number(said):
     [
         *("555, 123, 4567", "55, 12, 34, 56, 78", "33 45 56 67 79", "212, 555, 0123", "614. 789. 963"),
         *("five, fifty-five, one, twenty-three, four, fifty-six, seven", "45, 75, 60, 55, 50", "612, 34, 56, 78"),
+        *("555, 123 and 4567", "555 and 123 and 4567", "212, 234 and 789 and 1", "614,789,963", "614.789.963"),
         *("+45 50 55 60 65", "0049 50 55 60 65", "06, 07, 08, 09, 10"),
     ],
 )
@@ -228,20 +242,46 @@ def test_only_what_was_asked_for_is_taken_out():
 
 def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     lines = ["My card is 4111", "one one one one", "uh", "1111 1111, that is it.", "And 4 people."]
-    assert redact(lines, ALL, more=True) == ["My card is [card]", "[card]", "[card]", "[card], that is it.", lines[-1]]
+    assert redact(lines, ALL, more=True) == ["My card is [card]", "[card]", "uh", "[card], that is it.", lines[-1]]
     misheard = ["My card is 453.", "914.", "880.", "343.", "646."]
     assert redact(misheard, ALL, more=True) == ["My card is [card]", *["[card]"] * 3, "[card]."]
     asked = ["My card is 4111 1111?", "1111 1111! 12 27#", "123#"]
     assert redact(asked, ALL, more=True) == ["My card is [card]", "[card]", "[card]#"]
     dictated = ["It is 4111", "yes, 1111", "and then 1111 and", "Okay.", "1111", "Thanks, and 4 people."]
     assert redact(dictated, ALL, more=True) == [
-        *("It is [card]", "[card]", "[card]", "[card]", "[card]", "Thanks, and 4 people."),
+        *("It is [card]", "[card]", "[card]", "Okay.", "[card]", "Thanks, and 4 people."),
     ]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
     assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
     apart = ["We meet at noon.", "The menu is on example dot com"]
     assert redact(apart, ALL, more=False) == apart
+
+
+def test_what_answers_questions_is_no_part_of_one_number():
+    form = ["Two.", "Yes.", "94103.", "Okay.", "14.", "Yes, 5551.", "Yes", "12."]
+    assert redact(form, ["phone"], more=False) == form
+    assert redact(["4.", "Yes.", "94103.", "Okay.", "1984.", "Yes", "12345"], ["card"], more=False)[0] == "4."
+    told = ["0171.", "Yes.", "123.", "Okay.", "4567."]
+    assert redact(told, ["phone"], more=False) == ["[phone]", "Yes.", "[phone]", "Okay.", "[phone]."]
+    assert redact(["4111 1111", "Okay.", "1"], ALL, more=True) == ["[number]", "Okay.", "[number]"]
+
+
+def test_what_is_written_line_by_line_as_it_grows_is_what_is_written_of_the_whole():
+    words = "4111 1111 one 12, 30 four. plus double to uh yes okay and sorry anna at dot com mail. at. gmail.com hello"
+    chance = random.Random(1)
+    for _ in range(500):
+        lines: list[str] = []
+        written: list[str] = []
+        for _ in range(chance.randint(2, 14)):
+            if not lines or chance.random() < 0.5:
+                lines.append("")
+                written.append("")
+            at = chance.choice([len(lines) - 1, chance.randrange(len(lines))])
+            lines[at] = f"{lines[at]} {chance.choice(words.split())}".strip()
+            first = affected(lines, at)
+            written[first:] = redact(lines[first:], ALL, more=True)
+        assert written == redact(lines, ALL, more=True), lines
 
 
 def test_a_number_that_may_go_on_is_readable_only_once_it_is_known_to_be_none_of_these():
