@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Literal
 
+from calls.privacy import card_numbers
 from calls.privacy.lists import Piece, is_list
 from calls.privacy.number_words import NUMBERS
 from calls.privacy.phone_numbers import holds_phone
@@ -20,6 +21,7 @@ Redaction = Literal["card", "email", "phone"]
 
 PLAIN = 4  # so many digits of a number that may still go on are no secret, more are
 UNDECIDED = "[number]"
+MADE_UP = 2  # digits that a recogniser may add to a card's number
 
 
 def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) -> list[str]:
@@ -199,39 +201,27 @@ class _Run:
 
     def _holds_card(self) -> bool:
         """Whether it is a card's number, with what else stands on a card before or behind it, or a misheard one."""
-        if SHORTEST_CARD <= len(self.digits) <= LONGEST_CARD and _has_check_digit(self.digits):
+        if card_numbers.is_card(self.digits):
             return True
         stops = set(self.stops)
         parts = (
             self.digits[stop : stop + length] for stop in stops for length in (14, 15, 16) if stop + length in stops
         )
-        if any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts):
+        if any(card_numbers.ISSUED.fullmatch(part) and card_numbers.has_check_digit(part) for part in parts):
             return True
         return self._begins_as_misheard_card() and not is_list(self.pieces)
 
     def _begins_as_misheard_card(self) -> bool:
-        if self.is_international or not _ISSUER.match(self.digits):
+        if self.is_international or not card_numbers.ISSUER.match(self.digits):
             return False
         # Of 13 digits are only old Visa cards, and many orders and goods.
-        is_shortest = len(self.digits) == SHORTEST_CARD and self.digits.startswith("4") and len(self.pieces) > 1
-        return is_shortest or any(SHORTEST_CARD < stop <= LONGEST_CARD + MADE_UP for stop in self.stops)
+        shortest, longest = card_numbers.SHORTEST, card_numbers.LONGEST + MADE_UP
+        is_shortest = len(self.digits) == shortest and self.digits.startswith("4") and len(self.pieces) > 1
+        return is_shortest or any(shortest < stop <= longest for stop in self.stops)
 
     def _holds_phone(self) -> bool:
         told = [self.digits[one:later] for one, later in pairwise(self.stops)]
         return holds_phone(self.pieces, told, is_international=self.is_international)
-
-
-SHORTEST_CARD, LONGEST_CARD = 13, 19
-MADE_UP = 2  # digits that a recogniser may add to a number
-# Numbers of the large issuers, by their first digits and length.
-_ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
-
-_ISSUER = re.compile(r"4|5[1-5]|6|2[2-7]|3[04-8]")
-
-
-def _has_check_digit(digits: str) -> bool:
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
-    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0  # noqa: PLR2004 - the digits of a sum: Luhn's rule
 
 
 def _runs(text: str) -> Iterator[_Run]:
