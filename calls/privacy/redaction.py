@@ -14,7 +14,7 @@ from typing import Literal
 
 from calls.privacy import card_numbers
 from calls.privacy.lists import Piece, is_list
-from calls.privacy.number_words import NUMBERS
+from calls.privacy.number_words import ENGLISH, NUMBERS, SPANISH
 from calls.privacy.phone_numbers import holds_phone
 
 Redaction = Literal["card", "email", "phone"]
@@ -104,14 +104,19 @@ def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_S
 _FIRST_WORDS = {words[0] for words in NUMBERS}
 _MOST_WORDS = max(map(len, NUMBERS))
 _TIMES = {"double": 2, "doppel": 2, "doble": 2, "triple": 3, "dreifach": 3}
+_BESIDE_ZERO = ENGLISH | _TIMES.keys()
 _PAUSES = {
     *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
-    *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
+    *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión", "minus"),
+    *("slash", "schrägstrich", "dot", "punkt", "space", "leerzeichen", "espacio"),
     # What is said between the parts of a number that somebody else writes down.
-    *("and", "then", "next", "und", "dann", "y", "luego", "et", "puis", "ensuite"),
+    *("and", "then", "next", "so", "sorry", "und", "dann", "y", "luego", "et", "puis", "ensuite"),
 }
 # These may also answer a question that was asked between two numbers.
-_ANSWERS = {"okay", "ok", "yes", "yeah", "right", "ja", "genau", "sí", "si", "vale", "oui"}
+_ANSWERS = {
+    *("okay", "ok", "yes", "yeah", "yep", "right", "sure", "got it", "mhm", "mm", "huh"),
+    *("ja", "genau", "sí", "si", "vale", "oui"),
+}
 # What recognisers write for a digit that is read out with others.
 _SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}
 
@@ -119,7 +124,7 @@ _TOKEN = re.compile(
     r"""
       (?P<date>   (?<![\d./-]) (?: \d{4}-\d{2}-\d{2} | \d{1,2}([./])\d{1,2}\2\d{2,4} ) (?![./-]?\d) )
     | (?P<digits> (?<![^\W\d_]) \d+ (?![^\W\d_]) )
-    | (?P<word>   [^\W_]+ )
+    | (?P<word>   (?i: got[ ]it ) (?![^\W_]) | [^\W_]+ )
     | (?P<plus>   \+ )
     | (?P<pause>  [\s.,;?!…()/·*\#\u2010-\u2015-]+ )
     | (?P<other>  . )
@@ -159,6 +164,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
     """What the word at that place is, its digits, and of how many matches: the longest number that begins with it."""
     word = matches[at].group().lower()
+    if word == "o" and not _is_zero(matches, at):
+        return "other", "", 1
     if word in _FIRST_WORDS:
         words, longest = [word], ("other", "", 1)
         for length in range(1, 2 * _MOST_WORDS, 2):  # between two words stands a gap
@@ -171,6 +178,12 @@ def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
         return longest
     kinds = {"times": _TIMES, "plus": {"plus"}, "pause": _PAUSES, "answer": _ANSWERS, "sound": _SOUNDS}
     return next((kind for kind, words in kinds.items() if word in words), "other"), _SOUNDS.get(word, ""), 1
+
+
+def _is_zero(matches: Sequence[re.Match[str]], at: int) -> bool:
+    """Whether the "o" there is said among English digits: in Spanish it is "or"."""
+    around = {one.group().lower() for one in (*matches[max(at - 2, 0) : at], *matches[at + 1 : at + 3])}
+    return not around.isdisjoint(_BESIDE_ZERO) and around.isdisjoint(SPANISH)
 
 
 @dataclass

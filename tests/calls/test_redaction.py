@@ -37,6 +37,10 @@ def one(text: str, *kinds: Redaction, more: bool = False) -> str:
         "cinco cinco cinco cinco cinco cinco cinco cinco cinco cinco cinco cinco cuatro cuatro cuatro cuatro",
         "4111 one one one one eleven eleven 1111",
         "4111 1111 1111 1111 12 27 123",
+        "four one one one, got it, one one one one, mhm, one one one one, uh-huh, one one one one",
+        "4111, mm-hmm, 1111, yep, 1111, sure, 1111",
+        "4111 1111 so 1111, sorry, 1111",
+        "4111 space 1111 Leerzeichen 1111 espacio 1111",
     ],
 )
 def test_a_card_number_is_taken_out_however_it_is_said(spoken):
@@ -85,6 +89,8 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "We're open 9 to 1, 2 to 5, and then 6 to 9.",
         "We won six to four, six to three, six to two.",
         "2 for 1, 3 for 2, 4 for 3",
+        "dos, tres o cuatro; cinco, seis o siete; ocho, nueve o diez",
+        "5 o 6 personas, 401 o 402 o 405 o 406",
         "We have slots two to three, three to four, four to five, and five to six.",
         "9 to 12 and 1 to 5 and 6 to 8 and 9 to 11",
         "Yes, 4 people and then 2, at 7 and 8, or 9 and 10. Room 401 and 402 and 403 and 404.",
@@ -198,6 +204,7 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "(555) 123-4567",
         "five five five one two three four five six seven",
         "five five five one to three for five six seven",
+        "o two o seven nine four six double o nine five",
         "06.12.34.56.78",
         "zéro six douze trente-quatre cinquante-six soixante-dix-huit",
         "null eins fünf eins zwei drei vier fünf sechs sieben acht",
@@ -208,6 +215,10 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "null achthundertfünf fünfhundertzwölf dreihundert vierundzwanzig",
         "zéro huit cent cinq cent douze trois cent quatre vingt dix",
         "+15551234567",
+        "0171 slash 123 minus 4567",
+        "0171 Schrägstrich 1234567",
+        "415 dot 555 dot 2671",
+        "null eins sieben eins Punkt eins zwei drei Punkt vier fünf sechs sieben",
     ],
 )
 def test_a_phone_number_is_taken_out_however_it_is_said(number):
