@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Literal
 
-from calls.privacy import card_numbers
+from calls.privacy import addresses, card_numbers
 from calls.privacy.lists import Piece, is_list
 from calls.privacy.number_words import ENGLISH, NUMBERS, SPANISH
 from calls.privacy.phone_numbers import holds_phone
@@ -71,7 +71,9 @@ def _replace(text: str, found: Sequence["_Span"]) -> str:
     for span in found:
         lines = text[span.start : span.end].split("\n")
         # What is said between two parts of a number tells nothing of it.
-        pieces += [text[at : span.start], "\n".join(span.label if _said(line) else line for line in lines)]
+        is_number = span.label != "[email]"
+        written = (line if is_number and not _said(line) else span.label for line in lines)
+        pieces += [text[at : span.start], "\n".join(written)]
         at = span.end
     return "".join([*pieces, text[at:]])
 
@@ -84,7 +86,8 @@ class _Span:
 
 
 def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_Span]:
-    spans = list(_addresses(text, is_open=is_open)) if "email" in kinds else []
+    told = addresses.addresses(text, is_open=is_open) if "email" in kinds else ()
+    spans = [_Span(start, end, "[email]") for start, end in told]
     for run in _runs(text):
         label = run.label(kinds, is_open=is_open and run.may_go_on)
         if label is not None:
@@ -284,56 +287,8 @@ def _kind_among(text: str, tokens: Sequence[_Token], index: int) -> str:
     return "number" if any(joined) else "other"
 
 
-# --- e-mail addresses
-
-_DOTS, _AND_JOINTS = (
-    "dot|punkt|punto|point",
-    "underscore|unterstrich|dash|hyphen|minus|bindestrich|plus|tiret|guion|guión",
-)
-_ATS = "at|ät|arroba|arobase|arobas|klammeraffe"
-_DOT = rf"(?:\.|\s+(?:{_DOTS})\s+)"
-_JOINT = rf"(?:[._+-]|\s+(?:{_DOTS}|{_AND_JOINTS})\s+)"
-# Letter by letter, or as a word.
-_PIECE = r"(?:\b[^\W_](?:[\s-]+[^\W_]\b)+|[^\W_]+)"
-_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})(?!\S)\s*", re.IGNORECASE)
-_NAME = re.compile(rf"{_PIECE}(?:{_JOINT}{_PIECE})*$", re.IGNORECASE)
-# The provider's name may come in two: "g mail", "hot mail".
-_END = rf"[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*"
-_DOMAIN = re.compile(
-    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}{_END}"
-    rf"|[^\W_]+\s+{_PIECE}(?:{_JOINT}{_PIECE})*?\s+(?:{_DOTS})\s+{_END}",
-    re.IGNORECASE,
-)
-_LONGEST = 200  # characters of either side of an address that are looked at
-
-# What nobody says before an "at" or after it but in an address, and what there may be of a domain.
-_SPELLED = re.compile(rf"\s(?:{_DOTS}|{_AND_JOINTS})\s|(?:\b[^\W_]\s+){{2}}[^\W_]$", re.IGNORECASE)
-_UNFINISHED = re.compile(rf"(?:[^\W_]+\s+)??(?:{_PIECE}(?:{_JOINT}{_PIECE})*)?(\s+(?:{_DOTS}))?[\s.]*$", re.IGNORECASE)
-
-
-def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
-    """Every address, and with `is_open` also what can only be one that is not yet said to its end."""
-    for at in _AT.finditer(text):
-        name = _NAME.search(text[max(at.start() - _LONGEST, 0) : at.start()])
-        if name is None:
-            continue
-        start = at.start() - len(name.group())
-        domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST)
-        if domain is not None:
-            yield _Span(start, domain.end(), "[email]")
-        elif is_open and _is_unfinished(at, name.group()):
-            yield _Span(start, len(text), "[email]")
-
-
-def _is_unfinished(at: re.Match[str], name: str) -> bool:
-    so_far = _UNFINISHED.match(at.string, at.end())
-    return so_far is not None and ("@" in at[0] or _SPELLED.search(name) is not None or so_far[1] is not None)
-
-
 # --- where a line begins and ends
 
-_BEGINS_IN_ADDRESS = re.compile(rf"\s*(?:@|(?:{_ATS}|{_DOTS})\s)", re.IGNORECASE)
-_ENDS_IN_ADDRESS = re.compile(rf"(?:@|\b(?:{_ATS}|{_DOTS}))[\s.,]*$", re.IGNORECASE)
 _IN_NUMBER = {"number", "times", "plus"}
 _PART = 3  # digits: with fewer on one side of it, a "yes" between two lines answers a question
 
@@ -343,9 +298,7 @@ def _goes_on(line: str, later: str, *, may_grow: bool) -> bool:
 
     With `may_grow` the later line is not yet known to its end.
     """
-    if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
-        return True
-    if any(_UNFINISHED.match(line, at.end()) for at in _AT.finditer(line)):
+    if addresses.may_go_on(line, later):
         return True
     ended, began = list(_tokens(line))[::-1], list(_tokens(later))
     sides = [[token for token in tokens if not _is_no_part(token)] for tokens in (ended, began)]

@@ -83,6 +83,7 @@ def test_a_card_number_of_which_a_digit_was_misheard_is_taken_out_too(misheard):
         "It costs 1,234,567 euros.",
         "Between 10 and 20, at 10:30.",
         "I am at home. Then we look at the menu.",
+        "You can book at example.com, or see us at example dot org.",
         "One moment, please. Two of us. Once more.",
         "From 10 to 12 for 4, 5 to 6, 7 to 8. I ate one, for one, too.",
         "Between 2 to 4, 4 to 6 and 6 to 8.",
@@ -188,6 +189,13 @@ def test_numbers_in_pieces_that_might_be_a_phones_are_taken_for_one(number):
         "anna underscore miller at example dot org",
         "anna at hot mail dot com",
         "anna at sign example dot com",
+        "anna, at example dot com",
+        "anna at hotmail, dot com",
+        "anna@ gmail. com",
+        "anna at g m x dot d e",
+        "A. N. N. A. at example dot c o m",
+        "anna dot miller 82 at yahoo dot com",
+        "anna dot miller eighty-two at yahoo dot com",
     ],
 )
 def test_an_address_is_taken_out_however_it_is_said(address):
@@ -264,6 +272,8 @@ def test_what_goes_on_in_the_next_lines_is_taken_out_of_each():
     ]
     assert redact(["It is anna", "at example dot com"], ALL, more=False) == ["It is [email]", "[email]"]
     assert redact(["It is anna at", "example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
+    assert redact(["It is anna.", "At example dot com."], ALL, more=False) == ["It is [email]", "[email]."]
+    assert redact(["It's anna at gmail.", "Dot.", "Com."], ALL, more=True) == ["It's [email]", "[email]", "[email]."]
     assert redact(["It is anna at g", "mail dot com."], ALL, more=True) == ["It is [email]", "[email]."]
     apart = ["We meet at noon.", "The menu is on example dot com"]
     assert redact(apart, ALL, more=False) == apart
@@ -332,7 +342,9 @@ def test_of_empty_lines_and_lines_in_lines_nothing_is_lost():
     assert redact(["4111 1111\n1111 1111", "Yes"], ALL, more=False) == ["[card]", "Yes"]
 
 
-@pytest.mark.parametrize("said", ["a b c ", "1 2 3 ", "four one ", "anna at ", "a.b@", "dot ", "quatre vingt ", "+1 "])
+@pytest.mark.parametrize(
+    "said", ["a b c ", "1 2 3 ", "four one ", "anna at ", "a.b@", "dot ", "quatre vingt ", "+1 ", ", "]
+)
 def test_no_text_takes_long(said):
     began = time.process_time()
     redact([said * (12_000 // len(said))], ALL, more=True)
