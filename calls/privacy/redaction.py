@@ -277,14 +277,17 @@ def _kind_among(text: str, tokens: Sequence[_Token], index: int) -> str:
         return tokens[index].kind
     if any(len(token.digits) != 1 for token in around):
         return "other"
-    if len(around) == 1:
+    if len(around) <= 1:
         return "sound"
-    further = [(one, one + 1) for one in (index - 2, index + 1) if one >= 0 and one + 1 < len(tokens)]
-    joined = (
-        tokens[one].digits and tokens[later].digits and not _BETWEEN.search(text, tokens[one].end, tokens[later].start)
-        for one, later in further
-    )
+    if _is_parted(text, tokens, index - 1) or _is_parted(text, tokens, index):
+        return "number"
+    further = (one for one in (index - 2, index + 1) if 0 <= one < len(tokens) - 1)
+    joined = (tokens[one].digits and tokens[one + 1].digits and not _is_parted(text, tokens, one) for one in further)
     return "number" if any(joined) else "other"
+
+
+def _is_parted(text: str, tokens: Sequence[_Token], index: int) -> bool:
+    return _BETWEEN.search(text, tokens[index].end, tokens[index + 1].start) is not None
 
 
 # --- where a line begins and ends

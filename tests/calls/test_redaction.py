@@ -26,6 +26,7 @@ def one(text: str, *kinds: Redaction, more: bool = False) -> str:
         "four one one one one one one one one one one one one one one one",
         "Four one one one, uh, one one one one, one one one one. One one one one",
         "four to too to won to for ate ate to six for zero to five zero",
+        "four, two, four, to, for, to, four, two, four, two, four, two, four, two, four, two",
         "forty-one eleven eleven eleven eleven eleven eleven eleven",
         "four triple one triple one triple one triple one triple one",
         "vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins",
