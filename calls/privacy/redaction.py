@@ -244,8 +244,8 @@ def _runs(text: str) -> Iterator[_Run]:
     run: _Run | None = None
     before: _Token | None = None  # "plus" or "double", as part of the number that follows
     tokens = _said(text)
-    for index, token in enumerate(tokens):
-        match _kind_among(text, tokens, index):
+    for token, kind in zip(tokens, _kinds(text, tokens), strict=True):
+        match kind:
             case "number":
                 start = token.start if before is None else before.start
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
@@ -267,33 +267,52 @@ def _runs(text: str) -> Iterator[_Run]:
 _BETWEEN = re.compile(r"[.,;?!…]|\b(?:and|und|y|et)\b", re.IGNORECASE)
 
 
-def _kind_among(text: str, tokens: Sequence[_Token], index: int) -> str:
-    """What a word is that sounds like a digit: one between two digits, and it is not known yet behind the last one.
+def _kinds(text: str, tokens: Sequence[_Token]) -> list[str]:
+    """What each is, where words that sound like digits are some only between two others.
 
-    With nothing else around, "two to four" are the hours between which it is, or the goals of either side.
+    "Two to four" are the hours between which it is, or the goals of either side, but not beside a part of a number.
+    What such a word is at the end is not known yet.
     """
-    around = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
-    if tokens[index].kind != "sound":
-        return tokens[index].kind
+    kinds = [token.kind for token in tokens]
+    groups = _groups(text, tokens)
+    told = [[tokens[index] for index in group] for group in groups]
+    are_parts = [_digits(one) >= _PART and all(token.kind != "sound" for token in one) for one in told]
+    for one, group in enumerate(groups):
+        is_range = _is_range(told[one]) and not any(are_parts[max(one - 1, 0) : one + 2])
+        for index in group:
+            if kinds[index] == "sound":
+                kinds[index] = "other" if is_range else _kind_between(tokens[max(index - 1, 0) : index + 2])
+    return kinds
+
+
+def _kind_between(around: Sequence[_Token]) -> str:
     if any(len(token.digits) != 1 for token in around):
         return "other"
-    if len(around) <= 1:
-        return "sound"
-    if _is_parted(text, tokens, index - 1) or _is_parted(text, tokens, index):
-        return "number"
-    further = (one for one in (index - 2, index + 1) if 0 <= one < len(tokens) - 1)
-    joined = (tokens[one].digits and tokens[one + 1].digits and not _is_parted(text, tokens, one) for one in further)
-    return "number" if any(joined) else "other"
+    return "number" if len(around) > 2 else "sound"  # noqa: PLR2004 - it and those beside it
 
 
-def _is_parted(text: str, tokens: Sequence[_Token], index: int) -> bool:
-    return _BETWEEN.search(text, tokens[index].end, tokens[index + 1].start) is not None
+def _is_range(tokens: Sequence[_Token]) -> bool:
+    return len(tokens) == 3 and tokens[1].kind == "sound"  # noqa: PLR2004 - a word between two numbers
+
+
+def _groups(text: str, tokens: Sequence[_Token]) -> list[list[int]]:
+    """Which of them stand together, without a pause in between; an empty group where something else is said."""
+    groups: list[list[int]] = [[]]
+    for index, token in enumerate(tokens):
+        if token.kind not in _DIGITS:
+            groups += [[], []]
+        elif index and _BETWEEN.search(text, tokens[index - 1].end, token.start):
+            groups.append([index])
+        else:
+            groups[-1].append(index)
+    return groups
 
 
 # --- where a line begins and ends
 
 _IN_NUMBER = {"number", "times", "plus"}
-_PART = 3  # digits: with fewer on one side of it, a "yes" between two lines answers a question
+_DIGITS = _IN_NUMBER | {"sound"}
+_PART = 3  # digits of a part of a number; with fewer on one side of it, a "yes" between two lines answers a question
 
 
 def _goes_on(line: str, later: str, *, may_grow: bool) -> bool:
@@ -318,7 +337,7 @@ def _is_no_part(token: _Token) -> bool:
 
 
 def _digits(tokens: Sequence[_Token]) -> int:
-    return sum(len(token.digits) for token in takewhile(lambda token: token.kind in _IN_NUMBER, tokens))
+    return sum(len(token.digits) for token in takewhile(lambda token: token.kind in _DIGITS, tokens))
 
 
 def _said(text: str) -> list[_Token]:

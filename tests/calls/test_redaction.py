@@ -213,6 +213,7 @@ def test_an_address_is_taken_out_however_it_is_said(address):
         "(555) 123-4567",
         "five five five one two three four five six seven",
         "five five five one to three for five six seven",
+        "five five five, one to three, for five six seven",
         "o two o seven nine four six double o nine five",
         "06.12.34.56.78",
         "zéro six douze trente-quatre cinquante-six soixante-dix-huit",
