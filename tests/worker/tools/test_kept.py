@@ -39,7 +39,7 @@ def test_nothing_of_what_is_taken_out_is_kept(given: Any, written: Any) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {"10115": 3, "20095": 1, "2019": 1, "2021": 2},
+        {"10115": 3, "20095": 1},
         {"rooms": [401, 402, 405], "prices": [19.99, 29.99], "zip": ["94103", "10001"], "seats": [45, 75, 60, 55, 50]},
         {"place": [52.520008, 13.404954], "lat": 52.5200081234567},
         '{"place": [52.520008, 13.404954],\n "rooms": [1203, 1201, 1210]}',
