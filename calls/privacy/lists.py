@@ -10,8 +10,11 @@ _FEW, _MANY = 4, 5
 _STEEP = 1.5
 _WHOLE = 4  # digits: long numbers are told in fours, or digit by digit, or in pairs without a comma after each
 _MARK = re.compile(r"[.,]")
+_AND = re.compile(r"[\s,]*\b(?:and|und|y|et)\b\s*", re.IGNORECASE)
 # Those of a phone may grow too, where they are told in pairs.
 _LONG = 3  # digits
+# With nothing but threes it may be a phone's number.
+_AMOUNT = re.compile(r" (?!\d{3}(?:[.,]\d{3})+$)\d{1,3}([.,])\d{3}(?:(?:\1\d{3})*(?!\1)[.,]\d{1,2}|(?:\1\d{3})+)")
 _EVEN = 3  # numbers at equal distances, or prices
 _LAST_DIGIT, _ROUND = 9, 5  # rooms go up by one or two, prices by five or ten
 # Six, six thirty; or 630, 1830.
@@ -37,8 +40,13 @@ class Piece:
 
     @property
     def is_behind_comma(self) -> bool:
-        """Or a full stop. At the end of a line either says only that the recogniser heard a pause."""
-        return _MARK.search(self.gap) is not None and "\n" not in self.gap and not self.is_behind_mark
+        """Or a full stop, or "and". At the end of a line these say only that the recogniser heard a pause."""
+        is_apart = self.is_behind_and or (_MARK.search(self.gap) is not None and not self.is_behind_mark)
+        return is_apart and "\n" not in self.gap
+
+    @property
+    def is_behind_and(self) -> bool:
+        return _AND.fullmatch(self.gap) is not None
 
 
 def is_list(pieces: Sequence[Piece]) -> bool:
@@ -54,6 +62,8 @@ def is_list(pieces: Sequence[Piece]) -> bool:
     return (
         _grow([piece.digits for piece in pieces])
         or _grow(numbers)
+        or _are_enumerated(groups)
+        or _are_amounts(groups)
         or 2 * alone > sum(map(len, numbers))
         or _are_times(pieces)
     )
@@ -62,7 +72,8 @@ def is_list(pieces: Sequence[Piece]) -> bool:
 def is_sure_list(pieces: Sequence[Piece]) -> bool:
     """Whether it is a list by more than that: also the pieces of a phone's number grow, or stand between commas.
 
-    These are at equal distances, or long and growing, or times of day in their order, or all of them prices.
+    These are at equal distances, or long and growing, or times of day in their order, or all of them prices or large
+    amounts, or enumerated up to an "and".
     """
     if _has_leading_zero(pieces):
         return False
@@ -73,7 +84,8 @@ def is_sure_list(pieces: Sequence[Piece]) -> bool:
             return True
     times = _times(pieces)
     in_order = all(one < later and later % _QUARTER == 0 for one, later in pairwise(times))
-    return (in_order and len(times) >= _FEW) or _are_even(times) or _are_prices(groups)
+    in_order = in_order and len(times) >= _FEW
+    return in_order or _are_even(times) or _are_prices(groups) or _are_amounts(groups) or _are_enumerated(groups)
 
 
 def _has_leading_zero(pieces: Sequence[Piece]) -> bool:
@@ -124,6 +136,31 @@ def _are_prices(groups: Sequence[Sequence[Piece]]) -> bool:
     """Whether each has a mark within: 41.50, 42.50, or 1,250, 1,300."""
     marked = [len(group) > 1 and all(piece.is_behind_mark for piece in group[1:]) for group in groups]
     return len(groups) >= _EVEN and all(marked)
+
+
+def _are_amounts(groups: Sequence[Sequence[Piece]]) -> bool:
+    """Whether each is one of thousands with cents, or of millions: 1,299.00 or 10,000,000,000."""
+    return all(_AMOUNT.fullmatch("".join(_mark(piece) + piece.digits for piece in group)) for group in groups)
+
+
+def _mark(piece: Piece) -> str:
+    return piece.gap if piece.is_behind_mark else " "
+
+
+def _are_enumerated(groups: Sequence[Sequence[Piece]]) -> bool:
+    """Whether they are told as "12, 14, 15 and 22" or "401 and 405 and 412" are, and go up or down.
+
+    Nobody writes a phone's number down from that but where its pieces happen to be alike.
+    """
+    if len(groups) < _EVEN or any(len(group) > 1 for group in groups) or not groups[-1][0].is_behind_and:
+        return False
+    if len({group[0].is_behind_and for group in groups[1:-1]}) > 1:
+        return False
+    numbers = [int(group[0].digits) for group in groups]
+    lengths = {len(group[0].digits) for group in groups}
+    steps = [later - one for one, later in pairwise(numbers)]
+    are_alike = max(lengths) < _LONG or (len(lengths) == 1 and max(numbers) < _STEEP * min(numbers))
+    return are_alike and (min(steps) > 0 or max(steps) < 0)
 
 
 def _times(pieces: Sequence[Piece]) -> list[int]:

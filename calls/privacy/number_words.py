@@ -108,5 +108,11 @@ def _french() -> dict[str, str]:
     return words | _with_hundreds(words, hundreds, " ")
 
 
+def _words(numbers: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(word for said in numbers for word in said.split())
+
+
+ENGLISH, SPANISH = _words(_english()), _words(_spanish())
+
 # A number's words -> its digits.
 NUMBERS = {tuple(said.split()): digits for said, digits in (_english() | _german() | _spanish() | _french()).items()}

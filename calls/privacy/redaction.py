@@ -9,30 +9,36 @@ is taken out than one too few.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
+from calls.privacy import addresses, card_numbers
 from calls.privacy.lists import Piece, is_list
-from calls.privacy.number_words import NUMBERS
+from calls.privacy.number_words import ENGLISH, NUMBERS, SPANISH
 from calls.privacy.phone_numbers import holds_phone
 
 Redaction = Literal["card", "email", "phone"]
 
 PLAIN = 4  # so many digits of a number that may still go on are no secret, more are
 UNDECIDED = "[number]"
+MADE_UP = 2  # digits that a recogniser may add to a card's number
 
 
 def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) -> list[str]:
     """What one speaker said, line by line, with `[card]`, `[email]` or `[phone]` for what is of these kinds.
 
     A number that goes on in the next line is one number. With `more` the last line may go on, too: digits at its
-    end stand as `[number]` until it is known what they are.
+    end stand as `[number]` until it is known what they are. Line breaks within a line become spaces where something
+    was taken out of it.
     """
     redacted: list[str] = []
-    for first, last in _units(lines):
-        text = "\n".join(line.replace("\n", " ") for line in lines[first : last + 1])
+    for first, last in _units(lines, more=more):
+        given = lines[first : last + 1]
+        read = [line.replace("\n", " ") for line in given]
+        text = "\n".join(read)
         is_open = more and last == len(lines) - 1
-        redacted += _replace(text, _found(text, kinds, is_open=is_open)).split("\n")
+        written = _replace(text, _found(text, kinds, is_open=is_open)).split("\n")
+        redacted += [line if same == text else text for line, same, text in zip(given, read, written, strict=True)]
     return redacted
 
 
@@ -43,16 +49,17 @@ def affected(lines: Sequence[str], index: int) -> int:
 
 
 def _first_of_unit(lines: Sequence[str], index: int) -> int:
-    while index and _goes_on(lines[index - 1], lines[index]):
+    while index and _goes_on(lines[index - 1], lines[index], may_grow=True):
         index -= 1
     return index
 
 
-def _units(lines: Sequence[str]) -> list[tuple[int, int]]:
+def _units(lines: Sequence[str], *, more: bool) -> list[tuple[int, int]]:
     """First and last line of what belongs together: all the others hold nothing that begins in another line."""
     units: list[tuple[int, int]] = []
     for index in range(len(lines)):
-        if index and _goes_on(lines[index - 1], lines[index]):
+        may_grow = more and index == len(lines) - 1
+        if index and _goes_on(lines[index - 1], lines[index], may_grow=may_grow):
             units[-1] = (units[-1][0], index)
         else:
             units.append((index, index))
@@ -62,8 +69,11 @@ def _units(lines: Sequence[str]) -> list[tuple[int, int]]:
 def _replace(text: str, found: Sequence["_Span"]) -> str:
     pieces, at = [], 0
     for span in found:
-        lines = text.count("\n", span.start, span.end) + 1
-        pieces += [text[at : span.start], "\n".join([span.label] * lines)]
+        lines = text[span.start : span.end].split("\n")
+        # What is said between two parts of a number tells nothing of it.
+        is_number = span.label != "[email]"
+        written = (line if is_number and not _said(line) else span.label for line in lines)
+        pieces += [text[at : span.start], "\n".join(written)]
         at = span.end
     return "".join([*pieces, text[at:]])
 
@@ -76,7 +86,8 @@ class _Span:
 
 
 def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_Span]:
-    spans = list(_addresses(text, is_open=is_open)) if "email" in kinds else []
+    told = addresses.addresses(text, is_open=is_open) if "email" in kinds else ()
+    spans = [_Span(start, end, "[email]") for start, end in told]
     for run in _runs(text):
         label = run.label(kinds, is_open=is_open and run.may_go_on)
         if label is not None:
@@ -96,12 +107,18 @@ def _found(text: str, kinds: Collection[Redaction], *, is_open: bool) -> list[_S
 _FIRST_WORDS = {words[0] for words in NUMBERS}
 _MOST_WORDS = max(map(len, NUMBERS))
 _TIMES = {"double": 2, "doppel": 2, "doble": 2, "triple": 3, "dreifach": 3}
+_BESIDE_ZERO = ENGLISH | _TIMES.keys()
 _PAUSES = {
     *("uh", "uhm", "um", "er", "erm", "hm", "hmm", "äh", "ähm", "euh", "eh", "ehm"),
-    *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión"),
+    *("dash", "hyphen", "strich", "bindestrich", "tiret", "guion", "guión", "minus"),
+    *("slash", "schrägstrich", "dot", "punkt", "space", "leerzeichen", "espacio"),
     # What is said between the parts of a number that somebody else writes down.
-    *("and", "then", "next", "okay", "ok", "yes", "yeah", "right", "und", "dann", "ja", "genau"),
-    *("y", "luego", "sí", "si", "vale", "et", "puis", "ensuite", "oui"),
+    *("and", "then", "next", "so", "sorry", "und", "dann", "y", "luego", "et", "puis", "ensuite"),
+}
+# These may also answer a question that was asked between two numbers.
+_ANSWERS = {
+    *("okay", "ok", "yes", "yeah", "yep", "right", "sure", "got it", "mhm", "mm", "huh"),
+    *("ja", "genau", "sí", "si", "vale", "oui"),
 }
 # What recognisers write for a digit that is read out with others.
 _SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}
@@ -110,7 +127,7 @@ _TOKEN = re.compile(
     r"""
       (?P<date>   (?<![\d./-]) (?: \d{4}-\d{2}-\d{2} | \d{1,2}([./])\d{1,2}\2\d{2,4} ) (?![./-]?\d) )
     | (?P<digits> (?<![^\W\d_]) \d+ (?![^\W\d_]) )
-    | (?P<word>   [^\W_]+ )
+    | (?P<word>   (?i: got[ ]it ) (?![^\W_]) | [^\W_]+ )
     | (?P<plus>   \+ )
     | (?P<pause>  [\s.,;?!…()/·*\#\u2010-\u2015-]+ )
     | (?P<other>  . )
@@ -122,7 +139,7 @@ _GAP = re.compile(r"[\s-]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """A piece of what was said: `number`, `times`, `plus`, `pause`, `sound` or `other`."""
+    """A piece of what was said: `number`, `times`, `plus`, `pause`, `answer`, `sound` or `other`."""
 
     kind: str
     start: int
@@ -150,6 +167,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
     """What the word at that place is, its digits, and of how many matches: the longest number that begins with it."""
     word = matches[at].group().lower()
+    if word == "o" and not _is_zero(matches, at):
+        return "other", "", 1
     if word in _FIRST_WORDS:
         words, longest = [word], ("other", "", 1)
         for length in range(1, 2 * _MOST_WORDS, 2):  # between two words stands a gap
@@ -160,8 +179,14 @@ def _spoken(matches: Sequence[re.Match[str]], at: int) -> tuple[str, str, int]:
                 break
             words.append(following[1].group().lower())
         return longest
-    kinds = {"times": word in _TIMES, "plus": word == "plus", "pause": word in _PAUSES, "sound": word in _SOUNDS}
-    return next((kind for kind, is_it in kinds.items() if is_it), "other"), _SOUNDS.get(word, ""), 1
+    kinds = {"times": _TIMES, "plus": {"plus"}, "pause": _PAUSES, "answer": _ANSWERS, "sound": _SOUNDS}
+    return next((kind for kind, words in kinds.items() if word in words), "other"), _SOUNDS.get(word, ""), 1
+
+
+def _is_zero(matches: Sequence[re.Match[str]], at: int) -> bool:
+    """Whether the "o" there is said among English digits: in Spanish it is "or"."""
+    around = {one.group().lower() for one in (*matches[max(at - 2, 0) : at], *matches[at + 1 : at + 3])}
+    return not around.isdisjoint(_BESIDE_ZERO) and around.isdisjoint(SPANISH)
 
 
 @dataclass
@@ -192,47 +217,35 @@ class _Run:
 
     def _holds_card(self) -> bool:
         """Whether it is a card's number, with what else stands on a card before or behind it, or a misheard one."""
-        if SHORTEST_CARD <= len(self.digits) <= LONGEST_CARD and _has_check_digit(self.digits):
+        if card_numbers.is_card(self.digits):
             return True
         stops = set(self.stops)
         parts = (
             self.digits[stop : stop + length] for stop in stops for length in (14, 15, 16) if stop + length in stops
         )
-        if any(_ISSUED.fullmatch(part) and _has_check_digit(part) for part in parts):
+        if any(card_numbers.ISSUED.fullmatch(part) and card_numbers.has_check_digit(part) for part in parts):
             return True
         return self._begins_as_misheard_card() and not is_list(self.pieces)
 
     def _begins_as_misheard_card(self) -> bool:
-        if self.is_international or not _ISSUER.match(self.digits):
+        if self.is_international or not card_numbers.ISSUER.match(self.digits):
             return False
         # Of 13 digits are only old Visa cards, and many orders and goods.
-        is_shortest = len(self.digits) == SHORTEST_CARD and self.digits.startswith("4") and len(self.pieces) > 1
-        return is_shortest or any(SHORTEST_CARD < stop <= LONGEST_CARD + MADE_UP for stop in self.stops)
+        shortest, longest = card_numbers.SHORTEST, card_numbers.LONGEST + MADE_UP
+        is_shortest = len(self.digits) == shortest and self.digits.startswith("4") and len(self.pieces) > 1
+        return is_shortest or any(shortest < stop <= longest for stop in self.stops)
 
     def _holds_phone(self) -> bool:
         told = [self.digits[one:later] for one, later in pairwise(self.stops)]
         return holds_phone(self.pieces, told, is_international=self.is_international)
 
 
-SHORTEST_CARD, LONGEST_CARD = 13, 19
-MADE_UP = 2  # digits that a recogniser may add to a number
-# Numbers of the large issuers, by their first digits and length.
-_ISSUED = re.compile(r"(?:4|5[1-5]|6|2[2-7]|35)\d+(?<=^.{16})|3[47]\d{13}|3[068]\d{12}")
-
-_ISSUER = re.compile(r"4|5[1-5]|6|2[2-7]|3[04-8]")
-
-
-def _has_check_digit(digits: str) -> bool:
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
-    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0  # noqa: PLR2004 - the digits of a sum: Luhn's rule
-
-
 def _runs(text: str) -> Iterator[_Run]:
     run: _Run | None = None
     before: _Token | None = None  # "plus" or "double", as part of the number that follows
-    tokens = [token for token in _tokens(text) if token.kind != "pause"]
-    for index, token in enumerate(tokens):
-        match _kind_among(tokens, index):
+    tokens = _said(text)
+    for token, kind in zip(tokens, _kinds(text, tokens), strict=True):
+        match kind:
             case "number":
                 start = token.start if before is None else before.start
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
@@ -250,79 +263,83 @@ def _runs(text: str) -> Iterator[_Run]:
         yield run
 
 
-def _kind_among(tokens: Sequence[_Token], index: int) -> str:
-    """What a word is that sounds like a digit: one between two digits, and it is not known yet behind the last one."""
-    around = [*tokens[max(index - 1, 0) : index], *tokens[index + 1 : index + 2]]
-    if tokens[index].kind != "sound":
-        return tokens[index].kind
+# Behind these begins the next of several numbers.
+_BETWEEN = re.compile(r"[.,;?!…]|\b(?:and|und|y|et)\b", re.IGNORECASE)
+
+
+def _kinds(text: str, tokens: Sequence[_Token]) -> list[str]:
+    """What each is, where words that sound like digits are some only between two others.
+
+    "Two to four" are the hours between which it is, or the goals of either side, but not beside a part of a number.
+    What such a word is at the end is not known yet.
+    """
+    kinds = [token.kind for token in tokens]
+    groups = _groups(text, tokens)
+    told = [[tokens[index] for index in group] for group in groups]
+    are_parts = [_digits(one) >= _PART and all(token.kind != "sound" for token in one) for one in told]
+    for one, group in enumerate(groups):
+        is_range = _is_range(told[one]) and not any(are_parts[max(one - 1, 0) : one + 2])
+        for index in group:
+            if kinds[index] == "sound":
+                kinds[index] = "other" if is_range else _kind_between(tokens[max(index - 1, 0) : index + 2])
+    return kinds
+
+
+def _kind_between(around: Sequence[_Token]) -> str:
     if any(len(token.digits) != 1 for token in around):
         return "other"
-    return "number" if len(around) > 1 else "sound"
+    return "number" if len(around) > 2 else "sound"  # noqa: PLR2004 - it and those beside it
 
 
-# --- e-mail addresses
-
-_DOTS, _AND_JOINTS = (
-    "dot|punkt|punto|point",
-    "underscore|unterstrich|dash|hyphen|minus|bindestrich|plus|tiret|guion|guión",
-)
-_ATS = "at|ät|arroba|arobase|arobas|klammeraffe"
-_DOT = rf"(?:\.|\s+(?:{_DOTS})\s+)"
-_JOINT = rf"(?:[._+-]|\s+(?:{_DOTS}|{_AND_JOINTS})\s+)"
-# Letter by letter, or as a word.
-_PIECE = r"(?:\b[^\W_](?:[\s-]+[^\W_]\b)+|[^\W_]+)"
-_AT = re.compile(rf"\s*@\s*|\s+(?:{_ATS})(?!\S)\s*", re.IGNORECASE)
-_NAME = re.compile(rf"{_PIECE}(?:{_JOINT}{_PIECE})*$", re.IGNORECASE)
-# The provider's name may come in two: "g mail", "hot mail".
-_END = rf"[^\W\d_]{{2,}}(?:{_DOT}[^\W\d_]{{2,}})*"
-_DOMAIN = re.compile(
-    rf"(?:[^\W_]{{1,2}}\s+)?{_PIECE}(?:{_JOINT}{_PIECE})*?{_DOT}{_END}"
-    rf"|[^\W_]+\s+{_PIECE}(?:{_JOINT}{_PIECE})*?\s+(?:{_DOTS})\s+{_END}",
-    re.IGNORECASE,
-)
-_LONGEST = 200  # characters of either side of an address that are looked at
-
-# What nobody says before an "at" or after it but in an address, and what there may be of a domain.
-_SPELLED = re.compile(rf"\s(?:{_DOTS}|{_AND_JOINTS})\s|(?:\b[^\W_]\s+){{2}}[^\W_]$", re.IGNORECASE)
-_UNFINISHED = re.compile(rf"(?:[^\W_]+\s+)??(?:{_PIECE}(?:{_JOINT}{_PIECE})*)?(\s+(?:{_DOTS}))?[\s.]*$", re.IGNORECASE)
+def _is_range(tokens: Sequence[_Token]) -> bool:
+    return len(tokens) == 3 and tokens[1].kind == "sound"  # noqa: PLR2004 - a word between two numbers
 
 
-def _addresses(text: str, *, is_open: bool) -> Iterator[_Span]:
-    """Every address, and with `is_open` also what can only be one that is not yet said to its end."""
-    for at in _AT.finditer(text):
-        name = _NAME.search(text[max(at.start() - _LONGEST, 0) : at.start()])
-        if name is None:
-            continue
-        start = at.start() - len(name.group())
-        domain = _DOMAIN.match(text, at.end(), at.end() + _LONGEST)
-        if domain is not None:
-            yield _Span(start, domain.end(), "[email]")
-        elif is_open and _is_unfinished(at, name.group()):
-            yield _Span(start, len(text), "[email]")
-
-
-def _is_unfinished(at: re.Match[str], name: str) -> bool:
-    so_far = _UNFINISHED.match(at.string, at.end())
-    return so_far is not None and ("@" in at[0] or _SPELLED.search(name) is not None or so_far[1] is not None)
+def _groups(text: str, tokens: Sequence[_Token]) -> list[list[int]]:
+    """Which of them stand together, without a pause in between; an empty group where something else is said."""
+    groups: list[list[int]] = [[]]
+    for index, token in enumerate(tokens):
+        if token.kind not in _DIGITS:
+            groups += [[], []]
+        elif index and _BETWEEN.search(text, tokens[index - 1].end, token.start):
+            groups.append([index])
+        else:
+            groups[-1].append(index)
+    return groups
 
 
 # --- where a line begins and ends
 
-_BEGINS_IN_ADDRESS = re.compile(rf"\s*(?:@|(?:{_ATS}|{_DOTS})\s)", re.IGNORECASE)
-_ENDS_IN_ADDRESS = re.compile(rf"(?:@|\b(?:{_ATS}|{_DOTS}))[\s.,]*$", re.IGNORECASE)
 _IN_NUMBER = {"number", "times", "plus"}
+_DIGITS = _IN_NUMBER | {"sound"}
+_PART = 3  # digits of a part of a number; with fewer on one side of it, a "yes" between two lines answers a question
 
 
-def _goes_on(line: str, later: str) -> bool:
-    """Whether the speaker may have been in the middle of a number, or of an address, when the line ended."""
-    if _ENDS_IN_ADDRESS.search(line) or _BEGINS_IN_ADDRESS.match(later):
+def _goes_on(line: str, later: str, *, may_grow: bool) -> bool:
+    """Whether the speaker may have been in the middle of a number, or of an address, when the line ended.
+
+    With `may_grow` the later line is not yet known to its end.
+    """
+    if addresses.may_go_on(line, later):
         return True
-    if any(_UNFINISHED.match(line, at.end()) for at in _AT.finditer(line)):
+    ended, began = list(_tokens(line))[::-1], list(_tokens(later))
+    sides = [[token for token in tokens if not _is_no_part(token)] for tokens in (ended, began)]
+    if any(side and side[0].kind not in _IN_NUMBER for side in sides):
+        return False
+    between = (token.kind for tokens in (ended, began) for token in takewhile(_is_no_part, tokens))
+    if "answer" not in between:
         return True
-    ended, began = _said(line), _said(later)
-    return (not ended or ended[-1] in _IN_NUMBER) and (not began or began[0] in _IN_NUMBER)
+    return all(_digits(side) >= _PART for side in (sides[:1] if may_grow else sides) if side)
 
 
-def _said(line: str) -> list[str]:
-    """The kinds of its pieces; a line that is but a pause has none."""
-    return [token.kind for token in _tokens(line) if token.kind != "pause"]
+def _is_no_part(token: _Token) -> bool:
+    return token.kind in {"pause", "answer"}
+
+
+def _digits(tokens: Sequence[_Token]) -> int:
+    return sum(len(token.digits) for token in takewhile(lambda token: token.kind in _DIGITS, tokens))
+
+
+def _said(text: str) -> list[_Token]:
+    """Its pieces but for what only stands between them; a line that is but a pause has none."""
+    return [token for token in _tokens(text) if not _is_no_part(token)]
