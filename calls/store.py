@@ -79,7 +79,7 @@ class CallStore:
         if not all(one.is_phone for one in new):
             await admission.let_in(self._connection, row)
         places = [(call_id, position, one) for position, one in enumerate(new, row.participant_count)]
-        added = await insert_participants(self._connection, tenant_id, places, call_created_at=row.created_at)
+        added = await insert_participants(self._connection, tenant_id, places, {call_id: row.created_at})
         message = f"{len(new)} participant(s) added"
         data = {"participant_ids": [row.id for row in added]}
         await self.add_event(call_id, EventKind.PARTICIPANTS_ADDED, "lifecycle", message, data=data)

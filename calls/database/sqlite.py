@@ -185,6 +185,7 @@ def wipe(database: str) -> bool:
     """
     try:
         with closing(sqlite3.connect(database, timeout=WIPE_WAIT_S, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")  # the pieces that were merged are deleted rows as well
             _merge_indexes(connection)
             # Pages that were split have copies of what was moved, which `secure_delete` does not see.
             if Path(database).stat().st_size <= REWRITTEN_BYTES:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -106,7 +106,8 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
     if not new:
         return {}
     tenant_id = new[0].tenant_id
-    await conn.execute(_INSERT_CALLS, [_row(call, moment(conn)) for call in new])
+    rows = [_row(call, moment(conn)) for call in new]
+    await conn.execute(_INSERT_CALLS, rows)
     created: dict[str, Counter[str]] = defaultdict(Counter)
     for call in new:
         created[call.agent["id"]][call.status] += 1
@@ -114,7 +115,8 @@ async def create_calls(conn: AsyncConnection, new: Sequence[NewCall]) -> dict[st
         await count(conn, tenant_id, agent_id, statuses)
     places = [(call.id, position, one) for call in new for position, one in enumerate(call.participants)]
     written: dict[str, list[sa.Row[Any]]] = defaultdict(list)
-    for row in await insert_participants(conn, tenant_id, places, call_created_at=moment(conn)):
+    created_at = {row["id"]: row["created_at"] for row in rows}
+    for row in await insert_participants(conn, tenant_id, places, created_at):
         written[row.call_id].append(row)
     await conn.execute(_INSERT_EVENTS, [event for call in new for event in _first_events(call, moment(conn))])
     mark(conn, CALLS)
@@ -127,10 +129,9 @@ async def insert_participants(
     conn: AsyncConnection,
     tenant_id: str,
     places: Sequence[tuple[str, int, NewParticipant]],
-    *,
-    call_created_at: datetime,
+    call_created_at: Mapping[str, datetime],
 ) -> list[sa.Row[Any]]:
-    """Write participants, each with its call's id and its position there, of calls that were created at the same time.
+    """Write participants, each with its call's id and its position there; when each call was created is by its id.
 
     Each phone that is to be called gets a job that dials it, which waits until an agent is there.
     """
@@ -166,7 +167,7 @@ async def insert_participants(
             "price_micros_per_minute": one.price_micros_per_minute,
             "telephony_leg_id": str(uuid.uuid4()) if one.is_phone else None,
             "job_id": job_ids.get(one.id),
-            "call_created_at": call_created_at,
+            "call_created_at": call_created_at[call_id],
             "created_at": at,
         }
         for call_id, position, one in places

@@ -1,14 +1,17 @@
 """The rest of an erasure: files, what was still being written, and the traces in the database's own files."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from calls.database import sqlite
 from calls.database.engine import DEFAULT_TENANT
 from calls.events import EventKind
 from calls.jobs import Job, JobQueue, enqueue
@@ -111,6 +114,28 @@ async def test_an_erased_call_leaves_no_byte_of_what_was_said_in_the_files(sqlit
     assert not [word for word in SPOKEN.split() if word.encode() in on]  # in the index of words neither
     async with deps.db.reading() as conn:
         assert await conn.scalar(sa.select(sa.func.count()).select_from(recordings)) == 0
+
+
+async def test_a_database_too_large_to_be_written_anew_has_none_of_the_words_of_an_erased_call(
+    sqlite_url, deps, until, monkeypatch
+):
+    connect = sqlite3.connect
+
+    def connect_as_built_elsewhere(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.execute("PRAGMA secure_delete=OFF")  # Debian's overwrites what is deleted without being told
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_as_built_elsewhere)
+    monkeypatch.setattr(sqlite, "REWRITTEN_BYTES", 0)
+    call_id = await finished_call(deps.db, {}, said=[("user", SPOKEN)])
+    for number in range(20):
+        await finished_call(deps.db, {}, said=[("user", f"harmless {number}")])
+    await erase(deps, call_id)
+    claimed = await job(deps)
+    await finish(claimed, deps, until)
+    on = on_disk(deps)
+    assert not [word for word in SPOKEN.split() if word.encode() in on]
 
 
 async def test_while_the_storage_is_away_the_file_is_not_forgotten(sqlite_url, deps, until):
