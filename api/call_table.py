@@ -21,6 +21,7 @@ from calls.tenants.prices import MICROS_PER_DOLLAR
 
 CHUNK = 500
 RETRY_S = 1
+PATIENCE_S = 60
 _HEADERS = {
     "Content-Type": "text/csv; charset=utf-8",
     "Content-Disposition": 'attachment; filename="calls.csv"',
@@ -36,7 +37,7 @@ async def export(request: web.Request, query: CallsWanted) -> web.StreamResponse
     page = await _read(request, wanted, None)
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
-    with suppress(ConnectionResetError):  # the client has gone
+    with suppress(ConnectionResetError):  # the client has gone, or was cut off
         await response.write(_lines([_titles()]))
         await response.write(_lines(map(_cells, page.rows)))
         while page.next_cursor is not None:
@@ -51,12 +52,22 @@ async def _read(request: web.Request, wanted: Wanted, cursor: str | None) -> Pag
 
 
 async def _read_patiently(request: web.Request, wanted: Wanted, cursor: str) -> Page:
-    """The next page, however long the database is away: half a table would look like a whole one."""
-    while True:
+    """The next page, also when the database was away for a minute.
+
+    When it is away for longer, or was asked for too much, the client is cut off: half a table would look like a whole
+    one. Raises ConnectionResetError when there is no client any more.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock() + PATIENCE_S
+    while (transport := request.transport) is not None and not transport.is_closing():
         try:
             return await _read(request, wanted, cursor)
-        except DatabaseAway:
-            await asyncio.sleep(RETRY_S)
+        except DatabaseAway as away:
+            if away.cut_short or clock() >= give_up_at:
+                transport.abort()
+            else:
+                await asyncio.sleep(RETRY_S)
+    raise ConnectionResetError
 
 
 def _titles() -> list[str]:

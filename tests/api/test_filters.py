@@ -2,21 +2,26 @@
 
 import csv
 import io
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
+import pytest
 import sqlalchemy as sa
 
 from api import call_table
 from calls import listing
+from calls.errors import DatabaseAway
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.api.conftest import Api, MakeTenant, browser, phone
+from tests.conftest import Until
 
 Make = Callable[..., Awaitable[str]]
 NUMBER = "+15551234567"
@@ -176,3 +181,51 @@ async def test_the_table_has_what_a_row_of_the_list_has(api: Api, agent: str, te
     assert formula["participant"] == "'=HYPERLINK(1)"
     assert await table(api, "status=completed") == []
     assert await table(api, "", key=(await tenant()).key) == []
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[DatabaseAway], list[str]]:
+    """`away(error)`: the database is, behind the first page; the cursors of the pages that it was asked for."""
+    monkeypatch.setattr(call_table, "CHUNK", 1)
+    monkeypatch.setattr(call_table, "RETRY_S", 0.01)
+
+    def begin(error: DatabaseAway) -> list[str]:
+        asked = []
+
+        async def fail(*place: Any, cursor: str | None, **more: Any) -> listing.Page:
+            if cursor is None:
+                return await listing.list_calls(*place, cursor=cursor, **more)
+            asked.append(cursor)
+            raise error
+
+        monkeypatch.setattr(call_table, "list_calls", fail)
+        return asked
+
+    return begin
+
+
+async def test_a_table_whose_reader_is_gone_is_not_read_on(
+    api: Api, agent: str, away: Any, until: Until, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    first, _ = [await create(api, agent, browser("Ann")) for _ in range(2)][::-1]
+    asked = away(DatabaseAway())
+    headers = {"Authorization": f"Bearer {api.key}"}
+    async with api.session.get(f"{api.url}/v1/calls.csv", headers=headers) as answer:
+        await until(lambda: len(asked) > 1)
+        assert set(asked) == {first}
+        answer.close()
+    await until(lambda: "/v1/calls.csv" in [getattr(record, "route", "") for record in caplog.records])
+
+
+@pytest.mark.parametrize(("patience_s", "cut_short"), [(0, False), (60, True)])
+async def test_a_table_that_cannot_be_had_whole_is_broken_off(
+    api: Api, agent: str, away: Any, monkeypatch: pytest.MonkeyPatch, patience_s: float, *, cut_short: bool
+):
+    monkeypatch.setattr(call_table, "PATIENCE_S", patience_s)
+    for _ in range(2):
+        await create(api, agent, browser("Ann"))
+    asked = away(DatabaseAway(cut_short=cut_short))
+    with pytest.raises(aiohttp.ClientError):
+        await table(api, "")
+    assert len(asked) == 1
