@@ -101,6 +101,22 @@ async def test_each_filter_finds_what_it_says(database_url: str, api: Api, agent
     assert [call["id"] for call in of_agent.body["calls"]] == [dialled]
 
 
+async def test_whoever_is_in_a_call_is_found_by_the_name_that_was_given(
+    database_url: str, api: Api, agent: str, number: Make
+):
+    await number()
+    dialled = await create(api, agent, phone(NUMBER))
+    names = [f"user{NUMBER}", "+1 (555) 123-4567", "0015551234567", "Ada\N{NO-BREAK SPACE}L", "\N{ROCKET}\u200dA\n"]
+    made = {name: await create(api, agent, browser(name)) for name in names}
+    assert {name: await found(api, f"participant={quote(name)}") for name in names} == {
+        name: [made[name], dialled] if name in names[1:3] else [made[name]] for name in names
+    }
+    both = await create(api, agent, browser("+1 (555) 123-4567"), phone(NUMBER))
+    asked = f"participant={quote('+1 (555) 123-4567')}"
+    assert await found(api, asked) == [both, made["+1 (555) 123-4567"], dialled]
+    assert await found(api, f"{asked}&agent_id={agent}&transport=pstn") == [dialled]
+
+
 async def test_dates_are_from_then_on_and_before_then(database_url: str, api: Api, agent: str):
     ids = [await create(api, agent, browser("Ann")) for _ in range(4)]
     async with api.database.writing() as conn:
