@@ -1,5 +1,6 @@
 """Filters of the list of calls, and the list as a table."""
 
+import codecs
 import csv
 import io
 import logging
@@ -183,7 +184,9 @@ async def table(api: Api, query: str, **more: Any) -> list[dict[str, str]]:
         assert answer.status == 200
         assert answer.content_type == "text/csv"
         assert "calls.csv" in answer.headers["Content-Disposition"]
-        return list(csv.DictReader(io.StringIO(await answer.text())))
+        content = await answer.read()
+        assert content.startswith(codecs.BOM_UTF8)  # or spreadsheets take it for another encoding
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 async def test_the_table_has_what_a_row_of_the_list_has(api: Api, agent: str, tenant: MakeTenant):
@@ -245,3 +248,21 @@ async def test_a_table_that_cannot_be_had_whole_is_broken_off(
     with pytest.raises(aiohttp.ClientError):
         await table(api, "")
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\N{FULLWIDTH EQUALS SIGN}1", "'\N{FULLWIDTH EQUALS SIGN}1"),
+        ("\t=1", "'\t'=1"),
+        ("Ann;=1+1", "Ann;'=1+1"),
+        ('Ann; "@SUM(1)', "Ann; \"'@SUM(1)"),
+        ("Ann\n-1", "Ann\n'-1"),
+        ("Ann-Bea; Carl=1", "Ann-Bea; Carl=1"),
+        ("+15551234567", "+15551234567"),
+        ({"note": ";=1", "change": -5}, '{"note":";\'=1","change":-5}'),
+    ],
+)
+def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_a_separator(value: object, cell: str):
+    assert call_table.cell("metadata", value) == cell
