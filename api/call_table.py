@@ -21,13 +21,16 @@ from calls.tenants.prices import MICROS_PER_DOLLAR
 
 CHUNK = 500
 RETRY_S = 1
+PATIENCE_S = 60
 _HEADERS = {
     "Content-Type": "text/csv; charset=utf-8",
     "Content-Disposition": 'attachment; filename="calls.csv"',
     "Cache-Control": "no-store",
 }
-# A spreadsheet takes what begins so for a formula. A phone number begins so as well, and is none.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_BEGIN_UTF8 = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()  # without it spreadsheets take it for another encoding
+# A spreadsheet takes what begins so for a formula, also behind what it takes for the end of a cell, which is not the
+# same everywhere. A phone number begins so as well, and is none.
+_FORMULA = re.compile(r"^(?=[=+\-@＝＋－＠\t\r])|[;\t\r\n][\s\"]*(?=[=+\-@＝＋－＠])")
 _PHONE = re.compile(r"\+[0-9]+")
 
 
@@ -36,8 +39,8 @@ async def export(request: web.Request, query: CallsWanted) -> web.StreamResponse
     page = await _read(request, wanted, None)
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
-    with suppress(ConnectionResetError):  # the client has gone
-        await response.write(_lines([_titles()]))
+    with suppress(ConnectionResetError):  # the client has gone, or was cut off
+        await response.write(_BEGIN_UTF8 + _lines([_titles()]))
         await response.write(_lines(map(_cells, page.rows)))
         while page.next_cursor is not None:
             page = await _read_patiently(request, wanted, page.next_cursor)
@@ -51,12 +54,22 @@ async def _read(request: web.Request, wanted: Wanted, cursor: str | None) -> Pag
 
 
 async def _read_patiently(request: web.Request, wanted: Wanted, cursor: str) -> Page:
-    """The next page, however long the database is away: half a table would look like a whole one."""
-    while True:
+    """The next page, also when the database was away for a minute.
+
+    When it is away for longer, or was asked for too much, the client is cut off: half a table would look like a whole
+    one. Raises ConnectionResetError when there is no client any more.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock() + PATIENCE_S
+    while (transport := request.transport) is not None and not transport.is_closing():
         try:
             return await _read(request, wanted, cursor)
-        except DatabaseAway:
-            await asyncio.sleep(RETRY_S)
+        except DatabaseAway as away:
+            if away.cut_short or clock() >= give_up_at:
+                transport.abort()
+            else:
+                await asyncio.sleep(RETRY_S)
+    raise ConnectionResetError
 
 
 def _titles() -> list[str]:
@@ -65,22 +78,26 @@ def _titles() -> list[str]:
 
 
 def _cells(row: sa.Row[Any]) -> list[str]:
-    return [_cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
+    return [cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
 
 
-def _cell(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
+def cell(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
+    """What stands in the table for a value of this column: no spreadsheet takes any of it for a formula."""
     match value:
         case None:
             return ""
         case int() if name == "cost_micros":
             return str(value / MICROS_PER_DOLLAR)
         case dict():
-            return orjson.dumps(value).decode()
+            return _as_text(orjson.dumps(value).decode())
         case str():
-            is_formula = _FORMULA.match(value) and not _PHONE.fullmatch(value)
-            return f"'{value}" if is_formula else value
+            return _as_text(value)
         case _:
             return str(value)
+
+
+def _as_text(value: str) -> str:
+    return value if _PHONE.fullmatch(value) else _FORMULA.sub(r"\g<0>'", value)
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:

@@ -12,6 +12,8 @@ from calls.tenants.keys import Key, find_keys
 from calls.tenants.sessions import find_sessions
 
 COOKIE = "callroom_session"
+# What a browser takes over TLS alone, and from no other host: a neighbour under the same domain cannot set it.
+SECURE_COOKIE = f"__Host-{COOKIE}"
 # No page of another origin can send it: a browser asks us first, and we do not name it. The cookie it could send,
 # as long as it is of the same site.
 HEADER = "X-Callroom-Session"
@@ -33,8 +35,10 @@ class Credential:
     secret: str
 
 
-def shown(request: web.Request) -> Credential:
-    """What a request shows; a key counts before a cookie, and what a proxy may want for itself does not count.
+def shown(request: web.Request, cookie: str) -> Credential:
+    """What a request shows, in its header or the cookie of this name.
+
+    A key counts before a cookie, and what a proxy may want for itself does not count.
 
     Raises:
         Unauthorized: nothing.
@@ -43,7 +47,7 @@ def shown(request: web.Request) -> Credential:
     scheme, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() == "bearer" and secret.strip():
         return Credential(Kind.KEY, secret.strip())
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie)
     if not token:
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
     if request.method not in _SAFE:

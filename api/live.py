@@ -10,8 +10,9 @@ from aiohttp import web
 
 from api import sse
 from api.live_feed import LIVE_FEED, Follower, read_live
-from api.routing import CREDENTIAL, DATABASE, KEY
+from api.routing import CREDENTIAL, DATABASE, KEY, KEYS
 from api.schema.stream import LiveCall, LiveQuery, StreamReady
+from calls.errors import DatabaseAway
 from calls.states import LIVE
 from calls.tables import calls
 
@@ -26,14 +27,24 @@ async def stream(request: web.Request, query: LiveQuery) -> web.StreamResponse:
         response = web.StreamResponse(headers=sse.HEADERS)
         await response.prepare(request)
         with suppress(ConnectionResetError, TimeoutError):  # the client is gone, or takes nothing
-            await _send(response, there, follower)
+            await _send(request, response, there, follower)
     return response
 
 
-async def _send(response: web.StreamResponse, there: list[LiveCall], follower: Follower) -> None:
+async def _send(request: web.Request, response: web.StreamResponse, there: list[LiveCall], follower: Follower) -> None:
     await sse.write(response, [sse.RETRY, *(sse.message("call", call) for call in there)])
     await sse.write(response, [sse.message("ready", StreamReady(calls=len(there)))])
     while not follower.is_over:
         if not await follower.wait(HEARTBEAT_S):
+            if await _is_revoked(request):
+                break
             await sse.write(response, [sse.STILL_HERE])
         await sse.write(response, follower.take())
+
+
+async def _is_revoked(request: web.Request) -> bool:
+    """Whether the client's key is, or its session is over: the feed asks only when something happens in a call."""
+    try:
+        return await request.app[KEYS].ask(request[CREDENTIAL]) is None
+    except DatabaseAway:  # the stream goes on when that is back
+        return False

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.credentials import COOKIE, HEADER
+from api.credentials import COOKIE, HEADER, SECURE_COOKIE
 from api.routing import Route, Who
 from api.schema.calls import Event, Segment
 from api.schema.common import Failure
@@ -93,8 +93,8 @@ def document(routes: Iterable[Route]) -> bytes:
                         "type": "apiKey",
                         "in": "cookie",
                         "name": COOKIE,
-                        "description": "For our pages, from `POST /v1/session`. All but GET needs the header "
-                        f"`{HEADER}` too, with any value.",
+                        "description": f"For our pages, from `POST /v1/session`; over TLS `{SECURE_COOKIE}`. "
+                        f"All but GET needs the header `{HEADER}` too, with any value.",
                     },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},
                 },

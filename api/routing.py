@@ -7,7 +7,7 @@ from enum import StrEnum
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.credentials import Credential, find, shown
+from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
@@ -87,8 +87,19 @@ async def authenticate(request: web.Request, who: Who) -> Key:
         Unauthorized: nothing is shown, or what is unknown, revoked or over.
         Forbidden: a publishable key where a secret one is wanted, or a cookie without our header.
     """
-    request[CREDENTIAL] = shown(request)
+    request[CREDENTIAL] = shown(request, cookie_name(request))
     return admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+
+
+def cookie_name(request: web.Request) -> str:
+    """The name of the cookie of a browser's session."""
+    return SECURE_COOKIE if is_secure(request) else COOKIE
+
+
+def is_secure(request: web.Request) -> bool:
+    """Whether browsers reach us over TLS, so that the cookie is sent over nothing else."""
+    address = request.app[SETTINGS].public_url or f"{request.scheme}://"
+    return str(address).startswith("https:")
 
 
 def admit(key: Key | None, who: Who) -> Key:

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from aiohttp import web
 
-from api.credentials import COOKIE, Credential, Kind, check_own_page
-from api.routing import CREDENTIAL, DATABASE, KEY, KEYS, SETTINGS, Who, admit, reply
+from api.credentials import Credential, Kind, check_own_page
+from api.routing import CREDENTIAL, DATABASE, KEY, KEYS, Who, admit, cookie_name, is_secure, reply
 from api.schema.session import BeginSession, Session, SessionTenant
 from calls.errors import NotFound
 from calls.tenants import sessions
@@ -21,9 +21,8 @@ async def begin(request: web.Request, body: BeginSession) -> web.Response:
         token, expires_at = await sessions.begin_session(conn, key.id)
     answer = reply(_session(key, expires_at), 201)
     lasts = int(sessions.LASTS.total_seconds())
-    answer.set_cookie(
-        COOKIE, token, max_age=lasts, path="/", secure=_is_secure(request), httponly=True, samesite="Strict"
-    )
+    name, secure = cookie_name(request), is_secure(request)
+    answer.set_cookie(name, token, max_age=lasts, path="/", secure=secure, httponly=True, samesite="Strict")
     return answer
 
 
@@ -42,16 +41,11 @@ async def end(request: web.Request) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
         await sessions.end_session(conn, shown.secret)
     answer = reply(None, 204)
-    answer.del_cookie(COOKIE, path="/", secure=_is_secure(request), httponly=True, samesite="Strict")
+    name, secure = cookie_name(request), is_secure(request)
+    answer.del_cookie(name, path="/", secure=secure, httponly=True, samesite="Strict")
     return answer
 
 
 def _session(key: Key, expires_at: datetime | None) -> Session:
     tenant = SessionTenant(id=key.tenant_id, name=key.tenant_name)
     return Session(tenant=tenant, rights=EVERYTHING, expires_at=expires_at)
-
-
-def _is_secure(request: web.Request) -> bool:
-    """Whether browsers reach us over TLS, so that the cookie is sent over nothing else."""
-    address = request.app[SETTINGS].public_url or f"{request.scheme}://"
-    return str(address).startswith("https:")

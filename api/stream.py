@@ -87,6 +87,7 @@ async def _send(request: web.Request, response: web.StreamResponse, call_id: str
             batch = await _read(request, call_id, batch.mark)
         except DatabaseAway:  # the stream goes on where it is when that is back
             await asyncio.sleep(RETRY_S)
+            await sse.write(response, [sse.STILL_HERE])  # or who waits for a database would never see its client go
             batch = Batch([], batch.mark, more=True)
 
 

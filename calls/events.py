@@ -63,6 +63,8 @@ class EventKind(StrEnum):
     RECORDING_FAILED = "recording.failed"
     LATENCY_CORRECTED = "latency.corrected"
     TRANSCRIPT_CONDENSED = "transcript.condensed"
+    ANALYSIS_PENDING = "analysis.pending"
+    ANALYSIS_SKIPPED = "analysis.skipped"
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"
     ANALYSIS_PART_FAILED = "analysis.part_failed"

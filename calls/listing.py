@@ -41,9 +41,9 @@ _COLUMNS = [calls.c[name] for name in SHOWN]
 class Wanted:
     """Which of a tenant's calls: those of which all of this is true.
 
-    `participant` is the identity or number of anybody in them, `transport` that of their primary participant. They were
-    created at `created_from` or later, and before `created_to`. All `phrases` stand in their transcripts; while a call
-    runs it is not found by them.
+    `participants` are identities or numbers, of which anybody in them has one, `transport` is that of their primary
+    participant. They were created at `created_from` or later, and before `created_to`. All `phrases` stand in their
+    transcripts; while a call runs it is not found by them.
     """
 
     status: str | None = None
@@ -51,7 +51,7 @@ class Wanted:
     end_reason: str | None = None
     batch_id: str | None = None
     transport: str | None = None
-    participant: str | None = None
+    participants: tuple[str, ...] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
     phrases: tuple[Phrase, ...] = ()
@@ -128,8 +128,8 @@ async def _choose(connection: AsyncConnection, tenant_id: str, wanted: Wanted) -
 
 def _sources(dialect: str, tenant_id: str, wanted: Wanted) -> Iterator[_Source]:
     """Those that there are for these conditions, at least one."""
-    if wanted.participant is not None:
-        yield _by_participant(tenant_id, wanted, wanted.participant)
+    if wanted.participants:
+        yield _by_participant(tenant_id, wanted)
     if wanted.phrases:
         found = [matches(dialect, tenant_id, wanted.phrases)]
         yield _Source(
@@ -140,18 +140,18 @@ def _sources(dialect: str, tenant_id: str, wanted: Wanted) -> Iterator[_Source]:
             place=(number_of(calls.c.id),),
         )
     equal = list(_equal(wanted))
-    if equal or (wanted.participant is None and not wanted.phrases):
+    if equal or not (wanted.participants or wanted.phrases):
         yield _Source(calls, [calls.c.tenant_id == tenant_id, *equal, *_created(calls.c.created_at, wanted)])
 
 
-def _by_participant(tenant_id: str, wanted: Wanted, identity: str) -> _Source:
+def _by_participant(tenant_id: str, wanted: Wanted) -> _Source:
     again = participants.alias()
-    same = (again.c.call_id == participants.c.call_id, again.c.identity == participants.c.identity)
+    same = (again.c.call_id == participants.c.call_id, again.c.identity.in_(wanted.participants))
     return _Source(
         participants,
         [
             participants.c.tenant_id == tenant_id,
-            participants.c.identity == identity,
+            participants.c.identity.in_(wanted.participants),
             *_created(participants.c.call_created_at, wanted),
             # A phone that is called again is in a call twice.
             ~sa.exists().where(*same, again.c.position < participants.c.position),
@@ -167,9 +167,9 @@ def _conditions(dialect: str, tenant_id: str, wanted: Wanted, source: _Source) -
         yield calls.c.tenant_id == tenant_id
         yield from _equal(wanted)
         yield from _created(calls.c.created_at, wanted)
-    if wanted.participant is not None and source.table is not participants:
+    if wanted.participants and source.table is not participants:
         mine = participants.c.call_id == calls.c.id
-        yield sa.exists().where(mine, participants.c.identity == wanted.participant)
+        yield sa.exists().where(mine, participants.c.identity.in_(wanted.participants))
     if wanted.phrases and source.table is not call_words:
         number = call_words.c.rowid == number_of(calls.c.id)
         yield sa.exists().select_from(call_words).where(number, matches(dialect, tenant_id, wanted.phrases))

@@ -1,5 +1,6 @@
 """Which calls a list is to have."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from calls.search.words import phrases_of
 from calls.states import CallStatus, EndReason
 
 _YEARS = range(1970, 9000)  # so that a minute more or less is a moment too
+# Within other text a number is not looked for: `user+15551234567` is not who has that phone.
+_NUMBER = re.compile(r"\s*(?:tel:)?[+0-9()./\s-]+", re.IGNORECASE)
 
 
 def _moment(text: str) -> datetime:
@@ -38,13 +41,20 @@ def _time(text: str) -> datetime:
 
 
 def _participant(text: str) -> str:
-    """A phone number in any spelling as E.164, anything else as it is; ValueError for what no database can hold."""
-    if not text.isprintable():
-        raise ValueError("expected printable characters")
-    with suppress(ValueError):
-        # A plus that is not escaped in an address becomes a space.
-        return normalise(f"+{text[1:]}" if text.startswith(" ") else text)
+    """The text as it is; ValueError for what no database can hold."""
+    if "\0" in text:
+        raise ValueError("expected text without the character of code 0")
     return text
+
+
+def _identities(text: str) -> tuple[str, ...]:
+    """Who may be meant: who is called so, and who has this phone number, in whatever spelling."""
+    identities = [text]
+    if _NUMBER.fullmatch(text):
+        with suppress(ValueError):
+            # A plus that is not escaped in an address becomes a space.
+            identities.append(normalise(f"+{text[1:]}" if text.startswith(" ") else text))
+    return tuple(dict.fromkeys(identities))
 
 
 def _words(text: str) -> str:
@@ -91,8 +101,10 @@ class CallsOfAgent(Query):
 
     def wanted(self, agent_id: str | None = None) -> Wanted:
         """What is asked of the database."""
-        asked = self.model_dump(include=set(CallsOfAgent.model_fields), exclude={"words"})
-        return Wanted(**asked, agent_id=agent_id, phrases=tuple(phrases_of(self.words or "")))
+        asked = self.model_dump(include=set(CallsOfAgent.model_fields), exclude={"words", "participant"})
+        identities = _identities(self.participant) if self.participant else ()
+        phrases = tuple(phrases_of(self.words or ""))
+        return Wanted(**asked, agent_id=agent_id, participants=identities, phrases=phrases)
 
 
 class CallsWanted(CallsOfAgent):

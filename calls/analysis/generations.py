@@ -16,8 +16,9 @@ from calls.analysis.post_call import PostCall, Section, merge
 from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
 from calls.errors import Invalid, NotFound
+from calls.events import EventKind
 from calls.states import CallStatus, IntelligenceStatus
-from calls.tables import agents, calls, generations, results
+from calls.tables import agents, call_events, calls, generations, results
 from calls.tables import jobs as job_rows
 
 PART_JOB, REPROCESS_JOB = "post_call", "reprocess"  # each on the queue of that name
@@ -125,6 +126,9 @@ async def begin_again(conn: AsyncConnection, job: jobs.Job) -> int | None:
         made = (generations.c.call_id == call_id, generations.c.status != IntelligenceStatus.NOT_STARTED)
         last = sa.select(generations.c.status).where(*made).order_by(generations.c.number.desc()).limit(1)
         await set_status(conn, call_id, await conn.scalar(last) or IntelligenceStatus.NOT_STARTED)
+        number = await conn.scalar(mine)
+        note = "Post-call analysis skipped: nothing of it is on."
+        await _tell(conn, call_id, EventKind.ANALYSIS_SKIPPED, note, {"generation": number})
     return await conn.scalar(mine)
 
 
@@ -137,14 +141,25 @@ async def start_asked(conn: AsyncConnection, call_id: str) -> bool:
 
 
 async def set_status(conn: AsyncConnection, call_id: str, status: str) -> None:
-    """Set the `intelligence_status` of a call whose row is locked."""
+    """Set the `intelligence_status` of a call whose row is locked; that it is pending again is told in the log."""
     mark(conn, CALLS)
-    await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(intelligence_status=status))
+    other = (calls.c.id == call_id, calls.c.intelligence_status != status)
+    changed = await conn.execute(sa.update(calls).where(*other).values(intelligence_status=status))
+    if changed.rowcount and status == _PENDING:
+        await _tell(conn, call_id, EventKind.ANALYSIS_PENDING, "Post-call analysis pending.")
 
 
 async def lock_call(conn: AsyncConnection, call_id: str) -> sa.Row[Any] | None:
     """The call's row, held until the end of the transaction."""
     return (await conn.execute(sa.select(calls).where(calls.c.id == call_id).with_for_update())).one_or_none()
+
+
+async def _tell(
+    conn: AsyncConnection, call_id: str, kind: EventKind, message: str, data: dict[str, Any] | None = None
+) -> None:
+    """Write one row of the log of a call whose row is locked."""
+    event = {"call_id": call_id, "kind": kind, "level": "info", "source": "post_call", "message": message}
+    await conn.execute(sa.insert(call_events).values(**event, data=data, created_at=moment(conn)))
 
 
 def _asked(call_id: str) -> sa.Select[tuple[int]]:

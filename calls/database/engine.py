@@ -121,9 +121,10 @@ class Database:
         except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
             if not _is_away(error):
                 raise
-            if not (in_line or allowed.is_used_up or postgres.was_cut_short(error)):
+            cut_short = postgres.was_cut_short(error)
+            if not (in_line or allowed.is_used_up or cut_short):
                 lines[0].dissolve()
-            raise DatabaseAway from error
+            raise DatabaseAway(cut_short=cut_short) from error
 
     async def _notify(self, topics: Collection[str]) -> None:
         # Outside any transaction: the lock that Postgres takes for all who notify is held for nothing else.

@@ -1,22 +1,28 @@
 """Filters of the list of calls, and the list as a table."""
 
+import codecs
 import csv
 import io
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
+import pytest
 import sqlalchemy as sa
 
 from api import call_table
 from calls import listing
+from calls.errors import DatabaseAway
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import calls, participants
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.api.conftest import Api, MakeTenant, browser, phone
+from tests.conftest import Until
 
 Make = Callable[..., Awaitable[str]]
 NUMBER = "+15551234567"
@@ -96,6 +102,22 @@ async def test_each_filter_finds_what_it_says(database_url: str, api: Api, agent
     assert [call["id"] for call in of_agent.body["calls"]] == [dialled]
 
 
+async def test_whoever_is_in_a_call_is_found_by_the_name_that_was_given(
+    database_url: str, api: Api, agent: str, number: Make
+):
+    await number()
+    dialled = await create(api, agent, phone(NUMBER))
+    names = [f"user{NUMBER}", "+1 (555) 123-4567", "0015551234567", "Ada\N{NO-BREAK SPACE}L", "\N{ROCKET}\u200dA\n"]
+    made = {name: await create(api, agent, browser(name)) for name in names}
+    assert {name: await found(api, f"participant={quote(name)}") for name in names} == {
+        name: [made[name], dialled] if name in names[1:3] else [made[name]] for name in names
+    }
+    both = await create(api, agent, browser("+1 (555) 123-4567"), phone(NUMBER))
+    asked = f"participant={quote('+1 (555) 123-4567')}"
+    assert await found(api, asked) == [both, made["+1 (555) 123-4567"], dialled]
+    assert await found(api, f"{asked}&agent_id={agent}&transport=pstn") == [dialled]
+
+
 async def test_dates_are_from_then_on_and_before_then(database_url: str, api: Api, agent: str):
     ids = [await create(api, agent, browser("Ann")) for _ in range(4)]
     async with api.database.writing() as conn:
@@ -162,7 +184,9 @@ async def table(api: Api, query: str, **more: Any) -> list[dict[str, str]]:
         assert answer.status == 200
         assert answer.content_type == "text/csv"
         assert "calls.csv" in answer.headers["Content-Disposition"]
-        return list(csv.DictReader(io.StringIO(await answer.text())))
+        content = await answer.read()
+        assert content.startswith(codecs.BOM_UTF8)  # or spreadsheets take it for another encoding
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 async def test_the_table_has_what_a_row_of_the_list_has(api: Api, agent: str, tenant: MakeTenant):
@@ -176,3 +200,69 @@ async def test_the_table_has_what_a_row_of_the_list_has(api: Api, agent: str, te
     assert formula["participant"] == "'=HYPERLINK(1)"
     assert await table(api, "status=completed") == []
     assert await table(api, "", key=(await tenant()).key) == []
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[DatabaseAway], list[str]]:
+    """`away(error)`: the database is, behind the first page; the cursors of the pages that it was asked for."""
+    monkeypatch.setattr(call_table, "CHUNK", 1)
+    monkeypatch.setattr(call_table, "RETRY_S", 0.01)
+
+    def begin(error: DatabaseAway) -> list[str]:
+        asked = []
+
+        async def fail(*place: Any, cursor: str | None, **more: Any) -> listing.Page:
+            if cursor is None:
+                return await listing.list_calls(*place, cursor=cursor, **more)
+            asked.append(cursor)
+            raise error
+
+        monkeypatch.setattr(call_table, "list_calls", fail)
+        return asked
+
+    return begin
+
+
+async def test_a_table_whose_reader_is_gone_is_not_read_on(
+    api: Api, agent: str, away: Any, until: Until, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    first, _ = [await create(api, agent, browser("Ann")) for _ in range(2)][::-1]
+    asked = away(DatabaseAway())
+    headers = {"Authorization": f"Bearer {api.key}"}
+    async with api.session.get(f"{api.url}/v1/calls.csv", headers=headers) as answer:
+        await until(lambda: len(asked) > 1)
+        assert set(asked) == {first}
+        answer.close()
+    await until(lambda: "/v1/calls.csv" in [getattr(record, "route", "") for record in caplog.records])
+
+
+@pytest.mark.parametrize(("patience_s", "cut_short"), [(0, False), (60, True)])
+async def test_a_table_that_cannot_be_had_whole_is_broken_off(
+    api: Api, agent: str, away: Any, monkeypatch: pytest.MonkeyPatch, patience_s: float, *, cut_short: bool
+):
+    monkeypatch.setattr(call_table, "PATIENCE_S", patience_s)
+    for _ in range(2):
+        await create(api, agent, browser("Ann"))
+    asked = away(DatabaseAway(cut_short=cut_short))
+    with pytest.raises(aiohttp.ClientError):
+        await table(api, "")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\N{FULLWIDTH EQUALS SIGN}1", "'\N{FULLWIDTH EQUALS SIGN}1"),
+        ("\t=1", "'\t'=1"),
+        ("Ann;=1+1", "Ann;'=1+1"),
+        ('Ann; "@SUM(1)', "Ann; \"'@SUM(1)"),
+        ("Ann\n-1", "Ann\n'-1"),
+        ("Ann-Bea; Carl=1", "Ann-Bea; Carl=1"),
+        ("+15551234567", "+15551234567"),
+        ({"note": ";=1", "change": -5}, '{"note":";\'=1","change":-5}'),
+    ],
+)
+def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_a_separator(value: object, cell: str):
+    assert call_table.cell("metadata", value) == cell

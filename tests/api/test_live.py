@@ -9,15 +9,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
 from api import live, live_feed
-from api.credentials import Credential, Kind
+from api.credentials import COOKIE, Credential, Kind
+from calls.analysis.parts import end_part
 from calls.events import EventKind
 from calls.states import EndReason
 from calls.store import CallStore
+from calls.tables import sessions
+from calls.tenants.sessions import begin_session
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.api.conftest import Api, MakeTenant, browser
+from tests.pipeline.finished import finished_call
 
 PATH = "/v1/calls/stream"
 
@@ -141,6 +146,35 @@ async def test_a_stream_ends_with_its_key(api: Api, agent: str):
         await create(api, agent)
         async with asyncio.timeout(60):
             assert b"event: call" not in await stream.response.content.read()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite wakes everybody at each commit
+async def test_a_stream_ends_with_its_key_and_its_session_also_while_nothing_happens(
+    database_url: str, api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    made = (await api.post("/v1/auth/api-keys", {"label": "console"})).body
+    async with api.database.writing() as conn:
+        token, _ = await begin_session(conn, made["id"])
+    session = api.session.get(f"{api.url}{PATH}", headers={"Cookie": f"{COOKIE}={token}"})
+    async with following(api, key=made["key"]) as of_key, session as of_session, asyncio.timeout(60):
+        assert of_session.status == 200
+        async with api.database.writing() as conn:
+            await conn.execute(sa.update(sessions).values(expires_at=sessions.c.created_at))
+        await of_session.content.read()
+        await of_key.response.content.readuntil(b": still here\n\n")
+        await api.delete(f"/v1/auth/api-keys/{made['id']}")
+        await of_key.response.content.read()
+
+
+async def test_a_call_whose_results_are_to_come_again_is_told(api: Api):
+    call_id = await finished_call(api.database, {"summary": {"enabled": True}})
+    async with following(api) as stream:
+        async with api.database.writing() as conn:
+            await end_part(conn, call_id, 1, "summary", value={"summary": "Short.", "sentiment": "neutral"})
+        await stream.until(lambda _kind, data: data.get("intelligence_status") == "completed")
+        assert (await api.post(f"/v1/calls/{call_id}/reprocess")).status == 202
+        await stream.until(lambda _kind, data: data.get("intelligence_status") == "pending")
 
 
 async def test_too_many_streams_of_one_tenant_are_refused(

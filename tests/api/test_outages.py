@@ -1,6 +1,7 @@
 """While the database is away every answer is a 503, soon; when it is back all is as before."""
 
 import asyncio
+import logging
 import re
 import sqlite3
 import time
@@ -156,6 +157,22 @@ async def test_an_outage_ends_no_stream(on_postgres, breakable_postgres, monkeyp
         ended = await on_postgres.post(f"/v1/calls/{call}/end")
         assert ended.status == 200
         assert b"event: end" in await asyncio.wait_for(seen(stream.content, b"event: end"), 60)
+
+
+async def test_a_stream_whose_client_goes_meanwhile_does_not_wait_for_the_database(
+    on_postgres, breakable_postgres, monkeypatch, until, caplog
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("api.stream.HEARTBEAT_S", 0.2)
+    agent = (await on_postgres.post("/v1/agents", AGENT)).body["id"]
+    call = (await on_postgres.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    headers = {"Authorization": f"Bearer {on_postgres.key}"}
+    async with on_postgres.session.get(f"{on_postgres.url}/v1/calls/{call}/stream", headers=headers) as stream:
+        await seen(stream.content, b"Call created")
+        await asyncio.to_thread(breakable_postgres.kill)
+        await seen(stream.content, b": still here")
+        stream.close()
+        await until(lambda: any(getattr(record, "route", "").endswith("/stream") for record in caplog.records))
 
 
 async def seen(stream: aiohttp.StreamReader, wanted: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.credentials import COOKIE, HEADER
+from api.credentials import COOKIE, HEADER, SECURE_COOKIE
 from calls.database.pruning import prune
 from calls.tables import sessions
 from calls.tenants.sessions import LASTS
@@ -46,7 +46,17 @@ async def test_a_key_becomes_a_cookie_that_no_script_and_no_other_site_gets(data
 
 async def test_behind_tls_the_cookie_goes_nowhere_else(settings: MakeSettings, working: dict[str, str]):
     async for api in run_api(settings(public_url="https://calls.example.com", **working)):
-        assert cookie(await sign_in(api))["secure"] is True
+        kept = SimpleCookie((await sign_in(api)).headers["Set-Cookie"])[SECURE_COOKIE]
+        assert SECURE_COOKIE.startswith("__Host-")
+        assert (kept["secure"], kept["path"], kept["domain"]) == (True, "/", "")
+        # A neighbour under the same domain could have set the one without the prefix.
+        names = {SECURE_COOKIE: 200, COOKIE: 401}
+        for name, status in names.items():
+            mine = {"Cookie": f"{name}={kept.value}"}
+            assert (await api.get("/v1/session", key=None, headers=mine)).status == status
+        mine = {"Cookie": f"{SECURE_COOKIE}={kept.value}"}
+        gone = (await api.delete("/v1/session", key=None, headers=mine | OURS)).headers["Set-Cookie"]
+        assert (SimpleCookie(gone)[SECURE_COOKIE].value, SimpleCookie(gone)[SECURE_COOKIE]["secure"]) == ("", True)
 
 
 async def test_what_changes_something_needs_a_header_that_only_our_page_can_send(api: Api):

@@ -148,6 +148,22 @@ async def test_the_last_part_concludes_once_and_a_part_ends_once(database, over)
     assert await status(database, call_id) == "completed"
 
 
+async def test_the_log_tells_when_results_are_to_come_again_and_when_none_do(database, over):
+    call_id = await over(SUMMARY)
+    await end(database, call_id, 1)
+    await ask(database, call_id)
+    await set_default(database, {})
+    await work(database)
+    assert await status(database, call_id) == "completed"
+    async with database.reading() as connection:
+        told = sa.select(call_events.c.kind, call_events.c.data).where(call_events.c.source == "post_call")
+        assert (await connection.execute(told.order_by(call_events.c.id))).all() == [
+            ("analysis.completed", {"generation": 1}),
+            ("analysis.pending", None),
+            ("analysis.skipped", {"generation": 2}),
+        ]
+
+
 async def test_a_generation_that_cannot_begin_has_failed_and_leaves_what_was_found(database, over):
     call_id = await over(SUMMARY)
     await end(database, call_id, 1)

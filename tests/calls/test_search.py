@@ -116,8 +116,8 @@ async def test_words_go_together_with_every_other_filter(database, said):
         times = dict((await connection.execute(sa.select(calls.c.id, calls.c.created_at))).all())
     assert await found(database, "hello") == ids[::-1]
     assert await found(database, "hello", created_from=times[ids[1]], created_to=times[ids[3]]) == [ids[2], ids[1]]
-    assert await found(database, "hello", participant="ada") == ids[::-1]
-    assert await found(database, "hello", participant="bob") == []
+    assert await found(database, "hello", participants=("ada",)) == ids[::-1]
+    assert await found(database, "hello", participants=("bob",)) == []
     assert await found(database, "hello", end_reason="caller_hung_up", transport="webrtc") == ids[::-1]
     assert await found(database, "hello", status="failed") == []
 
