@@ -35,7 +35,7 @@ async def test_a_walk_along_who_was_in_them_meets_every_call_that_was_created_wi
     cursor = None
     while True:
         async with database.reading() as connection:
-            page = await list_calls(connection, DEFAULT_TENANT, Wanted(participant="ada"), limit=2, cursor=cursor)
+            page = await list_calls(connection, DEFAULT_TENANT, Wanted(participants=("ada",)), limit=2, cursor=cursor)
         walked += [row.id for row in page.rows]
         cursor = page.next_cursor
         if cursor is None:
