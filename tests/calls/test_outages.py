@@ -42,12 +42,13 @@ async def name_of(database: Database) -> str:
         return str(await connection.scalar(sa.select(tenants.c.name)))
 
 
-async def away(*attempts: Awaitable[object]) -> None:
-    """Each of these attempts, made at once, fails as it should, and in time."""
+async def away(*attempts: Awaitable[object], cut_short: bool = False) -> None:
+    """Each of these attempts, made at once, fails as it should, in time; `cut_short`: the server ended it itself."""
     async with awake() as ran_s:
         errors = await asyncio.gather(*attempts, return_exceptions=True)
         assert ran_s() < SOON_S
     assert [type(error) for error in errors] == [DatabaseAway] * len(attempts), errors
+    assert [error.cut_short for error in errors if isinstance(error, DatabaseAway)] == [cut_short] * len(attempts)
 
 
 async def test_a_killed_postgres_is_away_at_once_and_works_at_once_when_it_is_back(on_postgres, breakable_postgres):
@@ -105,7 +106,7 @@ async def test_who_starts_while_postgres_is_away_waits_for_it(on_postgres, break
 async def test_who_waits_for_a_lock_too_long_gives_up_and_others_keep_their_connections(on_postgres):
     async with on_postgres.writing() as connection:
         await connection.execute(sa.update(tenants).values(name="held"))
-        await away(rename(on_postgres, "waits"))
+        await away(rename(on_postgres, "waits"), cut_short=True)
         assert await name_of(on_postgres) == "default"
     assert await name_of(on_postgres) == "held"
 
