@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from calls.database.clock import SET_AGAIN_S, ServerClock, is_set
@@ -58,6 +58,15 @@ def guard(engine: AsyncEngine) -> None:
 def was_cut_short(error: BaseException) -> bool:
     """Whether the server ended one statement, which took too long or was in another's way, and is there for others."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _CUT_SHORT
+
+
+async def end_no_statement(connection: AsyncConnection) -> None:
+    """Let what is left of this transaction take any time; the connection is for nothing else then."""
+    await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    # asyncpg takes it when it connects, or with each statement, which SQLAlchemy makes; it is pinned.
+    driver._config = driver._config._replace(command_timeout=None)  # noqa: SLF001 - see above
 
 
 class _Connections:

@@ -11,12 +11,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from calls.database import postgres
 from calls.database.engine import DEFAULT_TENANT, Database, upsert
 from calls.errors import DatabaseAway
 from calls.search.index import call_words
 from calls.tables import tenants
 
-PATIENCE_S = 60.0  # for another process that migrates, and for a database that starts at the same time as we
+# For another process that migrates, and for a database that starts at the same time as we. The migration itself takes
+# as long as it takes: what ended it half-way would have it begin again, and end it again.
+PATIENCE_S = 60.0
 RETRY_S = 0.5
 _LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock on Postgres
 
@@ -44,6 +47,8 @@ async def _migrate(database: Database) -> None:
     async with database.writing() as connection:
         # On SQLite any first statement takes the one lock that there is.
         await connection.execute(sa.select(1 if database.is_sqlite else sa.func.pg_advisory_xact_lock(_LOCK)))
+        if not database.is_sqlite:
+            await postgres.end_no_statement(connection)
         await connection.run_sync(upgrade_schema)
         default = {"id": DEFAULT_TENANT, "name": DEFAULT_TENANT}
         await connection.execute(upsert(connection, tenants).values(default).on_conflict_do_nothing())

@@ -16,7 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
-from calls.database.engine import Database
+from calls import migrations
+from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Invalid
 from calls.migrations import alembic_config, is_compared, migrate, upgrade_schema
 from calls.tables import Json, UtcDateTime, metadata, tenants
@@ -41,6 +42,11 @@ async def main():
 
 asyncio.run(main())
 """
+
+SLOW_TO_INSERT = (
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END'",
+    "CREATE TRIGGER slow BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION slow()",
+)
 
 
 async def test_the_migrations_make_exactly_the_tables(database):
@@ -81,6 +87,19 @@ async def test_processes_that_migrate_at_once_wait_for_each_other(database_url):
     opened = [Database(database_url) for _ in range(4)]
     await asyncio.gather(*(migrate(one) for one in opened))
     await asyncio.gather(*(one.close() for one in opened))
+
+
+async def test_a_migration_may_take_longer_than_anything_else(postgres, migrated_postgres, monkeypatch):
+    monkeypatch.setattr(migrations, "PATIENCE_S", 2.0)
+    database = Database(postgres.url(postgres.create(template=migrated_postgres)))
+    async with database.writing() as connection:
+        for statement in SLOW_TO_INSERT:
+            await connection.execute(sa.text(statement))
+        await connection.execute(sa.delete(tenants))
+    await migrate(database)
+    async with database.reading() as connection:
+        assert await connection.scalar(sa.select(tenants.c.id)) == DEFAULT_TENANT
+    await database.close()
 
 
 async def test_many_writing_processes_lose_nothing_and_wait_for_each_other(database, database_url):
