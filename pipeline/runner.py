@@ -19,6 +19,7 @@ from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue
 from calls.log.lines import current_call
 from calls.privacy.retention import erase_expired
+from calls.search.backlog import index_backlog
 from pipeline.fate import Done, Fail, Fate, Parked, Retry, Wait
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Runner:
             asyncio.create_task(_every(self._lease_s / RENEWALS, self._keep_leases), name="leases"),
             asyncio.create_task(_every(PRUNE_S, partial(prune, self._db)), name="prune"),
             asyncio.create_task(_every(PRUNE_S, partial(erase_expired, self._db)), name="retention"),
+            asyncio.create_task(_every(PRUNE_S, partial(index_backlog, self._db)), name="backlog"),
         ]
         try:
             await self._claim_until(stop)

@@ -19,7 +19,7 @@ from calls.tables.phone import dnc, numbers, telephony, trunks
 from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
 from calls.tables.tenant import api_keys, sessions, tenants
-from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns
+from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns, unindexed
 from calls.tables.webhook import deliveries, webhooks
 from calls.tables.work import jobs, leases, workers
 
@@ -64,6 +64,7 @@ __all__ = [
     "tool_secrets",
     "trunks",
     "turns",
+    "unindexed",
     "webhooks",
     "workers",
 ]

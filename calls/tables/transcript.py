@@ -27,6 +27,14 @@ segments = sa.Table(
     sa.Index(None, "call_id", "revision"),
 )
 
+# Calls that were over before there was an index of words, until they are in it, by the number that they have there.
+unindexed = sa.Table(
+    "unindexed",
+    metadata,
+    sa.Column("number", Number, primary_key=True, autoincrement=False),
+    call_id(),
+)
+
 # The moments of the agent's turns that somebody waited for, and who says when there was sound.
 turns = sa.Table(
     "turns",

@@ -55,6 +55,7 @@ NOT_OF_A_CALL = {
     "tool_secrets",
     *("rate_windows", "leases", "workers", "stays"),
     "recording_pieces",  # ids and numbers; their files are the job's to remove
+    "unindexed",  # ids: what was said is read when it is their turn
     "batches",  # but for its answer, which has a test of its own
 }
 OF_A_CALL = (

@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.listing import Wanted, list_calls
+from calls.migrations import alembic_config, upgrade_schema
 from calls.placing.creation import NewCall
+from calls.privacy.erasure import erase_call
+from calls.search import backlog
+from calls.search.index import call_words
 from calls.search.words import MAX_BYTES, phrases_of, words_of
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import PRESSED, calls, tenants
+from calls.tables import PRESSED, calls, tenants, unindexed
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
 
@@ -121,6 +126,23 @@ async def test_a_transcript_that_is_longer_than_any_database_takes_is_found_by_i
     call_id = await said("the beginning", " ".join(f"{number:0100d}" for number in range(MAX_BYTES // 100)), "the end")
     assert await found(database, "beginning") == [call_id]
     assert await found(database, "end") == []
+
+
+async def test_calls_that_were_over_before_there_was_an_index_come_into_it(database, said, monkeypatch):
+    monkeypatch.setattr(backlog, "BATCH", 2)
+    ids = [await said("hello there") for _ in range(5)]
+    async with database.writing() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0015"))
+        await connection.run_sync(upgrade_schema)
+    assert await found(database, "hello") == []
+    async with database.writing() as connection:
+        await erase_call(connection, DEFAULT_TENANT, ids[2])
+    await backlog.index_backlog(database)
+    kept = [*ids[:2], *ids[3:]]
+    assert await found(database, "hello there") == kept[::-1]
+    async with database.reading() as connection:
+        assert list(await connection.scalars(sa.select(call_words.c.call_id).order_by(call_words.c.rowid))) == kept
+        assert not await connection.scalar(sa.select(sa.exists(unindexed.select())))
 
 
 def test_marks_alone_are_no_words():

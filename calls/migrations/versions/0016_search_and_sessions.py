@@ -3,8 +3,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from calls.search.index import INSERT, indexed
-
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -19,16 +17,15 @@ PARTIAL_INDEXES = {
     "ix_calls_batch": ["tenant_id", "batch_id", "created_at", "id", "status"],
 }
 NEVER = "1970-01-01 00:00:00+00:00"
-CHUNK = 500
 # The words come as they are to stand there: nothing but spaces is between them.
 FTS5 = "CREATE VIRTUAL TABLE call_words USING fts5(call_id UNINDEXED, tenant_id, words, tokenize = 'ascii')"
+# To read what was said and part it into words takes ms a call: that is done later, while the database is used.
 TO_INDEX = (
-    "SELECT id, tenant_id FROM calls WHERE transcript_closed_at IS NOT NULL AND transcript_erased_at IS NULL "
+    "INSERT INTO unindexed (number, call_id) "
+    "SELECT (SELECT min(id) FROM call_events WHERE call_id = calls.id), id FROM calls "
+    "WHERE transcript_closed_at IS NOT NULL AND transcript_erased_at IS NULL "
     "AND EXISTS (SELECT 1 FROM segments WHERE call_id = calls.id)"
 )
-SAID = sa.text(
-    "SELECT call_id, text FROM segments WHERE call_id IN :ids AND source <> 'dtmf' ORDER BY call_id, sequence"
-).bindparams(sa.bindparam("ids", expanding=True))
 
 
 def upgrade() -> None:
@@ -64,7 +61,14 @@ def upgrade() -> None:
         op.execute(FTS5)
     else:
         _create_tsvectors()
-    _index_transcripts(op.get_bind())
+    op.create_table(
+        "unindexed",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_unindexed_call_id")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_unindexed")),
+    )
+    op.execute(TO_INDEX)
 
 
 def _create_tsvectors() -> None:
@@ -76,18 +80,8 @@ def _create_tsvectors() -> None:
     op.execute("CREATE INDEX ix_call_words_words ON call_words USING gin (words)")
 
 
-def _index_transcripts(connection: sa.Connection) -> None:
-    wanted = connection.execute(sa.text(TO_INDEX)).all()
-    for at in range(0, len(wanted), CHUNK):
-        texts: dict[str, list[str]] = {row.id: [] for row in wanted[at : at + CHUNK]}
-        for row in connection.execute(SAID, {"ids": list(texts)}):
-            texts[row.call_id].append(row.text)
-        dialect = connection.dialect.name
-        rows = [indexed(dialect, row.tenant_id, row.id, texts[row.id]) for row in wanted[at : at + CHUNK]]
-        connection.execute(INSERT[dialect], rows)
-
-
 def downgrade() -> None:
+    op.drop_table("unindexed")
     op.drop_table("call_words")
     op.drop_table("sessions")
     op.drop_index("ix_participants_tenant_id_identity_call_created_at_call_id", table_name="participants")
