@@ -122,6 +122,16 @@ async def test_words_go_together_with_every_other_filter(database, said):
     assert await found(database, "hello", status="failed") == []
 
 
+async def test_what_is_said_late_and_often_in_a_long_call_is_found_as_a_phrase(database, said):
+    often = " ".join(["order number one"] * 300)
+    long = " ".join(str(number) for number in range(17_000))
+    call_id = await said(often, long, "The number of my order is black tulip.", "中" * 300, "黒猫がいます")
+    for words in ('"one order"', '"black tulip"', "黒猫が", "中中中"):
+        assert await found(database, words) == [call_id], words
+    for words in ('"tulip black"', '"order one"', '"tulip 中"', "猫黒"):
+        assert await found(database, words) == [], words
+
+
 async def test_a_transcript_that_is_longer_than_any_database_takes_is_found_by_its_beginning(database, said):
     call_id = await said("the beginning", " ".join(f"{number:0100d}" for number in range(MAX_BYTES // 100)), "the end")
     assert await found(database, "beginning") == [call_id]
