@@ -46,6 +46,11 @@ class Phrase:
     words: tuple[str, ...]
     goes_on: bool = False
 
+    @property
+    def is_one_character(self) -> bool:
+        """Whether it is one character of a script without spaces: all places of all pairs that it begins are read."""
+        return self.goes_on and len(self.words) == 1
+
 
 def words_of(texts: Iterable[str]) -> list[str]:
     """The words of what was said, text by text, in order, with a BREAK behind each; cut at `MAX_BYTES`."""
