@@ -345,6 +345,7 @@ class Call:
             await speaker.detach()
             raise
         self._speaker = speaker
+        speaker.take_tools()  # what was found meanwhile
 
     async def _speak(self) -> None:
         """Have a speaker in the room; when it breaks, the next run of this part attaches a new one."""

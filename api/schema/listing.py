@@ -58,8 +58,11 @@ def _identities(text: str) -> tuple[str, ...]:
 
 
 def _words(text: str) -> str:
-    if not phrases_of(text):
+    phrases = phrases_of(text)
+    if not phrases:
         raise ValueError("expected a word")
+    if any(one.is_one_character for one in phrases):
+        raise ValueError("expected two characters or more where words are written without spaces between them")
     return text
 
 
@@ -94,8 +97,9 @@ class CallsOfAgent(Query):
     created_to: Moment | None = Field(None, description="Created before then.", examples=["2026-04-01T00:00:00Z"])
     words: Words | None = Field(
         None,
-        description="Words that all stand in the transcript, those in double quotes one behind the other. A call is "
-        "found by its words once it is over.",
+        description="Words that all stand in the transcript, those in double quotes one behind the other; two "
+        "characters or more where words are written without spaces between them. A call is found by its "
+        "words once it is over.",
         examples=['refund "order number"'],
     )
 

@@ -1,5 +1,8 @@
 """The index of the words of all transcripts that are closed: FTS5 in SQLite, a `tsvector` in Postgres.
 
+A `tsvector` keeps too few places of a word to tell which words follow each other in a long call: Postgres has the words
+once more as a text, with a space before each and behind the last, in which a phrase is looked for.
+
 A call's words stand there from the transaction that closes its transcript to the one that erases it. What nobody can
 change any more is indexed once: a running call writes no slower for it.
 
@@ -8,7 +11,6 @@ of those that match are found first, however many match.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +29,7 @@ call_words = sa.table(
     sa.column("call_id", sa.Text),
     sa.column("tenant_id", sa.Text),
     sa.column("words", sa.Text),
+    sa.column("text", sa.Text),  # in Postgres
 )
 
 # Of two calls that are created within this, the one with the lower number may be the later one.
@@ -84,28 +87,23 @@ def matches(dialect: str, tenant_id: str, phrases: Sequence[Phrase]) -> sa.Colum
     # Written into the statement: only so does the planner know whether it is a common word or a rare one.
     asked = " & ".join(map(_tsquery, phrases))
     query = sa.bindparam(None, asked, sa.Text, literal_execute=True, unique=True)
-    return sa.and_(call_words.c.tenant_id == tenant, call_words.c.words.op("@@")(sa.cast(query, TSQUERY)))
+    found = call_words.c.words.op("@@")(sa.cast(query, TSQUERY))
+    stands = (sa.func.strpos(call_words.c.text, _in_text(one)) > 0 for one in phrases if len(one.words) > 1)
+    return sa.and_(call_words.c.tenant_id == tenant, found, *stands)
 
 
 def indexed(dialect: str, tenant_id: str, call_id: str, texts: Iterable[str]) -> dict[str, str]:
     """The parameters of INSERT for a call in which this was said."""
-    words = _written(dialect, words_of(texts))
-    return {"call_id": call_id, "tenant_id": _tenant(dialect, tenant_id), "words": words}
+    words = words_of(texts)
+    row = {"call_id": call_id, "tenant_id": _tenant(dialect, tenant_id)}
+    if dialect == "sqlite":
+        return {**row, "words": " ".join(words)}
+    return {**row, "words": " ".join(f"'{word}'" for word in {*words} - {BREAK}), "text": f" {' '.join(words)} "}
 
 
 def _tenant(dialect: str, tenant_id: str) -> str:
     """The tenant as the index has it: for FTS5 as one word."""
     return tenant_id.replace("-", "") if dialect == "sqlite" else tenant_id
-
-
-def _written(dialect: str, words: Sequence[str]) -> str:
-    if dialect == "sqlite":
-        return " ".join(words)
-    places: defaultdict[str, list[str]] = defaultdict(list)
-    for place, word in enumerate(words, 1):
-        if word != BREAK:
-            places[word].append(str(place))
-    return " ".join(f"'{word}':{','.join(at)}" for word, at in places.items())
 
 
 def _fts5(phrase: Phrase) -> str:
@@ -116,14 +114,18 @@ def _tsquery(phrase: Phrase) -> str:
     words = [f"'{word}'" for word in phrase.words]
     if phrase.goes_on:
         words[-1] += ":*"
-    return f"({' <-> '.join(words)})"
+    return " & ".join(words)
 
 
-def _insert(words: sa.ColumnElement[Any]) -> sa.Insert:
+def _in_text(phrase: Phrase) -> str:
+    return f" {' '.join(phrase.words)}" + ("" if phrase.goes_on else " ")
+
+
+def _insert(**words: sa.ColumnElement[Any]) -> sa.Insert:
     call_id, tenant_id = (sa.bindparam(name, type_=sa.Text) for name in ("call_id", "tenant_id"))
-    row = sa.select(number_of(call_id), call_id, tenant_id, words)
-    return sa.insert(call_words).from_select(["rowid", "call_id", "tenant_id", "words"], row)
+    row = sa.select(number_of(call_id), call_id, tenant_id, *words.values())
+    return sa.insert(call_words).from_select(["rowid", "call_id", "tenant_id", *words], row)
 
 
-_WORDS: sa.BindParameter[str] = sa.bindparam("words", type_=sa.Text)
-INSERT = {"sqlite": _insert(_WORDS), "postgresql": _insert(sa.cast(_WORDS, TSVECTOR))}
+_WORDS, _TEXT = (sa.bindparam(name, type_=sa.Text) for name in ("words", "text"))
+INSERT = {"sqlite": _insert(words=_WORDS), "postgresql": _insert(words=sa.cast(_WORDS, TSVECTOR), text=_TEXT)}

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 BREAK = "¶"  # stands between two who speak: no phrase goes on behind it
 LONGEST = 100  # characters of a word, by which it is known
-MAX_BYTES = 1_000_000  # that Postgres takes of one text: some eight hours of talk; what comes later is not found
-_PLACE_BYTES = 8  # which a word takes besides its own
+MAX_BYTES = 1_000_000  # that Postgres takes of one text: some 16 hours of talk; what comes later is not found
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -47,6 +46,11 @@ class Phrase:
     words: tuple[str, ...]
     goes_on: bool = False
 
+    @property
+    def is_one_character(self) -> bool:
+        """Whether it is one character of a script without spaces: all places of all pairs that it begins are read."""
+        return self.goes_on and len(self.words) == 1
+
 
 def words_of(texts: Iterable[str]) -> list[str]:
     """The words of what was said, text by text, in order, with a BREAK behind each; cut at `MAX_BYTES`."""
@@ -54,7 +58,7 @@ def words_of(texts: Iterable[str]) -> list[str]:
     size = 0
     for text in texts:
         for word in [*(word for run in _runs(text) for word in _written(run)), BREAK]:
-            size += len(word.encode()) + _PLACE_BYTES
+            size += len(word.encode()) + 1
             if size > MAX_BYTES:
                 return words
             words.append(word)

@@ -174,6 +174,7 @@ async def test_a_filter_that_is_none_is_refused_by_name(api: Api, tenant: MakeTe
         assert {name: (answer.status, answer.body["details"][0]["path"]) for name, answer in answers.items()} == {
             name: (400, name) for name in bad
         }
+    assert (await api.get("/v1/calls?words=refund+%E7%8C%AB")).status == 400
     assert (await api.get("/v1/calls?created_from=0001-01-01T00:00:00Z&words=a")).status == 400
     assert (await api.get("/v1/calls.csv?limit=1")).status == 400
 

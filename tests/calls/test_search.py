@@ -27,7 +27,8 @@ Said = Callable[..., Awaitable[str]]
 # What is said: words that find it, and words that do not.
 LANGUAGES = {
     "Die Straße nach Köln, don't you?": (["strasse", "KOLN", "don't", "köln"], ["koeln", "dont"]),
-    "東京都に黒猫がいます": (["東京", "黒猫", "猫", "東京都に", "す"], ["京東", "犬", "東都"]),
+    "東京都に黒猫がいます": (["東京", "黒猫", "東京都に", "ます"], ["京東", "黒犬", "東都"]),
+    "会議は3月です": (["3月", "3月です", "会議は3"], ["3日", "4月"]),
     "สวัสดีครับ ผมชื่อสมชาย": (["สวัสดี", "ครับ", "สมชาย"], ["ลาก่อน"]),
     "मेरा नाम अनिल है": (["अनिल", "नाम"], ["अनि"]),
     "Меня зовут Анна": (["анна"], ["ан"]),
@@ -120,6 +121,16 @@ async def test_words_go_together_with_every_other_filter(database, said):
     assert await found(database, "hello", participants=("bob",)) == []
     assert await found(database, "hello", end_reason="caller_hung_up", transport="webrtc") == ids[::-1]
     assert await found(database, "hello", status="failed") == []
+
+
+async def test_what_is_said_late_and_often_in_a_long_call_is_found_as_a_phrase(database, said):
+    often = " ".join(["order number one"] * 300)
+    long = " ".join(str(number) for number in range(17_000))
+    call_id = await said(often, long, "The number of my order is black tulip.", "中" * 300, "黒猫がいます")
+    for words in ('"one order"', '"black tulip"', "黒猫が", "中中中"):
+        assert await found(database, words) == [call_id], words
+    for words in ('"tulip black"', '"order one"', '"tulip 中"', "猫黒"):
+        assert await found(database, words) == [], words
 
 
 async def test_a_transcript_that_is_longer_than_any_database_takes_is_found_by_its_beginning(database, said):

@@ -89,7 +89,8 @@ class CallAgent(Agent):
     async def offer(self, tools: list[llm.Tool]) -> None:
         """Have these tools beside those that it has."""
         known = {tool.id for tool in self.tools}
-        await self.update_tools([*self.tools, *(tool for tool in tools if tool.id not in known)])
+        if new := [tool for tool in tools if tool.id not in known]:
+            await self.update_tools([*self.tools, *new])
 
     @asynccontextmanager
     async def holding_back(self) -> AsyncIterator[asyncio.Event]:

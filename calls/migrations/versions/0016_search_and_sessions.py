@@ -74,7 +74,7 @@ def upgrade() -> None:
 def _create_tsvectors() -> None:
     op.execute(
         "CREATE TABLE call_words (rowid BIGINT PRIMARY KEY, call_id VARCHAR(36) NOT NULL, "
-        "tenant_id VARCHAR(36) NOT NULL, words TSVECTOR NOT NULL)"
+        "tenant_id VARCHAR(36) NOT NULL, words TSVECTOR NOT NULL, text TEXT NOT NULL)"
     )
     op.execute("CREATE INDEX ix_call_words_tenant_id_rowid ON call_words (tenant_id, rowid)")
     op.execute("CREATE INDEX ix_call_words_words ON call_words USING gin (words)")
