@@ -38,10 +38,10 @@ MISHEARD = 0.75  # the share of words that may be wrong where one busy machine s
 GREETING = "Hello, this is the restaurant. How can I help you?"
 MARK, OTHER_MARK = "Marzipan", "Nougat"  # in what is said and found, and nowhere else
 CARD = "My card number is four five three nine, one four eight eight, zero three four three, six four six seven."
-CONFIDED = [
+CONFIDED = [  # in the voice "rms", in which recognition hears "at" apart from what stands before it
     f"{CARD} Please send it to {address} dot com."
     for place in ("garden", "restaurant")
-    for address in (f"office at {place}", f"peter at {place}", f"sales at {place}")
+    for address in (f"peter at {place}", f"office at {place}", f"peter dot miller at {place}")
 ]
 LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")  # however recognition groups it, and whatever digit it mishears
 STORY = [
@@ -137,7 +137,7 @@ def confided(tmp_path: Path) -> list[Path]:
     """What one caller says that is not to be kept, in other words each time."""
     said = [tmp_path / f"confided-{number}.wav" for number, _ in enumerate(CONFIDED)]
     for text, file in zip(CONFIDED, said, strict=True):
-        subprocess.run(["flite", "-voice", "slt", "-t", text, file], check=True)
+        subprocess.run(["flite", "-voice", "rms", "-t", text, file], check=True)
     return said
 
 
