@@ -1,10 +1,12 @@
-"""The pages: `/` to talk to an agent, `/docs` to read the API. Files as they are; a key is never among them."""
+"""The pages: the console, and `/docs` to read the API. Files as they are; a key is never among them."""
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from api.routing import SETTINGS
 from calls.errors import NotFound
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -12,15 +14,35 @@ WEB = Path(__file__).resolve().parent.parent / "web"
 _HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
+# The addresses of the console's pages, as `web/pages.js` has them: each is the same file, which looks at its address.
+CONSOLE = (
+    "/",
+    "/calls",
+    "/calls/{id}",
+    "/agents",
+    "/agents/{id}",
+    "/agents/{id}/talk",
+    "/campaigns",
+    "/campaigns/{id}",
+    "/numbers",
+    "/webhooks",
+    "/webhooks/{id}",
+    "/keys",
+    "/usage",
+    "/health",
+)
+
+
 def add_pages(app: web.Application) -> None:
     """Serve the pages and, under `/web/`, what they are made of."""
-    app.router.add_get("/", index)
+    for path in CONSOLE:
+        app.router.add_get(path, console)
     app.router.add_get("/docs", docs)
     app.router.add_get("/web/{path:.+}", file)
 
 
-async def index(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(WEB / "index.html", headers=_HEADERS)
+async def console(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(WEB / "index.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
 
 
 async def docs(_request: web.Request) -> web.FileResponse:
@@ -32,6 +54,17 @@ async def file(request: web.Request) -> web.FileResponse:
     if found is None:
         raise NotFound("This file does not exist.")
     return web.FileResponse(found, headers=_HEADERS)
+
+
+def _policy(request: web.Request) -> str:
+    """What the console may load: its own files, what LiveKit sends, and recordings from wherever they are kept."""
+    host = urlsplit(request.app[SETTINGS].livekit_for_browsers).netloc
+    hosts = [host, "*.livekit.cloud"] if host.endswith(".livekit.cloud") else [host]  # there, each region has its own
+    rooms = " ".join(f"{scheme}://{one}" for one in hosts for scheme in ("ws", "wss", "http", "https"))
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {rooms}; "
+        "media-src 'self' blob: https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def _find(name: str) -> Path | None:
