@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
+from api.key_use import KeyUse
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
@@ -25,6 +26,7 @@ ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
 KEYS = web.AppKey("keys", Together[Credential, Key | None])
+KEY_USE = web.AppKey("key_use", KeyUse)
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
@@ -88,7 +90,9 @@ async def authenticate(request: web.Request, who: Who) -> Key:
         Forbidden: a publishable key where a secret one is wanted, or a cookie without our header.
     """
     request[CREDENTIAL] = shown(request, cookie_name(request))
-    return admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+    key = admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+    request.app[KEY_USE].note(key.id)
+    return key
 
 
 def cookie_name(request: web.Request) -> str:

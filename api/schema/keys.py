@@ -43,6 +43,7 @@ class PublishableKey(Answer):
     audience: Audience
     default_from_number: str | None
     created_at: datetime
+    last_used_at: datetime | None = Field(description="When it was last used, to a minute; null: never.")
 
 
 class CreatedPublishableKey(PublishableKey):
@@ -74,6 +75,8 @@ class ApiKey(Answer):
     kind: str
     scopes: list[str]
     created_at: datetime
+    last_used_at: datetime | None = Field(description="When it was last used, to a minute; null: never.")
+    is_current: bool = Field(description="Whether this very request was made with it, or with a session of it.")
 
 
 class CreatedApiKey(ApiKey):
