@@ -14,6 +14,7 @@ from api import (
     end,
     erasure,
     health,
+    jobs,
     keys,
     live,
     livekit_webhook,
@@ -22,7 +23,6 @@ from api import (
     options,
     participants,
     placing,
-    queue_stats,
     realtime,
     recipients,
     recordings,
@@ -30,6 +30,7 @@ from api import (
     stream,
     telephony,
     tool_secrets,
+    usage,
     webhooks,
 )
 from api.feed import close_feed, open_feed
@@ -45,6 +46,7 @@ from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, ROOMS, SETTINGS, STORA
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
+    BatchDetail,
     BatchPage,
     CallDetail,
     CallPage,
@@ -67,7 +69,8 @@ from api.schema.calls import (
 )
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
-from api.schema.health import Alive, Ready
+from api.schema.health import Alive, Installation, Ready
+from api.schema.jobs import DeadJobPage
 from api.schema.keys import (
     ApiKeys,
     CreateApiKey,
@@ -86,6 +89,7 @@ from api.schema.session import BeginSession, Session
 from api.schema.stream import LiveQuery
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
+from api.schema.usage import Usage, UsageQuery
 from api.schema.webhooks import (
     CreateWebhook,
     Delivery,
@@ -99,6 +103,7 @@ from api.together import Together
 from calls.database.encryption import Keyring, tell_of_unreadable
 from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.processes import present
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -134,7 +139,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
         errors=(402, 404, 409, 422), idempotent=True),
     Route("GET", "/v1/calls/batch", batches.list_page, {200: BatchPage}, query=Page),
-    Route("GET", BATCH, batches.get, {200: Batch}),
+    Route("GET", BATCH, batches.get, {200: BatchDetail}),
     Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,)),
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
         errors=(402, 404, 409, 422), idempotent=True),
@@ -144,7 +149,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
     Route("GET", "/v1/calls/stream", live.stream, {200: None}, query=LiveQuery, errors=(429,), media=EVENT_STREAM),
-    Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
+    Route("GET", "/v1/calls/queue/stats", jobs.queue_stats, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
     Route("GET", f"{CALL}/summary", calls.get_summary, {200: SummaryAnswer}),
@@ -157,6 +162,9 @@ ROUTES: tuple[Route, ...] = (
         body=AddParticipants, errors=(402, 409, 422), idempotent=True),
     Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing),
+    Route("GET", "/v1/usage", usage.get, {200: Usage}, query=UsageQuery),
+    Route("GET", "/v1/health", health.installation, {200: Installation}),
+    Route("GET", "/v1/jobs/dead", jobs.list_given_up, {200: DeadJobPage}, query=Page),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -224,7 +232,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     database, keyring = Database(settings.database), Keyring.of(settings)
     await migrate(database)
     await tell_of_unreadable(database, keyring)
-    async with Rooms.connect(settings) as rooms:
+    async with Rooms.connect(settings) as rooms, present(database, "api"):
         app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
         app[KEY_USE] = KeyUse(database)
         app[KEYS] = Together(partial(look_up, database))

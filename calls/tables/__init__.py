@@ -20,8 +20,9 @@ from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
 from calls.tables.tenant import api_keys, sessions, tenants
 from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns, unindexed
+from calls.tables.usage import answer_times, usage
 from calls.tables.webhook import deliveries, webhooks
-from calls.tables.work import jobs, leases, workers
+from calls.tables.work import jobs, leases, processes, workers
 
 __all__ = [
     "LEFT_LINE",
@@ -35,6 +36,7 @@ __all__ = [
     "UtcDateTime",
     "Uuid",
     "agents",
+    "answer_times",
     "api_keys",
     "batches",
     "call_counts",
@@ -51,6 +53,7 @@ __all__ = [
     "notes",
     "numbers",
     "participants",
+    "processes",
     "rate_windows",
     "recording_pieces",
     "recordings",
@@ -65,6 +68,7 @@ __all__ = [
     "trunks",
     "turns",
     "unindexed",
+    "usage",
     "webhooks",
     "workers",
 ]

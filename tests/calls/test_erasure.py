@@ -53,7 +53,8 @@ MARK = "marzipan"
 NOT_OF_A_CALL = {
     *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
     "tool_secrets",
-    *("rate_windows", "leases", "workers", "stays"),
+    *("rate_windows", "leases", "workers", "processes", "stays"),
+    *("usage", "answer_times"),  # numbers, of all calls together
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "unindexed",  # ids: what was said is read when it is their turn
     "batches",  # but for its answer, which has a test of its own
