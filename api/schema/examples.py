@@ -221,6 +221,7 @@ _DELIVERY: Example = {
     "status": "delivered",
     "attempts": 1,
     "response_status": 200,
+    "response_body": "ok",
     "error": None,
     "created_at": LATER,
     "delivered_at": LATER,

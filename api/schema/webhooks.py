@@ -75,6 +75,7 @@ class Delivery(Answer):
     status: DeliveryStatus
     attempts: int
     response_status: int | None
+    response_body: str | None = Field(description="How the last answer's body begins: 1,000 bytes; null without one.")
     error: str | None
     created_at: datetime
     delivered_at: datetime | None

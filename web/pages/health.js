@@ -32,9 +32,11 @@ export default function Health() {
       ${health.data && html`<${Shown} ...${health.data} />`}
       <section class="stack">
         <h2>Given up</h2>
-        <p class="quiet after">Work whose every attempt failed in the last seven days. What is missing of a call can be asked for again on its page.</p>
+        <p class="quiet after">Work whose every attempt failed in the last seven days. What is missing of a call can be asked for again on
+          its page.</p>
         <${Loading} ...${dead} data=${dead.rows} />
-        ${dead.rows && html`<${Table} label="Jobs that were given up" columns=${DEAD} rows=${dead.rows} more=${dead.more} empty="Nothing was given up. There is nothing to do." />`}
+        ${dead.rows && html`<${Table} label="Jobs that were given up" columns=${DEAD} rows=${dead.rows} more=${dead.more}
+          empty="Nothing was given up. There is nothing to do." />`}
       </section>
     </div>
   `;
@@ -75,7 +77,13 @@ const WORKERS = [
   { name: "Worker", show: ({ id }) => html`<code>${id}</code>` },
   { name: "Calls", number: true, show: ({ taken }) => count(taken) },
   { name: "Seats", number: true, show: ({ seats }) => count(seats) },
-  { name: "Load", show: ({ taken, seats }) => html`<meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter> ${taken >= seats ? "full" : plural(seats - taken, "seat is", "seats are")}${taken >= seats ? "" : " free"}` },
+  {
+    name: "Load",
+    show: ({ taken, seats }) => html`
+      <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
+      ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+    `,
+  },
 ];
 
 const PROCESSES = [

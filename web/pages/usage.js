@@ -28,9 +28,11 @@ export default function Usage() {
       <${Head} title="Usage" about="What calls came to. Each counts on the day (UTC) on which it was asked for, once it is over."
         actions=${html`<${Action} work=${() => download(wanted, agents.data)} disabled=${!usage || usage.groups.length === 0}>Download CSV<//>`} />
       <div class="inline">
-        <${TextField} label="From" type="date" fault=${isRangeWrong && "Choose a day before the last one, at most 366 days in all."} value=${wanted.from_day || (usage?.from_day ?? "")} onValue=${(day) => setQuery({ from: day })} />
+        <${TextField} label="From" type="date" fault=${isRangeWrong && "Choose a day before the last one, at most 366 days in all."}
+          value=${wanted.from_day || (usage?.from_day ?? "")} onValue=${(day) => setQuery({ from: day })} />
         <${TextField} label="To" type="date" value=${wanted.to_day || (usage?.to_day ?? "")} onValue=${(day) => setQuery({ to: day })} />
-        <${ChoiceField} label="Agent" options=${[["", "all agents"], ...agentOptions(agents.data)]} value=${wanted.agent_id} onValue=${(id) => setQuery({ agent_id: id })} />
+        <${ChoiceField} label="Agent" options=${[["", "all agents"], ...agentOptions(agents.data)]} value=${wanted.agent_id}
+          onValue=${(id) => setQuery({ agent_id: id })} />
       </div>
       ${!isRangeWrong && html`<${Loading} ...${days} />`}
       ${usage && html`

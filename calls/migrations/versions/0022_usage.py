@@ -1,4 +1,4 @@
-"""What calls come to day by day, when a key was used last, which processes there are, and jobs that are dead"""
+"""What calls come to day by day, when a key was used last, which processes there are, dead jobs, what endpoints say"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,7 @@ FROM (
 
 def upgrade() -> None:
     op.add_column("api_keys", sa.Column("last_used_at", sa.DateTime(timezone=True)))
+    op.add_column("deliveries", sa.Column("response_body", sa.Text()))
     op.create_table(
         "processes",
         sa.Column("id", sa.String(length=100), nullable=False),
@@ -75,4 +76,5 @@ def downgrade() -> None:
     op.drop_table("usage")
     op.drop_index("ix_jobs_dead", table_name="jobs")
     op.drop_table("processes")
+    op.drop_column("deliveries", "response_body")
     op.drop_column("api_keys", "last_used_at")
