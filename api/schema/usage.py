@@ -58,14 +58,14 @@ class UsageFigures(Answer):
     """What some calls came to. Calls that were erased count, those that are not over do not."""
 
     calls: int = Field(description="How many are over.")
-    completed: int = Field(description="How many of them somebody talked in, or was called in as wanted.")
-    failed: int = Field(description="How many of them failed.")
+    completed: int = Field(description="How many of them have the status `completed`.")
+    failed: int = Field(description="How many of them have the status `failed`.")
     failures: dict[str, int] = Field(
         description="How many failed for which `end_reason`.", examples=[{"no_answer": 7, "busy": 2}]
     )
     minutes: float = Field(description="How long they lasted together.")
     cost: float = Field(description="Dollars.")
-    answers: Answers = Field(description="The answers in them, as far as their calls are analysed.")
+    answers: Answers = Field(description="How long the agents' answers in them took.")
 
 
 class UsageGroup(UsageFigures):

@@ -119,7 +119,7 @@ async def test_a_campaign_shows_its_progress_as_it_goes_and_is_canceled(browser:
         await accessibility.check(page)
         first, _ = (await ask(served, "GET", "/v1/calls"))["calls"]
         await ask(served, "POST", f"/v1/calls/{first['id']}/end")
-        await expect(page.get_by_text("1 not reached, 1 waiting")).to_be_visible()
+        await expect(page.get_by_text("1 completed, 1 waiting")).to_be_visible()
         await page.get_by_role("button", name="Cancel the campaign").click()
         await page.get_by_role("button", name="Cancel it").click()
         await expect(page.get_by_role("heading", name="canceled")).to_be_visible()

@@ -33,7 +33,8 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
             async with database.writing() as conn:
                 await seats.tell(conn, "AW_1", 8, 3)
             await page.reload()
-            await expect(page.get_by_role("row", name="worker", exact=False)).to_be_visible()
+            processes = page.get_by_role("region", name="Processes")
+            await expect(processes.get_by_role("rowheader", name="worker")).to_be_visible()
             await expect(page.get_by_text("No worker lives")).to_be_hidden()
             await expect(page.get_by_role("row", name="summarize")).to_contain_text("the model does not answer")
             await accessibility.check(page)

@@ -5,7 +5,7 @@ import { count } from "../../format.js";
 import { Badge } from "../../parts/badge.js";
 
 const MOODS = { in_progress: "live", completed: "good", canceled: "warn" };
-const PARTS = [["completed", "talked"], ["failed", "not reached"], ["in_progress", "talking"], ["ringing", "ringing"], ["queued", "waiting"]];
+const PARTS = [["completed", "completed"], ["failed", "failed"], ["in_progress", "talking"], ["ringing", "ringing"], ["queued", "waiting"]];
 
 export function State({ batch }) {
   return html`<${Badge} of=${batch.status} mood=${MOODS[batch.status]} />`;
