@@ -82,7 +82,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
-from api.schema.stream import LiveQuery
+from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
@@ -142,7 +142,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
-    Route("GET", "/v1/calls/stream", live.stream, {200: None}, query=LiveQuery, errors=(429,), media=EVENT_STREAM),
+    Route("GET", "/v1/calls/stream", live.stream, {200: LiveStreamMessage}, query=LiveQuery,
+        errors=(429,), media=EVENT_STREAM),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
@@ -151,7 +152,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
-    Route("GET", f"{CALL}/stream", stream.stream, {200: None, 204: None}, media=EVENT_STREAM),
+    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None},
+        media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
         body=AddParticipants, errors=(402, 409, 422), idempotent=True),
     Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),

@@ -11,8 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
+from api.schema.messages import MESSAGES
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
+from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
@@ -49,7 +51,10 @@ class Receiver:
         return str(self.server.make_url(path))
 
     def messages(self, path: str = "/ok") -> list[dict[str, Any]]:
-        return [json.loads(body) for at, _, body in self.got if at == path]
+        bodies = [body for at, _, body in self.got if at == path]
+        for body in bodies:
+            MESSAGES[json.loads(body)["event"]].model_validate_json(body)
+        return [json.loads(body) for body in bodies]
 
     def events(self, path: str = "/ok") -> list[str]:
         return [message["event"] for message in self.messages(path)]
@@ -115,6 +120,19 @@ def reached(db: Database, delivery_id: str, **wanted: Any) -> Callable[[], Any]:
         return all(getattr(row, name) == value for name, value in wanted.items())
 
     return ask
+
+
+async def test_every_event_is_sent_as_it_is_described(deps, receiver, until):
+    webhook_id = await endpoint(deps, receiver.url("/ok"))
+    call = await start_and_end(deps.db)
+    async with deps.db.writing() as conn:
+        for event in set(WebhookEvent) - {WebhookEvent.BATCH_COMPLETED}:
+            await webhooks.announce(conn, call.id, event)
+        assert await batches.begin(conn, DEFAULT_TENANT, "empty", call.agent["id"], "hash") is None
+        await batches.keep(conn, DEFAULT_TENANT, "empty", {"calls": [], "rejected": []})
+    await send_test(deps.db, webhook_id)
+    async with working(deps):
+        await until(lambda: set(MESSAGES) == set(receiver.events()))
 
 
 async def test_a_message_is_signed_as_the_official_client_verifies_it(database_url, deps, receiver, until):
