@@ -40,7 +40,7 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
+from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
@@ -205,8 +205,7 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=MAX_BODY,
     )
     app[SETTINGS] = settings
-    for route in ROUTES:
-        route.bind(app)
+    bind(app, ROUTES)
     add_pages(app)
     app[DOCUMENT] = _document()
     app.cleanup_ctx.extend([_open, open_feed, open_live_feed, open_providers, open_provider_health])
