@@ -111,10 +111,11 @@ def errors_of(route: Route) -> list[int]:
     usual = {
         401: route.who is not Who.ANYONE,
         403: route.who is not Who.ANYONE,
-        400: route.body is not None or route.query is not None or route.idempotent or route.media == EVENT_STREAM,
+        400: route.method == "POST" or bool(route.body or route.query) or route.media == EVENT_STREAM,
         413: route.body is not None,
         415: route.body is not None,
         404: "{" in route.path,
+        422: route.idempotent,
         503: route.who is not Who.ANYONE,
     }
     return sorted({status for status, answers in usual.items() if answers} | set(route.errors))
@@ -209,7 +210,7 @@ def _without_null(schema: Json) -> Json:
 def _headers(route: Route) -> list[Json]:
     headers = []
     if route.idempotent:
-        about = "The same key and body give the same answer, and one call, for 24 hours."
+        about = "The same key and body give the same answer, and it is done once, for 24 hours."
         headers.append(("Idempotency-Key", {"type": "string", "pattern": "^[ -~]{1,255}$"}, about))
     if route.media == EVENT_STREAM and "{" in route.path:
         about = "The id of the last message that was received."

@@ -14,7 +14,7 @@ from api.together import Together
 from calls.database.allowance import limit
 from calls.database.encryption import Keyring
 from calls.database.engine import Database
-from calls.errors import Forbidden, Unauthorized
+from calls.errors import Forbidden, Invalid, Unauthorized
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -29,6 +29,7 @@ KEYS = web.AppKey("keys", Together[Credential, Key | None])
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -55,7 +56,7 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
-    idempotent: bool = False  # takes an Idempotency-Key
+    idempotent: bool = False  # a POST that takes an Idempotency-Key; one that does not refuses it
     media: str = "application/json"
     head: bool = False  # HEAD is answered too: players ask how long a file is before they seek in it
 
@@ -71,6 +72,8 @@ class Route:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.who is not Who.ANYONE:
             request[KEY] = await authenticate(request, self.who)
+        if self.method == hdrs.METH_POST and not self.idempotent and IDEMPOTENCY_KEY in request.headers:
+            raise Invalid.field(IDEMPOTENCY_KEY, "expected none: the answer of this path is not kept")
         arguments: list[BaseModel] = []
         if self.query is not None:
             arguments.append(read_query(request.query, self.query))

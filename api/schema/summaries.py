@@ -66,6 +66,7 @@ SUMMARIES = {
     "DELETE /v1/tool-secrets/{name}": "Remove a secret",
     "GET /v1/webhooks": "List webhook endpoints",
     "POST /v1/webhooks": "Register a webhook endpoint",
+    "GET /v1/webhooks/{id}": "Get a webhook endpoint",
     "PATCH /v1/webhooks/{id}": "Change the given fields of an endpoint",
     "DELETE /v1/webhooks/{id}": "Remove an endpoint and its deliveries",
     "POST /v1/webhooks/{id}/test": "Send a test message",
