@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
+from api.receiver import receiver as trial_receiver
 from api.schema.messages import MESSAGES
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
@@ -133,6 +134,26 @@ async def test_every_event_is_sent_as_it_is_described(deps, receiver, until):
     await send_test(deps.db, webhook_id)
     async with working(deps):
         await until(lambda: set(MESSAGES) == set(receiver.events()))
+
+
+async def test_the_receiver_that_comes_along_shows_what_is_genuine(deps, until, capsys):
+    server = TestServer(trial_receiver("the secret"))
+    await server.start_server()
+    await endpoint(deps, str(server.make_url("/hooks")), secret="the secret")
+    wrong = await endpoint(deps, str(server.make_url("/hooks")), secret="another")
+    call = await start_and_end(deps.db)
+    await send_test(deps.db, wrong)
+    told = ""
+
+    async def all_of_it() -> bool:
+        nonlocal told
+        told += capsys.readouterr().out
+        return f'"id": "{call.id}"' in told and "call.completed" in told and "refused: the signature" in told
+
+    async with working(deps):
+        await until(all_of_it)
+    assert "webhook.test" not in told
+    await server.close()
 
 
 async def test_a_message_is_signed_as_the_official_client_verifies_it(database_url, deps, receiver, until):
