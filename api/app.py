@@ -40,7 +40,7 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
+from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
@@ -82,7 +82,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
-from api.schema.stream import LiveQuery
+from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.webhooks import (
@@ -112,7 +112,8 @@ WEBHOOK = "/v1/webhooks/{id}"
 OF_TOOLS = "/v1/tool-secrets/{name}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
-# usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path).
+# usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path; 422
+# with an Idempotency-Key). A POST takes none whose answer has a secret, tells of people, or does nothing but read.
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
     Route("GET", "/readyz", health.ready, {200: Ready}, who=OPEN, errors=(503,)),
@@ -121,28 +122,29 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None, 206: None, 307: None},
         who=OPEN, query=RecordingQuery, errors=(403, 404, 503), media="audio/*", head=True),
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
-    Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent),
+    Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent, idempotent=True),
     Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),
     Route("GET", AGENT, agents.get, {200: Agent}),
     Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent),
     Route("DELETE", AGENT, agents.delete, {204: None}),
-    Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing),
+    Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
     Route("POST", "/v1/calls", placing.create, {201: CreatedCall, 202: CreatedCall}, who=BROWSERS, body=CreateCall,
-        errors=(402, 404, 409, 422, 429, 503), idempotent=True),
+        errors=(402, 404, 409, 429, 503), idempotent=True),
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
-        errors=(402, 404, 409, 422), idempotent=True),
+        errors=(402, 404, 409), idempotent=True),
     Route("GET", "/v1/calls/batch", batches.list_page, {200: BatchPage}, query=Page),
     Route("GET", BATCH, batches.get, {200: Batch}),
-    Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,)),
+    Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,), idempotent=True),
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
-        errors=(402, 404, 409, 422), idempotent=True),
+        errors=(402, 404, 409), idempotent=True),
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,
-        errors=(402, 404, 422, 429, 503), idempotent=True),
+        errors=(402, 404, 429, 503), idempotent=True),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
-    Route("GET", "/v1/calls/stream", live.stream, {200: None}, query=LiveQuery, errors=(429,), media=EVENT_STREAM),
+    Route("GET", "/v1/calls/stream", live.stream, {200: LiveStreamMessage}, query=LiveQuery,
+        errors=(429,), media=EVENT_STREAM),
     Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
@@ -151,11 +153,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
-    Route("GET", f"{CALL}/stream", stream.stream, {200: None, 204: None}, media=EVENT_STREAM),
+    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None},
+        media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
-        body=AddParticipants, errors=(402, 409, 422), idempotent=True),
-    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),
-    Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing),
+        body=AddParticipants, errors=(402, 409), idempotent=True),
+    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,), idempotent=True),
+    Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing, idempotent=True),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -169,12 +172,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/session", session.get, {200: Session}),
     Route("DELETE", "/v1/session", session.end, {204: None}, errors=(404,)),
     Route("GET", "/v1/numbers", numbers.list_page, {200: Numbers}, query=Page),
-    Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409)),
-    Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber),
+    Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409), idempotent=True),
+    Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber, idempotent=True),
     Route("DELETE", NUMBER, numbers.delete, {204: None}),
     Route("GET", "/v1/dnc", dnc.list_page, {200: DncPage}, query=Page),
-    Route("POST", "/v1/dnc", dnc.add, {200: DncEntry, 201: DncEntry}, body=AddToDnc),
-    Route("POST", "/v1/dnc/batch", dnc.add_batch, {200: AddedToDnc}, body=AddManyToDnc),
+    Route("POST", "/v1/dnc", dnc.add, {200: DncEntry, 201: DncEntry}, body=AddToDnc, idempotent=True),
+    Route("POST", "/v1/dnc/batch", dnc.add_batch, {200: AddedToDnc}, body=AddManyToDnc, idempotent=True),
     Route("POST", "/v1/dnc/check", dnc.check, {200: DncResults}, body=CheckDnc),
     Route("DELETE", "/v1/dnc/{phone}", dnc.delete, {204: None}),
     Route("GET", "/v1/telephony/status", telephony.get_status, {200: TelephonyStatus}),
@@ -186,9 +189,10 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", OF_TOOLS, tool_secrets.delete, {204: None}),
     Route("GET", "/v1/webhooks", webhooks.list_page, {200: WebhookPage}, query=Page),
     Route("POST", "/v1/webhooks", webhooks.create, {201: WebhookWithSecret}, body=CreateWebhook),
+    Route("GET", WEBHOOK, webhooks.get, {200: Webhook}),
     Route("PATCH", WEBHOOK, webhooks.update, {200: Webhook}, body=UpdateWebhook),
     Route("DELETE", WEBHOOK, webhooks.delete, {204: None}),
-    Route("POST", f"{WEBHOOK}/test", webhooks.test, {202: Delivery}, body=Nothing),
+    Route("POST", f"{WEBHOOK}/test", webhooks.test, {202: Delivery}, body=Nothing, idempotent=True),
     Route("POST", f"{WEBHOOK}/rotate-secret", webhooks.rotate_secret, {200: WebhookWithSecret}, body=Nothing),
     Route("GET", f"{WEBHOOK}/deliveries", webhooks.list_deliveries, {200: DeliveryPage}, query=Page),
     Route("POST", f"{WEBHOOK}/deliveries/{{delivery_id}}/redeliver", webhooks.redeliver, {202: Delivery},
@@ -203,8 +207,7 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=MAX_BODY,
     )
     app[SETTINGS] = settings
-    for route in ROUTES:
-        route.bind(app)
+    bind(app, ROUTES)
     add_pages(app)
     app[DOCUMENT] = _document()
     app.cleanup_ctx.extend([_open, open_feed, open_live_feed, open_providers, open_provider_health])

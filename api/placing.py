@@ -10,10 +10,10 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
-from api.once import HEADER, Outcome, answer, answer_once
+from api.once import Outcome, answer, answer_once
 from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.rate_limit import admit_new_call
-from api.routing import DATABASE_S, KEY, SETTINGS
+from api.routing import DATABASE_S, IDEMPOTENCY_KEY, KEY, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
 from calls.agent_config import AgentSnapshot, MachineDetection
@@ -47,7 +47,7 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
     rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     await ask_beforehand(request, body.agent_id)
-    if not key.publishable and HEADER not in request.headers:
+    if not key.publishable and IDEMPOTENCY_KEY not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
 
     # What is counted and kept beside the call must not outlive its refusal: it has a transaction of its own.

@@ -1,10 +1,11 @@
 """What a row of the route table says, and the steps that every request takes before its handler runs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
@@ -13,7 +14,7 @@ from api.together import Together
 from calls.database.allowance import limit
 from calls.database.encryption import Keyring
 from calls.database.engine import Database
-from calls.errors import Forbidden, Unauthorized
+from calls.errors import Forbidden, Invalid, Unauthorized
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -28,6 +29,7 @@ KEYS = web.AppKey("keys", Together[Credential, Key | None])
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -54,23 +56,24 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
-    idempotent: bool = False  # takes an Idempotency-Key
+    idempotent: bool = False  # a POST that takes an Idempotency-Key; one that does not refuses it
     media: str = "application/json"
     head: bool = False  # HEAD is answered too: players ask how long a file is before they seek in it
 
-    def bind(self, app: web.Application) -> None:
-        """Serve this row in `app`."""
-        app.router.add_route(self.method, self.path, self._serve)
-        if self.head:
-            app.router.add_route("HEAD", self.path, self._serve)
+    @property
+    def methods(self) -> set[str]:
+        """The methods that this row answers."""
+        return {self.method, hdrs.METH_HEAD} if self.head else {self.method}
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         async with limit(DATABASE_S):
             return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.who is not Who.ANYONE:
             request[KEY] = await authenticate(request, self.who)
+        if self.method == hdrs.METH_POST and not self.idempotent and IDEMPOTENCY_KEY in request.headers:
+            raise Invalid.field(IDEMPOTENCY_KEY, "expected none: the answer of this path is not kept")
         arguments: list[BaseModel] = []
         if self.query is not None:
             arguments.append(read_query(request.query, self.query))
@@ -78,6 +81,31 @@ class Route:
             arguments.append(await read_body(request, self.body))
         check_ids(request.match_info)
         return await self.handler(request, *arguments)
+
+
+def bind(app: web.Application, routes: Iterable[Route]) -> None:
+    """Serve these rows in `app`.
+
+    A path that is written out does not lend methods from a pattern that it fits as well: there `batch` would be an id.
+    """
+    of_path: defaultdict[str, list[Route]] = defaultdict(list)
+    for route in routes:
+        of_path[route.path].append(route)
+    for path, rows in of_path.items():
+        resource = app.router.add_resource(path)
+        for row in rows:
+            for method in row.methods:
+                resource.add_route(method, row.serve)
+        resource.add_route(hdrs.METH_ANY, _refuse_others(rows))
+
+
+def _refuse_others(rows: Sequence[Route]) -> Handler:
+    allowed = {method for row in rows for method in row.methods}
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+
+    return refuse
 
 
 async def authenticate(request: web.Request, who: Who) -> Key:

@@ -199,12 +199,51 @@ _WEBHOOK: Example = {
     "created_at": TIME,
     "updated_at": TIME,
 }
+_CALL_THEN: Example = {
+    **{
+        key: value
+        for key, value in _CALL.items()
+        if key not in {"participant_count", "primary_participant", "erased_at"}
+    },
+    "intelligence_status": "pending",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "left"}],
+}
+_NOT_OVER = {"ended_at": None, "end_reason": None, "bill_duration": 0, "total_cost": 0}
+_CALL_STARTED: Example = {
+    **_CALL_THEN,
+    **_NOT_OVER,
+    "status": "in_progress",
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "joined"}],
+}
+_CALL_FAILED: Example = {
+    **_CALL_THEN,
+    "status": "failed",
+    "end_reason": "no_answer",
+    "started_at": None,
+    "bill_duration": 0,
+    "total_cost": 0,
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "failed"}],
+}
+_BATCH_THEN: Example = {
+    **{key: value for key, value in _BATCH.items() if key != "waiting_for"},
+    "status": "completed",
+    "counts": {"queued": 0, "ringing": 0, "in_progress": 0, "completed": 472, "failed": 28},
+    "completed_at": LATER,
+}
+
+
+def _message(event: str, data: Example) -> Example:
+    return {"id": ID, "event": event, "created_at": LATER, "data": data}
+
+
 _DELIVERY: Example = {
     "id": ID,
     "webhook_id": ID,
     "call_id": CALL_ID,
     "event": "call.completed",
-    "payload": {"id": ID, "event": "call.completed", "created_at": LATER, "data": {"id": CALL_ID}},
+    "payload": _message("call.completed", _CALL_THEN),
     "status": "delivered",
     "attempts": 1,
     "response_status": 200,
@@ -256,7 +295,7 @@ EXAMPLES: dict[str, Example] = {
         "agent": {"id": AGENT_ID, "name": "Aria"},
         "warnings": [],
     },
-    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE], "from_number": OWN_NUMBER},
+    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE]},
     "CreatedBatch": {
         "batch_id": "batch_1710",
         "queued": 1,
@@ -378,7 +417,16 @@ EXAMPLES: dict[str, Example] = {
     "WebhookWithSecret": {**_WEBHOOK, "secret": "whsec_..."},
     "WebhookPage": {"webhooks": [_WEBHOOK], **_PAGE},
     "Delivery": _DELIVERY,
-    "WebhookMessage": _DELIVERY["payload"],
+    "CallStartedMessage": _message("call.started", _CALL_STARTED),
+    "CallCompletedMessage": _message("call.completed", _CALL_THEN),
+    "CallFailedMessage": _message("call.failed", _CALL_FAILED),
+    "TranscriptReadyMessage": _message("call.transcript.ready", _CALL_THEN),
+    "RecordingReadyMessage": _message("call.recording.ready", _CALL_THEN),
+    "IntelligenceReadyMessage": _message("call.intelligence.ready", {**_CALL_THEN, "intelligence_status": "completed"}),
+    "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
+    "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
+    "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
+    "LiveStreamMessage": {"event": "call", "data": {**_CALL, "participants": [_PARTICIPANT]}},
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],

@@ -1,4 +1,4 @@
-"""One line for each route, as the document at `/openapi.json` names it."""
+"""What the document at `/openapi.json` says of each route, and of what the routes are about."""
 
 SUMMARIES = {
     "GET /healthz": "Whether the process is alive",
@@ -66,10 +66,27 @@ SUMMARIES = {
     "DELETE /v1/tool-secrets/{name}": "Remove a secret",
     "GET /v1/webhooks": "List webhook endpoints",
     "POST /v1/webhooks": "Register a webhook endpoint",
+    "GET /v1/webhooks/{id}": "Get a webhook endpoint",
     "PATCH /v1/webhooks/{id}": "Change the given fields of an endpoint",
     "DELETE /v1/webhooks/{id}": "Remove an endpoint and its deliveries",
     "POST /v1/webhooks/{id}/test": "Send a test message",
     "POST /v1/webhooks/{id}/rotate-secret": "Make a new secret; the old one signs beside it for a day",
     "GET /v1/webhooks/{id}/deliveries": "List what was sent to an endpoint",
     "POST /v1/webhooks/{id}/deliveries/{delivery_id}/redeliver": "Send a message once more",
+}
+
+TAGS = {
+    "calls": "Conversations of an agent with browsers and phones: make them, follow them, read what came of them.",
+    "agents": "What talks: a prompt, a voice, tools, and what is made of its calls.",
+    "realtime": "The short way into a call for one browser.",
+    "recordings": "Files behind signed links; the links stand in the calls.",
+    "numbers": "Your phone numbers, and the agents that answer them.",
+    "dnc": "Numbers that are never called: the do-not-call list.",
+    "telephony": "The SIP trunk that phone calls come and go over.",
+    "webhooks": "Your server is told what happened: its endpoints, what they are sent, and what became of it.",
+    "tool-secrets": "What agents' tools show to your servers; never given back.",
+    "keys": "Publishable keys, for browsers: each may only call one agent.",
+    "auth": "Secret keys, for servers, and whom the one in use is for.",
+    "session": "A browser that is signed in: our own pages.",
+    "service": "The installation itself: whether it is there and ready, and this document.",
 }

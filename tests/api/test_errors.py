@@ -1,11 +1,13 @@
 """Errors are JSON everywhere, and nothing that is sent makes a 500."""
 
 import logging
+import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.app import ROUTES
 from api.parsing import MAX_BODY
 from tests.api.conftest import Api, browser
 
@@ -18,11 +20,17 @@ async def test_an_unknown_path_is_a_404_in_json(api: Api):
         assert (answer.status, answer.body["code"]) == (404, "not_found"), path
 
 
-async def test_a_wrong_method_is_a_405_that_names_the_right_ones(api: Api):
-    answer = await api.delete("/v1/agents")
-    assert (answer.status, answer.body["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["Allow"].split(",")) == {"GET", "POST"}
-    assert (await api.ask("PATCH", f"/v1/calls/{uuid4()}")).status == 405
+async def test_a_wrong_method_is_a_405_that_names_the_right_ones_of_every_path(api: Api):
+    paths: dict[str, set[str]] = {}
+    for route in ROUTES:
+        paths.setdefault(re.sub("{[^}]*}", str(UUID(int=1)), route.path), set()).update(route.methods)
+    for path, allowed in paths.items():
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            answer = await api.ask(method, path, key=None)
+            assert (answer.status == 405) is (method not in allowed), (method, path)
+            if answer.status == 405:
+                assert set(answer.headers["Allow"].split(",")) == allowed, (method, path)
+                assert method == "HEAD" or answer.body["code"] == "method_not_allowed"
 
 
 async def test_a_body_that_is_no_json_object_is_a_400(api: Api):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from api import live, live_feed
 from api.credentials import COOKIE, Credential, Kind
+from api.schema.stream import LiveStreamMessage
 from calls.analysis.parts import end_part
 from calls.events import EventKind
 from calls.states import EndReason
@@ -47,6 +48,9 @@ class Following:
             lines = dict(line.split(": ", 1) for line in block.strip().splitlines())
             if "event" in lines:
                 self.seen.append((lines["event"], json.loads(lines["data"])))
+                LiveStreamMessage.model_validate_json(
+                    json.dumps(dict(zip(("event", "data"), self.seen[-1], strict=True)))
+                )
                 return self.seen[-1]
 
 
