@@ -124,6 +124,11 @@ class CreatedCall(Answer):
     status: str = Field(examples=["connecting"])
     participants: list[Place]
     agent: AgentName
+    call_token: str = Field(
+        description="For a page: in place of a key for this call's `stream` and `end`, and for nothing else. It is "
+        "worth nothing any more a minute after the call, or once the key is revoked that created it.",
+        examples=["sb_call_q83vEjRWeJCrze8SNFZ4kA"],
+    )
     warnings: list[str] = Field(
         [],
         description="A sentence for each of the agent's providers that is known not to work.",
@@ -211,6 +216,8 @@ class CreatedToken(Answer):
     client_token: str
     room_name: str
     server_url: str
+    call_id: str = Field(description="The call.")
+    call_token: str = Field(description="In place of a key for this call's `stream` and `end`, and for nothing else.")
 
 
 class CallRow(Answer):

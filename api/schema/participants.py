@@ -53,6 +53,11 @@ class BrowserPlace(Answer):
     identity: str
     status: str
     access: Access
+    join_url: str | None = Field(
+        description="A page that joins as this participant, for whoever has no page of their own. It lets somebody in "
+        "once, until the call is over. Null for a publishable key, which stands in a page.",
+        examples=["https://calls.example.com/join/q83vEjRWeJCrze8SNFZ4kA"],
+    )
 
 
 class PhonePlace(Answer):
