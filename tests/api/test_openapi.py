@@ -19,7 +19,7 @@ from calls.settings import Settings
 from calls.tenants.webhooks import WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {"/", "/docs", "/web/{path}"}
+PAGES = {"/join/{code}", "/", "/docs", "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:
