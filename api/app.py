@@ -14,6 +14,7 @@ from api import (
     end,
     erasure,
     health,
+    join,
     keys,
     live,
     livekit_webhook,
@@ -40,7 +41,7 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.routing import DATABASE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
@@ -67,6 +68,7 @@ from api.schema.calls import (
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
 from api.schema.health import Alive, Ready
+from api.schema.join import Join, Joined
 from api.schema.keys import (
     ApiKeys,
     CreateApiKey,
@@ -101,9 +103,11 @@ from calls.migrations import migrate
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tenants.passes import Passes
 
 OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE
+CALLERS = Who.CALL
 CALL = "/v1/calls/{id}"
 BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
@@ -153,12 +157,14 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
-    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None},
+    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None}, who=CALLERS,
         media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
         body=AddParticipants, errors=(402, 409), idempotent=True),
-    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,), idempotent=True),
+    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, who=CALLERS, body=Nothing, errors=(409,),
+        idempotent=True),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing, idempotent=True),
+    Route("POST", "/v1/join", join.exchange, {200: Joined}, who=OPEN, body=Join, errors=(404, 409, 503)),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -206,7 +212,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[answer_preflight, answer_errors],
         client_max_size=MAX_BODY,
     )
-    app[SETTINGS] = settings
+    app[SETTINGS], app[PASSES] = settings, Passes(settings)
     bind(app, ROUTES)
     add_pages(app)
     app[DOCUMENT] = _document()

@@ -29,7 +29,8 @@ _CHUNK = 500
 def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     """How far these calls are: a row differs from an earlier one of its call if there is something to send.
 
-    `settled`: the call is over and nothing will be added to it, unless somebody asks for it.
+    `settled`: the call is over and nothing will be added to it, unless somebody asks for it; `told`: nobody in it will
+    say or hear anything any more, and all of that is written.
     """
     events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
     revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
@@ -38,10 +39,10 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         sa.text("jobs.state IN ('waiting', 'active')"),
     )
     recording = sa.exists().where(recordings.c.call_id == calls.c.id, recordings.c.status == "pending")
+    told = sa.and_(calls.c.status.in_(TERMINAL), calls.c.transcript_closed_at.is_not(None))
     settled = sa.and_(
-        calls.c.status.in_(TERMINAL),
+        told,
         calls.c.intelligence_status != IntelligenceStatus.PENDING,
-        calls.c.transcript_closed_at.is_not(None),
         ~work,
         ~recording,
     )
@@ -49,6 +50,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         *(calls.c[name] for name in CALL),
         sa.func.coalesce(events.scalar_subquery(), 0).label("last_event"),
         sa.func.coalesce(revision.scalar_subquery(), 0).label("last_revision"),
+        told.label("told"),
         settled.label("settled"),
     ).where(calls.c.id.in_(call_ids))
 
@@ -114,7 +116,7 @@ class Feed:
                 self._compare(row)
 
     def _compare(self, row: sa.Row[Any]) -> None:
-        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.settled)
+        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.told, row.settled)
         if row.id in self._streams and self._seen.get(row.id) != state:
             self._seen[row.id] = state
             for stream in self._streams[row.id]:

@@ -36,7 +36,8 @@ _STREAM_OF_ALL = (
 _STREAM = (
     "Server-sent events; the schema is that of one message. `event` and `segment` from the call's beginning on and, "
     "once nothing more can come, `end`. A message's id in `Last-Event-ID` resumes right behind it; after `end` the "
-    "answer is 204."
+    "answer is 204. With a call's token come the events that concern the people in it, no phone's number, and `end` as "
+    "soon as nothing more is said."
 )
 _ERRORS = {
     400: "A field of the body or query is not what was expected; `details` names each",
@@ -95,6 +96,11 @@ def document(routes: Iterable[Route]) -> bytes:
                         f"All but GET needs the header `{HEADER}` too, with any value.",
                     },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},
+                    "callToken": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "For browsers: the `call_token` of the call in the path.",
+                    },
                 },
             },
         },
@@ -162,7 +168,8 @@ def _tag(path: str) -> str:
 
 def _security(who: Who) -> list[Json]:
     secret: list[Json] = [{"secretKey": []}, {"session": []}]
-    return {Who.ANYONE: [], Who.SECRET: secret, Who.PUBLISHABLE: [*secret, {"publishableKey": []}]}[who]
+    also = {Who.PUBLISHABLE: "publishableKey", Who.CALL: "callToken"}
+    return [] if who is Who.ANYONE else [*secret, *([{also[who]: []}] if who in also else [])]
 
 
 def _required(model: type[BaseModel]) -> bool:

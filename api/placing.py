@@ -13,7 +13,7 @@ from api import people, rendering
 from api.once import Outcome, answer, answer_once
 from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.rate_limit import admit_new_call
-from api.routing import DATABASE_S, IDEMPOTENCY_KEY, KEY, SETTINGS
+from api.routing import DATABASE_S, IDEMPOTENCY_KEY, KEY, PASSES, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
 from calls.agent_config import AgentSnapshot, MachineDetection
@@ -172,6 +172,7 @@ def _placed(request: web.Request, call: NewCall, rows: Sequence[sa.Row[Any]]) ->
         status=call.status,
         participants=people.places(request, call.room_name, rows),
         agent=rendering.agent_name(call.agent),
+        call_token=request.app[PASSES].call_token(call.id, request[KEY].id),
         # Publishable keys stand in pages, and what the operator uses is nobody's business there.
         warnings=[] if request[KEY].publishable else [one.message for one in call.unreachable],
     )

@@ -176,6 +176,11 @@ class CreatedCall(Answer):
     status: Status = Field(description="`connecting`; with a phone `queued`.", examples=["connecting"])
     participants: list[Place] = Field(description="In the order in which they were given.")
     agent: AgentName = Field(description="The agent that talks.")
+    call_token: str = Field(
+        description="For a page: in place of a key for this call's `stream` and `end`, and for nothing else. It is "
+        "worth nothing any more a minute after the call, or once the key is revoked that created it.",
+        examples=["sb_call_q83vEjRWeJCrze8SNFZ4kA"],
+    )
     warnings: list[str] = Field(
         [],
         description="A sentence for each of the agent's providers that is known not to work.",
@@ -265,6 +270,8 @@ class CreatedToken(Answer):
     client_token: str = Field(description="Lets one browser into the room; for LiveKit's client.", examples=["eyJ..."])
     room_name: str = Field(description="The call's room in LiveKit: `call_` and the call's id.")
     server_url: str = Field(description="Where LiveKit is, for its client.", examples=["wss://livekit.example.com"])
+    call_id: Uuid = Field(description="Names the call in paths.")
+    call_token: str = Field(description="In place of a key for this call's `stream` and `end`, and for nothing else.")
 
 
 class CallRow(Answer):

@@ -77,6 +77,7 @@ _BROWSER: Example = {
     "identity": "browser-tab-1",
     "status": "joining",
     "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+    "join_url": "https://calls.example.com/join/q83v...",
 }
 _LEG: Example = {
     "id": ID,
@@ -293,6 +294,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "connecting",
         "participants": [_BROWSER],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
     },
     "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE]},
@@ -309,6 +311,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "queued",
         "participants": [_LEG],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
         "fanout_id": "fanout_1710",
         "queued": 1,
@@ -316,7 +319,21 @@ EXAMPLES: dict[str, Example] = {
     "Batch": _BATCH,
     "BatchPage": {"batches": [_BATCH], **_PAGE},
     "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
-    "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
+    "CreatedToken": {
+        "client_token": "eyJ...",
+        "room_name": ROOM,
+        "server_url": "wss://livekit.example.com",
+        "call_id": CALL_ID,
+        "call_token": "sb_call_q83v...",
+    },
+    "Join": {"code": "q83v..."},
+    "Joined": {
+        "call_id": CALL_ID,
+        "participant_id": ID,
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+        "call_token": "sb_call_q83v...",
+    },
     "CallPage": _CALL_PAGE,
     "CallDetail": {
         **_CALL,

@@ -12,7 +12,7 @@ Kind = Literal["events", "segments"]
 
 
 class StreamEnd(Answer):
-    """The call is over and its post-call work is done."""
+    """The call is over and its post-call work is done; for a call's own token, nothing more is said in it."""
 
     id: Uuid = Field(description="The call.")
     status: Status = Field(description="How it ended.")

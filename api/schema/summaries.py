@@ -26,6 +26,7 @@ SUMMARIES = {
     "GET /v1/calls/stream": "Follow all calls live",
     "GET /v1/calls/queue/stats": "Count the dial jobs",
     "POST /v1/realtime/token": "Create a call for one browser user",
+    "POST /v1/join": "Join a call with the code of a `join_url`, once",
     "GET /v1/calls/{id}": "Get everything about a call",
     "DELETE /v1/calls/{id}": "Erase what was said in a call and who was there; its bill stays",
     "GET /v1/calls/{id}/summary": "Get a call's summary and sentiment",

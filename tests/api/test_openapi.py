@@ -22,7 +22,7 @@ from calls.states import CallStatus
 from calls.tenants.webhooks import TEST_EVENT, WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {"/", "/docs", "/web/{path}"}
+PAGES = {"/join/{code}", "/", "/docs", "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:
