@@ -23,8 +23,8 @@ class UpdateAgent(AgentConfig):
     name: Name = Field("", description="The new name.")
 
 
-class Agent(Answer):
-    """An agent."""
+class CallAgent(Answer):
+    """The agent of a call as it was when the call was created."""
 
     id: str
     name: str = Field(examples=["Aria"])
@@ -52,6 +52,11 @@ class Agent(Answer):
     features: Features
     retention_days: RetentionDays
     post_call: JsonObject
+
+
+class Agent(CallAgent):
+    """An agent."""
+
     created_at: datetime
     updated_at: datetime
 
