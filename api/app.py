@@ -42,7 +42,7 @@ from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
 from api.routing import DATABASE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
-from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
+from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
     BatchPage,
@@ -60,6 +60,7 @@ from api.schema.calls import (
     EventPageQuery,
     GenerationPage,
     RecordingAnswer,
+    RecordingPeaks,
     RecordingQuery,
     Reprocessing,
     SummaryAnswer,
@@ -156,6 +157,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/intelligence", calls.list_generations, {200: GenerationPage}, query=Page),
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
+    Route("GET", f"{CALL}/recording/peaks", calls.get_peaks, {200: RecordingPeaks}),
+    Route("GET", f"{CALL}/agent", calls.get_agent, {200: CallAgent}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
     Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None}, who=CALLERS,
         media=EVENT_STREAM),

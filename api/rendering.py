@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from api.schema.agents import AgentName
 from api.schema.calls import (
+    AnalysisPart,
     CallDetail,
     CallPage,
     Evaluation,
@@ -195,6 +196,17 @@ def intelligence(status: str, parts: Sequence[Part], late: str | None = None) ->
         evaluation=None if evaluation is None else Evaluation(**evaluation),
         errors=[f"{part.stage}: {part.error}" for part in latest if part.error is not None]
         + ([f"analysis: {late}"] if late else []),
+        parts={part.stage: _analysis_part(part) for part in latest},
+    )
+
+
+def _analysis_part(part: Part) -> AnalysisPart:
+    return AnalysisPart(
+        status=part.status,
+        error=part.cause,
+        attempt=part.attempt,
+        max_attempts=part.max_attempts,
+        next_attempt_at=part.next_attempt_at,
     )
 
 
@@ -222,7 +234,6 @@ def generation(row: Row, parts: Sequence[Part]) -> Generation:
         asked_at=row.asked_at,
         concluded_at=row.concluded_at,
         post_call=row.post_call,
-        parts={part.stage: part.status for part in parts},
     )
 
 

@@ -65,6 +65,8 @@ class EventKind(StrEnum):
     TRANSCRIPT_CONDENSED = "transcript.condensed"
     ANALYSIS_PENDING = "analysis.pending"
     ANALYSIS_SKIPPED = "analysis.skipped"
+    ANALYSIS_PART_COMPLETED = "analysis.part_completed"
+    ANALYSIS_PART_DELAYED = "analysis.part_delayed"
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"
     ANALYSIS_PART_FAILED = "analysis.part_failed"

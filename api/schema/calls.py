@@ -316,6 +316,7 @@ class Segment(Answer):
     started_at_ms: int = Field(description="When it began, in milliseconds from the call's start.")
     ended_at_ms: int = Field(description="When it ended, so far, in milliseconds from the call's start.")
     is_final: bool = Field(description="Whether it is said to its end.")
+    is_cut: bool = Field(description="Whether it ends early: its speaker was interrupted, or lost.")
     source: str = Field(description="`runtime`: it was heard or spoken in the call.")
     participant_id: Uuid | None = Field(description="Who said it; null for the agent.")
     participant_identity: str | None = Field(description="The name or number of who said it; null for the agent.")
@@ -389,6 +390,16 @@ class RecordingAnswer(Answer):
     recording: Recording = Field(description="Its latest recording.")
 
 
+class RecordingPeaks(Answer):
+    """How loud both sides of a recording are, to be drawn; of any length at most 3000 points a side."""
+
+    call_id: str = Field(description="The call.")
+    duration_ms: int = Field(description="How long the recording plays; it begins with the call.")
+    step_ms: int = Field(description="How much of it one point stands for.", examples=[10])
+    people: list[int] = Field(description="The loudest sample of each step, from 0 to 255: everybody but the agent.")
+    agent: list[int] = Field(description="The same of the agent.")
+
+
 class SummaryAnswer(Answer):
     """Answer of `GET /v1/calls/:id/summary`."""
 
@@ -418,6 +429,18 @@ class Evaluation(Answer):
     )
 
 
+class AnalysisPart(Answer):
+    """How far a part of an analysis is."""
+
+    status: Literal["pending", "completed", "failed"] = Field(description="`pending` until it is there or given up.")
+    error: str | None = Field(description="Why it failed; of a pending one, why its last attempt did or it is late.")
+    attempt: int | None = Field(
+        description="The present attempt or the last one, from 1; null before the first, or when that is forgotten."
+    )
+    max_attempts: int | None = Field(description="After so many it is given up.")
+    next_attempt_at: datetime | None = Field(description="When a pending part is tried again; null while it is tried.")
+
+
 class Intelligence(Answer):
     """What the post-call work found."""
 
@@ -429,6 +452,10 @@ class Intelligence(Answer):
     )
     evaluation: Evaluation | None = Field(description="How the agent did; null without a rubric.")
     errors: list[str] = Field(description="Which part failed or is late, why, and when it is tried again.")
+    parts: dict[str, AnalysisPart] = Field(
+        description="How far each part of the latest analysis is: `summary` (with the sentiment), `extraction`, "
+        "`evaluation`; those that are not asked for are absent.",
+    )
 
 
 class Generation(Intelligence):
@@ -438,10 +465,6 @@ class Generation(Intelligence):
     asked_at: datetime = Field(description="When it was asked for: at the call's end, or by `reprocess`.")
     concluded_at: datetime | None = Field(description="When its last part was there, or had failed; null before.")
     post_call: JsonObject = Field(description="The sections as they were resolved for it.")
-    parts: dict[str, Literal["pending", "completed", "failed"]] = Field(
-        description="How far each part is: `summary` (with the sentiment), `extraction`, `evaluation`.",
-        examples=[{"summary": "completed", "evaluation": "pending"}],
-    )
 
 
 class GenerationPage(Answer):

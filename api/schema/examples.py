@@ -116,6 +116,7 @@ _CALL: Example = {
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
     "erased_at": None,
 }
+_MADE = {"status": "completed", "error": None, "attempt": 1, "max_attempts": 8, "next_attempt_at": None}
 _INTELLIGENCE = {
     "status": "completed",
     "summary": "Caller asked for support and the agent resolved the issue.",
@@ -123,6 +124,7 @@ _INTELLIGENCE = {
     "structured_data": {"booked_appointment": True},
     "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
     "errors": [],
+    "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
 _CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
 _SEGMENT: Example = {
@@ -132,12 +134,14 @@ _SEGMENT: Example = {
     "started_at_ms": 0,
     "ended_at_ms": 850,
     "is_final": True,
+    "is_cut": False,
     "source": "runtime",
     "participant_id": ID,
     "participant_identity": PHONE,
 }
 _UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
-_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_NOT_TIMED = {"text", "is_cut", "participant_id", "participant_identity"}
+_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in _NOT_TIMED}
 _TOOL_SECRET: Example = {"name": "SHOP_KEY", "host": "api.example.com", "created_at": TIME, "updated_at": TIME}
 _RECORDING: Example = {
     "id": ID,
@@ -372,7 +376,6 @@ EXAMPLES: dict[str, Example] = {
                 "asked_at": "2026-03-01T10:05:00Z",
                 "concluded_at": "2026-03-01T10:05:04Z",
                 "post_call": _POST_CALL,
-                "parts": {"summary": "completed", "extraction": "completed", "evaluation": "completed"},
             },
         ],
         **_PAGE,
@@ -383,6 +386,14 @@ EXAMPLES: dict[str, Example] = {
         "segments": [_SEGMENT],
     },
     "RecordingAnswer": {"call_id": CALL_ID, "recording": _RECORDING},
+    "RecordingPeaks": {
+        "call_id": CALL_ID,
+        "duration_ms": 40,
+        "step_ms": 10,
+        "people": [0, 3, 96, 120],
+        "agent": [88, 40, 1, 0],
+    },
+    "CallAgent": {"id": AGENT_ID, **_AGENT},
     "EventPage": {"events": [_EVENT], **_PAGE},
     "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
     "AddedParticipants": {"participants": [_BROWSER]},

@@ -32,6 +32,8 @@ SUMMARIES = {
     "GET /v1/calls/{id}/summary": "Get a call's summary and sentiment",
     "GET /v1/calls/{id}/transcript": "Get a call's transcript, also while it runs",
     "GET /v1/calls/{id}/recording": "Get a call's recording with a signed link",
+    "GET /v1/calls/{id}/recording/peaks": "Get how loud both sides of a call's recording are, to be drawn",
+    "GET /v1/calls/{id}/agent": "Get the agent of a call as it was then",
     "GET /v1/calls/{id}/events": "List a call's events",
     "GET /v1/calls/{id}/stream": "Follow a call's events and transcript live",
     "POST /v1/calls/{id}/participants": "Add participants to a call",
