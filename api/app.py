@@ -34,6 +34,7 @@ from api import (
     webhooks,
 )
 from api.feed import close_feed, open_feed
+from api.key_use import KeyUse
 from api.live_feed import close_live_feed, open_live_feed
 from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
@@ -41,7 +42,7 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
@@ -237,7 +238,9 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await tell_of_unreadable(database, keyring)
     async with Rooms.connect(settings) as rooms:
         app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
+        app[KEY_USE] = KeyUse(database)
         app[KEYS] = Together(partial(look_up, database))
         app[placing.CALLS] = Together(partial(placing.place_all, database))
         yield
+    await app[KEY_USE].close()
     await database.close()

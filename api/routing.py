@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
+from api.key_use import KeyUse
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
@@ -28,6 +29,7 @@ STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
 PASSES = web.AppKey("passes", Passes)
 KEYS = web.AppKey("keys", Together[Credential, Key | None])
+KEY_USE = web.AppKey("key_use", KeyUse)
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
@@ -122,10 +124,12 @@ async def authenticate(request: web.Request, who: Who) -> Key:
     credential = request[CREDENTIAL] = shown(request, cookie_name(request), request.app[PASSES])
     key = await request.app[KEYS].ask(credential)
     if credential.call is None:
-        return admit(key, who)
-    key = admit(key, Who.PUBLISHABLE)
-    if who is not Who.CALL or credential.call.subject != request.match_info["id"].lower():
-        raise Forbidden("This token is for the stream and the end of its call alone.")
+        key = admit(key, who)
+    else:
+        key = admit(key, Who.PUBLISHABLE)
+        if who is not Who.CALL or credential.call.subject != request.match_info["id"].lower():
+            raise Forbidden("This token is for the stream and the end of its call alone.")
+    request.app[KEY_USE].note(key.id)
     return key
 
 

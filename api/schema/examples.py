@@ -184,6 +184,7 @@ _BROWSER_KEY: Example = {
     "audience": "sdk",
     "default_from_number": None,
     "created_at": TIME,
+    "last_used_at": LATER,
 }
 _SECRET_KEY: Example = {
     "id": ID,
@@ -192,6 +193,8 @@ _SECRET_KEY: Example = {
     "kind": "secret",
     "scopes": ["*"],
     "created_at": TIME,
+    "last_used_at": LATER,
+    "is_current": True,
 }
 _NUMBER = {"number": OWN_NUMBER, "agent_id": AGENT_ID, "created_at": TIME}
 _DNC = {"phone_number": PHONE, "reason": "Asked not to be called", "created_at": TIME}
