@@ -42,20 +42,6 @@ async def press_start(page: Page, served: Served) -> None:
     await page.get_by_role("button", name="Start the call").click()
 
 
-async def test_without_a_key_the_page_asks_for_one_and_says_when_it_is_wrong(browser: Browser, serve: Serve) -> None:
-    served = await serve()
-    async with open_page(browser) as page:
-        await page.goto(served.url)
-        await page.get_by_label("Secret key").fill("sb_secret_wrong")
-        await page.get_by_role("button", name="Continue").click()
-        await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
-
-        await page.get_by_label("Secret key").fill(served.key)
-        await page.get_by_role("button", name="Continue").click()
-        await expect(page.get_by_role("heading", name="Talk to an agent")).to_be_visible()
-        await expect(page.get_by_role("alert")).to_be_hidden()
-
-
 async def test_a_key_leaves_the_address_and_a_first_agent_is_offered(browser: Browser, serve: Serve) -> None:
     served = await serve()
     async with open_page(browser) as page:
