@@ -33,7 +33,8 @@ _ABOUT = (
 _STREAM_OF_ALL = (
     "First a message `call` (a `LiveCall`) for each call that is not over, then `ready` (a `StreamReady`); from then "
     "on a `call` whenever one begins, changes or is over. If asked for, also `event` (an `Event`) and `segment` (a "
-    "`CallSegment`; one that changes comes again with its sequence) for what happens and is said from then on. "
+    "`CallSegment`; one that changes comes again with its sequence) for what happens and is said from then on, before "
+    "`ready` the last words of each running call. "
     "Nothing has to be resumed: each connection begins with what there is."
 )
 _STREAM = (

@@ -99,7 +99,7 @@ def test_what_the_users_server_is_sent_is_described_too():
 
 
 @pytest.mark.parametrize(
-    "model", ["CallPage", "CallRow", "LiveCall", "StreamReady", "CallSegment", "StreamEnd", "Session"]
+    "model", ["CallPage", "ListedCall", "LiveCall", "StreamReady", "CallSegment", "StreamEnd", "Session", "Listening"]
 )
 def test_what_a_console_reads_is_described_to_the_last_property(model: str):
     properties = DOCUMENT["components"]["schemas"][model]["properties"]
