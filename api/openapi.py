@@ -31,7 +31,8 @@ _ABOUT = (
 _STREAM_OF_ALL = (
     "Server-sent events; the schema is that of one message. First a `call` for each call that is not over, then "
     "`ready`; from then on a `call` whenever one begins, changes or is over. If asked for, also `event` and `segment` "
-    "for what happens and is said from then on. Nothing has to be resumed: each connection begins with what there is."
+    "for what happens and is said from then on, before `ready` the last words of each running call. Nothing has to be "
+    "resumed: each connection begins with what there is."
 )
 _STREAM = (
     "Server-sent events; the schema is that of one message. `event` and `segment` from the call's beginning on and, "

@@ -275,7 +275,7 @@ class CreatedToken(Answer):
 
 
 class CallRow(Answer):
-    """A call in a list."""
+    """What a call's detail and a list show of it."""
 
     id: Uuid = Field(description="Names the call in paths.")
     room_name: str = Field(description="Its room in LiveKit.")
@@ -294,10 +294,17 @@ class CallRow(Answer):
     erased_at: datetime | None = Field(description="When everything but the bill was erased.")
 
 
+class ListedCall(CallRow):
+    """A call in a list, with how it went."""
+
+    sentiment: str | None = Field(description="`positive`, `neutral` or `negative`; null where that is not known.")
+    passed: bool | None = Field(description="The verdict by the agent's rubric; null where there is none, or not yet.")
+
+
 class CallPage(Answer):
     """A page of calls, the newest first."""
 
-    calls: list[CallRow] = Field(description="Those of this page.")
+    calls: list[ListedCall] = Field(description="Those of this page.")
     total: int = Field(
         description="How many match. With filters besides `status` and `agent_id` they are counted up to 1000; 1001 "
         "says that there are more.",
@@ -571,6 +578,15 @@ class EndedCall(Answer):
     status: Literal["ended"] = Field("ended", description="Always this.")
     id: Uuid = Field(description="The call.")
     message: str = Field("Call has been terminated.", description="The same for people.")
+
+
+class Listening(Answer):
+    """A way into a running call for who only listens."""
+
+    url: str = Field(description="The LiveKit server.", examples=["ws://127.0.0.1:7880"])
+    token: str = Field(
+        description="Lets one client in, within a minute: unseen, with neither a microphone nor messages of its own.",
+    )
 
 
 class Reprocessing(Answer):

@@ -126,7 +126,13 @@ _INTELLIGENCE = {
     "errors": [],
     "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
+_CALL_PAGE = {
+    "calls": [{**_CALL, "sentiment": "neutral", "passed": True}],
+    "total": 1,
+    "limit": 200,
+    "offset": 0,
+    "next_cursor": None,
+}
 _SEGMENT: Example = {
     "speaker": "user",
     "text": "Hello?",
@@ -401,6 +407,7 @@ EXAMPLES: dict[str, Example] = {
     "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
     "AddedParticipants": {"participants": [_BROWSER]},
     "EndedCall": {"status": "ended", "id": CALL_ID, "message": "Call has been terminated."},
+    "Listening": {"url": "wss://livekit.example.com", "token": "eyJ..."},
     "Reprocessing": {
         "status": "queued",
         "job_id": "job_123",

@@ -37,6 +37,7 @@ SUMMARIES = {
     "GET /v1/calls/{id}/events": "List a call's events",
     "GET /v1/calls/{id}/stream": "Follow a call's events and transcript live",
     "POST /v1/calls/{id}/participants": "Add participants to a call",
+    "POST /v1/calls/{id}/listen": "Listen in on a running call",
     "POST /v1/calls/{id}/end": "End a call",
     "GET /v1/calls/{id}/intelligence": "Every analysis of a call, the newest first",
     "POST /v1/calls/{id}/reprocess": "Do the post-call work again",
