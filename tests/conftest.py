@@ -105,14 +105,21 @@ async def network(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresCluster]:
-    with PostgresCluster() as cluster:
+def _cluster_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In the folder of the run, which its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres(_cluster_template: Path) -> Iterator[PostgresCluster]:
+    with PostgresCluster(_cluster_template) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
-def _cluster_to_break() -> Iterator[PostgresCluster]:
-    with PostgresCluster() as cluster:
+def _cluster_to_break(_cluster_template: Path) -> Iterator[PostgresCluster]:
+    with PostgresCluster(_cluster_template) as cluster:
         yield cluster
 
 
