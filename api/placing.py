@@ -27,6 +27,7 @@ from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.states import CallStatus
 from calls.store import CallStore
 from calls.tenants.prices import priced
+from calls.workers import waiting
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ async def place_all(database: Database, group: Sequence[Wanted]) -> list[Outcome
                 of_tenants[call.tenant_id].append(call)
         for new in of_tenants.values():
             rows |= await create_calls(conn, new)
+            await _tell_workers(conn, new)
     return [
         _placed(one.request, call, rows[call.id])[0] if isinstance(call, NewCall) else call
         for one, call in ((one, checked[number]) for number, one in enumerate(group))
@@ -132,7 +134,14 @@ async def place(
         post_call=post_call,
         from_paths=from_paths,
     )
-    return _placed(request, call, await CallStore(conn).create(call))
+    rows = await CallStore(conn).create(call)
+    await _tell_workers(conn, [call])
+    return _placed(request, call, rows)
+
+
+async def _tell_workers(conn: AsyncConnection, new: Sequence[NewCall]) -> None:
+    """What has no room yet is for LiveKit to offer, when it has one."""
+    await waiting.tell(conn, [call.id for call in new if not call.waits_for_room])
 
 
 async def _check(

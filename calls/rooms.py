@@ -18,6 +18,8 @@ EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours com
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
 TOKEN_HOURS = 24
 LISTENER_S = 60  # to come in; who is in may stay
+AGENT_TOKEN_HOURS = 1  # a connection outlives it: LiveKit gives new ones
+_AGENT_NAME = "lk.agent.name"  # where LiveKit's own clients look for what an agent is called
 _NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothing
 _UNFINISHED = {agent.JobStatus.JS_PENDING, agent.JobStatus.JS_RUNNING}
 
@@ -26,6 +28,15 @@ def server_api(settings: Settings, **options: Any) -> api.LiveKitAPI:  # noqa: A
     """The API of the LiveKit server that the settings name, to be closed by whoever asked for it."""
     secret = settings.livekit_api_secret.get_secret_value()
     return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, **options)
+
+
+def agent_token(settings: Settings, room: str, identity: str, name: str) -> str:
+    """An agent's token for one room, as LiveKit makes them for the jobs that it gives out."""
+    token = api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value())
+    grants = api.VideoGrants(room_join=True, agent=True, room=room, can_update_own_metadata=True)
+    attributes = {_AGENT_NAME: settings.agent_name}
+    named = token.with_identity(identity).with_name(name).with_kind("agent").with_attributes(attributes)
+    return named.with_ttl(timedelta(hours=AGENT_TOKEN_HOURS)).with_grants(grants).to_jwt()
 
 
 class Rooms:

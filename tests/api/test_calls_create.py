@@ -12,6 +12,7 @@ from livekit import rtc
 from calls.agent_config import AgentSnapshot
 from calls.rooms import Rooms
 from calls.store import CallStore
+from calls.workers import waiting
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings
 from tests.servers import LiveKitServer, free_port
@@ -103,6 +104,24 @@ async def test_who_is_let_in_can_join_however_long_the_name_and_much_is_known(ap
         assert len(room.local_participant.metadata.encode()) == 65_536
     finally:
         await room.disconnect()
+
+
+async def test_calls_whose_rooms_are_open_are_told_to_the_workers(api: Api, agent: str, number: Number):
+    await number()
+
+    async def waits() -> bool:
+        async with api.database.reading() as conn:
+            return await waiting.any_waits(conn)
+
+    assert (await api.post("/v1/calls", {"agent_id": agent, "participants": [phone()]})).status == 202
+    assert not await waits()
+    wanted = {"agent_id": agent, "participants": [browser()]}
+    assert (await api.post("/v1/calls", wanted)).status == 201
+    assert await waits()
+    async with api.database.writing() as conn:
+        assert len(await waiting.claim(conn, "worker", 10, lambda: "agent-1")) == 1
+    assert (await api.post("/v1/calls", wanted, headers={"Idempotency-Key": "once"})).status == 201
+    assert await waits()
 
 
 async def test_a_phone_call_is_202_and_waits_as_a_job(api: Api, agent: str, number: Number):
