@@ -39,7 +39,7 @@ async def cancel(request: web.Request, body: Nothing) -> web.Response:
 def _named(request: web.Request) -> tuple[str, str]:
     batch_id = request.match_info["batch"]
     if not batch_id.isprintable():
-        raise NotFound("No such batch.")
+        raise NotFound("Batch not found.")
     return request[KEY].tenant_id, batch_id
 
 

@@ -27,7 +27,7 @@ async def end_call(request: web.Request, body: Nothing) -> web.Response:
         store = CallStore(conn)
         call = await store.get(tenant_id, call_id)
         if not await store.finish(call_id, EndReason.ENDED_BY_API):
-            raise Conflict(f"This call is over: it is {call.status}.", code="call_over")
+            raise Conflict("Call is already completed or failed.", code="call_over")
         rooms.append(call.room_name)
         return Outcome(200, EndedCall(id=call_id))
 

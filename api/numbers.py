@@ -58,7 +58,7 @@ def in_path(text: str) -> str:
     try:
         return phones.normalise(text)
     except ValueError as error:
-        raise NotFound("No such number.") from error
+        raise NotFound("Number not found.") from error
 
 
 def _shown(row: sa.Row[Any]) -> Number:

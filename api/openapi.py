@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from api.credentials import COOKIE, HEADER, SECURE_COOKIE
 from api.routing import Route, Who
 from api.schema.common import Failure
-from api.schema.examples import EXAMPLES
+from api.schema.examples import EXAMPLES, FAILURES
 from api.schema.messages import MESSAGES
 from api.schema.parameters import IN_PATHS
 from api.schema.summaries import SUMMARIES, TAGS
@@ -55,7 +55,7 @@ _ERRORS = {
 }
 _RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
 _ERROR_HEADERS: dict[int, Json] = {
-    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`."}},
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
@@ -276,5 +276,7 @@ def _error(status: int) -> Json:
     return {
         "description": _ERRORS[status],
         "headers": _REQUEST_ID | _ERROR_HEADERS.get(status, {}),
-        "content": {"application/json": {"schema": {"$ref": _REFS.format(model="Failure")}}},
+        "content": {
+            "application/json": {"schema": {"$ref": _REFS.format(model="Failure")}, "example": FAILURES[status]}
+        },
     }

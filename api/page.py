@@ -59,7 +59,7 @@ async def docs(_request: web.Request) -> web.FileResponse:
 async def file(request: web.Request) -> web.FileResponse:
     found = await asyncio.to_thread(_find, request.match_info["path"])
     if found is None:
-        raise NotFound("This file does not exist.")
+        raise NotFound("File not found.")
     return web.FileResponse(found, headers=_SHARED)
 
 

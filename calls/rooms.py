@@ -210,5 +210,4 @@ async def _answering() -> AsyncIterator[None]:
     try:
         yield
     except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
-        message = "LiveKit does not answer as it should; try again"
-        raise Unavailable(message, code="livekit_unavailable") from error
+        raise Unavailable("LiveKit does not answer as it should; try again.", code="livekit_unavailable") from error

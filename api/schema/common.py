@@ -106,6 +106,6 @@ class WrongField(Answer):
 class Failure(Answer):
     """Every error."""
 
-    error: str = Field(description="One sentence, for people; its words may change.", examples=["No such call."])
+    error: str = Field(description="One sentence, for people; its words may change.", examples=["Call not found."])
     code: str = Field(description="A name for it, for programs; it stays.", examples=["not_found"])
     details: list[WrongField] | None = Field(None, description="Validation errors only: each wrong field.")

@@ -471,3 +471,25 @@ EXAMPLES: dict[str, Example] = {
         "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
     },
 }
+
+FAILURES: dict[int, Example] = {
+    status: {"error": error, "code": code}
+    for status, code, error in (
+        (400, "validation_error", "limit: expected once"),
+        (401, "unauthorized", "An API key is needed: Authorization: Bearer KEY."),
+        (
+            402,
+            "insufficient_credits",
+            "Not enough credits: a minute for each participant costs 0.12 dollars, 0.05 are left.",
+        ),
+        (403, "forbidden", "Publishable keys cannot do this."),
+        (404, "not_found", "Call not found."),
+        (409, "call_over", "Call is already completed or failed."),
+        (413, "body_too_large", "The body is larger than 1000000 bytes."),
+        (415, "unsupported_media_type", "The body must be application/json."),
+        (422, "idempotency_key_reused", "This Idempotency-Key came with another body before."),
+        (429, "rate_limited", "Too many new calls; try again later."),
+        (503, "database_unavailable", "The database does not answer; try again."),
+    )
+}
+FAILURES[400]["details"] = [{"path": "limit", "message": "expected once"}]

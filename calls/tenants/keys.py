@@ -146,7 +146,7 @@ async def revoke_key(conn: AsyncConnection, tenant_id: str, kind: Kind, key_id: 
         .values(revoked_at=moment(conn)),
     )
     if not revoked.rowcount:
-        raise NotFound("No such key.")
+        raise NotFound("Key not found.")
 
 
 async def mark_used(conn: AsyncConnection, key_ids: Collection[str]) -> None:
@@ -165,7 +165,7 @@ async def get_tenant(conn: AsyncConnection, tenant_id: str) -> Row:
     """Give a tenant, or NotFound."""
     row = (await conn.execute(sa.select(tenants).where(tenants.c.id == tenant_id))).one_or_none()
     if row is None:
-        raise NotFound("No such tenant.")
+        raise NotFound("Tenant not found.")
     return row
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from api import openapi
 from api.app import ROUTES, create_app
 from api.routing import Route, Who
+from api.schema.common import Failure
 from api.schema.examples import EXAMPLES
 from api.schema.messages import MESSAGES
 from api.schema.summaries import SUMMARIES
@@ -143,4 +144,6 @@ def test_429_says_when_to_come_back_and_401_how_to_authenticate():
     responses = DOCUMENT["components"]["responses"]
     assert "Retry-After" in responses["Error429"]["headers"]
     assert "WWW-Authenticate" in responses["Error401"]["headers"]
+    for response in responses.values():
+        Failure.model_validate_json(json.dumps(response["content"]["application/json"]["example"]))
     assert web.HTTPTooManyRequests.status_code in openapi.errors_of(next(r for r in ROUTES if r.path == "/v1/calls"))
