@@ -38,11 +38,17 @@ def add_pages(app: web.Application) -> None:
     for path in CONSOLE:
         app.router.add_get(path, console)
     app.router.add_get("/docs", docs)
+    app.router.add_get("/talk/{code}", share)
     app.router.add_get("/web/{path:.+}", file)
 
 
 async def console(request: web.Request) -> web.FileResponse:
     return web.FileResponse(WEB / "index.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
+
+
+async def share(request: web.Request) -> web.FileResponse:
+    headers = {"Content-Security-Policy": _policy(request), "X-Robots-Tag": "noindex"}
+    return web.FileResponse(WEB / "share" / "index.html", headers=_HEADERS | headers)
 
 
 async def docs(_request: web.Request) -> web.FileResponse:

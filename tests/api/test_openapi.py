@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from api import openapi
 from api.app import ROUTES, create_app
+from api.page import CONSOLE
 from api.routing import Route, Who
 from api.schema.examples import EXAMPLES
 from api.schema.summaries import SUMMARIES
@@ -19,7 +20,7 @@ from calls.settings import Settings
 from calls.tenants.webhooks import WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {"/", "/docs", "/web/{path}"}
+PAGES = {*CONSOLE, "/docs", "/talk/{code}", "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:
