@@ -29,6 +29,7 @@ from api import (
     recipients,
     recordings,
     session,
+    sharing,
     stream,
     telephony,
     tool_secrets,
@@ -88,6 +89,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
+from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
 from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
@@ -115,6 +117,7 @@ CALLERS = Who.CALL
 CALL = "/v1/calls/{id}"
 BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
+SHARED = "/v1/shared/{code}"
 NUMBER = "/v1/numbers/{number}"
 WEBHOOK = "/v1/webhooks/{id}"
 OF_TOOLS = "/v1/tool-secrets/{name}"
@@ -137,6 +140,12 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", AGENT, agents.delete, {204: None}),
     Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
+    Route("GET", f"{AGENT}/testers", sharing.testers, {200: Testers}),
+    Route("PUT", f"{AGENT}/share-link", sharing.put, {200: ShareLink}, body=PutShareLink),
+    Route("POST", f"{AGENT}/share-link/regenerate", sharing.regenerate, {200: ShareLink}, body=Nothing),
+    Route("GET", SHARED, sharing.get_shared, {200: SharedAgent}, who=OPEN, errors=(503,)),
+    Route("POST", f"{SHARED}/calls", sharing.create_call, {201: SharedCall}, who=OPEN, body=Nothing,
+        errors=(402, 409, 429, 503)),
     Route("POST", "/v1/calls", placing.create, {201: CreatedCall, 202: CreatedCall}, who=BROWSERS, body=CreateCall,
         errors=(402, 404, 409, 429, 503), idempotent=True),
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,

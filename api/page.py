@@ -41,6 +41,7 @@ def add_pages(app: web.Application) -> None:
         app.router.add_get(path, console)
     app.router.add_get("/join/{code}", join)
     app.router.add_get("/docs", docs)
+    app.router.add_get("/talk/{code}", share)
     app.router.add_get("/web/{path:.+}", file)
 
 
@@ -50,6 +51,11 @@ async def console(request: web.Request) -> web.FileResponse:
 
 async def join(request: web.Request) -> web.FileResponse:
     return web.FileResponse(WEB / "join.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
+
+
+async def share(request: web.Request) -> web.FileResponse:
+    headers = {"Content-Security-Policy": _policy(request), "X-Robots-Tag": "noindex"}
+    return web.FileResponse(WEB / "share" / "index.html", headers=_HEADERS | headers)
 
 
 async def docs(_request: web.Request) -> web.FileResponse:

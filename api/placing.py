@@ -121,13 +121,18 @@ async def place(
     variables: dict[str, Any] | None = None,
     post_call: PostCall | None = None,
     machine_detection: MachineDetection | None = None,
+    max_duration_s: int | None = None,
     from_paths: list[str] | None = None,
 ) -> tuple[Outcome, CreatedCall]:
-    """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at."""
+    """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at.
+
+    It lasts `max_duration_s` at most, and no longer than its agent says.
+    """
+    agent = snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id))
     call = await _check(
         request,
         conn,
-        adapted(snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id)), machine_detection),
+        adapted(agent, machine_detection, max_duration_s),
         invited,
         metadata=metadata,
         variables=variables,

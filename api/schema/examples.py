@@ -284,6 +284,17 @@ _LATENCY = {
     ],
 }
 
+_SHARE_LINK = {
+    "url": "http://127.0.0.1:8080/talk/q83vEjRWeJCrze8SNFZ4kA",
+    "enabled": True,
+    "minutes_limit": 60,
+    "minutes_used": 12.5,
+    "max_call_seconds": 300,
+    "max_concurrent": 2,
+    "calls_per_ip_hour": 5,
+    "created_at": "2026-07-14T09:30:00Z",
+}
+
 EXAMPLES: dict[str, Example] = {
     "Alive": {"status": "ok"},
     "Ready": {
@@ -294,6 +305,15 @@ EXAMPLES: dict[str, Example] = {
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
+    "ShareLink": _SHARE_LINK,
+    "Testers": {"link_feature": True, "link": _SHARE_LINK},
+    "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
+    "SharedCall": {
+        "call_id": CALL_ID,
+        "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
+        "max_call_seconds": 300,
+    },
     "AgentPage": {"agents": [_AGENT_SHOWN], **_PAGE},
     "CreateCall": {
         "agent_id": AGENT_ID,

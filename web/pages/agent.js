@@ -15,6 +15,7 @@ import { changesOf, draftOf } from "./agent/draft.js";
 import { AgentForm } from "./agent/form.js";
 import { Keeping } from "./agent/keeping.js";
 import { Providers } from "./agent/providers.js";
+import { Share } from "./agent/share.js";
 import { Tools } from "./agent/tools.js";
 import { Whole } from "./agent/whole.js";
 import { Words } from "./agent/words.js";
@@ -82,7 +83,7 @@ function Editor({ agent, onSaved }) {
         </span>
       </div>
     </form>
-    ${agent.id && html`<${Calls} id=${agent.id} />`}
+    ${agent.id && html`<${Share} agent=${agent} /><${Calls} id=${agent.id} />`}
   `;
 }
 
