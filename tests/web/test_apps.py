@@ -21,7 +21,9 @@ from demo.client import Client, Json
 from tests.conftest import Until
 from tests.providers import Providers, in_thread
 from tests.servers import free_port, process
+from tests.web import accessibility
 from tests.web.conftest import Serve, Served, chromium
+from tests.web.media import SILENT, UNPLUGGABLE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.restless]
 
@@ -118,9 +120,10 @@ async def talker(spoken: Path) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def tab(browser: Browser, *, microphone: bool = True) -> AsyncIterator[Page]:
-    """A tab that knows nothing of the others."""
+async def tab(browser: Browser, *, microphone: bool = True, script: str = "() => {}") -> AsyncIterator[Page]:
+    """A tab that knows nothing of the others, in which the script runs before any page's."""
     async with await browser.new_context(permissions=["microphone"] if microphone else []) as context:
+        await context.add_init_script(f"({script})()")
         yield await context.new_page()
 
 
@@ -188,28 +191,35 @@ async def test_a_widget_says_why_there_is_no_call(apps: Apps, talker: Browser) -
 @pytest.mark.timeout(180)
 async def test_a_link_lets_somebody_in_once_and_tells_them_when_the_call_was_ended(apps: Apps, talker: Browser) -> None:
     call_id, link = await apps.invite()
-    async with tab(talker) as page:
+    async with tab(talker, script=SILENT) as page:
         await page.goto(link)
+        await accessibility.check(page)
         await page.get_by_role("button", name="Join the call").click()
         await expect(page.get_by_role("heading", name="Reception")).to_be_visible()
+        await page.get_by_role("button", name="Hear the agent").click()
+        await page.wait_for_function("() => [...document.querySelectorAll('audio')].some((one) => !one.paused)")
+        await expect(page.get_by_role("button", name="Hear the agent")).to_be_hidden()
         for line in (GREETED, SAID):
             await expect(page.get_by_role("listitem").filter(has_text=line).first).to_be_visible()
         async with tab(talker) as second:
             await second.goto(link)
             await second.get_by_role("button", name="Join the call").click()
             await expect(second.get_by_role("alert")).to_contain_text("This link was used before")
+        await accessibility.check(page)
         await apps.ask(f"/v1/calls/{call_id}/end", {})
         await expect(page.get_by_role("status")).to_have_text("The call is over")
         await expect(page.get_by_role("button")).to_have_count(0)
 
 
-async def test_a_link_is_not_used_up_by_what_goes_wrong_before(apps: Apps, talker: Browser) -> None:
+async def test_a_link_says_what_goes_wrong_and_is_not_used_up_before_somebody_joins(
+    apps: Apps, talker: Browser
+) -> None:
     _, link = await apps.invite()
     async with tab(talker, microphone=False) as page:
         await page.goto(link)
         await page.get_by_role("button", name="Join the call").click()
         await expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked")
-    async with tab(talker) as page:
+    async with tab(talker, script=UNPLUGGABLE) as page:
         await page.route("**/v1/join", gone)
         await page.goto(link)
         await page.get_by_role("button", name="Join the call").click()
@@ -217,6 +227,8 @@ async def test_a_link_is_not_used_up_by_what_goes_wrong_before(apps: Apps, talke
         await page.unroute("**/v1/join")
         await page.get_by_role("button", name="Join the call").click()
         await expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+        await page.evaluate("unplug()")
+        await expect(page.get_by_role("alert")).to_contain_text("The microphone is gone")
         await page.get_by_role("button", name="Hang up").click()
         await expect(page.get_by_role("status")).to_have_text("You hung up")
     call_id, late = await apps.invite()

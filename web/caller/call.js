@@ -19,8 +19,9 @@ export class Call {
    *     as it may use something up.
    * @param onState called with the agent's state whenever it changes, and "joined" before there is one.
    * @param onSegment called with every segment of the transcript as it grows, and whether the user of this page says it.
+   * @param onPlayback, onMicrophone as those of a `Conversation`.
    */
-  static async begin(server, findWay, { onState, onSegment }) {
+  static async begin(server, findWay, { onState, onSegment, onPlayback, onMicrophone }) {
     // LiveKit's client is a hundred times the size of the rest: it comes when somebody calls.
     const { Conversation, openMicrophone } = await import("../conversation.js").catch(() => {
       throw new Error("The page could not be loaded to its end. Try again in a moment.");
@@ -34,7 +35,7 @@ export class Call {
       throw error;
     }
     const call = new Call(server, way, onSegment);
-    call.#conversation = new Conversation(microphone, { onState, onLeft: () => call.#leftRoom() });
+    call.#conversation = new Conversation(microphone, { onState, onPlayback, onMicrophone, onLeft: () => call.#leftRoom() });
     await call.#join(onState);
     return call;
   }
@@ -65,6 +66,11 @@ export class Call {
     } finally {
       await this.#conversation.leave();
     }
+  }
+
+  /** Play the agent's voice where the browser waited for a click: this is to be called from one. */
+  hear() {
+    return this.#conversation.hear();
   }
 
   mute(muted) {

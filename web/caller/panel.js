@@ -24,6 +24,7 @@ const ENDINGS = {
   silence: "Nobody said anything any more",
   provider_failed: "The agent could not go on",
 };
+const LOST_MICROPHONE = "The microphone is gone: the agent does not hear you.";
 const BODY = `
   <section>
     <header>
@@ -33,6 +34,7 @@ const BODY = `
     <p class="fault" role="alert" hidden></p>
     <ol tabindex="0" aria-label="What is said" hidden></ol>
     <p class="unseen" aria-live="polite"></p>
+    <button class="hear" type="button" hidden>Hear the agent</button>
     <div class="buttons">
       <button class="start" type="button"></button>
       <button class="mute" type="button" aria-pressed="false" hidden>Mute</button>
@@ -62,6 +64,7 @@ export class Panel {
     this.#root.innerHTML = BODY;
     this.#at(".start").textContent = wording.start;
     this.#at(".start").addEventListener("click", () => this.#run());
+    this.#at(".hear").addEventListener("click", () => this.#call?.hear());
     this.#at(".mute").addEventListener("click", () => this.#toggleMute());
     this.#at(".hang-up").addEventListener("click", () => this.hangUp());
   }
@@ -83,6 +86,8 @@ export class Panel {
       this.#call = await Call.begin(this.#server, this.#findWay, {
         onState: (state) => this.#show(state),
         onSegment: (segment, mine) => captions.put(segment, mine),
+        onPlayback: (canHear) => (this.#at(".hear").hidden = canHear),
+        onMicrophone: (microphone) => this.#fault(microphone === "lost" ? LOST_MICROPHONE : ""),
       });
       this.#talk(true);
       if (this.#hungUp) await this.#call.hangUp(); // before there was a call
@@ -111,6 +116,8 @@ export class Panel {
     this.#at(".start").disabled = false;
     this.#at(".start").textContent = wasCall && this.#wording.again ? this.#wording.again : this.#wording.start;
     this.#at(".start").hidden = wasCall && !this.#wording.again;
+    this.#at(".hear").hidden = true;
+    this.#fault("");
     this.#at(".avatar").dataset.state = "over";
     const ending = this.#hungUp ? "You hung up" : (ENDINGS[reason] ?? "The call is over");
     this.#at("[role=status]").textContent = wasCall ? ending : "";

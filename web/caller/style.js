@@ -34,7 +34,7 @@ li.interim { color: var(--quiet); }
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
 button { flex: 1; font: inherit; font-weight: 600; color: inherit; padding: 0.625rem 1rem; border: 1px solid var(--edge); border-radius: 0.75rem; background: none; cursor: pointer; }
 button:disabled { opacity: 0.6; cursor: progress; }
-button.start { color: #fff; background: var(--accent); border-color: transparent; }
+button.start, button.hear { color: #fff; background: var(--accent); border-color: transparent; }
 button.hang-up { color: #fff; background: #c9302c; border-color: transparent; }
 button[aria-pressed="true"] { background: var(--tint); border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
