@@ -217,6 +217,10 @@ async def test_whoever_leaves_is_waited_for_until_all_that_they_said_is_text_and
         return any(task.get_name() == "ear" for task in asyncio.all_tasks())
 
     monkeypatch.setattr(recognition, "LAST_WORDS_S", 3600)
+    providers.silence(times=1)  # nor is it told that all has been heard
+    async with place.caller("bob"):
+        await until(lambda: place.ears == 1)
+    await until(lambda: not listens())
     providers.hear("I have to go.", "Goodbye.")
     async with place.caller("alice") as alice:
         await until(lambda: place.ears == 1)
