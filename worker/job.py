@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 from livekit import rtc
-from livekit.agents import AutoSubscribe, JobContext, JobProcess, utils
+from livekit.agents import Agent, AgentSession, AutoSubscribe, JobContext, JobProcess, utils
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
@@ -45,7 +45,10 @@ def prepare(end_model: str, process: JobProcess) -> None:
 
 
 async def _rehearse(settings: Settings) -> None:
-    """Open the database once, so that the first query of a call finds everything loaded."""
+    """Do once what a call begins with: a fork copies each page when it is first written to, and here nobody waits."""
+    session: AgentSession[None] = AgentSession(turn_handling={"turn_detection": "manual"})
+    await session.start(Agent(instructions=""), session_host=False, record=False)
+    await session.aclose()
     database = Database(settings.database, pool_size=1)
     try:
         async with asyncio.timeout(REHEARSAL_S):

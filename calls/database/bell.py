@@ -1,6 +1,7 @@
 """A bell for the processes of one machine: whoever listens hears at once that it was rung, and nobody has to look."""
 
 import asyncio
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,20 +18,14 @@ class Bell:
         self._folder = folder
 
     def ring(self) -> None:
-        """Wake all who listen."""
-        for pipe in self._folder.glob("[!.]*"):
-            try:
-                end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # nobody has the other end
-                pipe.unlink(missing_ok=True)
-                continue
-            with suppress(BlockingIOError):  # full, so whoever is to hear it will
-                os.write(end, b"!")
-            os.close(end)
+        """Wake all who listen. On a disk that has no pipes nobody does."""
+        with suppress(OSError):
+            for pipe in self._folder.glob("[!.]*"):
+                _ring(pipe)
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
-        """An event that is set by each ring, for the length of the block."""
+        """An event that is set by each ring, for the length of the block. OSError where no pipe can be made."""
         self._folder.mkdir(parents=True, exist_ok=True)
         pipe, rung = self._folder / uuid.uuid4().hex, asyncio.Event()
         # It is there for others only once somebody has its end.
@@ -51,3 +46,15 @@ class Bell:
             loop.remove_reader(end)
             os.close(end)
             pipe.unlink(missing_ok=True)
+
+
+def _ring(pipe: Path) -> None:
+    try:
+        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nobody has the other end
+            pipe.unlink(missing_ok=True)
+        return
+    with suppress(BlockingIOError):  # it is full, so whoever is to hear it will
+        os.write(end, b"!")
+    os.close(end)

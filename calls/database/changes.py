@@ -168,7 +168,7 @@ class Changes:
                 await asyncio.sleep(POLL_S)
 
     async def _follow_bell(self, bell: Bell) -> None:
-        with bell.listening() as rung:
+        with suppress(OSError), bell.listening() as rung:
             while True:
                 self.wake()
                 await rung.wait()
