@@ -32,6 +32,7 @@ IN_PATHS: dict[tuple[str, str], Json] = {
         "schema": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{0,63}$"},
         "example": "SHOP_KEY",
     },
+    ("shared", "code"): {"description": "The last part of a share link.", "schema": _TEXT, "example": "kZ3vQ8xW2mPd"},
     ("webhooks", "id"): {"description": "The endpoint's id.", "schema": _ID, "example": ID},
     ("webhooks", "delivery_id"): {"description": "The delivery's id.", "schema": _ID, "example": ID},
 }
