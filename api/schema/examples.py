@@ -430,6 +430,7 @@ EXAMPLES: dict[str, Example] = {
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],
+        "usual": {"provider_id": "openai", "id": "gpt-4.1-mini"},
         "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
     },
 }
