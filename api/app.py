@@ -14,7 +14,9 @@ from api import (
     end,
     erasure,
     health,
+    join,
     keys,
+    listening,
     live,
     livekit_webhook,
     numbers,
@@ -27,12 +29,14 @@ from api import (
     recipients,
     recordings,
     session,
+    sharing,
     stream,
     telephony,
     tool_secrets,
     webhooks,
 )
 from api.feed import close_feed, open_feed
+from api.key_use import KeyUse
 from api.live_feed import close_live_feed, open_live_feed
 from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
@@ -40,8 +44,8 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
-from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
+from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
     BatchPage,
@@ -58,7 +62,9 @@ from api.schema.calls import (
     EventPage,
     EventPageQuery,
     GenerationPage,
+    Listening,
     RecordingAnswer,
+    RecordingPeaks,
     RecordingQuery,
     Reprocessing,
     SummaryAnswer,
@@ -67,6 +73,7 @@ from api.schema.calls import (
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
 from api.schema.health import Alive, Ready
+from api.schema.join import Join, Joined
 from api.schema.keys import (
     ApiKeys,
     CreateApiKey,
@@ -82,6 +89,7 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
+from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
 from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
@@ -101,12 +109,15 @@ from calls.migrations import migrate
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tenants.passes import Passes
 
 OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE
+CALLERS = Who.CALL
 CALL = "/v1/calls/{id}"
 BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
+SHARED = "/v1/shared/{code}"
 NUMBER = "/v1/numbers/{number}"
 WEBHOOK = "/v1/webhooks/{id}"
 OF_TOOLS = "/v1/tool-secrets/{name}"
@@ -129,6 +140,12 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", AGENT, agents.delete, {204: None}),
     Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
+    Route("GET", f"{AGENT}/testers", sharing.testers, {200: Testers}),
+    Route("PUT", f"{AGENT}/share-link", sharing.put, {200: ShareLink}, body=PutShareLink),
+    Route("POST", f"{AGENT}/share-link/regenerate", sharing.regenerate, {200: ShareLink}, body=Nothing),
+    Route("GET", SHARED, sharing.get_shared, {200: SharedAgent}, who=OPEN, errors=(503,)),
+    Route("POST", f"{SHARED}/calls", sharing.create_call, {201: SharedCall}, who=OPEN, body=Nothing,
+        errors=(402, 409, 429, 503)),
     Route("POST", "/v1/calls", placing.create, {201: CreatedCall, 202: CreatedCall}, who=BROWSERS, body=CreateCall,
         errors=(402, 404, 409, 429, 503), idempotent=True),
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
@@ -152,13 +169,18 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{CALL}/intelligence", calls.list_generations, {200: GenerationPage}, query=Page),
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
+    Route("GET", f"{CALL}/recording/peaks", calls.get_peaks, {200: RecordingPeaks}),
+    Route("GET", f"{CALL}/agent", calls.get_agent, {200: CallAgent}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
-    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None},
+    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None}, who=CALLERS,
         media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
         body=AddParticipants, errors=(402, 409), idempotent=True),
-    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,), idempotent=True),
+    Route("POST", f"{CALL}/listen", listening.listen, {201: Listening}, body=Nothing, errors=(409,)),
+    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, who=CALLERS, body=Nothing, errors=(409,),
+        idempotent=True),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing, idempotent=True),
+    Route("POST", "/v1/join", join.exchange, {200: Joined}, who=OPEN, body=Join, errors=(404, 409, 503)),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -206,7 +228,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[answer_preflight, answer_errors],
         client_max_size=MAX_BODY,
     )
-    app[SETTINGS] = settings
+    app[SETTINGS], app[PASSES] = settings, Passes(settings)
     bind(app, ROUTES)
     add_pages(app)
     app[DOCUMENT] = _document()
@@ -228,7 +250,9 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await tell_of_unreadable(database, keyring)
     async with Rooms.connect(settings) as rooms:
         app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
+        app[KEY_USE] = KeyUse(database)
         app[KEYS] = Together(partial(look_up, database))
         app[placing.CALLS] = Together(partial(placing.place_all, database))
         yield
+    await app[KEY_USE].close()
     await database.close()

@@ -31,12 +31,14 @@ _ABOUT = (
 _STREAM_OF_ALL = (
     "Server-sent events; the schema is that of one message. First a `call` for each call that is not over, then "
     "`ready`; from then on a `call` whenever one begins, changes or is over. If asked for, also `event` and `segment` "
-    "for what happens and is said from then on. Nothing has to be resumed: each connection begins with what there is."
+    "for what happens and is said from then on, before `ready` the last words of each running call. Nothing has to be "
+    "resumed: each connection begins with what there is."
 )
 _STREAM = (
     "Server-sent events; the schema is that of one message. `event` and `segment` from the call's beginning on and, "
     "once nothing more can come, `end`. A message's id in `Last-Event-ID` resumes right behind it; after `end` the "
-    "answer is 204."
+    "answer is 204. With a call's token come the events that concern the people in it, no phone's number, and `end` as "
+    "soon as nothing more is said."
 )
 _ERRORS = {
     400: "A field of the body or query is not what was expected; `details` names each",
@@ -95,6 +97,11 @@ def document(routes: Iterable[Route]) -> bytes:
                         f"All but GET needs the header `{HEADER}` too, with any value.",
                     },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},
+                    "callToken": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "For browsers: the `call_token` of the call in the path.",
+                    },
                 },
             },
         },
@@ -162,7 +169,8 @@ def _tag(path: str) -> str:
 
 def _security(who: Who) -> list[Json]:
     secret: list[Json] = [{"secretKey": []}, {"session": []}]
-    return {Who.ANYONE: [], Who.SECRET: secret, Who.PUBLISHABLE: [*secret, {"publishableKey": []}]}[who]
+    also = {Who.PUBLISHABLE: "publishableKey", Who.CALL: "callToken"}
+    return [] if who is Who.ANYONE else [*secret, *([{also[who]: []}] if who in also else [])]
 
 
 def _required(model: type[BaseModel]) -> bool:

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
+from api.key_use import KeyUse
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
@@ -19,13 +20,16 @@ from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tenants.keys import Key
+from calls.tenants.passes import Passes
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
+PASSES = web.AppKey("passes", Passes)
 KEYS = web.AppKey("keys", Together[Credential, Key | None])
+KEY_USE = web.AppKey("key_use", KeyUse)
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
@@ -41,6 +45,7 @@ class Who(StrEnum):
     ANYONE = "anyone"
     SECRET = "secret"  # noqa: S105 - a kind of key, not a key
     PUBLISHABLE = "publishable"  # and secret keys
+    CALL = "call"  # secret keys, and the token of the call in the path
 
 
 @dataclass(frozen=True)
@@ -113,10 +118,19 @@ async def authenticate(request: web.Request, who: Who) -> Key:
 
     Raises:
         Unauthorized: nothing is shown, or what is unknown, revoked or over.
-        Forbidden: a publishable key where a secret one is wanted, or a cookie without our header.
+        Forbidden: a publishable key where a secret one is wanted, a call's token for anything else than that call, or a
+            cookie without our header.
     """
-    request[CREDENTIAL] = shown(request, cookie_name(request))
-    return admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+    credential = request[CREDENTIAL] = shown(request, cookie_name(request), request.app[PASSES])
+    key = await request.app[KEYS].ask(credential)
+    if credential.call is None:
+        key = admit(key, who)
+    else:
+        key = admit(key, Who.PUBLISHABLE)
+        if who is not Who.CALL or credential.call.subject != request.match_info["id"].lower():
+            raise Forbidden("This token is for the stream and the end of its call alone.")
+    request.app[KEY_USE].note(key.id)
+    return key
 
 
 def cookie_name(request: web.Request) -> str:
@@ -133,7 +147,7 @@ def is_secure(request: web.Request) -> bool:
 def admit(key: Key | None, who: Who) -> Key:
     """The key, if there is one and it may do what `who` may; else Unauthorized or Forbidden."""
     if key is None:
-        raise Unauthorized("This API key is not known or was revoked, or the session is over.")
+        raise Unauthorized("This API key is not known or was revoked, or the session or the token's call is over.")
     if key.publishable and who is not Who.PUBLISHABLE:
         raise Forbidden("Publishable keys cannot do this.")
     return key
@@ -143,6 +157,11 @@ async def look_up(database: Database, shown: Sequence[Credential]) -> list[Key |
     """The keys of what many requests show; what `KEYS` does."""
     async with limit(DATABASE_S), database.reading() as connection:
         return await find(connection, shown)
+
+
+def own_address(request: web.Request) -> str:
+    """Where browsers reach us, without a slash at its end: the setting, else as this request did."""
+    return str(request.app[SETTINGS].public_url or f"{request.scheme}://{request.host}").rstrip("/")
 
 
 def named(request: web.Request) -> tuple[str, str]:

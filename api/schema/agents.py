@@ -42,8 +42,8 @@ def _as_configured(schema: dict[str, Any]) -> None:
         schema["properties"][name].setdefault("description", field.description)
 
 
-class Agent(Answer):
-    """An agent."""
+class CallAgent(Answer):
+    """The agent of a call as it was when the call was created."""
 
     model_config = ConfigDict(json_schema_extra=_as_configured)
 
@@ -73,6 +73,11 @@ class Agent(Answer):
     features: Features
     retention_days: RetentionDays
     post_call: JsonObject
+
+
+class Agent(CallAgent):
+    """An agent."""
+
     created_at: CreatedAt
     updated_at: UpdatedAt
 

@@ -176,6 +176,11 @@ class CreatedCall(Answer):
     status: Status = Field(description="`connecting`; with a phone `queued`.", examples=["connecting"])
     participants: list[Place] = Field(description="In the order in which they were given.")
     agent: AgentName = Field(description="The agent that talks.")
+    call_token: str = Field(
+        description="For a page: in place of a key for this call's `stream` and `end`, and for nothing else. It is "
+        "worth nothing any more a minute after the call, or once the key is revoked that created it.",
+        examples=["sb_call_q83vEjRWeJCrze8SNFZ4kA"],
+    )
     warnings: list[str] = Field(
         [],
         description="A sentence for each of the agent's providers that is known not to work.",
@@ -265,10 +270,12 @@ class CreatedToken(Answer):
     client_token: str = Field(description="Lets one browser into the room; for LiveKit's client.", examples=["eyJ..."])
     room_name: str = Field(description="The call's room in LiveKit: `call_` and the call's id.")
     server_url: str = Field(description="Where LiveKit is, for its client.", examples=["wss://livekit.example.com"])
+    call_id: Uuid = Field(description="Names the call in paths.")
+    call_token: str = Field(description="In place of a key for this call's `stream` and `end`, and for nothing else.")
 
 
 class CallRow(Answer):
-    """A call in a list."""
+    """What a call's detail and a list show of it."""
 
     id: Uuid = Field(description="Names the call in paths.")
     room_name: str = Field(description="Its room in LiveKit.")
@@ -287,10 +294,17 @@ class CallRow(Answer):
     erased_at: datetime | None = Field(description="When everything but the bill was erased.")
 
 
+class ListedCall(CallRow):
+    """A call in a list, with how it went."""
+
+    sentiment: str | None = Field(description="`positive`, `neutral` or `negative`; null where that is not known.")
+    passed: bool | None = Field(description="The verdict by the agent's rubric; null where there is none, or not yet.")
+
+
 class CallPage(Answer):
     """A page of calls, the newest first."""
 
-    calls: list[CallRow] = Field(description="Those of this page.")
+    calls: list[ListedCall] = Field(description="Those of this page.")
     total: int = Field(
         description="How many match. With filters besides `status` and `agent_id` they are counted up to 1000; 1001 "
         "says that there are more.",
@@ -309,6 +323,7 @@ class Segment(Answer):
     started_at_ms: int = Field(description="When it began, in milliseconds from the call's start.")
     ended_at_ms: int = Field(description="When it ended, so far, in milliseconds from the call's start.")
     is_final: bool = Field(description="Whether it is said to its end.")
+    is_cut: bool = Field(description="Whether it ends early: its speaker was interrupted, or lost.")
     source: str = Field(description="`runtime`: it was heard or spoken in the call.")
     participant_id: Uuid | None = Field(description="Who said it; null for the agent.")
     participant_identity: str | None = Field(description="The name or number of who said it; null for the agent.")
@@ -382,6 +397,16 @@ class RecordingAnswer(Answer):
     recording: Recording = Field(description="Its latest recording.")
 
 
+class RecordingPeaks(Answer):
+    """How loud both sides of a recording are, to be drawn; of any length at most 3000 points a side."""
+
+    call_id: str = Field(description="The call.")
+    duration_ms: int = Field(description="How long the recording plays; it begins with the call.")
+    step_ms: int = Field(description="How much of it one point stands for.", examples=[10])
+    people: list[int] = Field(description="The loudest sample of each step, from 0 to 255: everybody but the agent.")
+    agent: list[int] = Field(description="The same of the agent.")
+
+
 class SummaryAnswer(Answer):
     """Answer of `GET /v1/calls/:id/summary`."""
 
@@ -411,6 +436,18 @@ class Evaluation(Answer):
     )
 
 
+class AnalysisPart(Answer):
+    """How far a part of an analysis is."""
+
+    status: Literal["pending", "completed", "failed"] = Field(description="`pending` until it is there or given up.")
+    error: str | None = Field(description="Why it failed; of a pending one, why its last attempt did or it is late.")
+    attempt: int | None = Field(
+        description="The present attempt or the last one, from 1; null before the first, or when that is forgotten."
+    )
+    max_attempts: int | None = Field(description="After so many it is given up.")
+    next_attempt_at: datetime | None = Field(description="When a pending part is tried again; null while it is tried.")
+
+
 class Intelligence(Answer):
     """What the post-call work found."""
 
@@ -422,6 +459,10 @@ class Intelligence(Answer):
     )
     evaluation: Evaluation | None = Field(description="How the agent did; null without a rubric.")
     errors: list[str] = Field(description="Which part failed or is late, why, and when it is tried again.")
+    parts: dict[str, AnalysisPart] = Field(
+        description="How far each part of the latest analysis is: `summary` (with the sentiment), `extraction`, "
+        "`evaluation`; those that are not asked for are absent.",
+    )
 
 
 class Generation(Intelligence):
@@ -431,10 +472,6 @@ class Generation(Intelligence):
     asked_at: datetime = Field(description="When it was asked for: at the call's end, or by `reprocess`.")
     concluded_at: datetime | None = Field(description="When its last part was there, or had failed; null before.")
     post_call: JsonObject = Field(description="The sections as they were resolved for it.")
-    parts: dict[str, Literal["pending", "completed", "failed"]] = Field(
-        description="How far each part is: `summary` (with the sentiment), `extraction`, `evaluation`.",
-        examples=[{"summary": "completed", "evaluation": "pending"}],
-    )
 
 
 class GenerationPage(Answer):
@@ -541,6 +578,15 @@ class EndedCall(Answer):
     status: Literal["ended"] = Field("ended", description="Always this.")
     id: Uuid = Field(description="The call.")
     message: str = Field("Call has been terminated.", description="The same for people.")
+
+
+class Listening(Answer):
+    """A way into a running call for who only listens."""
+
+    url: str = Field(description="The LiveKit server.", examples=["ws://127.0.0.1:7880"])
+    token: str = Field(
+        description="Lets one client in, within a minute: unseen, with neither a microphone nor messages of its own.",
+    )
 
 
 class Reprocessing(Answer):

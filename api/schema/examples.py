@@ -77,6 +77,7 @@ _BROWSER: Example = {
     "identity": "browser-tab-1",
     "status": "joining",
     "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+    "join_url": "https://calls.example.com/join/q83v...",
 }
 _LEG: Example = {
     "id": ID,
@@ -115,6 +116,7 @@ _CALL: Example = {
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
     "erased_at": None,
 }
+_MADE = {"status": "completed", "error": None, "attempt": 1, "max_attempts": 8, "next_attempt_at": None}
 _INTELLIGENCE = {
     "status": "completed",
     "summary": "Caller asked for support and the agent resolved the issue.",
@@ -122,8 +124,15 @@ _INTELLIGENCE = {
     "structured_data": {"booked_appointment": True},
     "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
     "errors": [],
+    "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
+_CALL_PAGE = {
+    "calls": [{**_CALL, "sentiment": "neutral", "passed": True}],
+    "total": 1,
+    "limit": 200,
+    "offset": 0,
+    "next_cursor": None,
+}
 _SEGMENT: Example = {
     "speaker": "user",
     "text": "Hello?",
@@ -131,12 +140,14 @@ _SEGMENT: Example = {
     "started_at_ms": 0,
     "ended_at_ms": 850,
     "is_final": True,
+    "is_cut": False,
     "source": "runtime",
     "participant_id": ID,
     "participant_identity": PHONE,
 }
 _UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
-_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_NOT_TIMED = {"text", "is_cut", "participant_id", "participant_identity"}
+_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in _NOT_TIMED}
 _TOOL_SECRET: Example = {"name": "SHOP_KEY", "host": "api.example.com", "created_at": TIME, "updated_at": TIME}
 _RECORDING: Example = {
     "id": ID,
@@ -179,6 +190,7 @@ _BROWSER_KEY: Example = {
     "audience": "sdk",
     "default_from_number": None,
     "created_at": TIME,
+    "last_used_at": LATER,
 }
 _SECRET_KEY: Example = {
     "id": ID,
@@ -187,6 +199,8 @@ _SECRET_KEY: Example = {
     "kind": "secret",
     "scopes": ["*"],
     "created_at": TIME,
+    "last_used_at": LATER,
+    "is_current": True,
 }
 _NUMBER = {"number": OWN_NUMBER, "agent_id": AGENT_ID, "created_at": TIME}
 _DNC = {"phone_number": PHONE, "reason": "Asked not to be called", "created_at": TIME}
@@ -270,6 +284,17 @@ _LATENCY = {
     ],
 }
 
+_SHARE_LINK = {
+    "url": "http://127.0.0.1:8080/talk/q83vEjRWeJCrze8SNFZ4kA",
+    "enabled": True,
+    "minutes_limit": 60,
+    "minutes_used": 12.5,
+    "max_call_seconds": 300,
+    "max_concurrent": 2,
+    "calls_per_ip_hour": 5,
+    "created_at": "2026-07-14T09:30:00Z",
+}
+
 EXAMPLES: dict[str, Example] = {
     "Alive": {"status": "ok"},
     "Ready": {
@@ -280,6 +305,15 @@ EXAMPLES: dict[str, Example] = {
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
+    "ShareLink": _SHARE_LINK,
+    "Testers": {"link_feature": True, "link": _SHARE_LINK},
+    "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
+    "SharedCall": {
+        "call_id": CALL_ID,
+        "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
+        "max_call_seconds": 300,
+    },
     "AgentPage": {"agents": [_AGENT_SHOWN], **_PAGE},
     "CreateCall": {
         "agent_id": AGENT_ID,
@@ -293,6 +327,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "connecting",
         "participants": [_BROWSER],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
     },
     "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE]},
@@ -309,6 +344,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "queued",
         "participants": [_LEG],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
         "fanout_id": "fanout_1710",
         "queued": 1,
@@ -316,7 +352,21 @@ EXAMPLES: dict[str, Example] = {
     "Batch": _BATCH,
     "BatchPage": {"batches": [_BATCH], **_PAGE},
     "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
-    "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
+    "CreatedToken": {
+        "client_token": "eyJ...",
+        "room_name": ROOM,
+        "server_url": "wss://livekit.example.com",
+        "call_id": CALL_ID,
+        "call_token": "sb_call_q83v...",
+    },
+    "Join": {"code": "q83v..."},
+    "Joined": {
+        "call_id": CALL_ID,
+        "participant_id": ID,
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+        "call_token": "sb_call_q83v...",
+    },
     "CallPage": _CALL_PAGE,
     "CallDetail": {
         **_CALL,
@@ -355,7 +405,6 @@ EXAMPLES: dict[str, Example] = {
                 "asked_at": "2026-03-01T10:05:00Z",
                 "concluded_at": "2026-03-01T10:05:04Z",
                 "post_call": _POST_CALL,
-                "parts": {"summary": "completed", "extraction": "completed", "evaluation": "completed"},
             },
         ],
         **_PAGE,
@@ -366,10 +415,19 @@ EXAMPLES: dict[str, Example] = {
         "segments": [_SEGMENT],
     },
     "RecordingAnswer": {"call_id": CALL_ID, "recording": _RECORDING},
+    "RecordingPeaks": {
+        "call_id": CALL_ID,
+        "duration_ms": 40,
+        "step_ms": 10,
+        "people": [0, 3, 96, 120],
+        "agent": [88, 40, 1, 0],
+    },
+    "CallAgent": {"id": AGENT_ID, **_AGENT},
     "EventPage": {"events": [_EVENT], **_PAGE},
     "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
     "AddedParticipants": {"participants": [_BROWSER]},
     "EndedCall": {"status": "ended", "id": CALL_ID, "message": "Call has been terminated."},
+    "Listening": {"url": "wss://livekit.example.com", "token": "eyJ..."},
     "Reprocessing": {
         "status": "queued",
         "job_id": "job_123",

@@ -1,5 +1,6 @@
 """Keys: secret ones for servers, publishable ones for browsers."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -46,6 +47,7 @@ class PublishableKey(Answer):
     audience: Audience = Field(description="As it was given; nothing depends on it.")
     default_from_number: E164 | None = Field(description="Caller ID of its phone calls; null: your oldest number.")
     created_at: CreatedAt
+    last_used_at: datetime | None = Field(description="When it was last used, to a minute; null: never.")
 
 
 class CreatedPublishableKey(PublishableKey):
@@ -79,6 +81,8 @@ class ApiKey(Answer):
     kind: str = Field(description="As it was given, else `secret`.")
     scopes: list[str] = Field(description="As they were given, else `*`: every secret key may do everything.")
     created_at: CreatedAt
+    last_used_at: datetime | None = Field(description="When it was last used, to a minute; null: never.")
+    is_current: bool = Field(description="Whether this very request was made with it, or with a session of it.")
 
 
 class CreatedApiKey(ApiKey):

@@ -17,7 +17,7 @@ class CreateNumber(Request):
 class AttachNumber(Request):
     """Body of `POST /v1/numbers/:number/attach`."""
 
-    agent_id: Id = Field(description="The agent that answers calls to this number from now on.")
+    agent_id: Id | None = Field(description="The agent that answers from now on; null: nobody does.")
 
 
 class Number(Answer):

@@ -59,6 +59,11 @@ class BrowserPlace(Answer):
     identity: str = Field(description="As it was given.")
     status: ParticipantState = Field(description="`joining`.")
     access: Access = Field(description="Its way in.")
+    join_url: str | None = Field(
+        description="A page that joins as this participant, for whoever has no page of their own. It lets somebody in "
+        "once, until the call is over. Null for a publishable key, which stands in a page.",
+        examples=["https://calls.example.com/join/q83vEjRWeJCrze8SNFZ4kA"],
+    )
 
 
 class PhonePlace(Answer):

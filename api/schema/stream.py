@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
 
-from api.schema.calls import Analysed, CallRow, Event, Reason, Segment, Status
+from api.schema.calls import Analysed, Event, ListedCall, Reason, Segment, Status
 from api.schema.common import Answer, Query, Uuid
 from api.schema.participants import Participant
 
@@ -12,7 +12,7 @@ Kind = Literal["events", "segments"]
 
 
 class StreamEnd(Answer):
-    """The call is over and its post-call work is done."""
+    """The call is over and its post-call work is done; for a call's own token, nothing more is said in it."""
 
     id: Uuid = Field(description="The call.")
     status: Status = Field(description="How it ended.")
@@ -20,7 +20,7 @@ class StreamEnd(Answer):
     intelligence_status: Analysed = Field(description="What became of its analysis.")
 
 
-class LiveCall(CallRow):
+class LiveCall(ListedCall):
     """A call as it is now, with who is there."""
 
     participants: list[Participant] = Field(description="Everybody who was ever to be in it, in that order.")
@@ -51,7 +51,8 @@ class LiveQuery(Query):
         WithJsonSchema({"type": "string", "pattern": "^(events|segments)(,(events|segments))*$"}),
     ] = Field(
         frozenset(),
-        description="`events`: what happens in each call; `segments`: what is said. Both with a comma between them.",
+        description="`events`: what happens in each call; `segments`: what is said, of running calls first the last "
+        "words so far. Both with a comma between them.",
         examples=["events,segments"],
         validate_default=False,
     )

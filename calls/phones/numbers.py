@@ -182,10 +182,11 @@ async def list_numbers(conn: AsyncConnection, tenant_id: str, limit: int, offset
     return list(rows), total or 0
 
 
-async def attach_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str) -> Row:
-    """Let `agent_id` answer the calls to this number. Raises NotFound for either."""
+async def attach_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None) -> Row:
+    """Let `agent_id` answer the calls to this number, or nobody. Raises NotFound for either."""
     await get_number(conn, tenant_id, number)
-    await _agent(conn, tenant_id, agent_id)
+    if agent_id is not None:
+        await _agent(conn, tenant_id, agent_id)
     await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
     return await get_number(conn, tenant_id, number)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api import openapi
 from api.app import ROUTES, create_app
+from api.page import CONSOLE
 from api.routing import Route, Who
 from api.schema.common import Failure
 from api.schema.examples import EXAMPLES
@@ -23,7 +24,7 @@ from calls.states import CallStatus
 from calls.tenants.webhooks import TEST_EVENT, WebhookEvent
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {"/", "/docs", "/web/{path}"}
+PAGES = {*CONSOLE, "/docs", "/join/{code}", "/talk/{code}", "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:

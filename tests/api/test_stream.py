@@ -218,7 +218,8 @@ async def test_a_stream_lasts_until_the_agent_has_let_go_and_the_post_call_work_
         assert last.data["text"] == "One last word."
         await running.let_go()
         await running.do_post_call()
-        (analysed,) = await stream.take(1)
+        part, analysed = await stream.take(2)
+        assert (part.data["kind"], part.data["data"]["stage"]) == ("analysis.part_completed", "summary")
         assert analysed.data["message"] == "Post-call analysis completed."
         assert [message.event for message in await stream.rest()] == ["end"]
 

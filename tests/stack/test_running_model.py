@@ -46,11 +46,11 @@ def serve() -> Iterator[Serve]:
         yield start
 
 
-def settings(ollama: str | None = None, lm_studio: str | None = None, **values: object) -> StackSettings:
+def settings(ollama: str | None = None, lm_studio: str | None = None, **values: Any) -> StackSettings:
     """With servers at these addresses, and nobody where none is given."""
     urls = {"ollama_url": ollama, "lm_studio_url": lm_studio}
-    given = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
-    return StackSettings(_env_file=None, **given, **values)  # type: ignore[arg-type] # mypy sees one type for all
+    given: dict[str, Any] = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
+    return StackSettings(_env_file=None, **given, **values)
 
 
 @pytest.mark.parametrize(
