@@ -14,7 +14,7 @@ async def exchange(request: web.Request, body: Join) -> web.Response:
     passes = request.app[PASSES]
     code = passes.read_join_code(body.code.strip())
     if code is None:
-        raise NotFound("No such code.")
+        raise NotFound("Code not found.")
     async with request.app[DATABASE].writing() as conn:
         row = await use_code(conn, code)
     token = request.app[ROOMS].caller_token(row.room_name, row.identity, row.metadata)

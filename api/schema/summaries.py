@@ -88,6 +88,8 @@ TAGS = {
     "calls": "Conversations of an agent with browsers and phones: make them, follow them, read what came of them.",
     "agents": "What talks: a prompt, a voice, tools, and what is made of its calls.",
     "realtime": "The short way into a call for one browser.",
+    "join": "The way into a call for whoever was sent a link.",
+    "shared": "Agents with a share link, and calls of whoever follows it: no key is needed.",
     "recordings": "Files behind signed links; the links stand in the calls.",
     "numbers": "Your phone numbers, and the agents that answer them.",
     "dnc": "Numbers that are never called: the do-not-call list.",

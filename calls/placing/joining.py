@@ -31,9 +31,9 @@ async def use_code(conn: AsyncConnection, code: Pass) -> sa.Row[Any]:
     """
     row = (await conn.execute(_FIND, {"participant": code.subject, "key": code.key_id})).one_or_none()
     if row is None:
-        raise NotFound("No such code.")
+        raise NotFound("Code not found.")
     if row.call_status in TERMINAL:
-        raise Conflict("This call is over.", code="call_over")
+        raise Conflict("Call is already completed or failed.", code="call_over")
     used = await conn.execute(
         sa.update(participants)
         .where(participants.c.id == row.id, participants.c.code_used_at.is_(None))

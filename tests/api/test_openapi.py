@@ -129,8 +129,8 @@ def test_what_validation_knows_stands_in_the_schema():
     assert re.search(number, "nobody") is None
     assert schemas["CreateWebhook"]["properties"]["url"]["pattern"].startswith("^https?://")
     cursor = next(one for one in operations()["GET /v1/calls"]["parameters"] if one["name"] == "cursor")
-    assert cursor["schema"]["format"] == schemas["CallRow"]["properties"]["id"]["format"] == "uuid"
-    assert schemas["CallRow"]["properties"]["status"]["enum"] == list(CallStatus)
+    assert cursor["schema"]["format"] == schemas["ListedCall"]["properties"]["id"]["format"] == "uuid"
+    assert schemas["ListedCall"]["properties"]["status"]["enum"] == list(CallStatus)
     assert "default" not in schemas["UpdateAgent"]["properties"]["max_duration_s"]
     assert schemas["CreateAgent"]["properties"]["max_duration_s"]["default"] == 3600
 
