@@ -126,9 +126,9 @@ _INTELLIGENCE = {
     "errors": [],
     "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_LISTED: Example = {**_CALL, "sentiment": "neutral", "passed": True}
+_LISTED_CALL: Example = {**_CALL, "sentiment": "neutral", "passed": True}
 _CALL_PAGE = {
-    "calls": [_LISTED],
+    "calls": [_LISTED_CALL],
     "total": 1,
     "limit": 200,
     "offset": 0,
@@ -485,10 +485,11 @@ EXAMPLES: dict[str, Example] = {
     "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
     "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
     "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
-    "LiveStreamMessage": {"event": "call", "data": {**_LISTED, "participants": [_PARTICIPANT]}},
+    "LiveStreamMessage": {"event": "call", "data": {**_LISTED_CALL, "participants": [_PARTICIPANT]}},
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],
+        "usual": {"provider_id": "openai", "id": "gpt-4.1-mini"},
         "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
     },
 }

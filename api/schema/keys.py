@@ -100,7 +100,7 @@ class ApiKeys(Answer):
 class Me(Answer):
     """The tenant behind the key."""
 
-    id: Uuid = Field(description="The tenant's id.")
+    id: str = Field(description="The tenant's id.", examples=["default"])
     name: str = Field(description="The tenant's name.")
     metered: bool = Field(description="Whether its calls cost credits.")
     credits: float = Field(description="Dollars; only a metered tenant needs them.")

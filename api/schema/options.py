@@ -20,12 +20,18 @@ class VoiceOption(Answer):
     name: str = Field(description="The same for people.")
 
 
+class UsualModel(Answer):
+    """The language model that answers for an agent that names none."""
+
+    provider_id: str = Field(description="Whose it is.", examples=["openai"])
+    id: str | None = Field(description="Its name; null: the usual one of a plugin.", examples=["gpt-4.1-mini"])
+
+
 class LlmOptions(Answer):
     """The models and voices of this installation."""
 
-    models: list[ModelOption] = Field(
-        description="Those that the providers tell of; the first is used where an agent names none."
-    )
+    models: list[ModelOption] = Field(description="Those that the providers tell of.")
+    usual: UsualModel = Field(description="The model that answers for an agent that names none.")
     voices: list[VoiceOption] = Field(description="The same of voices.")
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.schema.common import Answer, Request, Uuid
+from api.schema.common import Answer, Request
 
 
 class BeginSession(Request):
@@ -18,7 +18,7 @@ class BeginSession(Request):
 class SessionTenant(Answer):
     """Whose key it is."""
 
-    id: Uuid = Field(description="The tenant's id.")
+    id: str = Field(description="The tenant's id.", examples=["default"])
     name: str = Field(description="The tenant's name.")
 
 

@@ -169,6 +169,11 @@ async def get_tenant(conn: AsyncConnection, tenant_id: str) -> Row:
     return row
 
 
+async def list_tenants(conn: AsyncConnection) -> list[Row]:
+    """Give all tenants, the oldest first."""
+    return list((await conn.execute(sa.select(tenants).order_by(tenants.c.created_at, tenants.c.id))).all())
+
+
 async def add_credits(conn: AsyncConnection, tenant_id: str, micros: int) -> Row:
     """Add micro-dollars to a tenant's credits; NotFound for an unknown tenant."""
     await conn.execute(
