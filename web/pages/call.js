@@ -44,11 +44,11 @@ function Call({ call, segments, events, isFollowed, again }) {
   );
   const isLive = !isOver(call);
   return html`
-    <div class="call">
+    <div class="call-page">
       <${Heading} ...${{ call, again }} />
       ${call.erased_at && html`<p class="notice">This call was erased. What is left is its bill.</p>`}
       <${Player} ...${{ call, lengthMs, entries, recording }} onSeek=${seek} />
-      <div class="columns">
+      <div class="beside">
         <${Conversation} ...${{ call, entries, isLive, start, onMore }} playback=${recording.playback} empty=${whyEmpty(call)} onSeek=${seek} />
         <div class="aside cards">
           <${Results} ...${{ call, isFollowed }} />

@@ -5,6 +5,7 @@ import { duration } from "../../format.js";
 import { Happened, Said, Tool } from "./rows.js";
 
 const NEAR_END = 80;
+const AT_ONCE = 250;
 
 /**
  * @param entries as `entriesOf` gives them.
@@ -19,7 +20,7 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
   const [current, setCurrent] = useState(null); // where there is no sound: what was gone to
   const names = useMemo(() => namesOf(call), [call]);
   const shown = useMemo(() => (withEvents ? entries : entries.filter(({ kind }) => kind !== "happened")), [entries, withEvents]);
-  const rows = useMemo(() => shown.map((entry) => html`<${Row} key=${entry.key} ...${{ entry, names, id: call.id }} />`), [shown, names]);
+  const rows = useRows(shown, names, call.id);
   const said = useMemo(() => entries.filter(({ kind }) => kind === "said"), [entries]);
 
   useEffect(() => {
@@ -80,6 +81,30 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
       ${isLive && html`<${Announcer} last=${said.findLast(({ segment }) => segment.is_final)} names=${names} />`}
     </section>
   `;
+}
+
+/** The rows of a long call come some at a time, and those that are as before are not looked at again. */
+function useRows(entries, names, id) {
+  const [most, setMost] = useState(AT_ONCE);
+  const kept = useRef(new Map());
+  useEffect(() => {
+    if (most >= entries.length) return undefined;
+    const timer = setTimeout(() => setMost(most + AT_ONCE));
+    return () => clearTimeout(timer);
+  }, [most, entries]);
+  return useMemo(() => {
+    const before = kept.current;
+    kept.current = new Map();
+    return entries.slice(0, most).map((entry) => {
+      const { key, at, turn, segment, tool, event } = entry;
+      const shows = [at, turn, segment, tool, event, names];
+      const known = before.get(key);
+      const isSame = known && known.shows.every((one, i) => one === shows[i]);
+      const row = isSame ? known : { shows, html: html`<${Row} key=${key} ...${{ entry, names, id }} />` };
+      kept.current.set(key, row);
+      return row.html;
+    });
+  }, [entries, names, id, most]);
 }
 
 function Row({ entry, names, id }) {

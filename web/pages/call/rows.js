@@ -27,7 +27,7 @@ function Wait({ turn }) {
   const phrase = turn.phrase_ms === null ? "" : `; something was said meanwhile after ${seconds(turn.phrase_ms)}`;
   return html`
     <p class="wait">
-      <span class="bar" aria-hidden="true">${parts.map(([, ms, of]) => html`<i class=${of} style=${{ flexGrow: Math.max(ms, 0) }}></i>`)}</span>
+      <span class="made-of" aria-hidden="true">${parts.map(([, ms, of]) => html`<i class=${of} style=${{ flexGrow: Math.max(ms, 0) }}></i>`)}</span>
       <span><b>${seconds(turn.response_ms)}</b> to the answer: ${parts.map(([name, ms]) => `${name} ${seconds(ms)}`).join(", ")}${phrase}</span>
     </p>
   `;
