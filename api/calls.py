@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
-from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, reply
+from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, own_address, reply
 from api.schema.agents import CallAgent
 from api.schema.calls import (
     EventPage,
@@ -165,7 +165,6 @@ async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[A
     row = await read_recording(conn, call.id)
     url = None
     if row is not None and row.status == "ready" and call.recording_erased_at is None:
-        settings = request.app[SETTINGS]
-        url = (settings.public_url or f"{request.scheme}://{request.host}").rstrip("/")
-        url += request.app[STORAGE].signed_url(row.key, settings.recording_link_s)
+        link = request.app[STORAGE].signed_url(row.key, request.app[SETTINGS].recording_link_s)
+        url = own_address(request) + link
     return rendering.recording(call, row, url)

@@ -27,7 +27,8 @@ from api.schema.calls import (
     Transcript,
     Utterance,
 )
-from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
+from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace
+from calls.analysis.findings import Finding
 from calls.analysis.post_call import PostCall
 from calls.latency import Turn
 from calls.listing import SHOWN, Page
@@ -53,12 +54,17 @@ def call_row(shown: tuple[Any, ...]) -> dict[str, Any]:
     return fields
 
 
+def listed_call(shown: Sequence[Any], found: Finding) -> dict[str, Any]:
+    """The fields that a call has in a list."""
+    return call_row(tuple(shown)) | {"sentiment": found.sentiment, "passed": found.passed}
+
+
 def call_page(page: Page, limit: int, offset: int) -> CallPage:
     """A page of a list of calls."""
     # In one piece: a model made row by row takes twice as long.
     return CallPage.model_validate(
         {
-            "calls": [call_row(row) for row in page.rows],
+            "calls": [listed_call(row, page.found(row)) for row in page.rows],
             "total": page.total,
             "limit": limit,
             "offset": offset,
@@ -111,11 +117,14 @@ def participant(row: Row) -> Participant:
     return Participant(**shown, cost=row.cost_micros / MICROS_PER_DOLLAR)
 
 
-def place(row: Row, url: str, token: str | None) -> Place:
-    """A new participant: a browser with its way in, or a phone with its job."""
-    if token is not None:
-        access = Access(url=url, token=token)
-        return BrowserPlace(id=row.id, transport="webrtc", identity=row.identity, status=row.status, access=access)
+def browser_place(row: Row, access: Access, join_url: str | None) -> BrowserPlace:
+    """A new browser with its way in."""
+    shown = {name: getattr(row, name) for name in ("id", "identity", "status")}
+    return BrowserPlace(**shown, transport="webrtc", access=access, join_url=join_url)
+
+
+def phone_place(row: Row) -> PhonePlace:
+    """A new phone with its job."""
     return PhonePlace(
         id=row.id,
         transport="pstn",

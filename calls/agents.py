@@ -11,7 +11,7 @@ from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.phrases import ask_for_translation, written
 from calls.providers.choice import in_lists
-from calls.tables import agents
+from calls.tables import agents, share_links
 
 Row = sa.Row[Any]
 
@@ -61,7 +61,8 @@ async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> 
     """Delete an agent; its calls stay. NotFound if it is not there (any more)."""
     deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=moment(conn)))
     if not deleted.rowcount:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")
+    await conn.execute(sa.delete(share_links).where(share_links.c.agent_id == agent_id))
 
 
 def snapshot(row: Row) -> dict[str, Any]:
@@ -69,9 +70,14 @@ def snapshot(row: Row) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, **row.config}
 
 
-def adapted(agent: dict[str, Any], machine_detection: MachineDetection | None) -> dict[str, Any]:
-    """The snapshot with what a call has settled for itself."""
-    return agent if machine_detection is None else {**agent, "machine_detection": machine_detection}
+def adapted(
+    agent: dict[str, Any], machine_detection: MachineDetection | None, max_duration_s: int | None = None
+) -> dict[str, Any]:
+    """The snapshot with what a call has settled for itself; it may only be shorter than its agent says."""
+    own: dict[str, Any] = {} if machine_detection is None else {"machine_detection": machine_detection}
+    if max_duration_s is not None:
+        own["max_duration_s"] = min(max_duration_s, AgentConfig.stored(agent).max_duration_s)
+    return {**agent, **own}
 
 
 async def _prepare_language(conn: AsyncConnection, config: dict[str, Any]) -> None:
@@ -85,7 +91,7 @@ async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bo
     asked = {"tenant_id": tenant_id, "agent_id": agent_id}
     row = (await conn.execute(_FIND_AND_LOCK if lock else _FIND, asked)).one_or_none()
     if row is None:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")
     return row
 
 

@@ -11,6 +11,7 @@ class EventKind(StrEnum):
     CALL_STARTED = "call.started"
     CALL_COMPLETED = "call.completed"
     CALL_FAILED = "call.failed"
+    CALL_LISTENED = "call.listened"
 
     PARTICIPANTS_ADDED = "participants.added"
     PARTICIPANT_JOINED = "participant.joined"

@@ -73,7 +73,7 @@ async def erase_call(conn: AsyncConnection, tenant_id: str, call_id: str) -> Non
     """
     call = await _lock(conn, call_id)
     if call is None or call.tenant_id != tenant_id:
-        raise NotFound("no such call")
+        raise NotFound("Call not found.")
     if call.transcript_closed_at is None:
         raise Conflict(
             "This call is not over, or its agent still writes what was said: end it first.", code="call_running"

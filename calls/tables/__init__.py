@@ -18,6 +18,7 @@ from calls.tables.columns import Json, Number, UtcDateTime, Uuid, metadata
 from calls.tables.phone import dnc, numbers, telephony, trunks
 from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
+from calls.tables.sharing import share_calls, share_links, share_visits
 from calls.tables.tenant import api_keys, sessions, tenants
 from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns, unindexed
 from calls.tables.webhook import deliveries, webhooks
@@ -57,6 +58,9 @@ __all__ = [
     "results",
     "segments",
     "sessions",
+    "share_calls",
+    "share_links",
+    "share_visits",
     "stays",
     "telephony",
     "tenants",

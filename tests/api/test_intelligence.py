@@ -1,5 +1,7 @@
 """What was found of a call, analysis by analysis, and what is refused when it is configured."""
 
+import csv
+import io
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +38,24 @@ def summary(text: str) -> dict[str, str]:
     return {"summary": text, "sentiment": "neutral"}
 
 
+async def test_lists_tell_how_a_call_went(database_url: str, api: Api):
+    both, unknown, failed = [await finished_call(api.database, BOTH) for _ in range(3)]
+    plain = await finished_call(api.database, {"structured_extraction": {"json_schema": {"type": "object"}}})
+    for call_id, verdict in ((both, KIND), (failed, {**KIND, "passed": False})):
+        await end(api, call_id, 1, "summary", value=summary("Short."))
+        await end(api, call_id, 1, "evaluation", value=verdict)
+    await end(api, plain, 1, "extraction", value={"sentiment": "own", "passed": "own"})
+    went = {both: ("neutral", True), failed: ("neutral", False), unknown: (None, None), plain: (None, None)}
+    listed = (await api.get("/v1/calls")).body["calls"]
+    assert {one["id"]: (one["sentiment"], one["passed"]) for one in listed} == went
+    async with api.session.get(f"{api.url}/v1/calls.csv", headers={"Authorization": f"Bearer {api.key}"}) as answer:
+        table = csv.DictReader(io.StringIO((await answer.read()).decode("utf-8-sig")))
+        as_text = {None: "", True: "true", False: "false", "neutral": "neutral"}
+        assert {row["id"]: (row["sentiment"], row["passed"]) for row in table} == {
+            call_id: (as_text[sentiment], as_text[passed]) for call_id, (sentiment, passed) in went.items()
+        }
+
+
 async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(database_url: str, api: Api):
     call_id = await finished_call(api.database, BOTH)
     path = f"/v1/calls/{call_id}"
@@ -65,6 +85,8 @@ async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(
     page = (await api.get(f"{path}/intelligence")).body
     assert (page["total"], page["limit"], page["offset"]) == (3, 50, 0)
     third, second, first = page["generations"]
+    (listed,) = (await api.get("/v1/calls")).body["calls"]
+    assert (listed["sentiment"], listed["passed"]) == ("neutral", True)
     assert [one["generation"] for one in page["generations"]] == [3, 2, 1]
     assert (third["status"], third["concluded_at"]) == ("pending", None)
     assert {stage: part["status"] for stage, part in third["parts"].items()} == {

@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,7 @@ import pytest
 
 from api import stream as stream_module
 from api.feed import progress
+from api.schema.stream import CallStreamMessage
 from calls.analysis.parts import end_part
 from calls.database.engine import Database
 from calls.events import EventKind
@@ -48,7 +49,9 @@ class Stream:
             async for line in self.response.content:
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name == "" and "data" in fields:
-                    return Message(fields["id"], fields["event"], json.loads(fields["data"]))
+                    message = Message(fields["id"], fields["event"], json.loads(fields["data"]))
+                    CallStreamMessage.model_validate_json(json.dumps(asdict(message)))
+                    return message
                 fields = {} if name == "" else fields | {name: value}
         return None
 

@@ -53,6 +53,7 @@ MARK = "marzipan"
 NOT_OF_A_CALL = {
     *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
     "tool_secrets",
+    *("share_links", "share_calls", "share_visits"),  # ids, numbers, and for an hour addresses
     *("rate_windows", "leases", "workers", "stays"),
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "unindexed",  # ids: what was said is read when it is their turn
