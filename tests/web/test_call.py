@@ -19,7 +19,7 @@ from pipeline.post_call import give_up, put_off
 from tests.pipeline.finished import GOOD, finished_call, hang_up
 from tests.web.accessibility import check
 from tests.web.conftest import Serve, Served
-from tests.web.recorded import SAID, Calls, calls_of
+from tests.web.recorded import ALL, SAID, Calls, calls_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -221,12 +221,20 @@ async def test_the_agent_is_shown_as_it_was_and_the_call_as_programs_see_it(
         await check(page)
 
 
-async def test_a_call_that_never_began_and_one_that_is_not_there_say_so(browser: Browser, served: Served, calls: Calls):
+async def test_a_call_without_words_says_why_and_one_that_is_not_there_that_it_is_not(
+    browser: Browser, served: Served, calls: Calls
+):
     silent, _ = await calls.begin(said=())
     async with calls.db.writing() as conn:
         await CallStore(conn).finish(silent, EndReason.CALLER_HUNG_UP)
     async with opened(browser, served, silent) as page:
-        await expect(page.get_by_text("Nothing that was said is written down")).to_be_visible()
+        await expect(page.get_by_text("Nothing was said.")).to_be_visible()
+    private = await finished_call(
+        calls.db, ALL, said=(), tenant_id=calls.tenant_id, features={"transcription_enabled": False}
+    )
+    async with opened(browser, served, private) as page:
+        await expect(page.get_by_text("What is said in this agent's calls is not written down.")).to_be_visible()
+        await expect(page.get_by_text("Its words are not written down")).to_be_visible()
     async with opened(browser, served, await calls.fail()) as page:
         await expect(page.get_by_text("There was no conversation: no agent.")).to_be_visible()
         await expect(page.get_by_text("There is no recording: the call never started (failed)")).to_be_visible()

@@ -24,7 +24,7 @@ function Config({ call }) {
   if (!loaded.data) return html`<${Loading} ...${loaded} />`;
   const fields = Object.entries(said(loaded.data)).filter(([name]) => !LONG.has(name) && !SAID_TWICE.has(name));
   return html`
-    <p><a href="/agents/${call.agent_id}">${call.agent.name} as it is now</a></p>
+    <p><a href="/agents/${call.agent_id}">${call.agent.name} as it is now</a>, <a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">what was changed since</a></p>
     <h3>Prompt</h3>
     <pre class="text" tabindex="0" aria-label="Prompt">${loaded.data.system_prompt || "none"}</pre>
     <h3>First message</h3>
