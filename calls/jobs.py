@@ -74,7 +74,7 @@ class Job:
 
 # Called with the reason in the transaction that makes a job failed or dead: what waits for the job learns of it.
 GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
-# The same of a job that is tried again, with the moment of that.
+# The same of a job that is tried again later, with the moment of that.
 PutOff = Callable[[AsyncConnection, Job, str, datetime], Awaitable[None]]
 
 _FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
@@ -326,7 +326,7 @@ class JobQueue:
         async with self._db.writing() as conn:
             run_at = moment(conn) + pause
             settled = await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
-            if settled and job.kind in self._put_off:
+            if settled and pause and job.kind in self._put_off:
                 await self._put_off[job.kind](conn, job, reason, run_at)
             return settled
 
