@@ -1,5 +1,6 @@
 """An agent's share link: a code by which anybody talks to it, within limits that hold also for two at one moment."""
 
+import re
 import secrets
 import uuid
 from collections.abc import Collection
@@ -21,6 +22,8 @@ from calls.tenants.keys import PUBLISHABLE, Key
 SHORTEST_S = 10  # no call is begun that could not last so long
 VISITS_KEPT = timedelta(hours=1)
 _AGAIN_S = 10  # when to ask again whether somebody has hung up
+
+_CODE = re.compile(r"[A-Za-z0-9_-]{22}")  # anything else could also be what no database takes
 
 Row = sa.Row[Any]
 
@@ -63,7 +66,7 @@ async def renew_code(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Ro
     """Give the link another code, at once the only one. NotFound without a link."""
     await get_agent(conn, tenant_id, agent_id)
     renewed = sa.update(share_links).where(share_links.c.agent_id == agent_id).values(code=_new_code())
-    row = (await conn.execute(renewed.returning(share_links))).one_or_none()
+    row: Row | None = (await conn.execute(renewed.returning(share_links))).one_or_none()
     if row is None:
         raise NotFound("This agent has no share link.")
     return row
@@ -82,7 +85,8 @@ async def find_link(conn: AsyncConnection, code: str, *, lock: bool = False) -> 
         .join(tenants, tenants.c.id == share_links.c.tenant_id)
         .where(*there)
     )
-    row = (await conn.execute(query.with_for_update(of=share_links) if lock else query)).one_or_none()
+    asked = query.with_for_update(of=share_links) if lock else query
+    row = (await conn.execute(asked)).one_or_none() if _CODE.fullmatch(code) else None
     if row is None:
         raise NotFound("This link leads nowhere, or no more.")
     return row
@@ -120,7 +124,7 @@ async def admit(conn: AsyncConnection, link: Row, address: str) -> int:
         RateLimited: as many talk as may at once, or the address had its calls of this hour.
     """
     use = await read_use(conn, link.agent_id)
-    left_s = link.minutes_limit * 60 - use.seconds
+    left_s = int(link.minutes_limit) * 60 - use.seconds
     if use.running >= link.max_concurrent:
         message = "As many people as may talk to this agent at once do so now; try again in a moment."
         raise RateLimited(message, retry_after=_AGAIN_S, code="too_many_at_once")

@@ -252,6 +252,24 @@ EXAMPLES: dict[str, Example] = {
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "AgentChangePage": {
+        "changes": [
+            {
+                "id": "0b0f6c1e-3d4a-4f7e-9c55-2a1d8f6b7e90",
+                "field": "first_message",
+                "before": "Hello!",
+                "after": "Good evening!",
+                "can_undo": True,
+                "changed_by": {
+                    "key_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                    "label": "Operations",
+                    "key_prefix": "sb_secret_3fYk2a",
+                },
+                "created_at": "2026-07-14T09:30:00Z",
+            },
+        ],
+        **_PAGE,
+    },
     "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
     "ShareLink": _SHARE_LINK,
     "Testers": {"link_feature": True, "link": _SHARE_LINK},

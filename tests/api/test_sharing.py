@@ -71,6 +71,7 @@ async def test_only_the_given_limits_change_and_a_bad_one_names_its_field(api: A
     assert (refused.status, refused.body["details"][0]["path"]) == (400, "max_call_seconds")
 
 
+@pytest.mark.usefixtures("database_url")
 async def test_a_link_that_is_off_renewed_or_of_no_agent_any_more_leads_nowhere(api: Api, agent: str):
     code = await linked(api, agent)
     await linked(api, agent, enabled=False)
@@ -79,6 +80,7 @@ async def test_a_link_that_is_off_renewed_or_of_no_agent_any_more_leads_nowhere(
     renewed = (await api.post(f"/v1/agents/{agent}/share-link/regenerate", {})).body["url"].rpartition("/")[2]
     assert [(await visit(api, one)).status for one in (code, renewed)] == [404, 201]
     assert (await api.get(f"/v1/shared/{code}", key=None)).status == 404
+    assert [(await visit(api, one)).status for one in ("%00" * 22, "x", "x" * 22)] == [404] * 3
     await api.delete(f"/v1/agents/{agent}")
     assert (await visit(api, renewed)).status == 404
 

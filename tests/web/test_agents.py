@@ -187,3 +187,41 @@ async def test_an_agent_is_cloned_and_deleted_after_a_question(browser: Browser,
         await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     assert [one["name"] for one in (await ask(served, "GET", "/v1/agents"))["agents"]] == ["Reception"]
+
+
+async def test_a_change_is_listed_with_who_made_it_and_undone(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        changes = page.get_by_role("region", name="Changes")
+        await expect(changes).to_contain_text("Nothing was changed since it was made")
+        await page.get_by_label("First message").fill("Good evening!")
+        await save(page)
+        change = changes.get_by_role("listitem")
+        await expect(change).to_contain_text("first_message")
+        await expect(change).to_contain_text("Hello {{caller}}.")
+        await expect(change).to_contain_text("by tests (sb_secret_")
+        await accessibility.check(page)
+        await page.get_by_label("First message").fill("Not saved")
+        await expect(change.get_by_role("button", name="Undo")).to_be_disabled()
+        await page.get_by_role("button", name="Discard").click()
+        await change.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_label("First message")).to_have_value("Hello {{caller}}.")
+        await expect(change).to_have_count(2)
+
+
+async def test_what_was_changed_since_a_call_is_seen_from_it(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    path = f"/v1/agents/{agent_id}"
+    await ask(served, "PUT", path, {"first_message": "Before"})
+    person = {"transport": "webrtc", "identity": "anna"}
+    await ask(served, "POST", "/v1/calls", {"agent_id": agent_id, "participants": [person]})
+    await ask(served, "PUT", path, {"first_message": "After"})
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        await expect(page.get_by_role("region", name="Changes").get_by_role("listitem")).to_have_count(2)
+        await page.get_by_role("region", name="Its last calls").get_by_role("link", name="What was changed").click()
+        since = page.get_by_role("region", name=re.compile("^Changed since"))
+        await expect(since.get_by_role("listitem")).to_have_count(1)
+        await expect(since.get_by_role("listitem")).to_contain_text("After")
+        await accessibility.check(page)
