@@ -39,8 +39,8 @@ check: $(VENV) ## format, lint, types and floors
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(SETUP) ## the measurements, as tables; those of conversations as JSON in .callroom/bench too
-	@exec $(BIN)/python -m bench --json .callroom/bench/conversation.json
+bench: $(SETUP) ## the measurements, as tables; those of conversations and joins as JSON in .callroom/bench too
+	@exec $(BIN)/python -m bench --json .callroom/bench
 
 drills: $(SETUP) ## what happens when parts break in the middle of calls, as tables; N=5 for fewer kills, BURNING=2 on a busy machine, PART=providers
 	@exec $(BIN)/python -m drills --kills $(N) --burning $(BURNING) $(PART:%=--part %)

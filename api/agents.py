@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.providers import check
 from api.rendering import call_page
 from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
@@ -25,9 +26,12 @@ from calls.tools.secrets import check_secrets
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
     await _check_tools(request, body)
     await check(request.app, AgentConfig.stored(body.config()), body.model_fields_set)
-    async with request.app[DATABASE].writing() as conn:
+
+    async def work(conn: AsyncConnection) -> Outcome:
         row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
-    return reply(_agent(row), 201)
+        return Outcome(201, _agent(row))
+
+    return await answer_once(request, body, work)
 
 
 async def get(request: web.Request) -> web.Response:
@@ -71,9 +75,11 @@ async def delete(request: web.Request) -> web.Response:
     return reply(None, 204)
 
 
-async def clone(request: web.Request, _body: Nothing) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
-        return reply(_agent(await agents.clone_agent(conn, *named(request))), 201)
+async def clone(request: web.Request, body: Nothing) -> web.Response:
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(201, _agent(await agents.clone_agent(conn, *named(request))))
+
+    return await answer_once(request, body, work)
 
 
 async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Response:

@@ -31,7 +31,7 @@ async def get_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, *, loc
     asked = {"tenant_id": tenant_id, "agent_id": agent_id}
     row = (await conn.execute(_FIND_AND_LOCK if lock else _FIND, asked)).one_or_none()
     if row is None:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")
     return row
 
 
@@ -65,7 +65,7 @@ async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> 
     """Delete an agent, its link and the list of its changes; its calls stay. NotFound if it is not there (any more)."""
     deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=moment(conn)))
     if not deleted.rowcount:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")
     for table in (share_links, agent_changes):
         await conn.execute(sa.delete(table).where(table.c.agent_id == agent_id))
 

@@ -77,6 +77,7 @@ _BROWSER: Example = {
     "identity": "browser-tab-1",
     "status": "joining",
     "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+    "join_url": "https://calls.example.com/join/q83v...",
 }
 _LEG: Example = {
     "id": ID,
@@ -115,6 +116,7 @@ _CALL: Example = {
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
     "erased_at": None,
 }
+_MADE = {"status": "completed", "error": None, "attempt": 1, "max_attempts": 8, "next_attempt_at": None}
 _INTELLIGENCE = {
     "status": "completed",
     "summary": "Caller asked for support and the agent resolved the issue.",
@@ -122,8 +124,15 @@ _INTELLIGENCE = {
     "structured_data": {"booked_appointment": True},
     "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
     "errors": [],
+    "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
+_CALL_PAGE = {
+    "calls": [{**_CALL, "sentiment": "neutral", "passed": True}],
+    "total": 1,
+    "limit": 200,
+    "offset": 0,
+    "next_cursor": None,
+}
 _SEGMENT: Example = {
     "speaker": "user",
     "text": "Hello?",
@@ -131,12 +140,14 @@ _SEGMENT: Example = {
     "started_at_ms": 0,
     "ended_at_ms": 850,
     "is_final": True,
+    "is_cut": False,
     "source": "runtime",
     "participant_id": ID,
     "participant_identity": PHONE,
 }
 _UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
-_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_NOT_TIMED = {"text", "is_cut", "participant_id", "participant_identity"}
+_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in _NOT_TIMED}
 _TOOL_SECRET: Example = {"name": "SHOP_KEY", "host": "api.example.com", "created_at": TIME, "updated_at": TIME}
 _RECORDING: Example = {
     "id": ID,
@@ -179,6 +190,7 @@ _BROWSER_KEY: Example = {
     "audience": "sdk",
     "default_from_number": None,
     "created_at": TIME,
+    "last_used_at": LATER,
 }
 _SECRET_KEY: Example = {
     "id": ID,
@@ -187,6 +199,8 @@ _SECRET_KEY: Example = {
     "kind": "secret",
     "scopes": ["*"],
     "created_at": TIME,
+    "last_used_at": LATER,
+    "is_current": True,
 }
 _NUMBER = {"number": OWN_NUMBER, "agent_id": AGENT_ID, "created_at": TIME}
 _DNC = {"phone_number": PHONE, "reason": "Asked not to be called", "created_at": TIME}
@@ -199,12 +213,51 @@ _WEBHOOK: Example = {
     "created_at": TIME,
     "updated_at": TIME,
 }
+_CALL_THEN: Example = {
+    **{
+        key: value
+        for key, value in _CALL.items()
+        if key not in {"participant_count", "primary_participant", "erased_at"}
+    },
+    "intelligence_status": "pending",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "left"}],
+}
+_NOT_OVER = {"ended_at": None, "end_reason": None, "bill_duration": 0, "total_cost": 0}
+_CALL_STARTED: Example = {
+    **_CALL_THEN,
+    **_NOT_OVER,
+    "status": "in_progress",
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "joined"}],
+}
+_CALL_FAILED: Example = {
+    **_CALL_THEN,
+    "status": "failed",
+    "end_reason": "no_answer",
+    "started_at": None,
+    "bill_duration": 0,
+    "total_cost": 0,
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "failed"}],
+}
+_BATCH_THEN: Example = {
+    **{key: value for key, value in _BATCH.items() if key != "waiting_for"},
+    "status": "completed",
+    "counts": {"queued": 0, "ringing": 0, "in_progress": 0, "completed": 472, "failed": 28},
+    "completed_at": LATER,
+}
+
+
+def _message(event: str, data: Example) -> Example:
+    return {"id": ID, "event": event, "created_at": LATER, "data": data}
+
+
 _DELIVERY: Example = {
     "id": ID,
     "webhook_id": ID,
     "call_id": CALL_ID,
     "event": "call.completed",
-    "payload": {"id": ID, "event": "call.completed", "created_at": LATER, "data": {"id": CALL_ID}},
+    "payload": _message("call.completed", _CALL_THEN),
     "status": "delivered",
     "attempts": 1,
     "response_status": 200,
@@ -292,9 +345,10 @@ EXAMPLES: dict[str, Example] = {
         "status": "connecting",
         "participants": [_BROWSER],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
     },
-    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE], "from_number": OWN_NUMBER},
+    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE]},
     "CreatedBatch": {
         "batch_id": "batch_1710",
         "queued": 1,
@@ -308,6 +362,7 @@ EXAMPLES: dict[str, Example] = {
         "status": "queued",
         "participants": [_LEG],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
         "fanout_id": "fanout_1710",
         "queued": 1,
@@ -315,7 +370,21 @@ EXAMPLES: dict[str, Example] = {
     "Batch": _BATCH,
     "BatchPage": {"batches": [_BATCH], **_PAGE},
     "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
-    "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
+    "CreatedToken": {
+        "client_token": "eyJ...",
+        "room_name": ROOM,
+        "server_url": "wss://livekit.example.com",
+        "call_id": CALL_ID,
+        "call_token": "sb_call_q83v...",
+    },
+    "Join": {"code": "q83v..."},
+    "Joined": {
+        "call_id": CALL_ID,
+        "participant_id": ID,
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+        "call_token": "sb_call_q83v...",
+    },
     "CallPage": _CALL_PAGE,
     "CallDetail": {
         **_CALL,
@@ -354,7 +423,6 @@ EXAMPLES: dict[str, Example] = {
                 "asked_at": "2026-03-01T10:05:00Z",
                 "concluded_at": "2026-03-01T10:05:04Z",
                 "post_call": _POST_CALL,
-                "parts": {"summary": "completed", "extraction": "completed", "evaluation": "completed"},
             },
         ],
         **_PAGE,
@@ -365,10 +433,19 @@ EXAMPLES: dict[str, Example] = {
         "segments": [_SEGMENT],
     },
     "RecordingAnswer": {"call_id": CALL_ID, "recording": _RECORDING},
+    "RecordingPeaks": {
+        "call_id": CALL_ID,
+        "duration_ms": 40,
+        "step_ms": 10,
+        "people": [0, 3, 96, 120],
+        "agent": [88, 40, 1, 0],
+    },
+    "CallAgent": {"id": AGENT_ID, **_AGENT},
     "EventPage": {"events": [_EVENT], **_PAGE},
     "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
     "AddedParticipants": {"participants": [_BROWSER]},
     "EndedCall": {"status": "ended", "id": CALL_ID, "message": "Call has been terminated."},
+    "Listening": {"url": "wss://livekit.example.com", "token": "eyJ..."},
     "Reprocessing": {
         "status": "queued",
         "job_id": "job_123",
@@ -416,10 +493,41 @@ EXAMPLES: dict[str, Example] = {
     "WebhookWithSecret": {**_WEBHOOK, "secret": "whsec_..."},
     "WebhookPage": {"webhooks": [_WEBHOOK], **_PAGE},
     "Delivery": _DELIVERY,
-    "WebhookMessage": _DELIVERY["payload"],
+    "CallStartedMessage": _message("call.started", _CALL_STARTED),
+    "CallCompletedMessage": _message("call.completed", _CALL_THEN),
+    "CallFailedMessage": _message("call.failed", _CALL_FAILED),
+    "TranscriptReadyMessage": _message("call.transcript.ready", _CALL_THEN),
+    "RecordingReadyMessage": _message("call.recording.ready", _CALL_THEN),
+    "IntelligenceReadyMessage": _message("call.intelligence.ready", {**_CALL_THEN, "intelligence_status": "completed"}),
+    "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
+    "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
+    "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
+    "LiveStreamMessage": {"event": "call", "data": {**_CALL, "participants": [_PARTICIPANT]}},
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],
         "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
     },
 }
+
+FAILURES: dict[int, Example] = {
+    status: {"error": error, "code": code}
+    for status, code, error in (
+        (400, "validation_error", "limit: expected once"),
+        (401, "unauthorized", "An API key is needed: Authorization: Bearer KEY."),
+        (
+            402,
+            "insufficient_credits",
+            "Not enough credits: a minute for each participant costs 0.12 dollars, 0.05 are left.",
+        ),
+        (403, "forbidden", "Publishable keys cannot do this."),
+        (404, "not_found", "Call not found."),
+        (409, "call_over", "Call is already completed or failed."),
+        (413, "body_too_large", "The body is larger than 1000000 bytes."),
+        (415, "unsupported_media_type", "The body must be application/json."),
+        (422, "idempotency_key_reused", "This Idempotency-Key came with another body before."),
+        (429, "rate_limited", "Too many new calls; try again later."),
+        (503, "database_unavailable", "The database does not answer; try again."),
+    )
+}
+FAILURES[400]["details"] = [{"path": "limit", "message": "expected once"}]

@@ -1,34 +1,38 @@
 """What an agent can be made of."""
 
+from pydantic import Field
+
 from api.schema.common import Answer
 
 
 class ModelOption(Answer):
     """A language model."""
 
-    id: str
-    provider_id: str
+    id: str = Field(description="What an agent names it by, as `llm_model`.")
+    provider_id: str = Field(description="Whose it is: the agent's `llm_provider`.")
 
 
 class VoiceOption(Answer):
     """A voice."""
 
-    id: str
-    provider: str
-    name: str
+    id: str = Field(description="What an agent names it by, as `voice`.")
+    provider: str = Field(description="Whose it is: the agent's `tts_provider`.")
+    name: str = Field(description="The same for people.")
 
 
 class LlmOptions(Answer):
     """The models and voices of this installation."""
 
-    models: list[ModelOption]
-    voices: list[VoiceOption]
+    models: list[ModelOption] = Field(
+        description="Those that the providers tell of; the first is used where an agent names none."
+    )
+    voices: list[VoiceOption] = Field(description="The same of voices.")
 
 
 class QueueStats(Answer):
     """The tenant's dial jobs by state."""
 
-    waiting: int
-    active: int
-    completed: int
-    failed: int
+    waiting: int = Field(description="Phones that wait to be dialled.")
+    active: int = Field(description="Phones that are being dialled.")
+    completed: int = Field(description="Phones that were dialled, whatever came of it.")
+    failed: int = Field(description="Phones that could not be dialled.")

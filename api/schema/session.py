@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.schema.common import Answer, Request
+from api.schema.common import Answer, Request, Uuid
 
 
 class BeginSession(Request):
@@ -18,7 +18,7 @@ class BeginSession(Request):
 class SessionTenant(Answer):
     """Whose key it is."""
 
-    id: str = Field(description="The tenant's id.")
+    id: Uuid = Field(description="The tenant's id.")
     name: str = Field(description="The tenant's name.")
 
 

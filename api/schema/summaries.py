@@ -1,4 +1,4 @@
-"""One line for each route, as the document at `/openapi.json` names it."""
+"""What the document at `/openapi.json` says of each route, and of what the routes are about."""
 
 SUMMARIES = {
     "GET /healthz": "Whether the process is alive",
@@ -33,14 +33,18 @@ SUMMARIES = {
     "GET /v1/calls/stream": "Follow all calls live",
     "GET /v1/calls/queue/stats": "Count the dial jobs",
     "POST /v1/realtime/token": "Create a call for one browser user",
+    "POST /v1/join": "Join a call with the code of a `join_url`, once",
     "GET /v1/calls/{id}": "Get everything about a call",
     "DELETE /v1/calls/{id}": "Erase what was said in a call and who was there; its bill stays",
     "GET /v1/calls/{id}/summary": "Get a call's summary and sentiment",
     "GET /v1/calls/{id}/transcript": "Get a call's transcript, also while it runs",
     "GET /v1/calls/{id}/recording": "Get a call's recording with a signed link",
+    "GET /v1/calls/{id}/recording/peaks": "Get how loud both sides of a call's recording are, to be drawn",
+    "GET /v1/calls/{id}/agent": "Get the agent of a call as it was then",
     "GET /v1/calls/{id}/events": "List a call's events",
     "GET /v1/calls/{id}/stream": "Follow a call's events and transcript live",
     "POST /v1/calls/{id}/participants": "Add participants to a call",
+    "POST /v1/calls/{id}/listen": "Listen in on a running call",
     "POST /v1/calls/{id}/end": "End a call",
     "GET /v1/calls/{id}/intelligence": "Every analysis of a call, the newest first",
     "POST /v1/calls/{id}/reprocess": "Do the post-call work again",
@@ -73,10 +77,27 @@ SUMMARIES = {
     "DELETE /v1/tool-secrets/{name}": "Remove a secret",
     "GET /v1/webhooks": "List webhook endpoints",
     "POST /v1/webhooks": "Register a webhook endpoint",
+    "GET /v1/webhooks/{id}": "Get a webhook endpoint",
     "PATCH /v1/webhooks/{id}": "Change the given fields of an endpoint",
     "DELETE /v1/webhooks/{id}": "Remove an endpoint and its deliveries",
     "POST /v1/webhooks/{id}/test": "Send a test message",
     "POST /v1/webhooks/{id}/rotate-secret": "Make a new secret; the old one signs beside it for a day",
     "GET /v1/webhooks/{id}/deliveries": "List what was sent to an endpoint",
     "POST /v1/webhooks/{id}/deliveries/{delivery_id}/redeliver": "Send a message once more",
+}
+
+TAGS = {
+    "calls": "Conversations of an agent with browsers and phones: make them, follow them, read what came of them.",
+    "agents": "What talks: a prompt, a voice, tools, and what is made of its calls.",
+    "realtime": "The short way into a call for one browser.",
+    "recordings": "Files behind signed links; the links stand in the calls.",
+    "numbers": "Your phone numbers, and the agents that answer them.",
+    "dnc": "Numbers that are never called: the do-not-call list.",
+    "telephony": "The SIP trunk that phone calls come and go over.",
+    "webhooks": "Your server is told what happened: its endpoints, what they are sent, and what became of it.",
+    "tool-secrets": "What agents' tools show to your servers; never given back.",
+    "keys": "Publishable keys, for browsers: each may only call one agent.",
+    "auth": "Secret keys, for servers, and whom the one in use is for.",
+    "session": "A browser that is signed in: our own pages.",
+    "service": "The installation itself: whether it is there and ready, and this document.",
 }

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -146,7 +146,12 @@ async def revoke_key(conn: AsyncConnection, tenant_id: str, kind: Kind, key_id: 
         .values(revoked_at=moment(conn)),
     )
     if not revoked.rowcount:
-        raise NotFound("No such key.")
+        raise NotFound("Key not found.")
+
+
+async def mark_used(conn: AsyncConnection, key_ids: Collection[str]) -> None:
+    """Note that these keys are used now."""
+    await conn.execute(sa.update(api_keys).where(api_keys.c.id.in_(key_ids)).values(last_used_at=moment(conn)))
 
 
 async def create_tenant(conn: AsyncConnection, name: str, *, metered: bool = False) -> Row:
@@ -160,7 +165,7 @@ async def get_tenant(conn: AsyncConnection, tenant_id: str) -> Row:
     """Give a tenant, or NotFound."""
     row = (await conn.execute(sa.select(tenants).where(tenants.c.id == tenant_id))).one_or_none()
     if row is None:
-        raise NotFound("No such tenant.")
+        raise NotFound("Tenant not found.")
     return row
 
 

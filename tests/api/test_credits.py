@@ -16,8 +16,8 @@ from tests.conftest import MakeSettings, now
 Make = Callable[..., Awaitable[str]]
 
 WRONG = {
-    ("keys", "create", "--tenant", "nobody"): "No such tenant",
-    ("credits", "add", "--tenant", "nobody", "1"): "No such tenant",
+    ("keys", "create", "--tenant", "nobody"): "Tenant not found",
+    ("credits", "add", "--tenant", "nobody", "1"): "Tenant not found",
     ("credits", "add", "--tenant", "default", "many"): "expected dollars",
     ("credits", "add", "--tenant", "default", "NaN"): "expected dollars",
     ("credits", "add", "--tenant", "default", "0"): "expected dollars",

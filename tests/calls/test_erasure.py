@@ -134,7 +134,7 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         of_the_part = {"call_id": call.id, "generation": 1, "stage": "summary"}
         await connection.execute(sa.insert(notes).values(**of_the_part, asked=MARK, room=1000, text=MARK))
         await connection.execute(
-            sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
+            sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav", peaks=b"loud")
         )
         asked_for = {"id": call.id, "call_id": call.id, "status": "ended", "key": MARK}
         await connection.execute(sa.insert(egresses).values(asked_for))
@@ -204,6 +204,7 @@ async def test_of_an_erased_call_nothing_is_left_in_any_table_but_its_bill(datab
     assert None not in {after.erased_at, after.transcript_erased_at, after.recording_erased_at}
     async with database.reading() as connection:
         assert (await connection.execute(sa.select(call_counts))).all() == counts
+        assert set(await connection.scalars(sa.select(recordings.c.peaks))) == {None, b"loud"}
         happened = sa.select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
         *log, last = (await connection.execute(happened)).all()
     assert {(event.message, event.data) for event in log} == {(event.kind, None) for event in log}

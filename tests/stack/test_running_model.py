@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -44,11 +45,11 @@ def serve() -> Iterator[Serve]:
         yield start
 
 
-def settings(ollama: str | None = None, lm_studio: str | None = None, **values: object) -> StackSettings:
+def settings(ollama: str | None = None, lm_studio: str | None = None, **values: Any) -> StackSettings:
     """With servers at these addresses, and nobody where none is given."""
     urls = {"ollama_url": ollama, "lm_studio_url": lm_studio}
-    given = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
-    return StackSettings(_env_file=None, **given, **values)  # type: ignore[arg-type] # mypy sees one type for all
+    given: dict[str, Any] = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
+    return StackSettings(_env_file=None, **given, **values)
 
 
 def test_a_running_server_is_found_and_ollama_comes_first(serve: Serve) -> None:

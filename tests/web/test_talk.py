@@ -14,31 +14,11 @@ from tests.conftest import Until
 from tests.servers import LiveKitServer, free_port
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
+from tests.web.media import SILENT, UNPLUGGABLE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WAITING = "Waiting for the agent"
-# Chromium's own microphone cannot be unplugged: this one tells of it as the browser would.
-UNPLUGGABLE = """() => {
-  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    if (window.unplugged) throw new DOMException("none is there", "NotFoundError");
-    const stream = await open(wanted);
-    window.unplug = () => {
-      window.unplugged = true;
-      for (const track of stream.getAudioTracks()) { track.stop(); track.dispatchEvent(new Event("ended")); }
-    };
-    return stream;
-  };
-}"""
-# A browser that plays nothing before it is clicked; headless ones let everything play.
-SILENT = """() => {
-  const play = HTMLMediaElement.prototype.play;
-  addEventListener("click", ({ target }) => { window.clicked ||= target.textContent.includes("Hear"); }, true);
-  HTMLMediaElement.prototype.play = function () {
-    return window.clicked ? play.call(this) : Promise.reject(new DOMException("not before a click", "NotAllowedError"));
-  };
-}"""
 # A tab that is frozen runs no timer, and its clock has gone on when it does again.
 STAND_STILL = "() => { const then = Date.now; Date.now = () => then() + 60_000; }"
 

@@ -3,7 +3,7 @@
 import { html } from "../preact.js";
 
 /**
- * @param columns `[{ name, show: (row) => content, number: true? }]`; the first is the row's heading.
+ * @param columns `[{ name, show: (row) => content, number: true? }]`; the first is the row's heading; one of buttons needs no name.
  * @param label what the table lists, for screen readers.
  * @param link `(row) => address` where a row leads, if anywhere; the first column is that link.
  * @param more fetches further rows; null if there are none.
@@ -15,7 +15,7 @@ export function Table({ label, columns, rows, keyOf = (row) => row.id, link, emp
       <table aria-busy=${Boolean(isLoading)}>
         <caption class="unseen">${label}</caption>
         <thead>
-          <tr>${columns.map(({ name, number }) => html`<th scope="col" class=${number ? "number" : null}>${name}</th>`)}</tr>
+          <tr>${columns.map(({ name, number }) => (name ? html`<th scope="col" class=${number ? "number" : null}>${name}</th>` : html`<td></td>`))}</tr>
         </thead>
         <tbody>
           ${rows.map((row) => html`<tr key=${keyOf(row)}>${columns.map((column, i) => html`<${Cell} ...${{ column, row, link }} isHeading=${i === 0} />`)}</tr>`)}

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from livekit.agents import APIConnectOptions, tts
+from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions, tts
 from typing_extensions import override
 
 from calls.agent_config import AgentConfig
 from tests.conftest import Until
-from tests.worker.test_voices import ANSWER, Box
+from tests.worker.voices.box import ANSWER, Box
 from worker.ranking import Ranking
 from worker.speaker.language import Language
 from worker.speaker.prepared import Prepared
@@ -23,10 +23,10 @@ MOST = 12  # utterances that a caller breaks off
 class Hung(Box):
     """A voice that takes a text, and makes no sound of it."""
 
-    def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
+    def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> Any:
         return HungWhole(tts=self, input_text=text, conn_options=conn_options)
 
-    def stream(self, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
+    def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> Any:
         return HungByWord(tts=self, conn_options=conn_options)
 
 
@@ -57,7 +57,7 @@ class Hasty:
             FIRST_SOUND_S,
             on_failed=lambda place, _error: self.happened.append(("failed", place)),
             on_spoken=lambda: self.happened.append(("spoken", None)),
-            on_speechless=lambda spoken_into: self.happened.append(("speechless", spoken_into)),
+            on_speechless=lambda *, spoken_into: self.happened.append(("speechless", spoken_into)),
         )
 
     async def listen(self) -> bool:
