@@ -87,7 +87,7 @@ async def get_change(conn: AsyncConnection, agent_id: str, change_id: str) -> Ro
     wanted = (agent_changes.c.id == change_id, agent_changes.c.agent_id == agent_id)
     row = (await conn.execute(sa.select(agent_changes).where(*wanted))).one_or_none()
     if row is None:
-        raise NotFound("No such change.")
+        raise NotFound("Change not found.")
     return row
 
 

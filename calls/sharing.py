@@ -17,7 +17,7 @@ from calls.database.engine import upsert
 from calls.errors import Conflict, NotFound, RateLimited
 from calls.states import TERMINAL
 from calls.tables import agents, calls, share_calls, share_links, share_visits, tenants
-from calls.tenants.keys import PUBLISHABLE, Key
+from calls.tenants.keys import SHARE, Key, create_share_key
 
 SHORTEST_S = 10  # no call is begun that could not last so long
 VISITS_KEPT = timedelta(hours=1)
@@ -44,8 +44,9 @@ async def put_link(
     conn: AsyncConnection, tenant_id: str, agent_id: str, limits: dict[str, Any], changes: Collection[str]
 ) -> Row:
     """Make the agent's link with these limits, or change those of `changes`; NotFound without such an agent."""
-    await get_agent(conn, tenant_id, agent_id)
-    new = {"agent_id": agent_id, "tenant_id": tenant_id, "code": _new_code(), **limits}
+    known = await get_link(conn, tenant_id, agent_id)
+    key_id = known.key_id if known is not None else await create_share_key(conn, tenant_id, agent_id)
+    new = {"agent_id": agent_id, "tenant_id": tenant_id, "key_id": key_id, "code": _new_code(), **limits}
     statement = upsert(conn, share_links).values(new)
     await conn.execute(
         statement.on_conflict_do_update(index_elements=["agent_id"], set_={name: limits[name] for name in changes})
@@ -68,7 +69,7 @@ async def renew_code(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Ro
     renewed = sa.update(share_links).where(share_links.c.agent_id == agent_id).values(code=_new_code())
     row: Row | None = (await conn.execute(renewed.returning(share_links))).one_or_none()
     if row is None:
-        raise NotFound("This agent has no share link.")
+        raise NotFound("Share link not found.")
     return row
 
 
@@ -93,10 +94,10 @@ async def find_link(conn: AsyncConnection, code: str, *, lock: bool = False) -> 
 
 
 def key_of(link: Row) -> Key:
-    """For whom a visitor of the link asks: like a publishable key of its agent."""
+    """For whom a visitor of the link asks."""
     return Key(
-        id=link.agent_id,
-        kind=PUBLISHABLE,
+        id=link.key_id,
+        kind=SHARE,
         tenant_id=link.tenant_id,
         tenant_name=link.tenant_name,
         metered=link.metered,

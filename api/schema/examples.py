@@ -329,6 +329,9 @@ EXAMPLES: dict[str, Example] = {
     "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
     "SharedCall": {
         "call_id": CALL_ID,
+        "participant_id": "5f0c1d9e-8a35-4a4e-b9c6-0d5f7d9f2c11",
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_obLD1OX2eJCrze8SNFZ4kA…",
         "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
         "max_call_seconds": 300,
     },

@@ -54,8 +54,13 @@ async def test_a_visitor_needs_no_key_and_talks_no_longer_than_the_link_says(api
     assert (answer.status, answer.body["max_call_seconds"]) == (201, 45)
     assert set(answer.body["access"]) == {"url", "token"}
     call = (await api.get(f"/v1/calls/{answer.body['call_id']}")).body
+    assert answer.body["participant_id"] == call["participants"][0]["id"]
     assert call["metadata"] == {"source": "share_link"}
     assert call["participants"][0]["identity"].startswith("visitor-")
+    token = answer.body["call_token"]
+    assert (await api.get(f"/v1/calls/{call['id']}", key=token)).status == 403
+    assert (await api.post(f"/v1/calls/{call['id']}/end", {}, key=token)).status == 200
+    assert (await api.get("/v1/keys/publishable")).body == {"keys": []}
     async with api.database.reading() as conn:
         kept = await conn.scalar(sa.text("SELECT agent FROM calls"))
     assert '"max_duration_s": 45' in str(kept).replace("'", '"')

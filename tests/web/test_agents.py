@@ -1,17 +1,15 @@
 """The pages of agents: the list, the form and what the API says of it."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
+from tests.web.console import ask, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,27 +23,6 @@ AGENT: dict[str, Any] = {
     "features": {"redact": ["card"]},
     "post_call": {"summary": {"enabled": True, "prompt": "What was booked"}, "recording": {"enabled": False}},
 }
-
-
-@asynccontextmanager
-async def opened(browser: Browser, served: Served, path: str) -> AsyncIterator[Page]:
-    """A tab of its own at this address of the console."""
-    async with await browser.new_context() as context:
-        page = await context.new_page()
-        await page.goto(f"{served.url}{path}#key={served.key}")
-        await expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
-        yield page
-
-
-async def ask(served: Served, method: str, path: str, body: Any = None) -> Any:
-    """A request of our own to the api; what it answers."""
-    headers = {"Authorization": f"Bearer {served.key}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, served.url + path, json=body, headers=headers) as response,
-    ):
-        response.raise_for_status()
-        return orjson.loads(await response.read() or b"null")
 
 
 async def made(served: Served, **changes: Any) -> str:
