@@ -78,7 +78,7 @@ async def test_a_visitor_is_told_how_the_call_ended(browser: Browser, serve: Ser
     served = await serve()
     async with visited(browser, await linked(served)) as page:
         await page.get_by_role("button", name="Start talking").click()
-        await expect(page.get_by_text("Waiting for the agent")).to_be_visible()
+        await expect(page.get_by_role("button", name="Hang up")).to_be_visible()
         (call,) = (await ask(served, "GET", "/v1/calls"))["calls"]
         await ask(served, "POST", f"/v1/calls/{call['id']}/end", {})
         await expect(page.get_by_text("The call is over")).to_be_visible()
