@@ -6,6 +6,7 @@ from functools import cache, partial
 from aiohttp import web
 
 from api import (
+    agent_changes,
     agents,
     batches,
     call_table,
@@ -45,6 +46,7 @@ from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
 from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.schema.agent_changes import AgentChangePage, ChangesQuery
 from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
@@ -140,6 +142,9 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", AGENT, agents.delete, {204: None}),
     Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
+    Route("GET", f"{AGENT}/changes", agent_changes.list_page, {200: AgentChangePage}, query=ChangesQuery),
+    Route("POST", f"{AGENT}/changes/{{change_id}}/undo", agent_changes.undo, {200: Agent}, body=Nothing,
+        errors=(409,)),
     Route("GET", f"{AGENT}/testers", sharing.testers, {200: Testers}),
     Route("PUT", f"{AGENT}/share-link", sharing.put, {200: ShareLink}, body=PutShareLink),
     Route("POST", f"{AGENT}/share-link/regenerate", sharing.regenerate, {200: ShareLink}, body=Nothing),

@@ -306,12 +306,33 @@ EXAMPLES: dict[str, Example] = {
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "AgentChangePage": {
+        "changes": [
+            {
+                "id": "0b0f6c1e-3d4a-4f7e-9c55-2a1d8f6b7e90",
+                "field": "first_message",
+                "before": "Hello!",
+                "after": "Good evening!",
+                "can_undo": True,
+                "changed_by": {
+                    "key_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                    "label": "Operations",
+                    "key_prefix": "sb_secret_3fYk2a",
+                },
+                "created_at": "2026-07-14T09:30:00Z",
+            },
+        ],
+        **_PAGE,
+    },
     "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
     "ShareLink": _SHARE_LINK,
     "Testers": {"link_feature": True, "link": _SHARE_LINK},
     "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
     "SharedCall": {
         "call_id": CALL_ID,
+        "participant_id": "5f0c1d9e-8a35-4a4e-b9c6-0d5f7d9f2c11",
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_obLD1OX2eJCrze8SNFZ4kA…",
         "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
         "max_call_seconds": 300,
     },

@@ -12,6 +12,7 @@ _PHONE: Json = {"type": "string", "minLength": 1, "maxLength": 64}
 
 IN_PATHS: dict[tuple[str, str], Json] = {
     ("agents", "id"): {"description": "The agent's id.", "schema": _ID, "example": AGENT_ID},
+    ("agents", "change_id"): {"description": "The change's id.", "schema": _ID, "example": ID},
     ("calls", "id"): {"description": "The call's id.", "schema": _ID, "example": CALL_ID},
     ("calls", "batch"): {
         "description": "The `batch_id` that was given, or the answer's.",
@@ -32,11 +33,7 @@ IN_PATHS: dict[tuple[str, str], Json] = {
         "schema": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{0,63}$"},
         "example": "SHOP_KEY",
     },
-    ("shared", "code"): {
-        "description": "The end of the share link, as the agent's `testers` show it.",
-        "schema": _TEXT,
-        "example": "3fYkQ2pV9aLmP0",
-    },
+    ("shared", "code"): {"description": "The last part of a share link.", "schema": _TEXT, "example": "kZ3vQ8xW2mPd"},
     ("webhooks", "id"): {"description": "The endpoint's id.", "schema": _ID, "example": ID},
     ("webhooks", "delivery_id"): {"description": "The delivery's id.", "schema": _ID, "example": ID},
 }

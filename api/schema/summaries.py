@@ -14,6 +14,8 @@ SUMMARIES = {
     "DELETE /v1/agents/{id}": "Delete an agent; its calls stay",
     "POST /v1/agents/{id}/clone": "Copy an agent",
     "GET /v1/agents/{id}/calls": "List an agent's calls",
+    "GET /v1/agents/{id}/changes": "List what was changed of an agent, the newest first",
+    "POST /v1/agents/{id}/changes/{change_id}/undo": "Undo a change of an agent",
     "GET /v1/agents/{id}/testers": "Get an agent's share link",
     "PUT /v1/agents/{id}/share-link": "Make an agent's share link, or change the given limits of it",
     "POST /v1/agents/{id}/share-link/regenerate": "Give an agent's share link another address",

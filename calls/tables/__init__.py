@@ -1,6 +1,6 @@
 """Every table. Ids are UUID strings; events and jobs are numbered in the order in which they were written."""
 
-from calls.tables.agent import agents, tool_secrets
+from calls.tables.agent import agent_changes, agents, tool_secrets
 from calls.tables.analysis import generations, notes, results
 from calls.tables.call import (
     LEFT_LINE,
@@ -35,6 +35,7 @@ __all__ = [
     "Number",
     "UtcDateTime",
     "Uuid",
+    "agent_changes",
     "agents",
     "api_keys",
     "batches",
