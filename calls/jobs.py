@@ -38,6 +38,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `
 # Written out, not bound: only then do both databases use the partial indexes on these states.
 _WAITING: sa.ColumnElement[str] = sa.literal_column("'waiting'")
 _ACTIVE: sa.ColumnElement[str] = sa.literal_column("'active'")
+_DEAD = sa.text("state = 'dead'")
 _UNFINISHED = sa.text("state IN ('waiting', 'active')")
 
 
@@ -187,6 +188,15 @@ async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[
         "completed": counts["completed"],
         "failed": counts["failed"] + counts["dead"],
     }
+
+
+async def list_dead(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[sa.Row[Any]], int]:
+    """Give a page of the tenant's dead jobs, as far as they are kept, the newest first, and how many there are."""
+    dead = (jobs.c.tenant_id == tenant_id, _DEAD)
+    query = sa.select(jobs).where(*dead).order_by(jobs.c.finished_at.desc(), jobs.c.id.desc())
+    rows = (await conn.execute(query.limit(limit).offset(offset))).all()
+    total = await conn.scalar(sa.select(sa.func.count()).select_from(jobs).where(*dead))
+    return list(rows), total or 0
 
 
 def backoff_s(attempt: int) -> float:

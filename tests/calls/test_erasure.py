@@ -66,7 +66,8 @@ NOT_OF_A_CALL = {
     ),
     "tool_secrets",
     *("share_links", "share_calls", "share_visits"),  # ids, numbers, and for an hour addresses
-    *("rate_windows", "leases", "workers", "stays"),
+    *("rate_windows", "leases", "workers", "processes", "stays"),
+    *("usage", "answer_times"),  # numbers, of all calls together
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "unindexed",  # ids: what was said is read when it is their turn
     "batches",  # but for its answer, which has a test of its own
