@@ -28,7 +28,7 @@ up: $(SETUP) ## the whole stack in the foreground, until Ctrl-C
 
 test: packages $(SETUP) ## all tests, on real servers; as root it installs the Debian packages that they need
 	@# Each of the processes would compile all tests anew, and so would each run, were no bytecode kept.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder  # they wait more than they compute
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 5 --no-loadscope-reorder  # they wait more than they compute
 
 packages:
 	@tests/install-packages
@@ -39,8 +39,8 @@ check: $(VENV) ## format, lint, types and floors
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(SETUP) ## the measurements, as tables; those of conversations as JSON in .callroom/bench too
-	@exec $(BIN)/python -m bench --json .callroom/bench/conversation.json
+bench: $(SETUP) ## the measurements, as tables; those of conversations and joins as JSON in .callroom/bench too
+	@exec $(BIN)/python -m bench --json .callroom/bench
 
 drills: $(SETUP) ## what happens when parts break in the middle of calls, as tables; N=5 for fewer kills, BURNING=2 on a busy machine, PART=providers
 	@exec $(BIN)/python -m drills --kills $(N) --burning $(BURNING) $(PART:%=--part %)

@@ -1,7 +1,9 @@
 """Batches that were made: how far they are, and the end of one before its time."""
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, SETTINGS, reply
 from api.schema.calls import Batch, BatchCounts, BatchDetail, BatchPage, RejectedRecipient
 from api.schema.common import Nothing, Page
@@ -29,16 +31,17 @@ async def get(request: web.Request) -> web.Response:
     return reply(BatchDetail(**dict(_shown(batch, holdup)), rejected_recipients=shown))
 
 
-async def cancel(request: web.Request, _body: Nothing) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
-        batch = await batches.cancel(conn, *_named(request))
-    return reply(_shown(batch, None))
+async def cancel(request: web.Request, body: Nothing) -> web.Response:
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(200, _shown(await batches.cancel(conn, *_named(request)), None))
+
+    return await answer_once(request, body, work)
 
 
 def _named(request: web.Request) -> tuple[str, str]:
     batch_id = request.match_info["batch"]
     if not batch_id.isprintable():
-        raise NotFound("No such batch.")
+        raise NotFound("Batch not found.")
     return request[KEY].tenant_id, batch_id
 
 

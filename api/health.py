@@ -33,8 +33,7 @@ async def ready(request: web.Request) -> web.Response:
             await request.app[DATABASE].ping()
             await request.app[ROOMS].ping()
     except TimeoutError as error:
-        message = "LiveKit does not answer"
-        raise Unavailable(message, code="livekit_unavailable") from error
+        raise Unavailable("LiveKit does not answer; try again.", code="livekit_unavailable") from error
     providers = request.app[PROVIDER_HEALTH].own()
     works = all(health.works for named in providers.values() for health in named.values())
     may_know = is_local(request) or await _has_secret_key(request)

@@ -30,9 +30,8 @@ class KeyUse:
             self._writing = asyncio.create_task(self._write())
 
     async def close(self) -> None:
-        """Write nothing any more."""
+        """Write what is noted; nothing any more."""
         if self._writing is not None:
-            self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
 
     async def _write(self) -> None:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import analysis, listing, placing, reading, speech
+from bench import analysis, joining, listing, placing, reading, speech
 from bench.conversation import side_by_side
 from bench.conversation.latencies import PROFILES
 from bench.conversation.systems import DETECTIONS
 
-NAMES = ("placing", "listing", "reading", "analysis", "speech", "conversation")
+NAMES = ("placing", "joining", "listing", "reading", "analysis", "speech", "conversation")
 
 
 def main() -> int:
@@ -27,13 +27,18 @@ def main() -> int:
     parser.add_argument(
         "--against", default=",".join(DETECTIONS), help="what conversations are compared with (%(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures of the conversations are written")
+    parser.add_argument(
+        "--json", type=Path, metavar="FOLDER", help="where figures are written: conversation.json and joining.json"
+    )
     options = parser.parse_args()
     against = [name for name in options.against.split(",") if name]
     if unknown := {*options.what} - {*NAMES} | {*against} - {*DETECTIONS}:
         parser.error(f"nothing has the name {', '.join(sorted(unknown))}")
+    if options.json is not None:
+        options.json.mkdir(parents=True, exist_ok=True)
     benches: dict[str, Callable[[], Awaitable[bool]]] = {
         "placing": placing.run,
+        "joining": lambda: joining.run(options.json),
         "listing": lambda: listing.run(options.listed),
         "reading": reading.run,
         "analysis": analysis.run,

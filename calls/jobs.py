@@ -75,6 +75,8 @@ class Job:
 
 # Called with the reason in the transaction that makes a job failed or dead: what waits for the job learns of it.
 GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
+# The same of a job that is tried again later, with the moment of that.
+PutOff = Callable[[AsyncConnection, Job, str, datetime], Awaitable[None]]
 
 _FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
 
@@ -256,13 +258,24 @@ def _ready_queues(names: tuple[str, ...]) -> sa.Select[*tuple[Any, ...]]:
 
 
 class JobQueue:
-    """The consuming side, for one process named `worker`; `give_up` says what a kind's failure has to leave behind."""
+    """The consuming side, for one process named `worker`.
 
-    def __init__(self, db: Database, worker: str, lease_s: float, give_up: Mapping[str, GiveUp] | None = None) -> None:
+    `give_up` and `put_off` say what is to be left behind where a job of a kind fails, or an attempt at it does.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        worker: str,
+        lease_s: float,
+        give_up: Mapping[str, GiveUp] | None = None,
+        put_off: Mapping[str, PutOff] | None = None,
+    ) -> None:
         self._db = db
         self._worker = worker
         self._lease = timedelta(seconds=lease_s)
         self._give_up = give_up or {}
+        self._put_off = put_off or {}
 
     async def ready(self, queues: Iterable[str]) -> tuple[list[str], float | None]:
         """The queues that have a job to claim now, and the seconds until the next one of any is due (None: none is)."""
@@ -322,7 +335,10 @@ class JobQueue:
         pause = timedelta(seconds=backoff_s(job.attempt) if after_s is None else after_s)
         async with self._db.writing() as conn:
             run_at = moment(conn) + pause
-            return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
+            settled = await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
+            if settled and pause and job.kind in self._put_off:
+                await self._put_off[job.kind](conn, job, reason, run_at)
+            return settled
 
     async def give_up(self, job: Job, reason: str, state: JobState = JobState.FAILED) -> bool:
         """The job ends without success and its kind's `give_up` runs in the same transaction; False if not ours."""

@@ -92,8 +92,7 @@ class CallStore:
         """The call's row; NotFound if it is not there or, with a `tenant_id`, not that tenant's."""
         row = (await self._connection.execute(_GET, {"call_id": call_id})).one_or_none()
         if row is None or tenant_id not in (None, row.tenant_id):
-            message = "no such call"
-            raise NotFound(message)
+            raise NotFound("Call not found.")
         return row
 
     async def hold(self, call_id: str) -> sa.Row[Any]:
@@ -398,8 +397,7 @@ class CallStore:
     async def _lock(self, call_id: str) -> sa.Row[Any]:
         row = (await self._connection.execute(_LOCK, {"call_id": call_id})).one_or_none()
         if row is None:
-            message = "no such call"
-            raise NotFound(message)
+            raise NotFound("Call not found.")
         return row
 
     async def _update(self, call_id: str, **values: object) -> None:

@@ -54,7 +54,8 @@ async def run(settings: Settings) -> None:
 def runner(deps: Deps, limits: Mapping[str, int] = QUEUES) -> Runner:
     """The runner of all our kinds of jobs, with so many of each queue at a time."""
     give_up = {kind: handler.give_up for kind, handler in HANDLERS.items() if handler.give_up}
-    queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up)
+    put_off = {kind: handler.put_off for kind, handler in HANDLERS.items() if handler.put_off is not None}
+    queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up, put_off)
 
     def bound(handler: Handler) -> Run:
         return lambda job: handler.run(job, deps)

@@ -44,12 +44,22 @@ export async function remove(path) {
 /**
  * The messages of a stream of server-sent events as they come, `{ kind, data }`, each once, also over lost connections,
  * until its `end` or until `signal` is aborted.
+ *
+ * @param onTrouble called with the `ApiError` of a connection that failed, and with null when there is one again.
  */
-export function follow(path, query = {}, { signal } = {}) {
-  return messages(
-    (lastId, closing) => ask("GET", withQuery(path, query), { headers: lastId ? { "Last-Event-ID": lastId } : {}, signal: closing }),
-    signal,
-  );
+export function follow(path, query = {}, { signal, onTrouble = () => {} } = {}) {
+  const open = async (lastId, closing) => {
+    const headers = lastId ? { "Last-Event-ID": lastId } : {};
+    try {
+      const response = await ask("GET", withQuery(path, query), { headers, signal: closing });
+      onTrouble(null);
+      return response;
+    } catch (error) {
+      if (!closing.aborted) onTrouble(error);
+      throw error;
+    }
+  };
+  return messages(open, signal);
 }
 
 export function withQuery(path, query) {

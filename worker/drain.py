@@ -15,6 +15,7 @@ from calls.settings import Settings
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.workers import leases
+from worker.claims import Claims
 from worker.room.presence import SHUT_DOWN
 from worker.seats import Seats
 from worker.uploads import Uploads
@@ -33,18 +34,21 @@ class DrainingServer(AgentServer):
         self,
         settings: Settings,
         seats: Seats,
+        claims: Claims,
         uploads: Uploads,
         **options: Any,  # noqa: ANN401 - those of AgentServer
     ) -> None:
         super().__init__(**options)
         self._callroom_settings = settings
         self._callroom_seats = seats
+        self._callroom_claims = claims
         self._callroom_uploads = uploads
 
     @override
     async def drain(self, *arguments: Any, **options: Any) -> None:
         ending = asyncio.create_task(self._end_calls(), name="drain")
         try:
+            await self._callroom_claims.stop()
             await self._callroom_seats.stop()
             await super().drain(*arguments, **options)
         finally:

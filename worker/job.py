@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
+from typing import Any
 
 import aiohttp
 from livekit import rtc
-from livekit.agents import JobContext, JobProcess
+from livekit.agents import Agent, AgentSession, AutoSubscribe, JobContext, JobProcess, utils
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
@@ -18,7 +20,7 @@ from worker.log import configure_log
 from worker.plugins import UnusableProvider
 from worker.providers import Clients, Providers
 from worker.refusal import refuse
-from worker.room.lease import take
+from worker.room.lease import Taken, adopt, take
 from worker.room.persistence import Persistence
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,10 @@ def prepare(end_model: str, process: JobProcess) -> None:
 
 
 async def _rehearse(settings: Settings) -> None:
-    """Open the database once, so that the first query of a call finds everything loaded."""
+    """Do once what a call begins with: a fork copies each page when it is first written to, and here nobody waits."""
+    session: AgentSession[None] = AgentSession(turn_handling={"turn_detection": "manual"})
+    await session.start(Agent(instructions=""), session_host=False, record=False)
+    await session.aclose()
     database = Database(settings.database, pool_size=1)
     try:
         async with asyncio.timeout(REHEARSAL_S):
@@ -77,19 +82,20 @@ async def _answer(context: JobContext) -> None:
     database = Database(settings.database, pool_size=1)
     away_s: list[float] = []
     persistence = Persistence(away_s.append)
+    asked = json.loads(context.job.metadata)
+    entering = asyncio.create_task(_enter_ahead(context, asked), name="entering ahead")
     try:
-        call_id = json.loads(context.job.metadata).get("call_id")
+        call_id = asked.get("call_id")
         if call_id is None:
             call_id = await take_in(context, settings, database, persistence)
         if call_id is None:
             logger.warning("nobody is to answer the phone")
             return
         log.current_call.set(call_id)
-        taken = await persistence.persist(
-            lambda: take(database, call_id, context.worker_id, context.token_claims().identity, settings.lease_s),
-        )
+        taken = await persistence.persist(lambda: _take(context, database, call_id, asked.get("token")))
         if taken is None:
             logger.warning("the call is not to be had")
+            await entering  # half of a connection could not be closed
             return
         async with aiohttp.ClientSession() as http:
             providers = Providers(settings, context.proc.userdata["clients"], http)
@@ -102,5 +108,23 @@ async def _answer(context: JobContext) -> None:
                 call.note_outage(seconds)
             await call.run()
     finally:
+        await utils.aio.cancel_and_wait(entering)
         await database.close()
         context.shutdown("call ended")
+
+
+async def _take(context: JobContext, database: Database, call_id: str, token: int | None) -> Taken | None:
+    ttl_s = context.proc.userdata["settings"].lease_s
+    if token is not None:
+        return await adopt(database, call_id, token, ttl_s)
+    return await take(database, call_id, context.worker_id, context.token_claims().identity, ttl_s)
+
+
+async def _enter_ahead(context: JobContext, asked: dict[str, Any]) -> None:
+    """Be in the room while the lease is still being taken, unless the call may have another agent.
+
+    Nobody is heard, and nothing is said, without the lease. What fails here the call tries again.
+    """
+    if "call_id" in asked and not asked.get("again"):
+        with suppress(rtc.ConnectError):
+            await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)

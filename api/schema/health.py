@@ -13,7 +13,7 @@ from calls.providers.health import Health
 class Alive(Answer):
     """The process is there."""
 
-    status: str = "ok"
+    status: Literal["ok"] = Field("ok", description="Always this.")
 
 
 class Process(Answer):
@@ -55,7 +55,7 @@ class Ready(Answer):
     Then calls fail whose agents use it and have no other.
     """
 
-    status: Literal["ok", "degraded"]
+    status: Literal["ok", "degraded"] = Field(description="`degraded`: a provider of the installation's own fails.")
     providers: dict[Kind, dict[str, Health]] | None = Field(
         description=(
             "Those who are asked where an agent names nobody, as they were found a moment ago; null unless a secret "

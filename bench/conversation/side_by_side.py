@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-import os
-import platform
 import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import psutil
 
 from bench.conversation import material
 from bench.conversation.call import Announce, Call, Closing
@@ -24,13 +20,14 @@ from bench.conversation.load import Usage, memory_mb
 from bench.conversation.material import Sentence
 from bench.conversation.report import show
 from bench.conversation.systems import FOLDER, System, Systems, running
+from bench.machine import machine
 
 TURNS_A_CALL = 8
 SETTLED_AFTER_S = 5  # a call that has ended is still being tidied up, and a process for the next one is started
 SEED = 12  # the same order in every run
 
 
-async def run(calls: int, turns: int, profile: str, against: Sequence[str], json_file: Path | None) -> bool:
+async def run(calls: int, turns: int, profile: str, against: Sequence[str], json_folder: Path | None) -> bool:
     """Print the table, after `turns` of each of `calls` callers with each system; always true: it has no goal yet."""
     cache = FOLDER / "material"
     deck = await asyncio.to_thread(material.sentences, cache)
@@ -63,9 +60,10 @@ async def run(calls: int, turns: int, profile: str, against: Sequence[str], json
         f"Conversation, {calls} calls at once, {turns} turns each; providers need {latencies.sum_s:.2f} s ({profile})"
     )
     show(title, made)
-    if json_file is not None:
-        described = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "profile": profile, "calls": calls}
-        await asyncio.to_thread(json_file.write_text, json.dumps({**described, "systems": made}, indent=1) + "\n")
+    if json_folder is not None:
+        described = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "profile": profile, "calls": calls}
+        text = json.dumps({**described, "systems": made}, indent=1) + "\n"
+        await asyncio.to_thread((json_folder / "conversation.json").write_text, text)
     return True
 
 
@@ -104,12 +102,3 @@ def _usages(system: System, systems: Systems) -> dict[str, Usage]:
 def _closing(cache: Path) -> Closing:
     said = ("Please tell me everything about your tables.", "Mm-hmm.", "Stop, please, that is enough for me.")
     return Closing(*(material.one(text, material.VOICES[0], cache) for text in said))
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": platform.platform(),
-        "load_average": os.getloadavg(),
-    }

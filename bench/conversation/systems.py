@@ -52,11 +52,12 @@ class System:
 
 @dataclass(frozen=True)
 class Systems:
-    """All that run, the stand-ins' address, and what the systems share: processes by name."""
+    """All that run, the stand-ins' address, what the systems share: processes by name, and how ours is reached."""
 
     all: list[System]
     providers_url: str
     shared: Mapping[str, psutil.Process]
+    settings: Mapping[str, str]
 
 
 @asynccontextmanager
@@ -72,11 +73,11 @@ async def running(against: Sequence[str], profile: str, calls: int) -> AsyncIter
             client = Client(http, env["CALLROOM_URL"], env["CALLROOM_API_KEY"])
             ours = System(CALLROOM, _Callroom(client).place, [found.pop("worker")])
             if not against:
-                yield Systems([ours], providers, found)
+                yield Systems([ours], providers, found, env)
                 return
             async with _plain_worker({**env, "BENCH_PROVIDERS_URL": url, "LIVEKIT_AGENT_NAME": PLAIN_AGENT}) as worker:
                 plains = [System(name, _Plain(env, name).place, [worker]) for name in against]
-                yield Systems([ours, *plains], providers, found)
+                yield Systems([ours, *plains], providers, found, env)
 
 
 _PROGRAMS = {

@@ -8,12 +8,14 @@ import aiosqlite
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.database.bell import Bell
 from calls.errors import DatabaseAway
 
 CALLS = "calls"  # a stream of a call has something to send
 JOBS = "jobs"  # a job may be claimed that could not be before
 TRUNKS = "trunks"  # LiveKit should have something else of a tenant's trunk than before
 TURNS = "turns"  # it may be the turn of a call that waits, or of a phone
+WAITING = "waiting"  # a call waits for its first agent; beside SQLite it has a bell, so that no worker looks in vain
 
 CHANNEL = "callroom"
 POLL_S = 0.02  # how often SQLite's data version is read; reading it takes no lock and touches no table
@@ -66,6 +68,7 @@ class Changes:
 
     Args:
         sqlite_file: the file whose data version is followed; it tells that something was committed, not what.
+        bell: rung beside that file for who waits for nothing but `WAITING`.
         postgres_dsn: where to listen for notifications.
         notify: sends one notification, which names topics; raises DatabaseAway.
         patience_s: how long Postgres may take to answer.
@@ -75,16 +78,19 @@ class Changes:
         self,
         *,
         sqlite_file: str | None = None,
+        bell: Bell | None = None,
         postgres_dsn: str | None = None,
         notify: Callable[[Collection[str]], Awaitable[None]] | None = None,
         patience_s: float = 0,
     ) -> None:
         self._sqlite_file = sqlite_file
+        self._bell = bell
         self._postgres_dsn = postgres_dsn
         self._notify = notify
         self._patience_s = patience_s
         self._watches: set[Watch] = set()
         self._listener: asyncio.Task[None] | None = None
+        self._hearer: asyncio.Task[None] | None = None
         self._untold: set[str] = set()
         self._announcer: asyncio.Task[None] | None = None
 
@@ -93,8 +99,10 @@ class Changes:
         """A waiter for any of `topics`, for the length of the block."""
         watch = Watch(*topics)
         self._watches.add(watch)
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="changes")
+        if self._bell is not None and watch.topics == {WAITING}:
+            self._hearer = self._hearer or asyncio.create_task(self._follow_bell(self._bell), name="bell")
+        else:
+            self._listener = self._listener or asyncio.create_task(self._listen(), name="changes")
         try:
             yield watch
         finally:
@@ -109,6 +117,8 @@ class Changes:
     def committed(self, topics: Collection[str]) -> None:
         """A transaction of this process was committed: its own waiters know at once, those of others in a moment."""
         self.wake(topics)
+        if self._bell is not None and WAITING in topics:
+            self._bell.ring()
         if self._notify is None or not topics:
             return
         self._untold.update(topics)
@@ -119,12 +129,12 @@ class Changes:
         """Tell what is still untold, if the database answers, and stop listening."""
         if self._announcer is not None:
             await asyncio.wait({self._announcer}, timeout=self._patience_s)
-        for task in (self._announcer, self._listener):
+        for task in (self._announcer, self._listener, self._hearer):
             if task is not None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        self._announcer = self._listener = None
+        self._announcer = self._listener = self._hearer = None
 
     async def _announce(self, notify: Callable[[Collection[str]], Awaitable[None]]) -> None:
         while self._untold:
@@ -156,6 +166,13 @@ class Changes:
                     seen = version
                     self.wake()
                 await asyncio.sleep(POLL_S)
+
+    async def _follow_bell(self, bell: Bell) -> None:
+        with suppress(OSError), bell.listening() as rung:
+            while True:
+                self.wake()
+                await rung.wait()
+                rung.clear()
 
     async def _follow_notifications(self, dsn: str) -> None:
         connection = await asyncpg.connect(dsn, timeout=self._patience_s, command_timeout=self._patience_s)

@@ -76,7 +76,7 @@ async def get_batch(conn: AsyncConnection, tenant_id: str, batch_id: str) -> Bat
     """Give the tenant's batch, or NotFound."""
     row = (await conn.execute(sa.select(*_SHOWN).where(*_own(tenant_id, batch_id)))).one_or_none()
     if row is None:
-        raise NotFound("No such batch.")
+        raise NotFound("Batch not found.")
     return (await _counted(conn, tenant_id, [row]))[0]
 
 

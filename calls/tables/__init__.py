@@ -1,6 +1,6 @@
 """Every table. Ids are UUID strings; events and jobs are numbered in the order in which they were written."""
 
-from calls.tables.agent import agents, tool_secrets
+from calls.tables.agent import agent_changes, agents, tool_secrets
 from calls.tables.analysis import generations, notes, results
 from calls.tables.call import (
     LEFT_LINE,
@@ -18,6 +18,7 @@ from calls.tables.columns import Json, Number, UtcDateTime, Uuid, metadata
 from calls.tables.phone import dnc, numbers, telephony, trunks
 from calls.tables.recording import egresses, recording_pieces, recordings
 from calls.tables.request import idempotency_keys, rate_windows
+from calls.tables.sharing import share_calls, share_links, share_visits
 from calls.tables.tenant import api_keys, sessions, tenants
 from calls.tables.transcript import PRESSED, call_events, segments, tool_calls, turns, unindexed
 from calls.tables.usage import answer_times, usage
@@ -35,6 +36,7 @@ __all__ = [
     "Number",
     "UtcDateTime",
     "Uuid",
+    "agent_changes",
     "agents",
     "answer_times",
     "api_keys",
@@ -60,6 +62,9 @@ __all__ = [
     "results",
     "segments",
     "sessions",
+    "share_calls",
+    "share_links",
+    "share_visits",
     "stays",
     "telephony",
     "tenants",

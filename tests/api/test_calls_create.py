@@ -12,6 +12,7 @@ from livekit import rtc
 from calls.agent_config import AgentSnapshot
 from calls.rooms import Rooms
 from calls.store import CallStore
+from calls.workers import waiting
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
 from tests.conftest import MakeSettings
 from tests.servers import LiveKitServer, free_port
@@ -60,8 +61,10 @@ async def test_a_browser_call_is_201_with_a_way_in_and_its_room_is_open(api: Api
     [participant] = answer.body["participants"]
     token = participant.pop("access").pop("token")
     assert UUID(participant.pop("id"))
+    assert participant.pop("join_url").startswith(f"{api.url}/join/")
     assert participant == {"transport": "webrtc", "identity": "browser-tab-1", "status": "joining"}
     answer.body.pop("participants")
+    assert answer.body.pop("call_token").startswith("sb_call_")
     assert answer.body == {
         "id": call_id,
         "room_name": f"call_{call_id}",
@@ -101,6 +104,24 @@ async def test_who_is_let_in_can_join_however_long_the_name_and_much_is_known(ap
         assert len(room.local_participant.metadata.encode()) == 65_536
     finally:
         await room.disconnect()
+
+
+async def test_calls_whose_rooms_are_open_are_told_to_the_workers(api: Api, agent: str, number: Number):
+    await number()
+
+    async def waits() -> bool:
+        async with api.database.reading() as conn:
+            return await waiting.any_waits(conn)
+
+    assert (await api.post("/v1/calls", {"agent_id": agent, "participants": [phone()]})).status == 202
+    assert not await waits()
+    wanted = {"agent_id": agent, "participants": [browser()]}
+    assert (await api.post("/v1/calls", wanted)).status == 201
+    assert await waits()
+    async with api.database.writing() as conn:
+        assert len(await waiting.claim(conn, "worker", 10, lambda: "agent-1")) == 1
+    assert (await api.post("/v1/calls", wanted, headers={"Idempotency-Key": "once"})).status == 201
+    assert await waits()
 
 
 async def test_a_phone_call_is_202_and_waits_as_a_job(api: Api, agent: str, number: Number):
@@ -234,7 +255,7 @@ async def test_503_leaves_a_failed_call_when_livekit_does_not_answer(settings: M
 async def test_a_realtime_token_is_a_call_for_one_browser(api: Api, agent: str, livekit: LiveKitServer):
     answer = await api.post("/v1/realtime/token", {"agent_id": agent, "metadata": {"page": "home"}})
     assert answer.status == 201
-    assert set(answer.body) == {"client_token", "room_name", "server_url"}
+    assert set(answer.body) == {"client_token", "room_name", "server_url", "call_id", "call_token"}
     assert answer.body["server_url"] == livekit.url
     assert claims(answer.body["client_token"], livekit)["video"]["room"] == answer.body["room_name"]
     [call] = (await api.get("/v1/calls")).body["calls"]

@@ -11,8 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
+from api.receiver import receiver as trial_receiver
+from api.schema.messages import MESSAGES
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
+from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
@@ -49,7 +52,10 @@ class Receiver:
         return str(self.server.make_url(path))
 
     def messages(self, path: str = "/ok") -> list[dict[str, Any]]:
-        return [json.loads(body) for at, _, body in self.got if at == path]
+        bodies = [body for at, _, body in self.got if at == path]
+        for body in bodies:
+            MESSAGES[json.loads(body)["event"]].model_validate_json(body)
+        return [json.loads(body) for body in bodies]
 
     def events(self, path: str = "/ok") -> list[str]:
         return [message["event"] for message in self.messages(path)]
@@ -115,6 +121,39 @@ def reached(db: Database, delivery_id: str, **wanted: Any) -> Callable[[], Any]:
         return all(getattr(row, name) == value for name, value in wanted.items())
 
     return ask
+
+
+async def test_every_event_is_sent_as_it_is_described(deps, receiver, until):
+    webhook_id = await endpoint(deps, receiver.url("/ok"))
+    call = await start_and_end(deps.db)
+    async with deps.db.writing() as conn:
+        for event in set(WebhookEvent) - {WebhookEvent.BATCH_COMPLETED}:
+            await webhooks.announce(conn, call.id, event)
+        assert await batches.begin(conn, DEFAULT_TENANT, "empty", call.agent["id"], "hash") is None
+        await batches.keep(conn, DEFAULT_TENANT, "empty", {"calls": [], "rejected": []})
+    await send_test(deps.db, webhook_id)
+    async with working(deps):
+        await until(lambda: set(MESSAGES) == set(receiver.events()))
+
+
+async def test_the_receiver_that_comes_along_shows_what_is_genuine(deps, until, capsys):
+    server = TestServer(trial_receiver("the secret"))
+    await server.start_server()
+    await endpoint(deps, str(server.make_url("/hooks")), secret="the secret")
+    wrong = await endpoint(deps, str(server.make_url("/hooks")), secret="another")
+    call = await start_and_end(deps.db)
+    await send_test(deps.db, wrong)
+    told = ""
+
+    async def all_of_it() -> bool:
+        nonlocal told
+        told += capsys.readouterr().out
+        return f'"id": "{call.id}"' in told and "call.completed" in told and "refused: the signature" in told
+
+    async with working(deps):
+        await until(all_of_it)
+    assert "webhook.test" not in told
+    await server.close()
 
 
 async def test_a_message_is_signed_as_the_official_client_verifies_it(database_url, deps, receiver, until):

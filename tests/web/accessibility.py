@@ -18,4 +18,4 @@ async def check(page: Page) -> None:
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found[scheme] = await page.evaluate(_RUN)
     await page.emulate_media(color_scheme=None, reduced_motion=None)
-    assert found == {"dark": [], "light": []}, found
+    assert found == {"dark": [], "light": []}

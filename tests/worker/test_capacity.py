@@ -9,8 +9,8 @@ import pytest
 
 from calls.database.engine import Database
 from calls.settings import Settings
+from worker.capacity import Capacity
 from worker.headcount import EarCount
-from worker.server import Capacity
 from worker.strain import LATE_S, OFTEN
 
 SEATS = 4
@@ -77,6 +77,34 @@ async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_once(
     assert capacity.taken(server) == SEATS, "it has no seat for a call that others could take"
     await capacity.answer(server, offered)
     assert offered.taken is taken
+    for count in counts:
+        count.write(0)
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("running", "late", "processes", "free"),
+    [
+        pytest.param(1, 0, 2, 2, id="as many as processes wait"),
+        pytest.param(3, 0, 2, 1, id="as many as seats are free"),
+        pytest.param(2, 2, 2, 0, id="none if it does not keep up"),
+    ],
+)
+async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
+    own: Settings, running: int, late: int, processes: int, free: int
+) -> None:
+    database = Database(own.database)
+    capacity = Capacity(own, database)
+    counts = [call(own, f"job-{number}", is_late=number < late) for number in range(running)]
+    server: Any = SimpleNamespace(
+        id="this",
+        active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
+        _proc_pool=SimpleNamespace(_warmed_proc_queue=SimpleNamespace(qsize=lambda: processes)),
+    )
+    before = capacity.taken(server)
+    with capacity.reserved(server) as most:
+        assert most == free
+        assert capacity.taken(server) == before + free, "what is offered meanwhile finds fewer seats"
     for count in counts:
         count.write(0)
     await database.close()

@@ -1,7 +1,7 @@
 """The right to speak and write in a call: this agent's as long as it gives signs of life, or until another has it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -157,5 +157,21 @@ async def take(
         tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
         people = await read_participants(connection, call_id)
-        answered = frozenset(one.room_identity for one in people if one.joined_at is not None)
-        return Taken(lease, row, said, tool_calls, Clock(moment(connection)), broke_off_at, answered)
+        return Taken(lease, row, said, tool_calls, Clock(moment(connection)), broke_off_at, _answered(people))
+
+
+async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken:
+    """A call of which the worker has taken the lease for this agent, the call's first: so nothing is to be settled.
+
+    Raises while the database is away. Nothing is written, for several calls often begin at once.
+    """
+    async with database.reading() as connection:
+        lease = Lease(database, call_id, token, ttl_s)
+        await lease._life.show(connection)  # noqa: SLF001 - its maker
+        row = await CallStore(connection).get(None, call_id)
+        people = await read_participants(connection, call_id)
+        return Taken(lease, row, [], [], Clock(moment(connection)), None, _answered(people))
+
+
+def _answered(people: Iterable[sa.Row[Any]]) -> frozenset[str]:
+    return frozenset(one.room_identity for one in people if one.joined_at is not None)

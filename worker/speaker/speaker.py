@@ -191,16 +191,17 @@ class Speaker:
         """Play its voice until cancelled; raises when it can speak no more."""
         playing = asyncio.create_task(self._voice.play(), name="voice")
         watching = asyncio.create_task(self._patience.run(), name="patience")
-        listening = asyncio.create_task(self._courtesy.run(), name="courtesy")
         rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
+        self._heard.on_beat = self._courtesy.look
         try:
-            await asyncio.wait({playing, watching, listening, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (playing, watching, listening):
+            await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (playing, watching):
                 if task.done():
                     await task
             await self._ended
         finally:
-            await utils.aio.cancel_and_wait(playing, watching, listening, rehearsing)
+            self._heard.on_beat = None
+            await utils.aio.cancel_and_wait(playing, watching, rehearsing)
 
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
@@ -341,7 +342,7 @@ class Speaker:
         began_at = self._voice.sounded_at - frame.duration
         self._latency.play(frame, began_at, put_in=self._voice.has_played_between)
 
-    def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
+    def _be_sorry(self, *, spoken_into: bool) -> None:
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.
 
         A greeting is said once more before that.

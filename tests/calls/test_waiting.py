@@ -1,0 +1,80 @@
+"""Calls that wait for their first agent: which worker takes which, on both databases."""
+
+import asyncio
+import os
+from itertools import count
+
+import pytest
+
+from calls.database.bell import Bell
+from calls.database.changes import WAITING
+from calls.database.engine import Database
+from calls.states import EndReason
+from calls.store import CallStore
+from calls.workers import leases, waiting
+from calls.workers.waiting import Claimed
+from tests.calls.test_changes import listens, quiet
+
+pytestmark = pytest.mark.restless
+
+
+async def tell(database: Database, *call_ids: str) -> None:
+    async with database.writing() as connection:
+        await waiting.tell(connection, call_ids)
+
+
+async def claim(database: Database, worker: str, most: int) -> list[Claimed]:
+    numbers = count(1)
+    async with database.writing() as connection:
+        return await waiting.claim(connection, worker, most, lambda: f"{worker}-{next(numbers)}")
+
+
+async def test_each_call_is_one_workers_which_takes_no_more_than_it_may(database, place):
+    placed = [(await place()).id for _ in range(5)]
+    await tell(database, *placed)
+    claims = await asyncio.gather(*(claim(database, f"worker-{number}", 2) for number in range(3)))
+    assert sorted(one.id for claimed in claims for one in claimed) == sorted(placed)
+    assert all(len(claimed) <= 2 for claimed in claims)
+    async with database.reading() as connection:
+        held = {lease.call_id: (lease.worker, lease.identity) for lease in await leases.held_leases(connection)}
+        assert not await waiting.any_waits(connection)
+    assert held == {
+        one.id: (f"worker-{number}", one.identity) for number, claimed in enumerate(claims) for one in claimed
+    }
+
+
+async def test_a_call_that_is_over_was_not_told_or_had_an_agent_is_not_to_be_claimed(database, place):
+    over, untold, had = [(await place()).id for _ in range(3)]
+    await tell(database, over, had)
+    async with database.writing() as connection:
+        await CallStore(connection).finish(over, EndReason.ENDED_BY_API)
+        token = await leases.take(connection, had, "worker", "agent-1")
+        assert token == 1
+        await leases.release(connection, had, token)
+    assert await claim(database, "another", 10) == []
+    async with database.writing() as connection:
+        assert await leases.take(connection, untold, "worker", "agent-2") == 1
+
+
+async def test_workers_are_woken_by_what_is_told_to_them_and_beside_sqlite_by_nothing_else(
+    database, database_url, place, until
+):
+    other = Database(database_url)
+    call = await place()
+    async with other.changes.watch(WAITING) as watch:
+        await until(lambda: listens(database))
+        await quiet(watch)
+        await place()
+        assert not await watch.wait(0.2)
+        await tell(database, call.id)
+        assert await watch.wait(60)
+    await other.close()
+
+
+async def test_what_a_listener_that_was_killed_leaves_goes_with_the_next_ring(tmp_path, until):
+    os.mkfifo(tmp_path / "of one who was killed")
+    bell = Bell(tmp_path)
+    with bell.listening() as rung:
+        bell.ring()
+        await until(rung.is_set)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,71 @@
+"""A call is taken as soon as it is placed, and its agent is in the room before it may speak."""
+
+import asyncio
+
+import pytest
+from livekit import api
+from livekit.protocol.agent import JobStatus
+from livekit.protocol.models import ParticipantInfo
+
+from calls.database.engine import Database
+from calls.rooms import server_api
+from calls.workers import leases, waiting
+from tests.conftest import PATIENCE_S, Until
+from tests.worker.conftest import Stage, Talk
+
+pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
+
+HELLO = "Hello, this is the Blue Door."
+
+
+async def agents(call: Talk) -> list[str]:
+    """The names of those that are in the room."""
+    return [one.identity for one in await call.rooms.list_participants(call.room) if one.kind == ParticipantInfo.AGENT]
+
+
+async def test_a_call_that_is_told_to_the_workers_needs_no_offer_and_one_that_comes_is_declined(
+    stage: Stage, until: Until
+) -> None:
+    call = await stage.place(first_message=HELLO)
+    async with server_api(call.settings) as livekit:
+        await livekit.room.create_room(api.CreateRoomRequest(name=call.room))
+        async with call.database.writing() as connection:
+            await waiting.tell(connection, [call.id])
+        async with call.caller():
+            await until(lambda: call.has_said_also("agent", HELLO))
+            there = await agents(call)
+            await call.rooms.dispatch_agent(call.room, call.id)
+            [offer] = await until(lambda: given_out(livekit, call))
+            assert (offer.state.status, offer.state.participant_identity) == (JobStatus.JS_SUCCESS, "")
+            assert await agents(call) == there
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
+    assert [event.kind for event in await call.events()].count("agent.joined") == 1
+
+
+async def given_out(livekit: api.LiveKitAPI, call: Talk):
+    """The jobs that LiveKit has made of dispatches, once there are some."""
+    dispatches = await livekit.agent_dispatch.list_dispatch(call.room)
+    return [job for dispatch in dispatches for job in dispatch.state.jobs]
+
+
+async def test_an_agent_is_in_the_room_while_its_lease_is_taken_and_leaves_if_that_is_anothers(
+    stage: Stage, until: Until
+) -> None:
+    taken, lost = [await stage.place(first_message=HELLO) for _ in range(2)]
+    other = Database(stage.database.url, patience_s=PATIENCE_S)
+    async with other.writing() as connection:
+        assert await leases.take(connection, lost.id, "another", "agent-2")
+        await asyncio.gather(taken.open_room(), lost.open_room())
+        await until(lambda: agents(taken))
+        await until(lambda: agents(lost))
+    async with taken.caller() as caller:
+        await until(lambda: taken.has_said_also("agent", HELLO))
+        await until(lambda: caller.seconds_heard() > 0)
+    await until(lambda: has_no_agent(lost))
+    assert await until(taken.ended)
+    await other.close()
+
+
+async def has_no_agent(call: Talk) -> bool:
+    return not await agents(call)

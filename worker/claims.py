@@ -1,0 +1,98 @@
+"""Calls are taken as soon as they are placed: LiveKit's offer of them comes 0.2 s later."""
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+
+from livekit.agents import AgentServer, utils
+from livekit.agents.job import JobAcceptArguments, RunningJobInfo
+from livekit.protocol import agent, models
+
+from calls.database.changes import WAITING, Watch
+from calls.database.engine import Database
+from calls.errors import DatabaseAway
+from calls.rooms import agent_token
+from calls.settings import Settings
+from calls.workers import waiting
+from calls.workers.waiting import Claimed
+from worker.capacity import AGENT_NAME, AGENT_PREFIX, Capacity
+
+logger = logging.getLogger(__name__)
+
+
+class Claims:
+    """Takes calls from the moment when LiveKit knows the worker until it is told to stop.
+
+    Only as many as there are processes that wait for calls: what would wait for one is better offered to others.
+    """
+
+    def __init__(self, settings: Settings, capacity: Capacity) -> None:
+        self._settings = settings
+        self._capacity = capacity
+        self._database = Database(settings.database, pool_size=1)
+        self._claiming: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._stopped = False
+
+    def serve(self, server: AgentServer) -> None:
+        """Take calls for this server."""
+        server.on("worker_registered", lambda *_about: self._begin(server))
+
+    async def stop(self) -> None:
+        """Take no calls any more; returns when what was taken has its process."""
+        self._stopped = True
+        if self._watch is not None:
+            self._watch.wake()
+        if self._claiming is not None:
+            await self._claiming
+
+    def _begin(self, server: AgentServer) -> None:
+        if self._claiming is None and not self._stopped:
+            self._claiming = asyncio.get_running_loop().create_task(self._run(server), name="claims")
+
+    async def _run(self, server: AgentServer) -> None:
+        try:
+            async with self._database.changes.watch(WAITING) as self._watch:
+                while await self._watch.wait() and not self._stopped:
+                    with suppress(DatabaseAway):  # LiveKit offers them all the same
+                        await self._claim(server)
+        finally:
+            await self._database.close()
+
+    async def _claim(self, server: AgentServer) -> None:
+        async with self._database.reading() as connection:
+            if not await waiting.any_waits(connection):
+                return
+        with self._capacity.reserved(server) as most:
+            if most:
+                async with self._database.writing() as connection:
+                    claimed = await waiting.claim(connection, server.id, most, _new_name)
+                await asyncio.gather(*(self._launch(server, one) for one in claimed))
+
+    async def _launch(self, server: AgentServer, call: Claimed) -> None:
+        """Have a process do with it what it does with an offered call."""
+        job = agent.Job(
+            id=call.identity.removeprefix(AGENT_PREFIX),
+            type=agent.JobType.JT_ROOM,
+            room=models.Room(name=call.room_name),
+            metadata=json.dumps({"call_id": call.id, "token": call.token}),
+            agent_name=self._settings.agent_name,
+        )
+        info = RunningJobInfo(
+            accept_arguments=JobAcceptArguments(name=AGENT_NAME, identity=call.identity, metadata=""),
+            job=job,
+            url=self._settings.livekit_url,
+            token=agent_token(self._settings, call.room_name, call.identity, AGENT_NAME),
+            worker_id=server.id,
+            fake_job=False,
+        )
+        self._capacity.hold_refill(server)
+        try:
+            await server._proc_pool.launch_job(info)  # noqa: SLF001 - it has no public name
+        except Exception:  # its lease is renewed by nobody, so the judge frees it
+            logger.exception("no process takes a call")
+
+
+def _new_name() -> str:
+    return utils.shortuuid(f"{AGENT_PREFIX}AJ_")
