@@ -86,4 +86,4 @@ async def test_a_message_shows_its_payload_and_answer_and_is_sent_again(browser:
 async def test_an_endpoint_that_is_gone_is_said(browser: Browser, serve: Serve) -> None:
     served = await serve(webhook_private_addresses=True)
     async with opened(browser, served, "/webhooks/550e8400-e29b-41d4-a716-446655440000") as page:
-        await expect(page.get_by_role("alert")).to_contain_text("There is no such endpoint")
+        await expect(page.get_by_role("alert")).to_contain_text("Webhook not found.")

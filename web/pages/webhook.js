@@ -1,7 +1,7 @@
 // One endpoint: what it is, what can be done with it, and what was sent to it.
 
 import { html, useState } from "../preact.js";
-import { ApiError, get, patch, post, remove } from "../api.js";
+import { get, patch, post, remove } from "../api.js";
 import { go } from "../router.js";
 import { Action } from "../parts/action.js";
 import { Badge } from "../parts/badge.js";
@@ -13,7 +13,7 @@ import { Deliveries, useDeliveries } from "./webhooks/deliveries.js";
 import { ChangeWebhook, Secret } from "./webhooks/form.js";
 
 export default function Webhook({ id }) {
-  const loaded = useLoaded((signal) => find(id, signal), [id]);
+  const loaded = useLoaded((signal) => get(`/v1/webhooks/${encodeURIComponent(id)}`, {}, { signal }), [id]);
   const webhook = loaded.data;
   if (!webhook) return html`<div><${Head} title="Endpoint" /><${Loading} ...${loaded} /></div>`;
   return html`<${Shown} webhook=${webhook} onChange=${loaded.setData} />`;
@@ -63,14 +63,4 @@ function Shown({ webhook, onChange }) {
       ${rotated && html`<${Secret} title="Copy the new secret now" webhook=${rotated} onClose=${() => setRotated(null)}>The one before signs beside it for 24 hours.<//>`}
     </div>
   `;
-}
-
-async function find(id, signal) {
-  for (let offset = 0; ; ) {
-    const { webhooks, total } = await get("/v1/webhooks", { limit: 200, offset }, { signal });
-    const found = webhooks.find((webhook) => webhook.id === id);
-    if (found) return found;
-    offset += webhooks.length;
-    if (offset >= total) throw new ApiError(404, "There is no such endpoint: it may have been deleted.");
-  }
 }
