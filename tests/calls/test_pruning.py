@@ -6,11 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from calls.agents import create_agent
 from calls.database import pruning
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.database.pruning import prune
 from calls.jobs import enqueue
-from calls.tables import deliveries, idempotency_keys, jobs, webhooks
+from calls.tables import deliveries, idempotency_keys, jobs, share_visits, webhooks
 from tests.conftest import now
 
 
@@ -59,3 +60,16 @@ async def test_idempotent_answers_are_deleted_after_a_day(database):
     await insert(database, idempotency_keys, rows)
     await prune(database)
     assert await left(database, idempotency_keys.c.key) == ["young"]
+
+
+async def test_from_where_visitors_of_share_links_came_is_deleted_after_an_hour(database):
+    async with database.writing() as connection:
+        agent = await create_agent(connection, DEFAULT_TENANT, "Aria", {})
+    ages = {"203.0.113.7": timedelta(minutes=61), "203.0.113.8": timedelta(minutes=59)}
+    rows = [
+        {"id": str(uuid.uuid4()), "agent_id": agent.id, "address": address, "created_at": now() - age}
+        for address, age in ages.items()
+    ]
+    await insert(database, share_visits, rows)
+    await prune(database)
+    assert await left(database, share_visits.c.address) == ["203.0.113.8"]
