@@ -68,6 +68,8 @@ class Ground:
                         (self._call(call_id, at) for at, call_id in enumerate(new, len(self.call_ids))),
                     )
                     _insert(database, "participants", (_participant(call_id) for call_id in new))
+                    _insert(database, "generations", (_generation(call_id) for call_id in new))
+                    _insert(database, "results", (_summary(call_id) for call_id in new))
                     numbered = list(enumerate(new, len(self.call_ids) + 1))
                     _insert(database, "call_events", ({"id": number, **_event(one)} for number, one in numbered))
                     _insert(database, "call_words", (_words(number, one) for number, one in numbered))
@@ -127,6 +129,19 @@ def _participant(call_id: str) -> dict[str, Any]:
     who = {"tenant_id": DEFAULT_TENANT, "transport": "webrtc", "identity": "ada", "room_identity": "ada"}
     fixed = {"position": 0, "status": "left", "metadata": "{}"}
     return {"id": str(uuid.uuid4()), "call_id": call_id, "created_at": at, "call_created_at": at, **who, **fixed}
+
+
+def _generation(call_id: str) -> dict[str, Any]:
+    at = _moment(datetime(2026, 1, 1, tzinfo=UTC))
+    times = {"asked_at": at, "created_at": at, "concluded_at": at}
+    return {"call_id": call_id, "number": 1, "status": "completed", "post_call": "{}", **times}
+
+
+def _summary(call_id: str) -> dict[str, Any]:
+    at = _moment(datetime(2026, 1, 1, tzinfo=UTC))
+    value = json.dumps({"summary": SENTENCE, "sentiment": "positive"})
+    part = {"generation": 1, "stage": "summary", "status": "completed"}
+    return {"call_id": call_id, **part, "value": value, "created_at": at, "ended_at": at}
 
 
 def _words(number: int, call_id: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ FILTERS = {
     "participant": "participant=ada",
     "dates": "created_from=2026-01-01&created_to=2027-01-01",
     "words": "words=table",
+    "the oldest": "order=asc",
 }
 
 
@@ -50,6 +51,8 @@ async def _page(on: Ground, what: str) -> float:
     elif what != "first page":
         path += f"&{FILTERS[what.removeprefix('by ')]}"
     took, page = await on.timed("GET", path)
+    if {call["sentiment"] for call in page["calls"]} != {"positive"}:
+        raise RuntimeError(f"{what}: calls without what was found in them")
     if page["total"] not in (len(on.call_ids), MOST_COUNTED + 1) or len(page["calls"]) != PAGE:
         raise RuntimeError(f"{what}: {page['total']} calls instead of {len(on.call_ids)}")
     return took

@@ -22,9 +22,8 @@ export default function Live() {
     <${Head} title="Live" about=${isReady && `${plural(running, "call")} now${waiting ? `, ${plural(waiting, "call")} waiting` : ""}`}
       actions=${waiting > 0 && html`<a class="button" href="/calls?status=queued">See who waits</a>`} />
     ${trouble && html`<p class="failure" role="alert">${trouble.message} What is shown may be old; it goes on by itself.</p>`}
-    <${Announcer} calls=${shown} nameOf=${nameOf} />
-    ${!isReady && html`<${Waiting} />`}
-    ${isReady && shown.length === 0 && html`<${Nothing} />`}
+    <${Announcer} calls=${isReady ? shown : null} nameOf=${nameOf} />
+    <div>${isReady ? shown.length === 0 && html`<${Nothing} />` : html`<${Waiting} />`}</div>
     <div class="live-calls">
       ${shown.map(({ call, segments }) => html`
         <${Card} key=${call.id} ...${{ call, segments, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
@@ -34,20 +33,27 @@ export default function Live() {
 
 function Nothing() {
   return html`
-    <p class="empty">Nobody is talking. Calls appear here as they begin: <a href="/agents">talk to an agent</a>,
-      <a href="/campaigns">call people</a>, or look at <a href="/calls">calls that are over</a>.</p>
+    <p class="empty">
+      Nobody is talking. Calls appear here as they begin: <a href="/agents">talk to an agent</a>, <a href="/campaigns">call
+      people</a>, or look at <a href="/calls">calls that are over</a>.
+    </p>
   `;
 }
 
-/** Says to screen readers which calls begin and end; what is said in them would be too much. */
+/**
+ * Says to screen readers which calls begin and end; what is said in them would be too much.
+ *
+ * @param calls null as long as those are not known that were there before.
+ */
 function Announcer({ calls, nameOf }) {
-  const known = useRef(new Map());
+  const known = useRef(null);
   const [said, say] = useState("");
   useEffect(() => {
-    for (const { call } of calls) {
-      const before = known.current.get(call.id);
-      known.current.set(call.id, call.status);
-      if (before === call.status) continue;
+    if (!calls) return;
+    const before = known.current;
+    known.current = new Map(calls.map(({ call }) => [call.id, call.status]));
+    for (const { call } of before ? calls : []) {
+      if (before.get(call.id) === call.status) continue;
       const which = `${nameOf(call.agent_id)} with ${call.primary_participant.identity}`;
       if (call.status === "in_progress") say(`A call has begun: ${which}.`);
       if (isOver(call)) say(`A call is over: ${which}, ${words(call.end_reason)}.`);

@@ -1,6 +1,6 @@
 // One running call: who is in it, what was said last, and what can be done.
 
-import { html, useState } from "../../preact.js";
+import { html, useEffect, useRef, useState } from "../../preact.js";
 import { get, post } from "../../api.js";
 import { duration, words } from "../../format.js";
 import { Action } from "../../parts/action.js";
@@ -11,6 +11,7 @@ import { isOver } from "./feed.js";
 import { STATES, stateOf } from "./state.js";
 
 const LAST = 3; // lines that are shown of a call whose transcript is not open
+const CLOSE_PX = 40; // to the end of what scrolls
 
 /** @param now milliseconds, the same for all cards. */
 export function Card({ call, segments, agentName, now, listening }) {
@@ -60,10 +61,17 @@ function People({ call }) {
   `;
 }
 
+/** The whole transcript follows what is said, unless somebody has scrolled back in it. */
 function Lines({ lines, isOpen, agentName }) {
+  const list = useRef(null);
+  const follows = useRef(true);
+  useEffect(() => {
+    if (isOpen && follows.current && list.current) list.current.scrollTop = list.current.scrollHeight;
+  }, [lines, isOpen]);
+  const scrolled = ({ target }) => (follows.current = target.scrollHeight - target.scrollTop - target.clientHeight < CLOSE_PX);
   if (lines.length === 0) return html`<p class="quiet">Nothing was said yet.</p>`;
   return html`
-    <ol class="lines ${isOpen ? "all" : ""}" aria-label="Transcript" tabindex=${isOpen ? 0 : null}>
+    <ol ref=${list} onScroll=${scrolled} class="lines ${isOpen ? "all" : ""}" aria-label="Transcript" tabindex=${isOpen ? 0 : null}>
       ${lines.map(({ sequence, speaker, participant_identity: identity, text, is_final: isFinal }) => html`
         <li key=${sequence} class="${speaker} ${isFinal ? "" : "growing"}">
           <strong>${speaker === "agent" ? agentName : identity ?? "Caller"}</strong> ${text}
