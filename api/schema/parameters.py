@@ -34,8 +34,8 @@ IN_PATHS: dict[tuple[str, str], Json] = {
     },
     ("shared", "code"): {
         "description": "The end of the share link, as the agent's `testers` show it.",
-        "schema": _TEXT,
-        "example": "3fYkQ2pV9aLmP0",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"},
+        "example": "3fYkQ2pV9aLmP0xTzR4b7w",
     },
     ("webhooks", "id"): {"description": "The endpoint's id.", "schema": _ID, "example": ID},
     ("webhooks", "delivery_id"): {"description": "The delivery's id.", "schema": _ID, "example": ID},
