@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.once import Outcome, answer_once
 from api.providers import check
 from api.rendering import call_page
-from api.routing import DATABASE, KEY, SETTINGS, named, reply
+from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.common import Nothing, Page
 from api.schema.listing import AgentCallsQuery
-from calls import agents
+from calls import agent_changes, agents
 from calls.addresses import check_url
 from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
@@ -47,14 +47,26 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    await check_change(request, body)
+    async with request.app[DATABASE].writing() as conn:
+        return reply(await save(request, conn, body))
+
+
+async def check_change(request: web.Request, body: UpdateAgent) -> None:
+    """Raise Invalid unless the tools and providers of a change are such as may be used; it may ask other servers."""
     await _check_tools(request, body)
     if body.names_providers:
         async with request.app[DATABASE].reading() as conn:
             before = (await agents.get_agent(conn, *named(request))).config
         await check(request.app, AgentConfig.stored(in_lists(before | body.changes())), body.model_fields_set)
-    async with request.app[DATABASE].writing() as conn:
-        row = await agents.update_agent(conn, *named(request), body.changes())
-    return reply(_agent(row))
+
+
+async def save(request: web.Request, conn: AsyncConnection, body: UpdateAgent) -> Agent:
+    """Change the agent in the path, and write down who changed what of it."""
+    before = await agents.get_agent(conn, *named(request), lock=True)
+    row = await agents.update_agent(conn, *named(request), body.changes())
+    await agent_changes.record(conn, request.app[KEYRING], request[KEY].id, before, row)
+    return _agent(row)
 
 
 async def delete(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from aiohttp import web
 
 from api import (
+    agent_changes,
     agents,
     batches,
     call_table,
@@ -14,6 +15,7 @@ from api import (
     end,
     erasure,
     health,
+    jobs,
     join,
     keys,
     listening,
@@ -24,7 +26,6 @@ from api import (
     options,
     participants,
     placing,
-    queue_stats,
     realtime,
     recipients,
     recordings,
@@ -33,6 +34,7 @@ from api import (
     stream,
     telephony,
     tool_secrets,
+    usage,
     webhooks,
 )
 from api.feed import close_feed, open_feed
@@ -45,9 +47,11 @@ from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
 from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.schema.agent_changes import AgentChangePage, ChangesQuery
 from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
+    BatchDetail,
     BatchPage,
     CallDetail,
     CallPage,
@@ -72,7 +76,8 @@ from api.schema.calls import (
 )
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
-from api.schema.health import Alive, Ready
+from api.schema.health import Alive, Installation, Ready
+from api.schema.jobs import DeadJobPage
 from api.schema.join import Join, Joined
 from api.schema.keys import (
     ApiKeys,
@@ -93,6 +98,7 @@ from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink,
 from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
+from api.schema.usage import Usage, UsageQuery
 from api.schema.webhooks import (
     CreateWebhook,
     Delivery,
@@ -106,6 +112,7 @@ from api.together import Together
 from calls.database.encryption import Keyring, tell_of_unreadable
 from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.processes import present
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -140,6 +147,9 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", AGENT, agents.delete, {204: None}),
     Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
+    Route("GET", f"{AGENT}/changes", agent_changes.list_page, {200: AgentChangePage}, query=ChangesQuery),
+    Route("POST", f"{AGENT}/changes/{{change_id}}/undo", agent_changes.undo, {200: Agent}, body=Nothing,
+        errors=(409,)),
     Route("GET", f"{AGENT}/testers", sharing.testers, {200: Testers}),
     Route("PUT", f"{AGENT}/share-link", sharing.put, {200: ShareLink}, body=PutShareLink),
     Route("POST", f"{AGENT}/share-link/regenerate", sharing.regenerate, {200: ShareLink}, body=Nothing),
@@ -151,7 +161,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
         errors=(402, 404, 409), idempotent=True),
     Route("GET", "/v1/calls/batch", batches.list_page, {200: BatchPage}, query=Page),
-    Route("GET", BATCH, batches.get, {200: Batch}),
+    Route("GET", BATCH, batches.get, {200: BatchDetail}),
     Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,), idempotent=True),
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
         errors=(402, 404, 409), idempotent=True),
@@ -162,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
     Route("GET", "/v1/calls/stream", live.stream, {200: LiveStreamMessage}, query=LiveQuery,
         errors=(429,), media=EVENT_STREAM),
-    Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
+    Route("GET", "/v1/calls/queue/stats", jobs.queue_stats, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
     Route("GET", f"{CALL}/summary", calls.get_summary, {200: SummaryAnswer}),
@@ -181,6 +191,9 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True),
     Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing, idempotent=True),
     Route("POST", "/v1/join", join.exchange, {200: Joined}, who=OPEN, body=Join, errors=(404, 409, 503)),
+    Route("GET", "/v1/usage", usage.get, {200: Usage}, query=UsageQuery),
+    Route("GET", "/v1/health", health.installation, {200: Installation}),
+    Route("GET", "/v1/jobs/dead", jobs.list_given_up, {200: DeadJobPage}, query=Page),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -248,7 +261,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     database, keyring = Database(settings.database), Keyring.of(settings)
     await migrate(database)
     await tell_of_unreadable(database, keyring)
-    async with Rooms.connect(settings) as rooms:
+    async with Rooms.connect(settings) as rooms, present(database, "api"):
         app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
         app[KEY_USE] = KeyUse(database)
         app[KEYS] = Together(partial(look_up, database))

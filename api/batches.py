@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, SETTINGS, reply
-from api.schema.calls import Batch, BatchCounts, BatchPage
+from api.schema.calls import Batch, BatchCounts, BatchDetail, BatchPage, RejectedRecipient
 from api.schema.common import Nothing, Page
 from calls.errors import NotFound
 from calls.phones.lines import Limits
@@ -25,8 +25,10 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         batch = await batches.get_batch(conn, *_named(request))
+        rejected = await batches.read_rejected(conn, *_named(request))
         holdup = await admission.holdup(conn, request[KEY].tenant_id, Limits.of(request.app[SETTINGS]))
-    return reply(_shown(batch, holdup))
+    shown = [RejectedRecipient(**each) for each in rejected]
+    return reply(BatchDetail(**dict(_shown(batch, holdup)), rejected_recipients=shown))
 
 
 async def cancel(request: web.Request, body: Nothing) -> web.Response:

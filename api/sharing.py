@@ -13,7 +13,7 @@ from api.once import answer
 from api.placing import place
 from api.provider_health import ask_beforehand
 from api.rate_limit import address_of
-from api.routing import DATABASE, KEY, SETTINGS, named, reply
+from api.routing import DATABASE, KEY, named, own_address, reply
 from api.schema.common import Nothing
 from api.schema.participants import BrowserPlace, NewParticipant
 from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
@@ -58,12 +58,18 @@ async def create_call(request: web.Request, _body: Nothing) -> web.Response:
         await sharing.count(conn, link, address, call.id, granted_s)
     [seat] = call.participants
     assert isinstance(seat, BrowserPlace)
-    shared = SharedCall(call_id=call.id, access=seat.access, max_call_seconds=granted_s)
+    shared = SharedCall(
+        call_id=call.id,
+        participant_id=seat.id,
+        agent=call.agent,
+        call_token=call.call_token,
+        access=seat.access,
+        max_call_seconds=granted_s,
+    )
     return await answer(request, replace(outcome, answer=shared))
 
 
 async def _shown(request: web.Request, conn: AsyncConnection, row: sa.Row[Any]) -> ShareLink:
     used = await sharing.read_use(conn, row.agent_id)
-    base = (request.app[SETTINGS].public_url or f"{request.scheme}://{request.host}").rstrip("/")
     kept = {name: getattr(row, name) for name in ShareLink.model_fields if hasattr(row, name)}
-    return ShareLink(url=f"{base}/talk/{row.code}", minutes_used=round(used.seconds / 60, 1), **kept)
+    return ShareLink(url=f"{own_address(request)}/talk/{row.code}", minutes_used=round(used.seconds / 60, 1), **kept)

@@ -38,6 +38,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `
 # Written out, not bound: only then do both databases use the partial indexes on these states.
 _WAITING: sa.ColumnElement[str] = sa.literal_column("'waiting'")
 _ACTIVE: sa.ColumnElement[str] = sa.literal_column("'active'")
+_DEAD = sa.text("state = 'dead'")
 _UNFINISHED = sa.text("state IN ('waiting', 'active')")
 
 
@@ -74,7 +75,7 @@ class Job:
 
 # Called with the reason in the transaction that makes a job failed or dead: what waits for the job learns of it.
 GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
-# The same of a job that is tried again, with the moment of that.
+# The same of a job that is tried again later, with the moment of that.
 PutOff = Callable[[AsyncConnection, Job, str, datetime], Awaitable[None]]
 
 _FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
@@ -187,6 +188,15 @@ async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[
         "completed": counts["completed"],
         "failed": counts["failed"] + counts["dead"],
     }
+
+
+async def list_dead(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[sa.Row[Any]], int]:
+    """Give a page of the tenant's dead jobs, as far as they are kept, the newest first, and how many there are."""
+    dead = (jobs.c.tenant_id == tenant_id, _DEAD)
+    query = sa.select(jobs).where(*dead).order_by(jobs.c.finished_at.desc(), jobs.c.id.desc())
+    rows = (await conn.execute(query.limit(limit).offset(offset))).all()
+    total = await conn.scalar(sa.select(sa.func.count()).select_from(jobs).where(*dead))
+    return list(rows), total or 0
 
 
 def backoff_s(attempt: int) -> float:
@@ -326,7 +336,7 @@ class JobQueue:
         async with self._db.writing() as conn:
             run_at = moment(conn) + pause
             settled = await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
-            if settled and job.kind in self._put_off:
+            if settled and pause and job.kind in self._put_off:
                 await self._put_off[job.kind](conn, job, reason, run_at)
             return settled
 

@@ -1,5 +1,6 @@
 """An agent's share link: a code by which anybody talks to it, within limits that hold also for two at one moment."""
 
+import re
 import secrets
 import uuid
 from collections.abc import Collection
@@ -16,11 +17,13 @@ from calls.database.engine import upsert
 from calls.errors import Conflict, NotFound, RateLimited
 from calls.states import TERMINAL
 from calls.tables import agents, calls, share_calls, share_links, share_visits, tenants
-from calls.tenants.keys import PUBLISHABLE, Key
+from calls.tenants.keys import SHARE, Key, create_share_key
 
 SHORTEST_S = 10  # no call is begun that could not last so long
 VISITS_KEPT = timedelta(hours=1)
 _AGAIN_S = 10  # when to ask again whether somebody has hung up
+
+_CODE = re.compile(r"[A-Za-z0-9_-]{22}")  # anything else could also be what no database takes
 
 Row = sa.Row[Any]
 
@@ -41,8 +44,9 @@ async def put_link(
     conn: AsyncConnection, tenant_id: str, agent_id: str, limits: dict[str, Any], changes: Collection[str]
 ) -> Row:
     """Make the agent's link with these limits, or change those of `changes`; NotFound without such an agent."""
-    await get_agent(conn, tenant_id, agent_id)
-    new = {"agent_id": agent_id, "tenant_id": tenant_id, "code": _new_code(), **limits}
+    known = await get_link(conn, tenant_id, agent_id)
+    key_id = known.key_id if known is not None else await create_share_key(conn, tenant_id, agent_id)
+    new = {"agent_id": agent_id, "tenant_id": tenant_id, "key_id": key_id, "code": _new_code(), **limits}
     statement = upsert(conn, share_links).values(new)
     await conn.execute(
         statement.on_conflict_do_update(index_elements=["agent_id"], set_={name: limits[name] for name in changes})
@@ -63,9 +67,9 @@ async def renew_code(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Ro
     """Give the link another code, at once the only one. NotFound without a link."""
     await get_agent(conn, tenant_id, agent_id)
     renewed = sa.update(share_links).where(share_links.c.agent_id == agent_id).values(code=_new_code())
-    row = (await conn.execute(renewed.returning(share_links))).one_or_none()
+    row: Row | None = (await conn.execute(renewed.returning(share_links))).one_or_none()
     if row is None:
-        raise NotFound("This agent has no share link.")
+        raise NotFound("Share link not found.")
     return row
 
 
@@ -82,17 +86,18 @@ async def find_link(conn: AsyncConnection, code: str, *, lock: bool = False) -> 
         .join(tenants, tenants.c.id == share_links.c.tenant_id)
         .where(*there)
     )
-    row = (await conn.execute(query.with_for_update(of=share_links) if lock else query)).one_or_none()
+    asked = query.with_for_update(of=share_links) if lock else query
+    row = (await conn.execute(asked)).one_or_none() if _CODE.fullmatch(code) else None
     if row is None:
         raise NotFound("This link leads nowhere, or no more.")
     return row
 
 
 def key_of(link: Row) -> Key:
-    """For whom a visitor of the link asks: like a publishable key of its agent."""
+    """For whom a visitor of the link asks."""
     return Key(
-        id=link.agent_id,
-        kind=PUBLISHABLE,
+        id=link.key_id,
+        kind=SHARE,
         tenant_id=link.tenant_id,
         tenant_name=link.tenant_name,
         metered=link.metered,
@@ -120,7 +125,7 @@ async def admit(conn: AsyncConnection, link: Row, address: str) -> int:
         RateLimited: as many talk as may at once, or the address had its calls of this hour.
     """
     use = await read_use(conn, link.agent_id)
-    left_s = link.minutes_limit * 60 - use.seconds
+    left_s = int(link.minutes_limit) * 60 - use.seconds
     if use.running >= link.max_concurrent:
         message = "As many people as may talk to this agent at once do so now; try again in a moment."
         raise RateLimited(message, retry_after=_AGAIN_S, code="too_many_at_once")

@@ -255,6 +255,12 @@ class Batch(Answer):
     completed_at: datetime | None = Field(description="When its last call was over, also of a canceled one.")
 
 
+class BatchDetail(Batch):
+    """A batch as it is now, and whom it does not call."""
+
+    rejected_recipients: list[RejectedRecipient] = Field(description="Recipients who got no call, and why.")
+
+
 class BatchPage(Answer):
     """A page of batches, the newest first."""
 

@@ -87,6 +87,7 @@ _LEG: Example = {
     "telephony_leg_id": ID,
     "job_id": "job_123",
 }
+_REJECTED = {"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}
 _BATCH: Example = {
     "batch_id": "batch_1710",
     "agent_id": AGENT_ID,
@@ -193,6 +194,15 @@ _BROWSER_KEY: Example = {
     "created_at": TIME,
     "last_used_at": LATER,
 }
+_FIGURES: Example = {
+    "calls": 120,
+    "completed": 111,
+    "failed": 9,
+    "failures": {"busy": 2, "no_answer": 7},
+    "minutes": 342.5,
+    "cost": 17.1,
+    "answers": {"count": 1834, "p50_ms": 910, "p95_ms": 1720},
+}
 _SECRET_KEY: Example = {
     "id": ID,
     "key_prefix": "sb_secret_9aLmP0",
@@ -262,6 +272,7 @@ _DELIVERY: Example = {
     "status": "delivered",
     "attempts": 1,
     "response_status": 200,
+    "response_body": "ok",
     "error": None,
     "created_at": LATER,
     "delivered_at": LATER,
@@ -302,16 +313,67 @@ EXAMPLES: dict[str, Example] = {
         "status": "degraded",
         "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
     },
+    "Installation": {
+        "status": "degraded",
+        "missing": ["worker"],
+        "livekit": True,
+        "processes": [{"kind": "api", "host": "callroom-1", "pid": 4711, "began_at": TIME, "told_at": LATER}],
+        "workers": [],
+        "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
+    },
+    "DeadJobPage": {
+        "jobs": [
+            {
+                "id": "job_123",
+                "kind": "summarize",
+                "call_id": CALL_ID,
+                "attempts": 12,
+                "error": "the model does not answer",
+                "created_at": TIME,
+                "finished_at": LATER,
+            }
+        ],
+        "total": 1,
+        "offset": 0,
+        "limit": 50,
+    },
+    "Usage": {
+        "from_day": "2026-03-01",
+        "to_day": "2026-03-31",
+        "total": _FIGURES,
+        "groups": [{"day": "2026-03-01", "agent_id": None, **_FIGURES}],
+    },
     "Nothing": {},
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "AgentChangePage": {
+        "changes": [
+            {
+                "id": "0b0f6c1e-3d4a-4f7e-9c55-2a1d8f6b7e90",
+                "field": "first_message",
+                "before": "Hello!",
+                "after": "Good evening!",
+                "can_undo": True,
+                "changed_by": {
+                    "key_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                    "label": "Operations",
+                    "key_prefix": "sb_secret_3fYk2a",
+                },
+                "created_at": "2026-07-14T09:30:00Z",
+            },
+        ],
+        **_PAGE,
+    },
     "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
     "ShareLink": _SHARE_LINK,
     "Testers": {"link_feature": True, "link": _SHARE_LINK},
     "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
     "SharedCall": {
         "call_id": CALL_ID,
+        "participant_id": "5f0c1d9e-8a35-4a4e-b9c6-0d5f7d9f2c11",
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_obLD1OX2eJCrze8SNFZ4kA…",
         "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
         "max_call_seconds": 300,
     },
@@ -336,9 +398,10 @@ EXAMPLES: dict[str, Example] = {
         "batch_id": "batch_1710",
         "queued": 1,
         "calls": [{"id": CALL_ID, "identity": PHONE, "status": "queued", "job_id": "job_123"}],
-        "rejected": [{"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}],
+        "rejected": [_REJECTED],
         "warnings": [],
     },
+    "BatchDetail": {**_BATCH, "rejected_recipients": [_REJECTED]},
     "CreatedFanout": {
         "id": CALL_ID,
         "room_name": ROOM,

@@ -12,6 +12,7 @@ _PHONE: Json = {"type": "string", "minLength": 1, "maxLength": 64}
 
 IN_PATHS: dict[tuple[str, str], Json] = {
     ("agents", "id"): {"description": "The agent's id.", "schema": _ID, "example": AGENT_ID},
+    ("agents", "change_id"): {"description": "The change's id.", "schema": _ID, "example": ID},
     ("calls", "id"): {"description": "The call's id.", "schema": _ID, "example": CALL_ID},
     ("calls", "batch"): {
         "description": "The `batch_id` that was given, or the answer's.",

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from api.schema.agents import AgentName
 from api.schema.common import Answer, Request
 from api.schema.participants import Access
 from calls.sharing import SHORTEST_S
@@ -50,5 +51,8 @@ class SharedCall(Answer):
     """A call that a visitor began, with the way in."""
 
     call_id: str = Field(description="The call.")
+    participant_id: str = Field(description="The visitor: segments of what they say have this id.")
+    agent: AgentName = Field(description="With whom they talk.")
+    call_token: str = Field(description="For this call's stream and end alone, in place of a key.")
     access: Access = Field(description="How the browser joins its room.")
     max_call_seconds: int = Field(description="How long this one may last: what is left of the link's minutes counts.")

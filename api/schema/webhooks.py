@@ -96,6 +96,7 @@ class Delivery(Answer):
     status: DeliveryStatus = Field(description="`pending`: still being tried; `failed`: given up after a day.")
     attempts: int = Field(description="How often it was sent.")
     response_status: int | None = Field(description="The status of your server's last answer; null: there was none.")
+    response_body: str | None = Field(description="How the last answer's body begins: 1,000 bytes; null without one.")
     error: str | None = Field(description="Why the last attempt failed; null: it has not.")
     created_at: CreatedAt
     delivered_at: datetime | None = Field(description="When your server took it; null: it has not yet.")

@@ -9,6 +9,7 @@ share_links = sa.Table(
     metadata,
     sa.Column("agent_id", Uuid, sa.ForeignKey("agents.id"), primary_key=True),
     tenant_id(),
+    sa.Column("key_id", Uuid, sa.ForeignKey("api_keys.id"), nullable=False),  # of its visitors' calls
     sa.Column("code", sa.String(22), nullable=False, unique=True),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("minutes_limit", sa.Integer, nullable=False),

@@ -16,10 +16,11 @@ from calls.errors import NotFound
 from calls.tables import api_keys, tenants
 
 Row = sa.Row[Any]
-Kind = Literal["secret", "publishable"]
+Kind = Literal["secret", "publishable", "share"]
 
 SECRET: Kind = "secret"  # noqa: S105 - a kind of key, not a key
 PUBLISHABLE: Kind = "publishable"
+SHARE: Kind = "share"  # of a share link, known to nobody: visitors' calls are made with it
 SHOWN_CHARACTERS = 6  # of a key's random part, so that its owner recognises it in a list
 
 
@@ -42,7 +43,7 @@ class Key:
     @property
     def publishable(self) -> bool:
         """Whether it is a browser's key, public by nature."""
-        return self.kind == PUBLISHABLE
+        return self.kind != SECRET
 
 
 # What `read_key` reads, of a key and its tenant.
@@ -125,6 +126,12 @@ async def create_publishable_key(
         audience=audience,
         default_from_number=default_from_number,
     )
+
+
+async def create_share_key(conn: AsyncConnection, tenant_id: str, agent_id: str) -> str:
+    """Make the key of an agent's share link; its id."""
+    row, _ = await _create(conn, tenant_id, SHARE, label="Share link", agent_id=agent_id, allowed_channels=["web"])
+    return str(row.id)
 
 
 async def list_keys(conn: AsyncConnection, tenant_id: str, kind: Kind) -> list[Row]:

@@ -186,12 +186,14 @@ async def record_attempt(
     *,
     status: DeliveryStatus,
     response_status: int | None,
+    response_body: str | None = None,
     error: str | None,
 ) -> None:
     """Count one attempt and note how it went."""
     values = {
         "status": status,
         "response_status": response_status,
+        "response_body": response_body,
         "error": error,
         "attempts": deliveries.c.attempts + 1,
         "delivered_at": moment(conn) if status is DeliveryStatus.DELIVERED else None,

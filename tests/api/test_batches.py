@@ -65,6 +65,7 @@ async def test_a_batch_counts_its_calls_and_is_over_with_the_last_of_them(databa
     begun = (await api.get(path)).body
     assert (begun["batch_id"], begun["agent_id"], begun["status"]) == ("spring / May", agent, "in_progress")
     assert (begun["calls"], begun["rejected"], begun["counts"]) == (2, 1, {**none, "queued": 2})
+    assert [(one["identity"], one["code"]) for one in begun["rejected_recipients"]] == [(NOBODY, "invalid_number")]
     assert (begun["canceled_at"], begun["completed_at"]) == (None, None)
 
     await end(api, first)
@@ -74,7 +75,8 @@ async def test_a_batch_counts_its_calls_and_is_over_with_the_last_of_them(databa
     assert (over["status"], over["counts"]) == ("completed", {**none, "completed": 1, "failed": 1})
     assert over["completed_at"] > begun["created_at"]
     [told] = await announced(api)
-    assert told == {name: value for name, value in over.items() if name != "waiting_for"}
+    of_its_own = {"waiting_for", "rejected_recipients"}
+    assert told == {name: value for name, value in over.items() if name not in of_its_own}
     assert (await api.post(f"{path}/cancel")).body["code"] == "batch_over"
 
 

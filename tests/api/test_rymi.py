@@ -60,6 +60,15 @@ async def test_agents(rymi: Any):
     await refused(404, "not_found", agents.retrieve, copy["id"])
 
 
+async def test_changes_of_agents(rymi: Any, agent: str):
+    agents = rymi.agents
+    await ask(agents.update, agent, "Ada")
+    [change] = (await ask(agents.list_changes, agent, "2026-01-01T00:00:00Z"))["changes"]
+    assert (change["field"], change["before"], change["after"]) == ("name", "Aria", "Ada")
+    assert (await ask(agents.undo_change, agent, change["id"]))["name"] == "Aria"
+    await refused(409, "changed_since", agents.undo_change, agent, change["id"])
+
+
 async def test_share_links_of_agents(rymi: Any, agent: str):
     agents = rymi.agents
     assert await ask(agents.get_share_link, agent) == {"link_feature": True, "link": None}

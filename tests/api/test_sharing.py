@@ -54,8 +54,13 @@ async def test_a_visitor_needs_no_key_and_talks_no_longer_than_the_link_says(api
     assert (answer.status, answer.body["max_call_seconds"]) == (201, 45)
     assert set(answer.body["access"]) == {"url", "token"}
     call = (await api.get(f"/v1/calls/{answer.body['call_id']}")).body
+    assert answer.body["participant_id"] == call["participants"][0]["id"]
     assert call["metadata"] == {"source": "share_link"}
     assert call["participants"][0]["identity"].startswith("visitor-")
+    token = answer.body["call_token"]
+    assert (await api.get(f"/v1/calls/{call['id']}", key=token)).status == 403
+    assert (await api.post(f"/v1/calls/{call['id']}/end", {}, key=token)).status == 200
+    assert (await api.get("/v1/keys/publishable")).body == {"keys": []}
     async with api.database.reading() as conn:
         kept = await conn.scalar(sa.text("SELECT agent FROM calls"))
     assert '"max_duration_s": 45' in str(kept).replace("'", '"')
@@ -71,6 +76,7 @@ async def test_only_the_given_limits_change_and_a_bad_one_names_its_field(api: A
     assert (refused.status, refused.body["details"][0]["path"]) == (400, "max_call_seconds")
 
 
+@pytest.mark.usefixtures("database_url")
 async def test_a_link_that_is_off_renewed_or_of_no_agent_any_more_leads_nowhere(api: Api, agent: str):
     code = await linked(api, agent)
     await linked(api, agent, enabled=False)
@@ -79,6 +85,7 @@ async def test_a_link_that_is_off_renewed_or_of_no_agent_any_more_leads_nowhere(
     renewed = (await api.post(f"/v1/agents/{agent}/share-link/regenerate", {})).body["url"].rpartition("/")[2]
     assert [(await visit(api, one)).status for one in (code, renewed)] == [404, 201]
     assert (await api.get(f"/v1/shared/{code}", key=None)).status == 404
+    assert [(await visit(api, one)).status for one in ("%00" * 22, "x", "x" * 22)] == [404] * 3
     await api.delete(f"/v1/agents/{agent}")
     assert (await visit(api, renewed)).status == 404
 

@@ -51,10 +51,23 @@ Running = Callable[..., Awaitable[tuple[NewCall, int]]]
 MARK = "marzipan"
 # A new table belongs here, or among those of which nothing may be left after an erasure.
 NOT_OF_A_CALL = {
-    *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
+    *(
+        "tenants",
+        "api_keys",
+        "sessions",
+        "agents",
+        "agent_changes",
+        "call_counts",
+        "numbers",
+        "dnc",
+        "trunks",
+        "telephony",
+        "webhooks",
+    ),
     "tool_secrets",
     *("share_links", "share_calls", "share_visits"),  # ids, numbers, and for an hour addresses
-    *("rate_windows", "leases", "workers", "stays"),
+    *("rate_windows", "leases", "workers", "processes", "stays"),
+    *("usage", "answer_times"),  # numbers, of all calls together
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "unindexed",  # ids: what was said is read when it is their turn
     "batches",  # but for its answer, which has a test of its own

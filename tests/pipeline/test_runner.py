@@ -287,7 +287,7 @@ async def test_an_outage_in_the_middle_of_a_job_costs_no_attempt(database, until
     assert (runs, await state(database, job_id)) == ([1, 1, 1], "completed")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_runner_killed_before_any_of_its_commits_loses_nothing_and_repeats_nothing_harmful(
     database, settings, keyring

@@ -65,7 +65,7 @@ class Receiver:
         if request.path == "/moved":
             return web.Response(status=302, headers={"Location": "/ok"})
         status = self.answers.pop(0) if request.path == "/fails" and self.answers else 204
-        return web.Response(status=status)
+        return web.Response(status=status, text="Come again \0later. " * 100 if status == 503 else "")
 
     async def _hang(self, _request: web.Request) -> web.Response:
         self.hanging += 1
@@ -226,9 +226,11 @@ async def test_a_message_refused_to_the_last_is_given_up_and_can_be_redelivered(
         await conn.execute(jobs.update().values(attempt=len(RETRY_AFTER_S)))
     async with working(deps):
         await until(reached(deps.db, delivery_id, status="failed", response_status=503, error="HTTP status 503"))
+        said = (await delivery(deps.db, delivery_id)).response_body
+        assert said == ("Come again \0later. " * 100)[:1000].replace("\0", "")
         async with deps.db.writing() as conn:
             await webhooks.redeliver(conn, DEFAULT_TENANT, webhook_id, delivery_id)
-        await until(reached(deps.db, delivery_id, status="delivered", attempts=2))
+        await until(reached(deps.db, delivery_id, status="delivered", attempts=2, response_body=None))
     first, second = receiver.messages("/fails")
     assert first == second
 

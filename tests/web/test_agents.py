@@ -1,17 +1,15 @@
 """The pages of agents: the list, the form and what the API says of it."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
+from tests.web.console import ask, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,27 +23,6 @@ AGENT: dict[str, Any] = {
     "features": {"redact": ["card"]},
     "post_call": {"summary": {"enabled": True, "prompt": "What was booked"}, "recording": {"enabled": False}},
 }
-
-
-@asynccontextmanager
-async def opened(browser: Browser, served: Served, path: str) -> AsyncIterator[Page]:
-    """A tab of its own at this address of the console."""
-    async with await browser.new_context() as context:
-        page = await context.new_page()
-        await page.goto(f"{served.url}{path}#key={served.key}")
-        await expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
-        yield page
-
-
-async def ask(served: Served, method: str, path: str, body: Any = None) -> Any:
-    """A request of our own to the api; what it answers."""
-    headers = {"Authorization": f"Bearer {served.key}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, served.url + path, json=body, headers=headers) as response,
-    ):
-        response.raise_for_status()
-        return orjson.loads(await response.read() or b"null")
 
 
 async def made(served: Served, **changes: Any) -> str:
@@ -187,3 +164,41 @@ async def test_an_agent_is_cloned_and_deleted_after_a_question(browser: Browser,
         await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     assert [one["name"] for one in (await ask(served, "GET", "/v1/agents"))["agents"]] == ["Reception"]
+
+
+async def test_a_change_is_listed_with_who_made_it_and_undone(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        changes = page.get_by_role("region", name="Changes")
+        await expect(changes).to_contain_text("Nothing was changed since it was made")
+        await page.get_by_label("First message").fill("Good evening!")
+        await save(page)
+        change = changes.get_by_role("listitem")
+        await expect(change).to_contain_text("first_message")
+        await expect(change).to_contain_text("Hello {{caller}}.")
+        await expect(change).to_contain_text("by tests (sb_secret_")
+        await accessibility.check(page)
+        await page.get_by_label("First message").fill("Not saved")
+        await expect(change.get_by_role("button", name="Undo")).to_be_disabled()
+        await page.get_by_role("button", name="Discard").click()
+        await change.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_label("First message")).to_have_value("Hello {{caller}}.")
+        await expect(change).to_have_count(2)
+
+
+async def test_what_was_changed_since_a_call_is_seen_from_it(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    path = f"/v1/agents/{agent_id}"
+    await ask(served, "PUT", path, {"first_message": "Before"})
+    person = {"transport": "webrtc", "identity": "anna"}
+    await ask(served, "POST", "/v1/calls", {"agent_id": agent_id, "participants": [person]})
+    await ask(served, "PUT", path, {"first_message": "After"})
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        await expect(page.get_by_role("region", name="Changes").get_by_role("listitem")).to_have_count(2)
+        await page.get_by_role("region", name="Its last calls").get_by_role("link", name="What was changed").click()
+        since = page.get_by_role("region", name=re.compile("^Changed since"))
+        await expect(since.get_by_role("listitem")).to_have_count(1)
+        await expect(since.get_by_role("listitem")).to_contain_text("After")
+        await accessibility.check(page)

@@ -9,7 +9,8 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
-from tests.web.test_agents import ask, made, opened
+from tests.web.console import ask, opened
+from tests.web.test_agents import made
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +53,7 @@ async def test_a_link_is_made_limited_and_renewed_on_the_agents_page(browser: Br
     link = (await ask(served, "GET", f"/v1/agents/{agent_id}/testers"))["link"]
     assert link["minutes_limit"] == 7
     async with visited(browser, before) as page:
-        await expect(page.get_by_role("alert")).to_contain_text("This link leads nowhere")
+        await expect(page.get_by_text("This link leads nowhere")).to_be_visible()
 
 
 async def test_whoever_has_the_link_talks_and_hangs_up(browser: Browser, serve: Serve) -> None:
@@ -62,15 +63,26 @@ async def test_whoever_has_the_link_talks_and_hangs_up(browser: Browser, serve: 
         await accessibility.check(page)
         await page.get_by_role("button", name="Start talking").click()
         await expect(page.get_by_text("Waiting for the agent")).to_be_visible()
-        await expect(page.get_by_text(re.compile("^0:[0-5][0-9] left$"))).to_be_visible()
+        await expect(page.get_by_text("This call may last 60 seconds.")).to_be_visible()
         await accessibility.check(page)
         await page.keyboard.press("Space")
         await page.get_by_role("button", name="Mute").click()
         await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
         await page.get_by_role("button", name="Hang up").click()
-        await expect(page.get_by_text("The call is over")).to_be_visible()
+        await expect(page.get_by_text("You hung up")).to_be_visible()
     (call,) = (await ask(served, "GET", "/v1/calls"))["calls"]
     assert call["metadata"] == {"source": "share_link"}
+
+
+async def test_a_visitor_is_told_how_the_call_ended(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with visited(browser, await linked(served)) as page:
+        await page.get_by_role("button", name="Start talking").click()
+        await expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+        (call,) = (await ask(served, "GET", "/v1/calls"))["calls"]
+        await ask(served, "POST", f"/v1/calls/{call['id']}/end", {})
+        await expect(page.get_by_text("The call is over")).to_be_visible()
+        await expect(page.get_by_role("button", name="Talk again")).to_be_visible()
 
 
 async def test_a_limit_that_is_reached_is_said(browser: Browser, serve: Serve) -> None:

@@ -26,7 +26,7 @@ from tests.providers import Chat, Providers, ToolCall, Utterance
 from tests.providers.script import Answer
 from tests.servers import LiveKitServer, PostgresCluster
 from tests.worker.caller import Caller
-from tests.worker.conftest import Stage, Talk, make_settings
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk, make_settings
 from tests.worker.house import House, open_house
 
 pytestmark = pytest.mark.restless
@@ -49,6 +49,7 @@ CALL: dict[str, Any] = {
     "silence_reminder_s": 600,
     "silence_timeout_s": 900,
     "price_micros_per_minute": 60,  # it costs as much as it lasts
+    **WITHOUT_A_WORD,
 }
 
 ONCE = {"call.created", "agent.joined", "participant.joined", "call.started", "call.completed"}
@@ -107,7 +108,7 @@ class Conversation:
 
     async def greeting(self) -> None:
         """Hear it to its end, and be heard from then on."""
-        await self.until(self.caller.agent_is_heard)
+        await self.until(self.caller.agent_has_been_heard)
         await self.quiet()
         for microphone in self.caller.room.local_participant.track_publications.values():
             await microphone.wait_for_subscription()

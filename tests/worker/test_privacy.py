@@ -16,7 +16,7 @@ from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
 from tests.servers import Program
-from tests.worker.conftest import Stage, Talk
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk
 
 pytestmark = pytest.mark.restless
 
@@ -152,6 +152,7 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
         "silence_timeout_s": 120,
         "tools": [{"name": "look_up", "url": shop}],
         "post_call": {"recording": {"enabled": True}, "summary": {"enabled": True}},
+        **WITHOUT_A_WORD,
     }
     log = len(worker.output)
     private = await stage.call(features={"transcription_enabled": False}, **wanted)

@@ -107,7 +107,7 @@ export class Panel {
     this.#at("ol").hidden = false;
     this.#at("h2").textContent = this.#call.agentName;
     this.#showMuted(false);
-    this.#at(".hang-up").focus();
+    this.#at("ol").focus(); // and not a button: whoever presses Space does not hang up by that
   }
 
   #over(reason) {

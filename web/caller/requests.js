@@ -10,6 +10,10 @@ export class Refused extends Error {
   }
 }
 
+export async function get(server, path) {
+  return (await ask(server, path, null, {})).json();
+}
+
 /** @param server the address of the API, with a slash at its end. */
 export async function post(server, path, body, secret) {
   const headers = { "Content-Type": "application/json" };

@@ -11,6 +11,7 @@ import { go, useLeaveGuard } from "../router.js";
 import { After } from "./agent/after.js";
 import { Behaviour } from "./agent/behaviour.js";
 import { Calls } from "./agent/calls.js";
+import { Changes } from "./agent/changes.js";
 import { changesOf, draftOf } from "./agent/draft.js";
 import { AgentForm } from "./agent/form.js";
 import { Keeping } from "./agent/keeping.js";
@@ -74,7 +75,7 @@ function Editor({ agent, onSaved }) {
               <${After} />
             `}
       <//>
-      <div class="saving card">
+      <div class="saving card" hidden=${Boolean(agent.id) && !isChanged && !error}>
         <${FormFault} error=${error} />
         <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
         <span class="actions">
@@ -83,7 +84,11 @@ function Editor({ agent, onSaved }) {
         </span>
       </div>
     </form>
-    ${agent.id && html`<${Share} agent=${agent} /><${Calls} id=${agent.id} />`}
+    ${agent.id && html`
+      <${Share} agent=${agent} />
+      <${Calls} id=${agent.id} />
+      <${Changes} ...${{ agent, isChanged }} onUndone=${onSaved} />
+    `}
   `;
 }
 

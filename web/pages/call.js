@@ -3,7 +3,7 @@
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../preact.js";
 import { get } from "../api.js";
 import { words } from "../format.js";
-import { Failure, Waiting } from "../parts/loaded.js";
+import { Failure, useLoaded, Waiting } from "../parts/loaded.js";
 import { attempt } from "../parts/notices.js";
 import { Head } from "../parts/page.js";
 import { setQuery } from "../router.js";
@@ -22,8 +22,8 @@ const MOST_EVENTS = 1000; // in a call's detail
 const PAGE_OF_EVENTS = 200;
 
 export default function Page({ id }) {
-  const { call, segments, events, error, isFollowed, again } = useCall(id);
-  if (call) return html`${error && html`<${Failure} error=${error} onAgain=${again} />`}<${Call} ...${{ call, segments, events, isFollowed, again }} />`;
+  const { call, segments, events, error, trouble, isFollowed, again } = useCall(id);
+  if (call) return html`${trouble && html`<p class="failure" role="status">${trouble.message} What is new is shown when it does.</p>`}${error && html`<${Failure} error=${error} onAgain=${again} />`}<${Call} ...${{ call, segments, events, isFollowed, again }} />`;
   if (error?.status === 404 || error?.status === 400) return html`<${Head} title="No such call" about="There is no call at this address, or not for this key." /><p><a href="/calls">All calls</a></p>`;
   return error ? html`<${Head} title="Call" /><${Failure} error=${error} onAgain=${again} />` : html`<${Head} title="Call" /><${Waiting} />`;
 }
@@ -43,15 +43,16 @@ function Call({ call, segments, events, isFollowed, again }) {
     [recording.playback, lengthMs],
   );
   const isLive = !isOver(call);
+  const isPrivate = useIsPrivate(call, segments);
   return html`
-    <div class="call">
+    <div class="call-page">
       <${Heading} ...${{ call, again }} />
       ${call.erased_at && html`<p class="notice">This call was erased. What is left is its bill.</p>`}
       <${Player} ...${{ call, lengthMs, entries, recording }} onSeek=${seek} />
-      <div class="columns">
-        <${Conversation} ...${{ call, entries, isLive, start, onMore }} playback=${recording.playback} empty=${whyEmpty(call)} onSeek=${seek} />
+      <div class="beside">
+        <${Conversation} ...${{ call, entries, isLive, start, onMore }} playback=${recording.playback} empty=${whyEmpty(call, isPrivate)} onSeek=${seek} />
         <div class="aside cards">
-          <${Results} ...${{ call, isFollowed }} />
+          <${Results} ...${{ call, isFollowed, isPrivate }} />
           <${People} call=${call} />
           <${Latency} latency=${call.latency} />
           <${Facts} call=${call} />
@@ -93,8 +94,16 @@ function useLaterEvents(call, events) {
   return { later: known, onMore: mayBeMore ? onMore : null };
 }
 
-function whyEmpty({ end_reason: reason, transcript, started_at: startedAt, ended_at: endedAt }) {
+/** Whether nothing of the call is written down, as its agent's settings said; asked for only where nothing is. */
+function useIsPrivate(call, segments) {
+  const isAsked = segments.length === 0 && call.started_at !== null && !call.transcript.erased_at;
+  const { data } = useLoaded(async (signal) => (isAsked ? get(`/v1/calls/${call.id}/agent`, {}, { signal }) : null), [call.id, isAsked]);
+  return data?.features.transcription_enabled === false;
+}
+
+function whyEmpty({ end_reason: reason, transcript, started_at: startedAt, ended_at: endedAt }, isPrivate) {
   if (transcript.erased_at) return "What was said was erased.";
   if (endedAt && !startedAt) return `There was no conversation: ${words(reason)}.`;
-  return endedAt ? "Nothing that was said is written down: nobody spoke, or the agent's calls are not transcribed." : "Nobody has said anything yet.";
+  if (isPrivate) return "What is said in this agent's calls is not written down.";
+  return endedAt ? "Nothing was said." : "Nobody has said anything yet.";
 }

@@ -15,7 +15,7 @@ import { ChangeWebhook, Secret } from "./webhooks/form.js";
 export default function Webhook({ id }) {
   const loaded = useLoaded((signal) => find(id, signal), [id]);
   const webhook = loaded.data;
-  if (!webhook) return html`<${Head} title="Endpoint" /><${Loading} ...${loaded} />`;
+  if (!webhook) return html`<div><${Head} title="Endpoint" /><${Loading} ...${loaded} /></div>`;
   return html`<${Shown} webhook=${webhook} onChange=${loaded.setData} />`;
 }
 
@@ -47,19 +47,21 @@ function Shown({ webhook, onChange }) {
     setChanging(false);
   };
   return html`
-    <${Head} title=${html`${new URL(webhook.url).host} <${Badge} mood=${webhook.active ? "good" : "quiet"}>${webhook.active ? "on" : "off"}<//>`} about=${webhook.url}
-      actions=${html`
-        <${Action} work=${test} disabled=${!webhook.active}>Send a test<//>
-        <button type="button" onClick=${() => setChanging(true)}>Change</button>
-        <${Action} work=${rotate}>Rotate the secret<//>
-        <${Action} work=${change}>${webhook.active ? "Switch off" : "Switch on"}<//>
-        <${Action} class="danger" work=${end}>Delete<//>
-      `} />
-    <p class="after">Told of ${webhook.events.map((event, i) => html`${i > 0 && ", "}<code>${event}</code>`)}.
-      ${!webhook.active && " It is switched off: nothing is sent, and what was being tried is given up."}</p>
-    <${Deliveries} of=${webhook} list=${deliveries} />
-    ${isChanging && html`<${ChangeWebhook} webhook=${webhook} onClose=${() => setChanging(false)} onSaved=${saved} />`}
-    ${rotated && html`<${Secret} title="Copy the new secret now" webhook=${rotated} onClose=${() => setRotated(null)}>The one before signs beside it for 24 hours.<//>`}
+    <div>
+      <${Head} title=${html`${new URL(webhook.url).host} <${Badge} mood=${webhook.active ? "good" : "quiet"}>${webhook.active ? "on" : "off"}<//>`} about=${webhook.url}
+        actions=${html`
+          <${Action} work=${test} disabled=${!webhook.active}>Send a test<//>
+          <button type="button" onClick=${() => setChanging(true)}>Change</button>
+          <${Action} work=${rotate}>Rotate the secret<//>
+          <${Action} work=${change}>${webhook.active ? "Switch off" : "Switch on"}<//>
+          <${Action} class="danger" work=${end}>Delete<//>
+        `} />
+      <p class="after">Told of ${webhook.events.map((event, i) => html`${i > 0 && ", "}<code>${event}</code>`)}.
+        ${!webhook.active && " It is switched off: nothing is sent, and what was being tried is given up."}</p>
+      <${Deliveries} of=${webhook} list=${deliveries} />
+      ${isChanging && html`<${ChangeWebhook} webhook=${webhook} onClose=${() => setChanging(false)} onSaved=${saved} />`}
+      ${rotated && html`<${Secret} title="Copy the new secret now" webhook=${rotated} onClose=${() => setRotated(null)}>The one before signs beside it for 24 hours.<//>`}
+    </div>
   `;
 }
 

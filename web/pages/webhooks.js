@@ -16,14 +16,16 @@ export default function Webhooks() {
   const [isNew, setNew] = useState(false);
   const list = usePages(page, []);
   return html`
-    <${Head} title="Webhooks" about="Your server is told what happens to calls, so that it need not ask."
-      actions=${html`<button type="button" class="primary" onClick=${() => setNew(true)}>New endpoint</button>`} />
-    <${Loading} ...${list} data=${list.rows} />
-    ${list.rows && html`
-      <${Table} label="Endpoints" columns=${COLUMNS} rows=${list.rows} link=${({ id }) => `/webhooks/${id}`} more=${list.more}
-        empty="No endpoint yet. Add the address of your server, and choose what it is told." />
-    `}
-    ${isNew && html`<${NewWebhook} onClose=${() => setNew(false)} onDone=${({ id }) => go(`/webhooks/${id}`)} />`}
+    <div>
+      <${Head} title="Webhooks" about="Your server is told what happens to calls, so that it need not ask."
+        actions=${html`<button type="button" class="primary" onClick=${() => setNew(true)}>New endpoint</button>`} />
+      <${Loading} ...${list} data=${list.rows} />
+      ${list.rows && html`
+        <${Table} label="Endpoints" columns=${COLUMNS} rows=${list.rows} link=${({ id }) => `/webhooks/${id}`} more=${list.more}
+          empty="No endpoint yet. Add the address of your server, and choose what it is told." />
+      `}
+      ${isNew && html`<${NewWebhook} onClose=${() => setNew(false)} onDone=${({ id }) => go(`/webhooks/${id}`)} />`}
+    </div>
   `;
 }
 

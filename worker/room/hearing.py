@@ -5,7 +5,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -30,12 +30,16 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
 class Attachment:
-    """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns."""
+    """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns.
+
+    `on_beat` is called whenever time has passed for the ears, or one of them is gone.
+    """
 
     def __init__(self, ears: Collection[Ear], eager: float) -> None:
         self._ears = ears
         self.vad = MergedActivity(ears)
         self.turn_end = TurnEnd(ears, eager)
+        self.on_beat: Callable[[], None] | None = None
         self._events = utils.aio.Chan[stt.SpeechEvent]()
         self._guessed = ""
 
@@ -53,6 +57,12 @@ class Attachment:
     def quiet_s(self) -> float:
         """For how long nobody's voice has been heard."""
         return min((ear.activity.silence_s for ear in self._ears), default=math.inf)
+
+    def look(self) -> None:
+        """Take note of what the ears have heard by now."""
+        self.vad.look()
+        if self.on_beat is not None:
+            self.on_beat()
 
     def say(self, said: stt.SpeechData, text: str) -> None:
         """Let the session know of what was said for certain, as this text.
@@ -182,7 +192,7 @@ class Hearing:
             self._unheard.discard(ear)
             self._listener.on_ears(len(self._ears))
             if self._attached is not None:
-                self._attached.vad.look()
+                self._attached.look()
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
@@ -222,7 +232,7 @@ class Hearing:
 
     def _look(self, ear: Ear) -> None:
         if self._attached is not None and self._is_first(ear):  # one beat is enough for all
-            self._attached.vad.look()
+            self._attached.look()
 
     def _note_late(self, ear: Ear, seconds: float) -> None:
         if self._is_first(ear):

@@ -4,16 +4,12 @@ A voice that goes on interrupts it, which the session decides. After a cough or 
 soon: to wait for words, as after something longer, would make a longer hole in its sentence.
 """
 
-import asyncio
-
 from livekit.agents import AgentSession
 
 from worker.room.hearing import Attachment
 
 VOICE_S = 0.12  # what is shorter is noise more often than a voice
 PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
-LOOK_S = 0.02
-REST_S = 0.1  # between two looks while the agent is silent
 
 
 class Courtesy:
@@ -28,14 +24,8 @@ class Courtesy:
         self._heard = heard
         self._waits = False
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        while True:
-            speaks = self._session.agent_state == "speaking"
-            await asyncio.sleep(LOOK_S if speaks or self._waits else REST_S)
-            self._look()
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Pause, or go on, if it is time; to be called at each beat of the ears."""
         session = self._session
         output, speech = session.output.audio, session.current_speech
         if output is None:

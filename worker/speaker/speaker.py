@@ -191,16 +191,17 @@ class Speaker:
         """Play its voice until cancelled; raises when it can speak no more."""
         playing = asyncio.create_task(self._voice.play(), name="voice")
         watching = asyncio.create_task(self._patience.run(), name="patience")
-        listening = asyncio.create_task(self._courtesy.run(), name="courtesy")
         rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
+        self._heard.on_beat = self._courtesy.look
         try:
-            await asyncio.wait({playing, watching, listening, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (playing, watching, listening):
+            await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (playing, watching):
                 if task.done():
                     await task
             await self._ended
         finally:
-            await utils.aio.cancel_and_wait(playing, watching, listening, rehearsing)
+            self._heard.on_beat = None
+            await utils.aio.cancel_and_wait(playing, watching, rehearsing)
 
     async def detach(self) -> None:
         """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""

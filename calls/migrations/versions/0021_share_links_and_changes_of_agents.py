@@ -1,12 +1,15 @@
-"""Links by which anybody talks to an agent, within limits."""
+"""Links by which anybody talks to an agent, within limits; and what was changed of agents, by whom."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0021"
 down_revision = "0022"
 branch_labels = None
 depends_on = None
+
+JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 def upgrade() -> None:
@@ -14,6 +17,7 @@ def upgrade() -> None:
         "share_links",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("key_id", sa.String(length=36), nullable=False),
         sa.Column("code", sa.String(length=22), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("minutes_limit", sa.Integer(), nullable=False),
@@ -22,6 +26,7 @@ def upgrade() -> None:
         sa.Column("calls_per_ip_hour", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_share_links_agent_id")),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_share_links_key_id")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_share_links_tenant_id")),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_share_links")),
         sa.UniqueConstraint("code", name=op.f("uq_share_links_code")),
@@ -49,9 +54,25 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_share_visits_agent_id_address_created_at"), "share_visits", ["agent_id", "address", "created_at"]
     )
+    op.create_table(
+        "agent_changes",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("key_id", sa.String(length=36), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("before", JSON, nullable=False),
+        sa.Column("after", JSON, nullable=False),
+        sa.Column("hidden", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_agent_changes_agent_id")),
+        sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_agent_changes_key_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_changes")),
+    )
+    op.create_index(op.f("ix_agent_changes_agent_id_created_at_id"), "agent_changes", ["agent_id", "created_at", "id"])
 
 
 def downgrade() -> None:
+    op.drop_table("agent_changes")
     op.drop_table("share_visits")
     op.drop_table("share_calls")
     op.drop_table("share_links")

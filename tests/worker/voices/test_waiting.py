@@ -36,7 +36,7 @@ async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_i
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         async with awake() as ran_s:
-            await until(caller.agent_is_heard)
+            await until(caller.agent_has_been_heard)
             assert ran_s() < 6
         await until(lambda: call.has_said("agent", f"{MOMENT} Good day, this is Ada."))
         await caller.say()

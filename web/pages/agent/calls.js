@@ -13,6 +13,7 @@ const COLUMNS = [
   { name: "Call", show: (call) => html`<${Moment} of=${call.created_at} />` },
   { name: "Who", show: (call) => call.primary_participant.identity },
   { name: "Length", number: true, show: (call) => duration(call.bill_duration) },
+  { name: "Since then", show: (call) => html`<a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">What was changed</a>` },
   { name: "Status", show: (call) => html`<${Badge} of=${call.status} />` },
 ];
 
@@ -25,7 +26,7 @@ export function Calls({ id }) {
         ${data?.calls.length > 0 && html`<a href="/calls?agent_id=${id}">All its calls</a>`}
       </div>
       <${Loading} data=${data} ...${loading} />
-      ${data && html`<${Table} label="Its last calls" columns=${COLUMNS} rows=${data.calls} link=${(call) => `/calls/${call.id}`}
+      ${data && html`<${Table} label="The last calls, a row each" columns=${COLUMNS} rows=${data.calls} link=${(call) => `/calls/${call.id}`}
         empty=${html`It has had no call yet. <a href="/agents/${id}/talk">Talk to it</a>.`} />`}
     </section>
   `;

@@ -22,9 +22,9 @@ export function AgentThen({ call }) {
 function Config({ call }) {
   const loaded = useLoaded((signal) => get(`/v1/calls/${call.id}/agent`, {}, { signal }), [call.id]);
   if (!loaded.data) return html`<${Loading} ...${loaded} />`;
-  const fields = Object.entries(loaded.data).filter(([name, value]) => !LONG.has(name) && !SAID_TWICE.has(name) && isSomething(value));
+  const fields = Object.entries(said(loaded.data)).filter(([name]) => !LONG.has(name) && !SAID_TWICE.has(name));
   return html`
-    <p><a href="/agents/${call.agent_id}">${call.agent.name} as it is now</a></p>
+    <p><a href="/agents/${call.agent_id}">${call.agent.name} as it is now</a>, <a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">what was changed since</a></p>
     <h3>Prompt</h3>
     <pre class="text" tabindex="0" aria-label="Prompt">${loaded.data.system_prompt || "none"}</pre>
     <h3>First message</h3>
@@ -34,8 +34,12 @@ function Config({ call }) {
   `;
 }
 
-function isSomething(value) {
-  return value !== null && value !== "" && !(typeof value === "object" && Object.keys(value).length === 0);
+/** The same without what says nothing: null, "", and what is empty without these. */
+function said(value) {
+  if (Array.isArray(value)) return value.map(said);
+  if (value === null || typeof value !== "object") return value;
+  const isEmpty = (one) => one === null || one === "" || (typeof one === "object" && Object.keys(one).length === 0);
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, said(one)]).filter(([, one]) => !isEmpty(one)));
 }
 
 function Setting({ value }) {

@@ -5,6 +5,7 @@ import { duration } from "../../format.js";
 import { Happened, Said, Tool } from "./rows.js";
 
 const NEAR_END = 80;
+const AT_ONCE = 250;
 
 /**
  * @param entries as `entriesOf` gives them.
@@ -19,7 +20,8 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
   const [current, setCurrent] = useState(null); // where there is no sound: what was gone to
   const names = useMemo(() => namesOf(call), [call]);
   const shown = useMemo(() => (withEvents ? entries : entries.filter(({ kind }) => kind !== "happened")), [entries, withEvents]);
-  const rows = useMemo(() => shown.map((entry) => html`<${Row} key=${entry.key} ...${{ entry, names, id: call.id }} />`), [shown, names]);
+  const endMs = call.started_at && call.ended_at ? Date.parse(call.ended_at) - Date.parse(call.started_at) : Infinity;
+  const rows = useRows(shown, names, call.id, endMs);
   const said = useMemo(() => entries.filter(({ kind }) => kind === "said"), [entries]);
 
   useEffect(() => {
@@ -60,7 +62,7 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
     if (!row || (!isMoment && (clicked.target.closest("a, button, summary, details") || String(getSelection())))) return;
     if (clicked.metaKey || clicked.ctrlKey || clicked.shiftKey || clicked.button !== 0) return; // into another tab
     clicked.preventDefault();
-    seek(Math.max(0, Number(row.dataset.at) / 1000));
+    seek(Number(row.dataset.at) / 1000);
   };
   const isEmpty = said.length === 0;
   return html`
@@ -82,10 +84,35 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
   `;
 }
 
-function Row({ entry, names, id }) {
-  const seconds = Math.max(0, entry.at / 1000);
-  const moment = entry.at < 0
-    ? html`<span class="at">−${duration(-entry.at / 1000)}</span>`
+/** The rows of a long call come some at a time, and those that are as before are not looked at again. */
+function useRows(entries, names, id, endMs) {
+  const [most, setMost] = useState(AT_ONCE);
+  const kept = useRef(new Map());
+  useEffect(() => {
+    if (most >= entries.length) return undefined;
+    const timer = setTimeout(() => setMost(most + AT_ONCE));
+    return () => clearTimeout(timer);
+  }, [most, entries]);
+  return useMemo(() => {
+    const before = kept.current;
+    kept.current = new Map();
+    return entries.slice(0, most).map((entry) => {
+      const { key, at, turn, segment, tool, event } = entry;
+      const shows = [at, turn, segment, tool, event, names, endMs];
+      const known = before.get(key);
+      const isSame = known && known.shows.every((one, i) => one === shows[i]);
+      const row = isSame ? known : { shows, html: html`<${Row} key=${key} ...${{ entry, names, id, endMs }} />` };
+      kept.current.set(key, row);
+      return row.html;
+    });
+  }, [entries, names, id, endMs, most]);
+}
+
+/** What happened before the call or after it is nowhere in its sound. */
+function Row({ entry, names, id, endMs }) {
+  const seconds = Math.abs(entry.at / 1000);
+  const moment = entry.at < 0 || (entry.kind === "happened" && entry.at > endMs)
+    ? html`<span class="at">${entry.at < 0 ? "−" : ""}${duration(seconds)}</span>`
     : html`<a class="at" href="/calls/${id}?t=${asQuery(seconds)}" aria-label="Go to ${duration(seconds)}">${duration(seconds)}</a>`;
   if (entry.kind === "said") return html`<${Said} ...${{ entry, moment }} name=${names(entry.segment)} />`;
   return entry.kind === "tool" ? html`<${Tool} ...${{ entry, moment }} />` : html`<${Happened} ...${{ entry, moment }} />`;

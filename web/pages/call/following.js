@@ -16,8 +16,9 @@ export function isOver(call) {
 /**
  * Follow a call for as long as the page shows it.
  *
- * @returns `{ call, segments, events, error, isFollowed, again }`: its detail, undefined before there is one; its transcript and
- *     log as far as they are known; `again()` begins anew, as after something was asked for.
+ * @returns `{ call, segments, events, error, trouble, isFollowed, again }`: its detail, undefined before there is one; its transcript
+ *     and log as far as they are known; `trouble` says why nothing is heard of it for a while; `again()` begins anew, as after
+ *     something was asked for.
  */
 export function useCall(id) {
   const [state, setState] = useState({});
@@ -41,6 +42,7 @@ class Following {
   #segments = new Map(); // sequence -> segment
   #events = new Map(); // number -> event
   #isFollowed = true;
+  #trouble = null;
   #drawing = null;
   #renewing = null;
 
@@ -56,7 +58,12 @@ class Following {
     if (isComplete(this.#call)) return this.#rest();
     this.#draw();
     const known = Math.max(0, ...this.#events.keys()); // the stream begins with what happened first
-    for await (const { kind, data } of follow(`${this.#address}/stream`, {}, { signal: this.#signal })) {
+    const onTrouble = (error) => {
+      if (this.#trouble === error) return;
+      this.#trouble = error;
+      this.#drawSoon();
+    };
+    for await (const { kind, data } of follow(`${this.#address}/stream`, {}, { signal: this.#signal, onTrouble })) {
       if (kind === "segment") this.#segments.set(data.sequence, data);
       if (kind === "event") {
         this.#events.set(numberOf(data), data);
@@ -106,6 +113,7 @@ class Following {
       segments: inOrder(this.#segments),
       events: inOrder(this.#events),
       isFollowed: this.#isFollowed,
+      trouble: this.#trouble,
     });
   }
 

@@ -18,7 +18,8 @@ export function Heading({ call, again }) {
     <${Badge} of=${call.status} /> <a href="/agents/${call.agent_id}">${agent.name}</a>,
     ${" "}<time datetime=${call.created_at} title=${exactMoment(call.created_at)}>${moment(call.created_at)}</time><${Length} call=${call} />${call.end_reason && `, ${words(call.end_reason)}`}
   `;
-  return html`<${Head} title=${`${agent.name} and ${who}`} about=${about} actions=${html`<${Actions} ...${{ call, again }} />`} />`;
+  const title = call.erased_at ? `A call of ${agent.name}` : `${agent.name} and ${who}`;
+  return html`<${Head} title=${title} about=${about} actions=${html`<${Actions} ...${{ call, again }} />`} />`;
 }
 
 function Actions({ call, again }) {

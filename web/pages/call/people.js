@@ -9,7 +9,7 @@ const OVER = { webrtc: "browser", pstn: "phone" };
 
 export function People({ call: { participants, erased_at: erasedAt } }) {
   return html`
-    <section class="card people" aria-labelledby="people-title">
+    <section class="card persons" aria-labelledby="people-title">
       <h2 id="people-title">People</h2>
       ${erasedAt && html`<p class="quiet">Who they were was erased.</p>`}
       <ul>${participants.map((one) => html`<${Person} key=${one.id} one=${one} />`)}</ul>

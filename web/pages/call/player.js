@@ -60,7 +60,7 @@ function Controls({ playback, lengthMs, url, call }) {
   return html`
     <div class="controls">
       <button type="button" class="primary" onClick=${() => playback.toggle()}>${isPlaying ? "Pause" : "Play"}</button>
-      <span class="clock" role="timer" aria-label="Position">${duration(second)} <span class="quiet">/ ${duration(lengthMs / 1000)}</span></span>
+      <span class="position" role="timer" aria-label="Position">${duration(second)} <span class="quiet">/ ${duration(lengthMs / 1000)}</span></span>
       <label class="rate">Speed
         <select value=${String(rate)} onChange=${choose}>
           ${RATES.map((one) => html`<option key=${one} value=${String(one)} selected=${one === rate}>${one}×</option>`)}

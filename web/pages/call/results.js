@@ -10,8 +10,8 @@ import { useLoaded } from "../../parts/loaded.js";
 const PARTS = { summary: "Summary", extraction: "Data", evaluation: "Evaluation" };
 const MOST = 200; // analyses that can be chosen from
 
-/** @param isFollowed whether something may still come. */
-export function Results({ call, isFollowed }) {
+/** @param isFollowed whether something may still come; isPrivate whether nothing is written down. */
+export function Results({ call, isFollowed, isPrivate }) {
   const { intelligence, transcript } = call;
   const [chosen, choose] = useState("");
   const inputs = [call.id, intelligence.status, transcript.erased_at, Object.values(intelligence.parts).map(({ status }) => status).join()];
@@ -24,7 +24,7 @@ export function Results({ call, isFollowed }) {
       ${generations.length > 1 && html`<${Choice} ...${{ generations, chosen, choose }} />`}
       ${isFollowed && intelligence.status === "pending" && html`<p class="waiting" role="status"><span class="spinner" aria-hidden="true"></span>Looking back at the call …</p>`}
       <${Found} found=${shown} />
-      ${Object.keys(shown.parts).length === 0 && html`<${Nothing} call=${call} />`}
+      ${Object.keys(shown.parts).length === 0 && html`<${Nothing} ...${{ call, isPrivate }} />`}
     <//>
   `;
 }
@@ -127,9 +127,10 @@ function Evaluation({ evaluation: { score, reasoning, criteria } }) {
   `;
 }
 
-function Nothing({ call: { intelligence, started_at: startedAt, ended_at: endedAt } }) {
+function Nothing({ call: { intelligence, started_at: startedAt, ended_at: endedAt }, isPrivate }) {
   if (intelligence.status === "pending") return null;
   if (!endedAt) return html`<p class="quiet">The call is looked back at when it is over.</p>`;
   if (!startedAt) return html`<p class="quiet">There was no conversation to look back at.</p>`;
-  return html`<p class="quiet">Nothing is made of this call: its agent's settings ask for nothing, or its words are not written down.</p>`;
+  if (isPrivate) return html`<p class="quiet">Its words are not written down: there is nothing to look back at.</p>`;
+  return html`<p class="quiet">Nothing was asked for. What is made of a call is chosen in its agent's settings.</p>`;
 }

@@ -1,7 +1,7 @@
 // The rows of the time line: something was said, a tool was called, something happened.
 
 import { html } from "../../preact.js";
-import { seconds } from "../../format.js";
+import { seconds, words } from "../../format.js";
 import { Badge } from "../../parts/badge.js";
 
 const TOOL_MOODS = { completed: "good", failed: "bad", unknown: "warn", running: "live" };
@@ -27,7 +27,7 @@ function Wait({ turn }) {
   const phrase = turn.phrase_ms === null ? "" : `; something was said meanwhile after ${seconds(turn.phrase_ms)}`;
   return html`
     <p class="wait">
-      <span class="bar" aria-hidden="true">${parts.map(([, ms, of]) => html`<i class=${of} style=${{ flexGrow: Math.max(ms, 0) }}></i>`)}</span>
+      <span class="made-of" aria-hidden="true">${parts.map(([, ms, of]) => html`<i class=${of} style=${{ flexGrow: Math.max(ms, 0) }}></i>`)}</span>
       <span><b>${seconds(turn.response_ms)}</b> to the answer: ${parts.map(([name, ms]) => `${name} ${seconds(ms)}`).join(", ")}${phrase}</span>
     </p>
   `;
@@ -50,11 +50,12 @@ export function Tool({ entry: { key, at, tool }, moment }) {
   `;
 }
 
+/** Of what was erased the kind alone is left. */
 export function Happened({ entry: { key, at, event }, moment }) {
   return html`
-    <li class="happened ${event.level}" data-key=${key} data-at=${at >= 0 ? at : null}>
+    <li class="happened ${event.level}" data-key=${key} data-at=${moment.type === "a" ? at : null}>
       ${moment}
-      <p>${event.level !== "info" && html`<span class="unseen">${event.level}: </span>`}${event.message}</p>
+      <p>${event.level !== "info" && html`<span class="unseen">${event.level}: </span>`}${event.message === event.kind ? words(event.kind.replaceAll(".", " ")) : event.message}</p>
     </li>
   `;
 }

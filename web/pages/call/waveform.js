@@ -74,7 +74,7 @@ export function Waveform({ lengthMs, peaks, entries, playback, onSeek }) {
           </div>
         `
       : html`<div class="wave" role="img" aria-label="Who spoke when, over ${duration(lengthMs / 1000)}">${picture}</div>`}
-    <p ref=${legend} class="legend">
+    <p ref=${legend} class="key-to-colours">
       <span class="of-people">People</span><span class="of-agent">Agent</span><span class="of-wait">Waiting for an answer</span>
       <span class="of-mark">Tool</span><span class="of-bad">Interruption or trouble</span>
     </p>

@@ -13,7 +13,8 @@ export function NewSecretKey({ onCreated }) {
   const create = () => post("/v1/auth/api-keys", { label });
   return html`
     <${NewKey} title="New secret key" ...${{ create, onCreated }} onClosed=${() => setLabel("")} fields=${(faults) => html`
-      <${TextField} label="Label" help="What it is for, so that you know it again." fault=${faults.label} required maxlength="100" autofocus value=${label} onValue=${setLabel} />
+      <${TextField} label="Label" help="What it is for, so that you know it again." fault=${faults.label} required maxlength="100" autofocus
+        value=${label} onValue=${setLabel} />
     `} />
   `;
 }
@@ -40,7 +41,10 @@ export function NewPublishableKey({ agents, onCreated }) {
         <legend>It may call over</legend>
         <${SwitchField} label="the browser" value=${form.web} onValue=${change("web")} />
         <${SwitchField} label="the phone" value=${form.phone} onValue=${change("phone")} help="Whoever reads the key in the page can then make your phone calls." />
-        ${form.phone && html`<${TextField} label="Caller ID" type="tel" help="The number that its phone calls show." fault=${faults.default_from_number} value=${form.from} onValue=${change("from")} />`}
+        ${form.phone && html`
+          <${TextField} label="Caller ID" type="tel" help="The number that its phone calls show." fault=${faults.default_from_number}
+            value=${form.from} onValue=${change("from")} />
+        `}
         ${faults.allowed_channels && html`<p class="fault">Choose at least one.</p>`}
       </fieldset>
     `} />

@@ -36,7 +36,8 @@ export function DoNotCall() {
       </div>
       <${Check} />
       <${Loading} ...${list} data=${list.rows} />
-      ${list.rows && html`<${Table} label="Do-not-call list" columns=${columns} rows=${list.rows} keyOf=${(row) => row.phone_number} more=${list.more} empty="Nobody is on the list. Add who asks not to be called." />`}
+      ${list.rows && html`<${Table} label="Do-not-call list" columns=${columns} rows=${list.rows} keyOf=${(row) => row.phone_number} more=${list.more}
+        empty="Nobody is on the list. Add who asks not to be called." />`}
       ${isAdding && html`<${Add} onClose=${() => setAdding(false)} onAdded=${added} />`}
     </section>
   `;
@@ -83,7 +84,8 @@ function Add({ onClose, onAdded }) {
   return html`
     <${Dialog} title="Add numbers" onClose=${invalid.length > 0 ? onAdded : onClose}>
       <form onSubmit=${send}>
-        <${LongField} label="Numbers" help="With their country codes, one a line." fault=${fault} required autofocus value=${form.numbers} onValue=${(text) => setForm({ ...form, numbers: text })} />
+        <${LongField} label="Numbers" help="With their country codes, one a line." fault=${fault} required autofocus
+          value=${form.numbers} onValue=${(text) => setForm({ ...form, numbers: text })} />
         <${TextField} label="Why" fault=${faults.reason} value=${form.reason} onValue=${(text) => setForm({ ...form, reason: text })} />
         <${FormFault} error=${error} fields=${["phone_numbers", "reason"]} />
         <p class="buttons">

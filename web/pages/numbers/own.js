@@ -35,7 +35,8 @@ export function OwnNumbers() {
         <div class="actions"><button type="button" class="primary" onClick=${() => setNew(true)}>Add a number</button></div>
       </div>
       <${Loading} error=${list.error ?? agents.error} isLoading=${list.isLoading} data=${list.rows} reload=${list.error ? list.reload : agents.reload} />
-      ${list.rows && html`<${Table} label="Numbers" columns=${columns} rows=${list.rows} keyOf=${(row) => row.number} more=${list.more} empty="No number yet. Add the ones that your provider has given you." />`}
+      ${list.rows && html`<${Table} label="Numbers" columns=${columns} rows=${list.rows} keyOf=${(row) => row.number} more=${list.more}
+        empty="No number yet. Add the ones that your provider has given you." />`}
       ${isNew && html`<${NewNumber} agents=${agents.data} onClose=${() => setNew(false)} onSaved=${saved} />`}
     </section>
   `;
@@ -82,7 +83,8 @@ function NewNumber({ agents = [], onClose, onSaved }) {
   return html`
     <${Dialog} title="Add a number" onClose=${onClose}>
       <form onSubmit=${send}>
-        <${TextField} label="Number" type="tel" help="With its country code, as in +15551234567." fault=${faults.number} required autofocus value=${form.number} onValue=${(text) => setForm({ ...form, number: text })} />
+        <${TextField} label="Number" type="tel" help="With its country code, as in +15551234567." fault=${faults.number} required autofocus
+          value=${form.number} onValue=${(text) => setForm({ ...form, number: text })} />
         <${ChoiceField} label="Answered by" options=${[NOBODY, ...agentOptions(agents)]} fault=${faults.agent_id} value=${form.agent} onValue=${(id) => setForm({ ...form, agent: id })} />
         <${FormFault} error=${error} fields=${["number", "agent_id"]} />
         <p class="buttons">

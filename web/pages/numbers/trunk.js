@@ -104,13 +104,16 @@ function TrunkForm({ trunk, onClose, onSaved }) {
   return html`
     <${Dialog} title="SIP trunk" onClose=${onClose}>
       <form onSubmit=${send} autocomplete="off">
-        <${TextField} label="Calls go to" help="The provider's SIP host, with a port if it wants one." placeholder="sip.example.com" fault=${faults.address} required autofocus value=${form.address} onValue=${change("address")} />
+        <${TextField} label="Calls go to" help="The provider's SIP host, with a port if it wants one." placeholder="sip.example.com" fault=${faults.address} required autofocus
+          value=${form.address} onValue=${change("address")} />
         <${ChoiceField} label="Transport" options=${TRANSPORTS} fault=${faults.transport} value=${form.transport} onValue=${change("transport")} />
         <div class="fields">
           <${TextField} label="User name" autocomplete="off" fault=${faults.username} value=${form.username} onValue=${change("username")} />
-          <${TextField} label="Password" type="password" autocomplete="new-password" help=${kept} fault=${faults.password} value=${form.password} onValue=${change("password")} />
+          <${TextField} label="Password" type="password" autocomplete="new-password" help=${kept} fault=${faults.password}
+            value=${form.password} onValue=${change("password")} />
         </div>
-        <${LongField} label="Calls come from" help="The provider's addresses or networks, one a line; without any, callers must sign in with the same name and password." placeholder="192.0.2.0/24" fault=${network} value=${form.allowed} onValue=${change("allowed")} />
+        <${LongField} label="Calls come from" help="The provider's addresses or networks, one a line; without any, callers must sign in with the same name and password." placeholder="192.0.2.0/24" fault=${network}
+          value=${form.allowed} onValue=${change("allowed")} />
         <${FormFault} error=${error} fields=${[...FIELDS, ...Object.keys(faults).filter((path) => path.startsWith("allowed_addresses"))]} />
         <p class="buttons">
           <button type="button" onClick=${onClose}>Cancel</button>

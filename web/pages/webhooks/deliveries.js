@@ -51,7 +51,8 @@ export function Deliveries({ of: webhook, list }) {
   return html`<section class="stack">
     <h2>Messages</h2>
     <${Loading} ...${list} data=${list.rows} />
-    ${list.rows && html`<${Table} label="Messages" columns=${columns} rows=${list.rows} more=${list.more} empty="Nothing was sent yet. Send a test to see what comes." />`}
+    ${list.rows && html`<${Table} label="Messages" columns=${columns} rows=${list.rows} more=${list.more}
+      empty="Nothing was sent yet. Send a test to see what comes." />`}
     ${shown && html`
       <${Dialog} title=${shown.event} onClose=${() => setShown(null)}>
         <dl class="facts">
@@ -62,6 +63,7 @@ export function Deliveries({ of: webhook, list }) {
           ${shown.delivered_at && html`<div><dt>Taken</dt><dd><${Moment} of=${shown.delivered_at} /></dd></div>`}
           ${shown.call_id && html`<div><dt>Call</dt><dd><a href="/calls/${shown.call_id}">${shown.call_id.slice(0, 8)}</a></dd></div>`}
         </dl>
+        ${shown.response_body && html`<h3>It said</h3><pre tabindex="0" role="region" aria-label="Answer's beginning"><code>${shown.response_body}</code></pre>`}
         <h3>Payload</h3>
         <pre tabindex="0" role="region" aria-label="Payload"><code>${JSON.stringify(shown.payload, null, 2)}</code></pre>
         <p class="buttons">

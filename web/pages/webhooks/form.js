@@ -49,7 +49,8 @@ function Form({ title, action, save, url, events, onClose }) {
           value=${form.url} onValue=${(text) => setForm({ ...form, url: text })} />
         <fieldset>
           <legend>It is told when</legend>
-          ${WEBHOOK_EVENTS.map(([name, text]) => html`<${SwitchField} key=${name} label=${text} help=${html`<code>${name}</code>`} value=${form.events.includes(name)} onValue=${choose(name)} />`)}
+          ${WEBHOOK_EVENTS.map(([name, text]) => html`<${SwitchField} key=${name} label=${text} help=${html`<code>${name}</code>`}
+            value=${form.events.includes(name)} onValue=${choose(name)} />`)}
           ${faults.events && html`<p class="fault">Choose at least one.</p>`}
         </fieldset>
         <${FormFault} error=${error} fields=${["url", "events"]} />
