@@ -33,7 +33,11 @@ IN_PATHS: dict[tuple[str, str], Json] = {
         "schema": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{0,63}$"},
         "example": "SHOP_KEY",
     },
-    ("shared", "code"): {"description": "The last part of a share link.", "schema": _TEXT, "example": "kZ3vQ8xW2mPd"},
+    ("shared", "code"): {
+        "description": "The end of the share link, as the agent's `testers` show it.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"},
+        "example": "3fYkQ2pV9aLmP0xTzR4b7w",
+    },
     ("webhooks", "id"): {"description": "The endpoint's id.", "schema": _ID, "example": ID},
     ("webhooks", "delivery_id"): {"description": "The delivery's id.", "schema": _ID, "example": ID},
 }

@@ -103,6 +103,9 @@ TAGS = {
     "tool-secrets": "What agents' tools show to your servers; never given back.",
     "keys": "Publishable keys, for browsers: each may only call one agent.",
     "auth": "Secret keys, for servers, and whom the one in use is for.",
+    "usage": "How many calls there were, how long, how dear and how well they went, by day and agent.",
+    "health": "What works now: processes, providers, workers with their load, jobs that were given up.",
+    "jobs": "Work that was given up after all its attempts.",
     "session": "A browser that is signed in: our own pages.",
     "service": "The installation itself: whether it is there and ready, and this document.",
 }
