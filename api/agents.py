@@ -5,14 +5,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.providers import check
 from api.rendering import call_page
-from api.routing import DATABASE, KEY, SETTINGS, named, reply
+from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
 from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
 from api.schema.common import Nothing, Page
 from api.schema.listing import AgentCallsQuery
-from calls import agents
+from calls import agent_changes, agents
 from calls.addresses import check_url
 from calls.agent_config import AgentConfig
 from calls.listing import list_calls as list_rows
@@ -24,9 +26,12 @@ from calls.tools.secrets import check_secrets
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
     await _check_tools(request, body)
     await check(request.app, AgentConfig.stored(body.config()), body.model_fields_set)
-    async with request.app[DATABASE].writing() as conn:
+
+    async def work(conn: AsyncConnection) -> Outcome:
         row = await agents.create_agent(conn, request[KEY].tenant_id, body.name, body.config())
-    return reply(_agent(row), 201)
+        return Outcome(201, _agent(row))
+
+    return await answer_once(request, body, work)
 
 
 async def get(request: web.Request) -> web.Response:
@@ -42,14 +47,26 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    await check_change(request, body)
+    async with request.app[DATABASE].writing() as conn:
+        return reply(await save(request, conn, body))
+
+
+async def check_change(request: web.Request, body: UpdateAgent) -> None:
+    """Raise Invalid unless the tools and providers of a change are such as may be used; it may ask other servers."""
     await _check_tools(request, body)
     if body.names_providers:
         async with request.app[DATABASE].reading() as conn:
             before = (await agents.get_agent(conn, *named(request))).config
         await check(request.app, AgentConfig.stored(in_lists(before | body.changes())), body.model_fields_set)
-    async with request.app[DATABASE].writing() as conn:
-        row = await agents.update_agent(conn, *named(request), body.changes())
-    return reply(_agent(row))
+
+
+async def save(request: web.Request, conn: AsyncConnection, body: UpdateAgent) -> Agent:
+    """Change the agent in the path, and write down who changed what of it."""
+    before = await agents.get_agent(conn, *named(request), lock=True)
+    row = await agents.update_agent(conn, *named(request), body.changes())
+    await agent_changes.record(conn, request.app[KEYRING], request[KEY].id, before, row)
+    return _agent(row)
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -58,9 +75,11 @@ async def delete(request: web.Request) -> web.Response:
     return reply(None, 204)
 
 
-async def clone(request: web.Request, _body: Nothing) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
-        return reply(_agent(await agents.clone_agent(conn, *named(request))), 201)
+async def clone(request: web.Request, body: Nothing) -> web.Response:
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(201, _agent(await agents.clone_agent(conn, *named(request))))
+
+    return await answer_once(request, body, work)
 
 
 async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Response:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from aiohttp import web
 
 from api import (
+    agent_changes,
     agents,
     batches,
     call_table,
@@ -14,7 +15,10 @@ from api import (
     end,
     erasure,
     health,
+    jobs,
+    join,
     keys,
+    listening,
     live,
     livekit_webhook,
     numbers,
@@ -22,17 +26,19 @@ from api import (
     options,
     participants,
     placing,
-    queue_stats,
     realtime,
     recipients,
     recordings,
     session,
+    sharing,
     stream,
     telephony,
     tool_secrets,
+    usage,
     webhooks,
 )
 from api.feed import close_feed, open_feed
+from api.key_use import KeyUse
 from api.live_feed import close_live_feed, open_live_feed
 from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
@@ -40,10 +46,12 @@ from api.page import add_pages
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
-from api.routing import DATABASE, KEYRING, KEYS, ROOMS, SETTINGS, STORAGE, Route, Who, look_up
-from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
+from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
+from api.schema.agent_changes import AgentChangePage, ChangesQuery
+from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.calls import (
     Batch,
+    BatchDetail,
     BatchPage,
     CallDetail,
     CallPage,
@@ -58,7 +66,9 @@ from api.schema.calls import (
     EventPage,
     EventPageQuery,
     GenerationPage,
+    Listening,
     RecordingAnswer,
+    RecordingPeaks,
     RecordingQuery,
     Reprocessing,
     SummaryAnswer,
@@ -66,7 +76,9 @@ from api.schema.calls import (
 )
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
-from api.schema.health import Alive, Ready
+from api.schema.health import Alive, Installation, Ready
+from api.schema.jobs import DeadJobPage
+from api.schema.join import Join, Joined
 from api.schema.keys import (
     ApiKeys,
     CreateApiKey,
@@ -82,9 +94,11 @@ from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
 from api.schema.session import BeginSession, Session
-from api.schema.stream import LiveQuery
+from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
+from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
+from api.schema.usage import Usage, UsageQuery
 from api.schema.webhooks import (
     CreateWebhook,
     Delivery,
@@ -98,21 +112,26 @@ from api.together import Together
 from calls.database.encryption import Keyring, tell_of_unreadable
 from calls.database.engine import Database
 from calls.migrations import migrate
+from calls.processes import present
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
+from calls.tenants.passes import Passes
 
 OPEN = Who.ANYONE
 BROWSERS = Who.PUBLISHABLE
+CALLERS = Who.CALL
 CALL = "/v1/calls/{id}"
 BATCH = "/v1/calls/batch/{batch}"
 AGENT = "/v1/agents/{id}"
+SHARED = "/v1/shared/{code}"
 NUMBER = "/v1/numbers/{number}"
 WEBHOOK = "/v1/webhooks/{id}"
 OF_TOOLS = "/v1/tool-secrets/{name}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
-# usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path).
+# usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path; 422
+# with an Idempotency-Key). A POST takes none whose answer has a secret, tells of people, or does nothing but read.
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
     Route("GET", "/readyz", health.ready, {200: Ready}, who=OPEN, errors=(503,)),
@@ -121,41 +140,60 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/recordings/{key:.+}", recordings.download, {200: None, 206: None, 307: None},
         who=OPEN, query=RecordingQuery, errors=(403, 404, 503), media="audio/*", head=True),
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
-    Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent),
+    Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent, idempotent=True),
     Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),
     Route("GET", AGENT, agents.get, {200: Agent}),
     Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent),
     Route("DELETE", AGENT, agents.delete, {204: None}),
-    Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing),
+    Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),
+    Route("GET", f"{AGENT}/changes", agent_changes.list_page, {200: AgentChangePage}, query=ChangesQuery),
+    Route("POST", f"{AGENT}/changes/{{change_id}}/undo", agent_changes.undo, {200: Agent}, body=Nothing,
+        errors=(409,)),
+    Route("GET", f"{AGENT}/testers", sharing.testers, {200: Testers}),
+    Route("PUT", f"{AGENT}/share-link", sharing.put, {200: ShareLink}, body=PutShareLink),
+    Route("POST", f"{AGENT}/share-link/regenerate", sharing.regenerate, {200: ShareLink}, body=Nothing),
+    Route("GET", SHARED, sharing.get_shared, {200: SharedAgent}, who=OPEN, errors=(503,)),
+    Route("POST", f"{SHARED}/calls", sharing.create_call, {201: SharedCall}, who=OPEN, body=Nothing,
+        errors=(402, 409, 429, 503)),
     Route("POST", "/v1/calls", placing.create, {201: CreatedCall, 202: CreatedCall}, who=BROWSERS, body=CreateCall,
-        errors=(402, 404, 409, 422, 429, 503), idempotent=True),
+        errors=(402, 404, 409, 429, 503), idempotent=True),
     Route("POST", "/v1/calls/batch", recipients.create_batch, {202: CreatedBatch}, body=CreateBatch,
-        errors=(402, 404, 409, 422), idempotent=True),
+        errors=(402, 404, 409), idempotent=True),
     Route("GET", "/v1/calls/batch", batches.list_page, {200: BatchPage}, query=Page),
-    Route("GET", BATCH, batches.get, {200: Batch}),
-    Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,)),
+    Route("GET", BATCH, batches.get, {200: BatchDetail}),
+    Route("POST", f"{BATCH}/cancel", batches.cancel, {200: Batch}, body=Nothing, errors=(409,), idempotent=True),
     Route("POST", "/v1/calls/fanout", recipients.create_fanout, {202: CreatedFanout}, body=CreateBatch,
-        errors=(402, 404, 409, 422), idempotent=True),
+        errors=(402, 404, 409), idempotent=True),
     Route("POST", "/v1/realtime/token", realtime.create_token, {201: CreatedToken}, who=BROWSERS, body=CreateToken,
-        errors=(402, 404, 422, 429, 503), idempotent=True),
+        errors=(402, 404, 429, 503), idempotent=True),
     Route("GET", "/v1/calls", calls.list_page, {200: CallPage}, query=CallPageQuery),
     Route("GET", "/v1/calls.csv", call_table.export, {200: None}, query=CallsWanted, media="text/csv"),
     Route("GET", "/v1/calls/active", calls.list_active, {200: CallPage}, query=ActiveCallsQuery),
-    Route("GET", "/v1/calls/stream", live.stream, {200: None}, query=LiveQuery, errors=(429,), media=EVENT_STREAM),
-    Route("GET", "/v1/calls/queue/stats", queue_stats.get, {200: QueueStats}),
+    Route("GET", "/v1/calls/stream", live.stream, {200: LiveStreamMessage}, query=LiveQuery,
+        errors=(429,), media=EVENT_STREAM),
+    Route("GET", "/v1/calls/queue/stats", jobs.queue_stats, {200: QueueStats}),
     Route("GET", CALL, calls.get, {200: CallDetail}),
     Route("DELETE", CALL, erasure.erase, {204: None}, errors=(409,)),
     Route("GET", f"{CALL}/summary", calls.get_summary, {200: SummaryAnswer}),
     Route("GET", f"{CALL}/intelligence", calls.list_generations, {200: GenerationPage}, query=Page),
     Route("GET", f"{CALL}/transcript", calls.get_transcript, {200: TranscriptAnswer}),
     Route("GET", f"{CALL}/recording", calls.get_recording, {200: RecordingAnswer}),
+    Route("GET", f"{CALL}/recording/peaks", calls.get_peaks, {200: RecordingPeaks}),
+    Route("GET", f"{CALL}/agent", calls.get_agent, {200: CallAgent}),
     Route("GET", f"{CALL}/events", calls.list_events, {200: EventPage}, query=EventPageQuery),
-    Route("GET", f"{CALL}/stream", stream.stream, {200: None, 204: None}, media=EVENT_STREAM),
+    Route("GET", f"{CALL}/stream", stream.stream, {200: CallStreamMessage, 204: None}, who=CALLERS,
+        media=EVENT_STREAM),
     Route("POST", f"{CALL}/participants", participants.add, {201: AddedParticipants, 202: AddedParticipants},
-        body=AddParticipants, errors=(402, 409, 422), idempotent=True),
-    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, body=Nothing, errors=(409,)),
-    Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing),
+        body=AddParticipants, errors=(402, 409), idempotent=True),
+    Route("POST", f"{CALL}/listen", listening.listen, {201: Listening}, body=Nothing, errors=(409,)),
+    Route("POST", f"{CALL}/end", end.end_call, {200: EndedCall}, who=CALLERS, body=Nothing, errors=(409,),
+        idempotent=True),
+    Route("POST", f"{CALL}/reprocess", end.reprocess, {202: Reprocessing}, body=Nothing, idempotent=True),
+    Route("POST", "/v1/join", join.exchange, {200: Joined}, who=OPEN, body=Join, errors=(404, 409, 503)),
+    Route("GET", "/v1/usage", usage.get, {200: Usage}, query=UsageQuery),
+    Route("GET", "/v1/health", health.installation, {200: Installation}),
+    Route("GET", "/v1/jobs/dead", jobs.list_given_up, {200: DeadJobPage}, query=Page),
     Route("GET", "/v1/keys/self", keys.this_key, {200: KeySelf}),
     Route("GET", "/v1/keys/publishable", keys.list_publishable, {200: PublishableKeys}),
     Route("POST", "/v1/keys/publishable", keys.create_publishable, {201: CreatedPublishableKey},
@@ -169,12 +207,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/session", session.get, {200: Session}),
     Route("DELETE", "/v1/session", session.end, {204: None}, errors=(404,)),
     Route("GET", "/v1/numbers", numbers.list_page, {200: Numbers}, query=Page),
-    Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409)),
-    Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber),
+    Route("POST", "/v1/numbers", numbers.create, {201: Number}, body=CreateNumber, errors=(404, 409), idempotent=True),
+    Route("POST", f"{NUMBER}/attach", numbers.attach, {200: Number}, body=AttachNumber, idempotent=True),
     Route("DELETE", NUMBER, numbers.delete, {204: None}),
     Route("GET", "/v1/dnc", dnc.list_page, {200: DncPage}, query=Page),
-    Route("POST", "/v1/dnc", dnc.add, {200: DncEntry, 201: DncEntry}, body=AddToDnc),
-    Route("POST", "/v1/dnc/batch", dnc.add_batch, {200: AddedToDnc}, body=AddManyToDnc),
+    Route("POST", "/v1/dnc", dnc.add, {200: DncEntry, 201: DncEntry}, body=AddToDnc, idempotent=True),
+    Route("POST", "/v1/dnc/batch", dnc.add_batch, {200: AddedToDnc}, body=AddManyToDnc, idempotent=True),
     Route("POST", "/v1/dnc/check", dnc.check, {200: DncResults}, body=CheckDnc),
     Route("DELETE", "/v1/dnc/{phone}", dnc.delete, {204: None}),
     Route("GET", "/v1/telephony/status", telephony.get_status, {200: TelephonyStatus}),
@@ -186,9 +224,10 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", OF_TOOLS, tool_secrets.delete, {204: None}),
     Route("GET", "/v1/webhooks", webhooks.list_page, {200: WebhookPage}, query=Page),
     Route("POST", "/v1/webhooks", webhooks.create, {201: WebhookWithSecret}, body=CreateWebhook),
+    Route("GET", WEBHOOK, webhooks.get, {200: Webhook}),
     Route("PATCH", WEBHOOK, webhooks.update, {200: Webhook}, body=UpdateWebhook),
     Route("DELETE", WEBHOOK, webhooks.delete, {204: None}),
-    Route("POST", f"{WEBHOOK}/test", webhooks.test, {202: Delivery}, body=Nothing),
+    Route("POST", f"{WEBHOOK}/test", webhooks.test, {202: Delivery}, body=Nothing, idempotent=True),
     Route("POST", f"{WEBHOOK}/rotate-secret", webhooks.rotate_secret, {200: WebhookWithSecret}, body=Nothing),
     Route("GET", f"{WEBHOOK}/deliveries", webhooks.list_deliveries, {200: DeliveryPage}, query=Page),
     Route("POST", f"{WEBHOOK}/deliveries/{{delivery_id}}/redeliver", webhooks.redeliver, {202: Delivery},
@@ -202,9 +241,8 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[answer_preflight, answer_errors],
         client_max_size=MAX_BODY,
     )
-    app[SETTINGS] = settings
-    for route in ROUTES:
-        route.bind(app)
+    app[SETTINGS], app[PASSES] = settings, Passes(settings)
+    bind(app, ROUTES)
     add_pages(app)
     app[DOCUMENT] = _document()
     app.cleanup_ctx.extend([_open, open_feed, open_live_feed, open_providers, open_provider_health])
@@ -223,9 +261,11 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     database, keyring = Database(settings.database), Keyring.of(settings)
     await migrate(database)
     await tell_of_unreadable(database, keyring)
-    async with Rooms.connect(settings) as rooms:
+    async with Rooms.connect(settings) as rooms, present(database, "api"):
         app[DATABASE], app[KEYRING], app[ROOMS], app[STORAGE] = database, keyring, rooms, Storage(settings)
+        app[KEY_USE] = KeyUse(database)
         app[KEYS] = Together(partial(look_up, database))
         app[placing.CALLS] = Together(partial(placing.place_all, database))
         yield
+    await app[KEY_USE].close()
     await database.close()

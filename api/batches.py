@@ -1,9 +1,11 @@
 """Batches that were made: how far they are, and the end of one before its time."""
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, SETTINGS, reply
-from api.schema.calls import Batch, BatchCounts, BatchPage
+from api.schema.calls import Batch, BatchCounts, BatchDetail, BatchPage, RejectedRecipient
 from api.schema.common import Nothing, Page
 from calls.errors import NotFound
 from calls.phones.lines import Limits
@@ -23,20 +25,23 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 async def get(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         batch = await batches.get_batch(conn, *_named(request))
+        rejected = await batches.read_rejected(conn, *_named(request))
         holdup = await admission.holdup(conn, request[KEY].tenant_id, Limits.of(request.app[SETTINGS]))
-    return reply(_shown(batch, holdup))
+    shown = [RejectedRecipient(**each) for each in rejected]
+    return reply(BatchDetail(**dict(_shown(batch, holdup)), rejected_recipients=shown))
 
 
-async def cancel(request: web.Request, _body: Nothing) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
-        batch = await batches.cancel(conn, *_named(request))
-    return reply(_shown(batch, None))
+async def cancel(request: web.Request, body: Nothing) -> web.Response:
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(200, _shown(await batches.cancel(conn, *_named(request)), None))
+
+    return await answer_once(request, body, work)
 
 
 def _named(request: web.Request) -> tuple[str, str]:
     batch_id = request.match_info["batch"]
     if not batch_id.isprintable():
-        raise NotFound("No such batch.")
+        raise NotFound("Batch not found.")
     return request[KEY].tenant_id, batch_id
 
 

@@ -14,12 +14,14 @@ from aiohttp import web
 
 from api.routing import DATABASE, DATABASE_S, KEY
 from api.schema.listing import CallsWanted
+from calls.analysis.findings import Finding
 from calls.database.allowance import limit
 from calls.errors import DatabaseAway
 from calls.listing import SHOWN, Page, Wanted, list_calls
 from calls.tenants.prices import MICROS_PER_DOLLAR
 
 CHUNK = 500
+FOUND = ("sentiment", "passed")
 RETRY_S = 1
 PATIENCE_S = 60
 _HEADERS = {
@@ -41,10 +43,10 @@ async def export(request: web.Request, query: CallsWanted) -> web.StreamResponse
     await response.prepare(request)
     with suppress(ConnectionResetError):  # the client has gone, or was cut off
         await response.write(_BEGIN_UTF8 + _lines([_titles()]))
-        await response.write(_lines(map(_cells, page.rows)))
+        await response.write(_rows(page))
         while page.next_cursor is not None:
             page = await _read_patiently(request, wanted, page.next_cursor)
-            await response.write(_lines(map(_cells, page.rows)))
+            await response.write(_rows(page))
     return response
 
 
@@ -74,11 +76,16 @@ async def _read_patiently(request: web.Request, wanted: Wanted, cursor: str) -> 
 
 def _titles() -> list[str]:
     names = {"cost_micros": "total_cost", "primary_identity": "participant", "primary_transport": "transport"}
-    return [names.get(name, name) for name in SHOWN]
+    return [*(names.get(name, name) for name in SHOWN), *FOUND]
 
 
-def _cells(row: sa.Row[Any]) -> list[str]:
-    return [cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
+def _rows(page: Page) -> bytes:
+    return _lines(_cells(row, page.found(row)) for row in page.rows)
+
+
+def _cells(row: sa.Row[Any], found: Finding) -> list[str]:
+    shown = [cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
+    return shown + [cell(name, getattr(found, name)) for name in FOUND]
 
 
 def cell(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
@@ -86,6 +93,8 @@ def cell(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
     match value:
         case None:
             return ""
+        case bool():
+            return str(value).lower()
         case int() if name == "cost_micros":
             return str(value / MICROS_PER_DOLLAR)
         case dict():

@@ -8,21 +8,25 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import rendering
-from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, reply
+from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, own_address, reply
+from api.schema.agents import CallAgent
 from api.schema.calls import (
     EventPage,
     EventPageQuery,
     GenerationPage,
     Recording,
     RecordingAnswer,
+    RecordingPeaks,
     SummaryAnswer,
     TranscriptAnswer,
 )
 from api.schema.common import Page
 from api.schema.listing import ActiveCallsQuery, CallPageQuery
+from calls.agent_config import AgentSnapshot
 from calls.errors import NotFound
 from calls.latency import read_turns
 from calls.listing import Wanted, list_calls
+from calls.providers.choice import firsts
 from calls.reading import (
     count_events,
     count_generations,
@@ -30,6 +34,7 @@ from calls.reading import (
     read_generations,
     read_participants,
     read_parts,
+    read_peaks,
     read_recording,
     why_not_begun,
 )
@@ -118,6 +123,30 @@ async def get_recording(request: web.Request) -> web.Response:
     return reply(RecordingAnswer(call_id=call.id, recording=recording))
 
 
+async def get_peaks(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+        if rendering.is_recording_erased(call):
+            _check_kept(call.recording_erased_at, "recording")
+        row, peaks = await read_recording(conn, call.id), await read_peaks(conn, call.id)
+    if rendering.recording(call, row, None).status == "pending":
+        raise NotFound("The recording of this call is not there yet.", code="recording_pending")
+    if row is None or peaks is None:
+        raise NotFound("This call has no recording, or one without peaks.", code="peaks_not_available")
+    people, agent = peaks[: len(peaks) // 2], peaks[len(peaks) // 2 :]
+    sides = {"people": list(people), "agent": list(agent)}
+    return reply(RecordingPeaks(call_id=call.id, duration_ms=row.duration_ms, step_ms=row.peaks_ms, **sides))
+
+
+async def get_agent(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        call = await CallStore(conn).get(*named(request))
+    _check_kept(call.erased_at, "agent")
+    agent = AgentSnapshot.stored(call.agent)
+    shown = agent.config() | firsts(agent.choices)
+    return reply(CallAgent(id=agent.id, name=agent.name, **shown))
+
+
 async def list_events(request: web.Request, page: EventPageQuery) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         call = await CallStore(conn).get(*named(request))
@@ -136,7 +165,6 @@ async def _recording(request: web.Request, conn: AsyncConnection, call: sa.Row[A
     row = await read_recording(conn, call.id)
     url = None
     if row is not None and row.status == "ready" and call.recording_erased_at is None:
-        settings = request.app[SETTINGS]
-        url = (settings.public_url or f"{request.scheme}://{request.host}").rstrip("/")
-        url += request.app[STORAGE].signed_url(row.key, settings.recording_link_s)
+        link = request.app[STORAGE].signed_url(row.key, request.app[SETTINGS].recording_link_s)
+        url = own_address(request) + link
     return rendering.recording(call, row, url)

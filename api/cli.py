@@ -1,4 +1,4 @@
-"""The command line: serve; or make a tenant, a key or credits, set its retention, or encrypt anew, and print JSON."""
+"""The command line: serve; or do something with tenants, keys, credits or stored secrets, and print JSON."""
 
 import argparse
 import asyncio
@@ -11,15 +11,13 @@ from decimal import Decimal, InvalidOperation
 from aiohttp import web
 
 from api.app import create_app
+from api.commands import run
 from calls.agent_config import MAX_DAYS
-from calls.database.encryption import Keyring, encrypt_again
-from calls.database.engine import DEFAULT_TENANT, Database
+from calls.database.engine import DEFAULT_TENANT
 from calls.errors import CallroomError
 from calls.log.lines import configure
-from calls.migrations import migrate
-from calls.privacy.retention import FOREVER, set_retention
+from calls.privacy.retention import FOREVER
 from calls.settings import Settings
-from calls.tenants.keys import add_credits, create_secret_key, create_tenant
 from calls.tenants.prices import MICROS_PER_DOLLAR
 
 SHUTDOWN_S = 5  # for requests under way; streams end at once
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(settings)
         return 0
     try:
-        print(json.dumps(asyncio.run(_make(settings, asked))))  # noqa: T201 - the answer
+        print(json.dumps(asyncio.run(run(settings, asked))))  # noqa: T201 - the answer
     except CallroomError as error:
         print(f"python -m api: {error}", file=sys.stderr)  # noqa: T201 - the answer
         return 1
@@ -60,14 +58,20 @@ def serve(settings: Settings) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m api", description="Serve the API; or, with a command:")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    keys = commands.add_parser("keys", help="secret keys").add_subparsers(dest="verb", required=True)
+    keys = commands.add_parser("keys", help="keys").add_subparsers(dest="verb", required=True)
     create = keys.add_parser("create", help="make a secret key")
     create.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
     create.add_argument("--label", default="command line")
+    listed = keys.add_parser("list", help="list a tenant's keys, secret and publishable ones")
+    listed.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
+    revoke = keys.add_parser("revoke", help="revoke a key of either kind, at once and for every process")
+    revoke.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
+    revoke.add_argument("id", metavar="ID", help="the key's id, as `list` shows it")
     tenants = commands.add_parser("tenants", help="tenants").add_subparsers(dest="verb", required=True)
     create = tenants.add_parser("create", help="make a tenant")
     create.add_argument("name", metavar="NAME")
     create.add_argument("--metered", action="store_true", help="its calls cost credits")
+    tenants.add_parser("list", help="list the tenants, with their credits")
     retention = tenants.add_parser("retention", help="show or set after how many days something of a call is erased")
     retention.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
     for what in ("recordings", "transcripts"):
@@ -97,29 +101,3 @@ def _days(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DAYS:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a number of days from 1 to {MAX_DAYS}, or: forever")
-
-
-async def _make(settings: Settings, asked: argparse.Namespace) -> dict[str, object]:
-    database = Database(settings.database)
-    try:
-        await migrate(database)
-        async with database.writing() as conn:
-            if asked.command == "secrets":
-                return {**await encrypt_again(conn, Keyring.of(settings))}
-            if asked.command == "keys":
-                row, key = await create_secret_key(conn, asked.tenant, asked.label)
-                return {"id": row.id, "key": key, "tenant": row.tenant_id, "label": row.label}
-            if asked.command == "tenants" and asked.verb == "retention":
-                row = await set_retention(
-                    conn, asked.tenant, recordings=asked.recordings, transcripts=asked.transcripts
-                )
-                days = {"recordings": row.recordings_days, "transcripts": row.transcripts_days}
-                return {"id": row.id, "name": row.name, "retention_days": days}
-            if asked.command == "tenants":
-                row = await create_tenant(conn, asked.name, metered=asked.metered)
-            else:
-                row = await add_credits(conn, asked.tenant, asked.dollars)
-            credits_ = row.credits_micros / MICROS_PER_DOLLAR
-            return {"id": row.id, "name": row.name, "metered": row.metered, "credits": credits_}
-    finally:
-        await database.close()

@@ -1,4 +1,4 @@
-"""What a request shows to say for whom it asks: a key in its header, or the cookie of a browser's session."""
+"""What a request shows to say for whom it asks: a key or a call's token in its header, or the cookie of a session."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.errors import Forbidden, Unauthorized
 from calls.tenants.keys import Key, find_keys
+from calls.tenants.passes import Pass, Passes, find_keys_of
 from calls.tenants.sessions import find_sessions
 
 COOKIE = "callroom_session"
@@ -25,17 +26,19 @@ class Kind(StrEnum):
 
     KEY = "key"
     SESSION = "session"
+    CALL = "call"  # a token for one call
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A secret that was shown."""
+    """A secret that was shown; of a call's token also what it is for."""
 
     kind: Kind
     secret: str
+    call: Pass | None = None
 
 
-def shown(request: web.Request, cookie: str) -> Credential:
+def shown(request: web.Request, cookie: str, passes: Passes) -> Credential:
     """What a request shows, in its header or the cookie of this name.
 
     A key counts before a cookie, and what a proxy may want for itself does not count.
@@ -45,8 +48,9 @@ def shown(request: web.Request, cookie: str) -> Credential:
         Forbidden: a cookie alone, for a request that may change something.
     """
     scheme, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() == "bearer" and secret.strip():
-        return Credential(Kind.KEY, secret.strip())
+    if scheme.lower() == "bearer" and (secret := secret.strip()):
+        call = passes.read_call_token(secret)
+        return Credential(Kind.KEY, secret) if call is None else Credential(Kind.CALL, secret, call)
     token = request.cookies.get(cookie)
     if not token:
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
@@ -62,7 +66,7 @@ def check_own_page(request: web.Request) -> None:
 
 
 async def find(conn: AsyncConnection, credentials: Sequence[Credential]) -> list[Key | None]:
-    """The key of each; None for what is unknown, revoked or over."""
+    """The key of each, or with which its call was made; None for what is unknown, revoked or over."""
     finders = {Kind.KEY: find_keys, Kind.SESSION: find_sessions}
     found: dict[Credential, Key | None] = {}
     for kind, finder in finders.items():
@@ -70,4 +74,7 @@ async def find(conn: AsyncConnection, credentials: Sequence[Credential]) -> list
         if some:
             keys = await finder(conn, [one.secret for one in some])
             found |= zip(some, keys, strict=True)
+    tokens = {one: one.call for one in credentials if one.call is not None}
+    if tokens:
+        found |= zip(tokens, await find_keys_of(conn, list(tokens.values())), strict=True)
     return [found[one] for one in credentials]

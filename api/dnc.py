@@ -4,8 +4,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.numbers import in_body, in_path
+from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, reply
 from api.schema.common import Page
 from api.schema.dnc import (
@@ -29,15 +31,20 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 async def add(request: web.Request, body: AddToDnc) -> web.Response:
     number = in_body(body.phone_number, "phone_number")
-    async with request.app[DATABASE].writing() as conn:
+
+    async def work(conn: AsyncConnection) -> Outcome:
         row, is_new = await dnc.add(conn, request[KEY].tenant_id, number, body.reason)
-    return reply(_shown(row), 201 if is_new else 200)
+        return Outcome(201 if is_new else 200, _shown(row))
+
+    return await answer_once(request, body, work)
 
 
 async def add_batch(request: web.Request, body: AddManyToDnc) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
+    async def work(conn: AsyncConnection) -> Outcome:
         added, invalid = await dnc.add_batch(conn, request[KEY].tenant_id, body.phone_numbers, body.reason)
-    return reply(AddedToDnc(added=added, invalid=invalid))
+        return Outcome(200, AddedToDnc(added=added, invalid=invalid))
+
+    return await answer_once(request, body, work)
 
 
 async def check(request: web.Request, body: CheckDnc) -> web.Response:

@@ -1,27 +1,22 @@
 """How far each followed call is: one watcher of the database for all streams of this process."""
 
-import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
 
 from api.routing import DATABASE
+from api.watcher import Watcher
 from calls import latency
-from calls.database.changes import CALLS, Watch
+from calls.database.changes import Watch
 from calls.database.engine import Database
-from calls.errors import DatabaseAway
 from calls.states import TERMINAL, IntelligenceStatus
 from calls.tables import call_events, calls, jobs, recordings, segments
 
-log = logging.getLogger(__name__)
-
-PAUSE_S = 0.05  # commits come in bursts; calls are looked at this often at most
-RETRY_S = 1.0
+PAUSE_S = 0.05
 CALL = ("id", "status", "end_reason", "intelligence_status", "created_at", "started_at")
 _CHUNK = 500
 
@@ -29,7 +24,8 @@ _CHUNK = 500
 def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     """How far these calls are: a row differs from an earlier one of its call if there is something to send.
 
-    `settled`: the call is over and nothing will be added to it, unless somebody asks for it.
+    `settled`: the call is over and nothing will be added to it, unless somebody asks for it; `told`: nobody in it will
+    say or hear anything any more, and all of that is written.
     """
     events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
     revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
@@ -38,10 +34,10 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         sa.text("jobs.state IN ('waiting', 'active')"),
     )
     recording = sa.exists().where(recordings.c.call_id == calls.c.id, recordings.c.status == "pending")
+    told = sa.and_(calls.c.status.in_(TERMINAL), calls.c.transcript_closed_at.is_not(None))
     settled = sa.and_(
-        calls.c.status.in_(TERMINAL),
+        told,
         calls.c.intelligence_status != IntelligenceStatus.PENDING,
-        calls.c.transcript_closed_at.is_not(None),
         ~work,
         ~recording,
     )
@@ -49,6 +45,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         *(calls.c[name] for name in CALL),
         sa.func.coalesce(events.scalar_subquery(), 0).label("last_event"),
         sa.func.coalesce(revision.scalar_subquery(), 0).label("last_revision"),
+        told.label("told"),
         settled.label("settled"),
     ).where(calls.c.id.in_(call_ids))
 
@@ -60,7 +57,7 @@ class Feed:
         self._database = database
         self._streams: defaultdict[str, set[Watch]] = defaultdict(set)
         self._seen: dict[str, tuple[object, ...]] = {}
-        self._watcher: asyncio.Task[None] | None = None
+        self._watcher = Watcher("feed", database, self._look, pause_s=PAUSE_S)
         self.closed = False
 
     @asynccontextmanager
@@ -68,8 +65,7 @@ class Feed:
         """Follow a call for the length of the block: the watch wakes up when the call should be read again."""
         stream = Watch()
         self._streams[call_id].add(stream)
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(), name="feed")
+        self._watcher.begin()
         try:
             yield stream
         finally:
@@ -81,40 +77,22 @@ class Feed:
     async def close(self) -> None:
         """Wake every stream for the last time: it sees that the feed is closed, and ends."""
         self.closed = True
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+        await self._watcher.close()
         for streams in self._streams.values():
             for stream in streams:
                 stream.wake()
 
-    async def _watch(self) -> None:
-        async with self._database.changes.watch(CALLS) as changes:
-            while True:
-                await changes.wait()
-                try:
-                    await self._look()
-                except DatabaseAway:
-                    log.warning("the progress of calls cannot be read: the database is away")
-                    await asyncio.sleep(RETRY_S)
-                    changes.wake()
-                except Exception:  # whatever it was, streams must not fall asleep
-                    log.exception("the progress of calls could not be read")
-                    await asyncio.sleep(RETRY_S)
-                    changes.wake()
-                await asyncio.sleep(PAUSE_S)
-
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
         followed = list(self._streams)
         for start in range(0, len(followed), _CHUNK):
             async with self._database.reading() as conn:
                 rows = (await conn.execute(progress(followed[start : start + _CHUNK]))).all()
             for row in rows:
                 self._compare(row)
+        return False
 
     def _compare(self, row: sa.Row[Any]) -> None:
-        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.settled)
+        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.told, row.settled)
         if row.id in self._streams and self._seen.get(row.id) != state:
             self._seen[row.id] = state
             for stream in self._streams[row.id]:

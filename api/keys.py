@@ -54,13 +54,13 @@ async def create_secret(request: web.Request, body: CreateApiKey) -> web.Respons
             declared_kind=body.kind,
             scopes=body.scopes,
         )
-    return reply(CreatedApiKey(**_secret(row), key=plain), 201)
+    return reply(CreatedApiKey(**_secret(request, row), key=plain), 201)
 
 
 async def list_secret(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         rows = await keys.list_keys(conn, request[KEY].tenant_id, keys.SECRET)
-    return reply(ApiKeys(keys=[ApiKey(**_secret(row)) for row in rows]))
+    return reply(ApiKeys(keys=[ApiKey(**_secret(request, row)) for row in rows]))
 
 
 async def revoke_secret(request: web.Request) -> web.Response:
@@ -89,9 +89,9 @@ def _publishable(row: sa.Row[Any]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in PublishableKey.model_fields}
 
 
-def _secret(row: sa.Row[Any]) -> dict[str, Any]:
-    shown = {name: getattr(row, name) for name in ("id", "key_prefix", "label", "created_at")}
-    return shown | _declared(row.declared_kind, row.scopes)
+def _secret(request: web.Request, row: sa.Row[Any]) -> dict[str, Any]:
+    shown = {name: getattr(row, name) for name in ("id", "key_prefix", "label", "created_at", "last_used_at")}
+    return shown | _declared(row.declared_kind, row.scopes) | {"is_current": row.id == request[KEY].id}
 
 
 def _declared(kind: str | None, scopes: list[str] | None) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from api import sse
 from api.live_feed import LIVE_FEED, Follower, read_live
+from api.live_transcripts import read_last_said
 from api.routing import CREDENTIAL, DATABASE, KEY, KEYS
-from api.schema.stream import LiveCall, LiveQuery, StreamReady
+from api.schema.stream import CallSegment, LiveCall, LiveQuery, StreamReady
 from calls.errors import DatabaseAway
 from calls.states import LIVE
 from calls.tables import calls
@@ -24,16 +25,22 @@ async def stream(request: web.Request, query: LiveQuery) -> web.StreamResponse:
     async with request.app[LIVE_FEED].follow(tenant_id, request[CREDENTIAL], query.include) as follower:
         async with request.app[DATABASE].reading() as conn:
             there = await read_live(conn, (calls.c.tenant_id == tenant_id) & calls.c.status.in_(LIVE))
+            said = await read_last_said(conn, tenant_id) if "segments" in query.include else []
         response = web.StreamResponse(headers=sse.HEADERS)
         await response.prepare(request)
         with suppress(ConnectionResetError, TimeoutError):  # the client is gone, or takes nothing
-            await _send(request, response, there, follower)
+            await _begin(response, there, said)
+            await _send(request, response, follower)
     return response
 
 
-async def _send(request: web.Request, response: web.StreamResponse, there: list[LiveCall], follower: Follower) -> None:
+async def _begin(response: web.StreamResponse, there: list[LiveCall], said: list[CallSegment]) -> None:
     await sse.write(response, [sse.RETRY, *(sse.message("call", call) for call in there)])
+    await sse.write(response, [sse.message("segment", segment) for segment in said])
     await sse.write(response, [sse.message("ready", StreamReady(calls=len(there)))])
+
+
+async def _send(request: web.Request, response: web.StreamResponse, follower: Follower) -> None:
     while not follower.is_over:
         if not await follower.wait(HEARTBEAT_S):
             if await _is_revoked(request):

@@ -4,10 +4,9 @@ The log of events tells which calls have changed: whatever a list shows of a cal
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -20,19 +19,18 @@ from api.live_transcripts import Said, Transcripts
 from api.routing import DATABASE
 from api.schema.participants import Participant
 from api.schema.stream import LiveCall
-from calls.database.changes import CALLS, Watch
+from api.watcher import Watcher
+from calls.analysis.findings import NOTHING, read_findings
+from calls.database.changes import Watch
 from calls.database.engine import Database
-from calls.errors import DatabaseAway, RateLimited
+from calls.errors import RateLimited
 from calls.events import EventKind
 from calls.listing import SHOWN
 from calls.tables import calls, participants
 
-log = logging.getLogger(__name__)
-
 MOST_OF_TENANT = 50  # streams at once, in one process
 MOST_UNSENT = 5_000  # messages that wait for one client: it is let go, and begins again with what there is
-PAUSE_S = 0.1  # commits come in bursts; the log is looked at this often at most
-RETRY_S = 1.0
+PAUSE_S = 0.1
 RETRY_AFTER_S = 5
 
 _SHOWN = [calls.c[name] for name in SHOWN]
@@ -95,7 +93,7 @@ class LiveFeed:
         self._log = EventLog()
         self._transcripts = Transcripts()
         self._reading = asyncio.Lock()
-        self._watcher: asyncio.Task[None] | None = None
+        self._watcher = Watcher("live feed", database, self._look, pause_s=PAUSE_S)
 
     @asynccontextmanager
     async def follow(self, tenant_id: str, credential: Credential, kinds: Collection[str]) -> AsyncIterator[Follower]:
@@ -112,10 +110,7 @@ class LiveFeed:
 
     async def close(self) -> None:
         """End every stream."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+        await self._watcher.close()
         for follower in self._followers:
             follower.end()
 
@@ -127,28 +122,13 @@ class LiveFeed:
                     await self._log.begin(conn)
                 said = await self._transcripts.read(conn, self._listening())
             self._tell_said(said)
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(), name="live feed")
-
-    async def _watch(self) -> None:
-        async with self._database.changes.watch(CALLS) as changes:
-            while True:
-                await changes.wait()
-                try:
-                    async with self._reading:
-                        if await self._look():
-                            changes.wake()
-                except DatabaseAway:
-                    log.warning("what happens in calls cannot be read: the database is away")
-                    await asyncio.sleep(RETRY_S)
-                    changes.wake()
-                except Exception:  # whatever it was, streams must not fall asleep
-                    log.exception("what happens in calls could not be read")
-                    await asyncio.sleep(RETRY_S)
-                    changes.wake()
-                await asyncio.sleep(PAUSE_S)
+        self._watcher.begin()
 
     async def _look(self) -> bool:
+        async with self._reading:
+            return await self._tell_news()
+
+    async def _tell_news(self) -> bool:
         """Tell what is new; whether there may be more to read at once."""
         followers = list(self._followers)
         if not followers:
@@ -199,7 +179,10 @@ async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> lis
     there = participants.c.call_id.in_(sa.select(calls.c.id).where(which))
     for one in await conn.execute(sa.select(participants).where(there).order_by(participants.c.position)):
         people[one.call_id].append(rendering.participant(one))
-    return [LiveCall(**rendering.call_row(tuple(row)), participants=people[row.id]) for row in rows]
+    found = await read_findings(conn, [row.id for row in rows])
+    return [
+        LiveCall(**rendering.listed_call(row, found.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
+    ]
 
 
 LIVE_FEED = web.AppKey("live_feed", LiveFeed)

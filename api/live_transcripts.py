@@ -13,6 +13,8 @@ from calls.states import CallStatus
 from calls.tables import calls, segments
 from calls.transcript import read_transcript, spoken
 
+LAST_SAID = 5  # segments of each call with which a stream begins
+
 
 @dataclass(frozen=True)
 class Said:
@@ -20,6 +22,24 @@ class Said:
 
     tenant_id: str
     segment: CallSegment
+
+
+async def read_last_said(conn: AsyncConnection, tenant_id: str) -> list[CallSegment]:
+    """The last words of each running call of a tenant, call by call, as they are now."""
+    of_call = segments.alias()
+    last = sa.select(sa.func.max(of_call.c.sequence)).where(of_call.c.call_id == calls.c.id).scalar_subquery()
+    query = (
+        sa.select(segments)
+        .select_from(calls.join(segments, segments.c.call_id == calls.c.id))
+        .where(calls.c.tenant_id == tenant_id, calls.c.status == CallStatus.IN_PROGRESS)
+        .where(segments.c.sequence > last - LAST_SAID)
+        .order_by(segments.c.call_id, segments.c.sequence)
+    )
+    return [_segment(row) for row in spoken((await conn.execute(query)).all())]
+
+
+def _segment(row: sa.Row[Any]) -> CallSegment:
+    return CallSegment(call_id=row.call_id, **dict(segment(row)))
 
 
 class Transcripts:
@@ -45,7 +65,7 @@ class Transcripts:
             after = self._read.get(call.id, 0 if call.tenant_id in self._tenants else call.revision)
             if call.revision > after:
                 rows = spoken(await read_transcript(conn, call.id, after_revision=after))
-                said += [Said(call.tenant_id, CallSegment(call_id=call.id, **dict(segment(row)))) for row in rows]
+                said += [Said(call.tenant_id, _segment(row)) for row in rows]
             if call.transcript_closed_at is None:
                 read[call.id] = call.revision
         self._read, self._tenants = read, set(tenants)

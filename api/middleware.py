@@ -24,7 +24,7 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 _HTTP_ERRORS = {
-    404: ("not_found", "This path does not exist."),
+    404: ("not_found", "Path not found."),
     405: ("method_not_allowed", "This path does not take this method."),
     413: ("body_too_large", "The request is too large."),
 }

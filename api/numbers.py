@@ -4,7 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, reply
 from api.schema.common import Page
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
@@ -20,16 +22,20 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 async def create(request: web.Request, body: CreateNumber) -> web.Response:
     number = in_body(body.number, "number")
-    async with request.app[DATABASE].writing() as conn:
-        row = await phones.add_number(conn, request[KEY].tenant_id, number, body.agent_id)
-    return reply(_shown(row), 201)
+
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(201, _shown(await phones.add_number(conn, request[KEY].tenant_id, number, body.agent_id)))
+
+    return await answer_once(request, body, work)
 
 
 async def attach(request: web.Request, body: AttachNumber) -> web.Response:
     number = in_path(request.match_info["number"])
-    async with request.app[DATABASE].writing() as conn:
-        row = await phones.attach_number(conn, request[KEY].tenant_id, number, body.agent_id)
-    return reply(_shown(row))
+
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(200, _shown(await phones.attach_number(conn, request[KEY].tenant_id, number, body.agent_id)))
+
+    return await answer_once(request, body, work)
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -52,7 +58,7 @@ def in_path(text: str) -> str:
     try:
         return phones.normalise(text)
     except ValueError as error:
-        raise NotFound("No such number.") from error
+        raise NotFound("Number not found.") from error
 
 
 def _shown(row: sa.Row[Any]) -> Number:

@@ -10,14 +10,13 @@ from aiohttp import web
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.routing import DATABASE, KEY, ROOMS, reply
+from api.routing import DATABASE, IDEMPOTENCY_KEY, KEY, ROOMS, reply
 from calls.errors import Invalid, Unavailable
 from calls.states import LIVE, EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tenants import idempotency
 from calls.tenants.idempotency import Kept, Once
 
-HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
 
 
@@ -72,11 +71,11 @@ async def answer(request: web.Request, outcome: Outcome, once: Once | None = Non
 
 
 def _once(request: web.Request, body: BaseModel) -> Once | None:
-    value = request.headers.get(HEADER)
+    value = request.headers.get(IDEMPOTENCY_KEY)
     if value is None:
         return None
     if not (0 < len(value) <= MAX_LENGTH and value.isascii() and value.isprintable()):
-        raise Invalid.field(HEADER, f"expected 1 to {MAX_LENGTH} printable ASCII characters")
+        raise Invalid.field(IDEMPOTENCY_KEY, f"expected 1 to {MAX_LENGTH} printable ASCII characters")
     key = request[KEY]
     # A browser's key is public: it must not reach an answer that another key was given.
     scope = f"{request.path} {key.id}" if key.publishable else request.path

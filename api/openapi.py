@@ -11,13 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from api.credentials import COOKIE, HEADER, SECURE_COOKIE
 from api.routing import Route, Who
-from api.schema.calls import Event, Segment
 from api.schema.common import Failure
-from api.schema.examples import EXAMPLES
-from api.schema.stream import STREAMED
-from api.schema.summaries import SUMMARIES
-from api.schema.webhooks import WebhookMessage
-from calls.tenants.webhooks import WebhookEvent
+from api.schema.examples import EXAMPLES, FAILURES
+from api.schema.messages import MESSAGES
+from api.schema.parameters import IN_PATHS
+from api.schema.summaries import SUMMARIES, TAGS
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -31,15 +29,16 @@ _ABOUT = (
     "sentence, `code` a name for it; validation errors have `details`."
 )
 _STREAM_OF_ALL = (
-    "First a message `call` (a `LiveCall`) for each call that is not over, then `ready` (a `StreamReady`); from then "
-    "on a `call` whenever one begins, changes or is over. If asked for, also `event` (an `Event`) and `segment` (a "
-    "`CallSegment`; one that changes comes again with its sequence) for what happens and is said from then on. "
-    "Nothing has to be resumed: each connection begins with what there is."
+    "Server-sent events; the schema is that of one message. First a `call` for each call that is not over, then "
+    "`ready`; from then on a `call` whenever one begins, changes or is over. If asked for, also `event` and `segment` "
+    "for what happens and is said from then on, before `ready` the last words of each running call. Nothing has to be "
+    "resumed: each connection begins with what there is."
 )
 _STREAM = (
-    "Messages `event` (an `Event`), `segment` (a `Segment`; one that changes comes again with its sequence) and, once "
-    "nothing more can come, `end` (a `StreamEnd`). A message's id in `Last-Event-ID` resumes right behind it; after "
-    "`end` the answer is 204."
+    "Server-sent events; the schema is that of one message. `event` and `segment` from the call's beginning on and, "
+    "once nothing more can come, `end`. A message's id in `Last-Event-ID` resumes right behind it; after `end` the "
+    "answer is 204. With a call's token come the events that concern the people in it, no phone's number, and `end` as "
+    "soon as nothing more is said."
 )
 _ERRORS = {
     400: "A field of the body or query is not what was expected; `details` names each",
@@ -56,7 +55,7 @@ _ERRORS = {
 }
 _RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
 _ERROR_HEADERS: dict[int, Json] = {
-    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`."}},
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
@@ -82,8 +81,9 @@ def document(routes: Iterable[Route]) -> bytes:
             "openapi": "3.1.0",
             "info": {"title": "Callroom", "version": "1.0.0", "description": _ABOUT},
             "servers": [{"url": "/"}],
+            "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
             "paths": paths,
-            "webhooks": {str(event): {"post": _message(event, names)} for event in WebhookEvent},
+            "webhooks": {str(event): {"post": _message(event, model, names)} for event, model in MESSAGES.items()},
             "components": {
                 "schemas": schemas,
                 "responses": {f"Error{status}": _error(status) for status in _ERRORS},
@@ -97,6 +97,11 @@ def document(routes: Iterable[Route]) -> bytes:
                         f"All but GET needs the header `{HEADER}` too, with any value.",
                     },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},
+                    "callToken": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "For browsers: the `call_token` of the call in the path.",
+                    },
                 },
             },
         },
@@ -113,10 +118,11 @@ def errors_of(route: Route) -> list[int]:
     usual = {
         401: route.who is not Who.ANYONE,
         403: route.who is not Who.ANYONE,
-        400: route.body is not None or route.query is not None or route.idempotent or route.media == EVENT_STREAM,
+        400: route.method == "POST" or bool(route.body or route.query) or route.media == EVENT_STREAM,
         413: route.body is not None,
         415: route.body is not None,
         404: "{" in route.path,
+        422: route.idempotent,
         503: route.who is not Who.ANYONE,
     }
     return sorted({status for status, answers in usual.items() if answers} | set(route.errors))
@@ -127,7 +133,8 @@ def _schemas(routes: list[Route]) -> tuple[dict[tuple[type[BaseModel], Mode], st
     for route in routes:
         models |= {(model, "validation"): None for model in (route.body, route.query) if model}
         models |= {(model, "serialization"): None for model in route.answers.values() if model}
-    models |= {(model, "serialization"): None for model in (Failure, Event, Segment, *STREAMED, WebhookMessage)}
+    others: list[type[BaseModel]] = [Failure, *MESSAGES.values()]
+    models |= {(model, "serialization"): None for model in others}
     refs, definitions = models_json_schema(list(models), ref_template=_REFS)
     names = {(model, mode): refs[model, mode]["$ref"] for model, mode in models}
     return names, definitions["$defs"]
@@ -162,7 +169,8 @@ def _tag(path: str) -> str:
 
 def _security(who: Who) -> list[Json]:
     secret: list[Json] = [{"secretKey": []}, {"session": []}]
-    return {Who.ANYONE: [], Who.SECRET: secret, Who.PUBLISHABLE: [*secret, {"publishableKey": []}]}[who]
+    also = {Who.PUBLISHABLE: "publishableKey", Who.CALL: "callToken"}
+    return [] if who is Who.ANYONE else [*secret, *([{also[who]: []}] if who in also else [])]
 
 
 def _required(model: type[BaseModel]) -> bool:
@@ -174,11 +182,9 @@ def _content(ref: str, model: type[BaseModel]) -> Json:
 
 
 def _path_parameters(route: Route) -> list[Json]:
-    parameters = []
-    for name in _PARAMETER.findall(route.path):
-        schema: Json = {"type": "string", "format": "uuid"} if name.endswith("id") else {"type": "string"}
-        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
-    return parameters
+    tag, plain = _tag(route.path), {"schema": {"type": "string"}}
+    names = _PARAMETER.findall(route.path)
+    return [{"name": name, "in": "path", "required": True, **IN_PATHS.get((tag, name), plain)} for name in names]
 
 
 def _query_parameters(route: Route, names: dict[Any, str], schemas: dict[str, Json]) -> list[Json]:
@@ -187,9 +193,15 @@ def _query_parameters(route: Route, names: dict[Any, str], schemas: dict[str, Js
     model = schemas[names[route.query, "validation"].rpartition("/")[2]]
     required = model.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": _without_null(schema)}
+        {"name": name, "in": "query", "required": name in required, **_described(_without_null(schema))}
         for name, schema in model["properties"].items()
     ]
+
+
+def _described(schema: Json) -> Json:
+    """What is said of a parameter, beside its schema: there it is looked for."""
+    about = schema.get("description", "")
+    return {"description": about, "schema": {key: value for key, value in schema.items() if key != "description"}}
 
 
 def _without_null(schema: Json) -> Json:
@@ -206,7 +218,7 @@ def _without_null(schema: Json) -> Json:
 def _headers(route: Route) -> list[Json]:
     headers = []
     if route.idempotent:
-        about = "The same key and body give the same answer, and one call, for 24 hours."
+        about = "The same key and body give the same answer, and it is done once, for 24 hours."
         headers.append(("Idempotency-Key", {"type": "string", "pattern": "^[ -~]{1,255}$"}, about))
     if route.media == EVENT_STREAM and "{" in route.path:
         about = "The id of the last message that was received."
@@ -236,16 +248,18 @@ def _description(route: Route, status: int) -> str:
     return "Created" if status == web.HTTPCreated.status_code else "OK"
 
 
-def _message(event: WebhookEvent, names: dict[Any, str]) -> Json:
+def _message(event: str, model: type[BaseModel], names: dict[Any, str]) -> Json:
     """What the user's own server is sent."""
     signed = {
+        "X-Callroom-Event": "The event's name, as in the body.",
+        "X-Callroom-Delivery": "The message's id, as in the body: the same in every attempt.",
         "X-Callroom-Timestamp": "Milliseconds since 1970.",
         "X-Callroom-Signature": "Hex HMAC-SHA256 of `{timestamp}.{body}` with the endpoint's secret.",
         "X-Callroom-Signature-Previous": "The same with the secret before, for a day after it was changed.",
     }
-    content = _content(names[WebhookMessage, "serialization"], WebhookMessage)
+    content = _content(names[model, "serialization"], model)
     return {
-        "summary": f"Sent to the endpoints that subscribed to {event}",
+        "summary": " ".join((model.__doc__ or "").split()),
         "operationId": f"on_{event.replace('.', '_')}",
         "tags": ["webhooks"],
         "parameters": [
@@ -262,5 +276,7 @@ def _error(status: int) -> Json:
     return {
         "description": _ERRORS[status],
         "headers": _REQUEST_ID | _ERROR_HEADERS.get(status, {}),
-        "content": {"application/json": {"schema": {"$ref": _REFS.format(model="Failure")}}},
+        "content": {
+            "application/json": {"schema": {"$ref": _REFS.format(model="Failure")}, "example": FAILURES[status]}
+        },
     }

@@ -1,26 +1,61 @@
-"""The pages: `/` to talk to an agent, `/docs` to read the API. Files as they are; a key is never among them."""
+"""The pages: the console, `/join` for whoever was sent a link, `/docs`. Files as they are, without a key in them."""
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from api.routing import SETTINGS
 from calls.errors import NotFound
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 # Looked at again each time (it costs a 304): after an update no old script runs against the new API.
 _HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+# The widget is made of these files, and stands in pages of other origins.
+_SHARED = _HEADERS | {"Access-Control-Allow-Origin": "*"}
+
+
+# The addresses of the console's pages, as `web/pages.js` has them: each is the same file, which looks at its address.
+CONSOLE = (
+    "/",
+    "/calls",
+    "/calls/{id}",
+    "/agents",
+    "/agents/{id}",
+    "/agents/{id}/talk",
+    "/campaigns",
+    "/campaigns/{id}",
+    "/numbers",
+    "/webhooks",
+    "/webhooks/{id}",
+    "/keys",
+    "/usage",
+    "/health",
+)
 
 
 def add_pages(app: web.Application) -> None:
     """Serve the pages and, under `/web/`, what they are made of."""
-    app.router.add_get("/", index)
+    for path in CONSOLE:
+        app.router.add_get(path, console)
+    app.router.add_get("/join/{code}", join)
     app.router.add_get("/docs", docs)
+    app.router.add_get("/talk/{code}", share)
     app.router.add_get("/web/{path:.+}", file)
 
 
-async def index(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(WEB / "index.html", headers=_HEADERS)
+async def console(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(WEB / "index.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
+
+
+async def join(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(WEB / "join.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
+
+
+async def share(request: web.Request) -> web.FileResponse:
+    headers = {"Content-Security-Policy": _policy(request), "X-Robots-Tag": "noindex"}
+    return web.FileResponse(WEB / "share" / "index.html", headers=_HEADERS | headers)
 
 
 async def docs(_request: web.Request) -> web.FileResponse:
@@ -30,8 +65,19 @@ async def docs(_request: web.Request) -> web.FileResponse:
 async def file(request: web.Request) -> web.FileResponse:
     found = await asyncio.to_thread(_find, request.match_info["path"])
     if found is None:
-        raise NotFound("This file does not exist.")
-    return web.FileResponse(found, headers=_HEADERS)
+        raise NotFound("File not found.")
+    return web.FileResponse(found, headers=_SHARED)
+
+
+def _policy(request: web.Request) -> str:
+    """What our pages may load: their own files, what LiveKit sends, and recordings from wherever they are kept."""
+    host = urlsplit(request.app[SETTINGS].livekit_for_browsers).netloc
+    hosts = [host, "*.livekit.cloud"] if host.endswith(".livekit.cloud") else [host]  # there, each region has its own
+    rooms = " ".join(f"{scheme}://{one}" for one in hosts for scheme in ("ws", "wss", "http", "https"))
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {rooms}; "
+        "media-src 'self' blob: https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def _find(name: str) -> Path | None:

@@ -75,7 +75,7 @@ def check_ids(names: Mapping[str, str]) -> None:
             try:
                 parse_id(value)
             except ValueError as error:
-                raise NotFound("Nothing of this id exists.") from error
+                raise NotFound("Not found: an id is a UUID.") from error
 
 
 def path(loc: Loc) -> str:

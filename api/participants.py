@@ -28,14 +28,14 @@ async def add(request: web.Request, body: AddParticipants) -> web.Response:
         call = await store.hold(call_id)  # from here on, nobody else adds to it
         new = priced(request.app[SETTINGS], await rules.with_caller_ids(conn, request[KEY], invited))
         if call.status in TERMINAL:
-            raise Conflict("This call is over.", code="call_over")
+            raise Conflict("Call is already completed or failed.", code="call_over")
         there = {row.identity for row in await read_participants(conn, call_id) if not _may_come_again(row)}
         if twice := sorted(there & {one.identity for one in new}):
             raise Conflict(f"In this call already: {', '.join(twice)}.", code="participant_exists")
         await rules.check_dnc(conn, tenant_id, new)
         rows = await store.add_participants(tenant_id, call_id, new)
         if rows is None:
-            raise Conflict("This call is over.", code="call_over")
+            raise Conflict("Call is already completed or failed.", code="call_over")
         here = [row for row in await read_participants(conn, call_id) if row.status in PARTICIPANT_PRESENT]
         rules.check_size(request.app[SETTINGS], len(here), "participants")
         answer = AddedParticipants(participants=people.places(request, call.room_name, rows))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from api import rendering
-from api.routing import ROOMS, SETTINGS
+from api.routing import KEY, PASSES, ROOMS, SETTINGS, own_address
 from api.schema import participants as schema
 from calls.analysis.post_call import PostCall
 from calls.errors import FieldError, Forbidden, Invalid
@@ -81,13 +81,16 @@ def check_publishable(
 
 
 def places(request: web.Request, room_name: str, rows: Sequence[sa.Row[Any]]) -> list[schema.Place]:
-    """The new participants as the answer shows them, each browser with a token of its own."""
-    rooms, url = request.app[ROOMS], request.app[SETTINGS].livekit_for_browsers
+    """The new participants as the answer shows them, each browser with a token, and mostly a page, of its own."""
     return [
-        rendering.place(
-            row,
-            url,
-            rooms.caller_token(room_name, row.identity, row.metadata) if row.transport == "webrtc" else None,
-        )
-        for row in rows
+        _browser(request, room_name, row) if row.transport == "webrtc" else rendering.phone_place(row) for row in rows
     ]
+
+
+def _browser(request: web.Request, room_name: str, row: sa.Row[Any]) -> schema.BrowserPlace:
+    token = request.app[ROOMS].caller_token(room_name, row.identity, row.metadata)
+    access = schema.Access(url=request.app[SETTINGS].livekit_for_browsers, token=token)
+    # A publishable key stands in a page, which lets its user in itself; nor shall all who read it hand out links to us.
+    key = request[KEY]
+    code = None if key.publishable else request.app[PASSES].join_code(row.id, key.id)
+    return rendering.browser_place(row, access, code and f"{own_address(request)}/join/{code}")

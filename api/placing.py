@@ -10,10 +10,10 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import people, rendering
-from api.once import HEADER, Outcome, answer, answer_once
+from api.once import Outcome, answer, answer_once
 from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.rate_limit import admit_new_call
-from api.routing import DATABASE_S, KEY, SETTINGS
+from api.routing import DATABASE_S, IDEMPOTENCY_KEY, KEY, PASSES, SETTINGS
 from api.schema.calls import CreateCall, CreatedCall
 from api.together import Together
 from calls.agent_config import AgentSnapshot, MachineDetection
@@ -48,7 +48,7 @@ async def create(request: web.Request, body: CreateCall) -> web.Response:
     rules.check_size(request.app[SETTINGS], len(body.participants), "participants")
     invited = people.parse(body.participants)
     await ask_beforehand(request, body.agent_id)
-    if not key.publishable and HEADER not in request.headers:
+    if not key.publishable and IDEMPOTENCY_KEY not in request.headers:
         return await answer(request, await request.app[CALLS].ask(Wanted(request, body, invited)))
 
     # What is counted and kept beside the call must not outlive its refusal: it has a transaction of its own.
@@ -121,13 +121,18 @@ async def place(
     variables: dict[str, Any] | None = None,
     post_call: PostCall | None = None,
     machine_detection: MachineDetection | None = None,
+    max_duration_s: int | None = None,
     from_paths: list[str] | None = None,
 ) -> tuple[Outcome, CreatedCall]:
-    """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at."""
+    """Write the call, after what it names, the do-not-call list, the credits and the key's rate were looked at.
+
+    It lasts `max_duration_s` at most, and no longer than its agent says.
+    """
+    agent = snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id))
     call = await _check(
         request,
         conn,
-        adapted(snapshot(await get_agent(conn, request[KEY].tenant_id, agent_id)), machine_detection),
+        adapted(agent, machine_detection, max_duration_s),
         invited,
         metadata=metadata,
         variables=variables,
@@ -181,6 +186,7 @@ def _placed(request: web.Request, call: NewCall, rows: Sequence[sa.Row[Any]]) ->
         status=call.status,
         participants=people.places(request, call.room_name, rows),
         agent=rendering.agent_name(call.agent),
+        call_token=request.app[PASSES].call_token(call.id, request[KEY].id),
         # Publishable keys stand in pages, and what the operator uses is nobody's business there.
         warnings=[] if request[KEY].publishable else [one.message for one in call.unreachable],
     )

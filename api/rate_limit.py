@@ -36,12 +36,18 @@ async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
         return
     limits = (
         (f"key:{key.id}", settings.publishable_calls_per_minute),
-        (f"address:{_address(request)}", settings.publishable_calls_per_minute_per_address),
+        (f"address:{address_of(request)}", settings.publishable_calls_per_minute_per_address),
     )
     waits = [await _count(conn, name, limit) for name, limit in limits]
     if any(waits):
         raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
     await _forget(conn, _second(conn))
+
+
+def address_of(request: web.Request) -> str:
+    """Who asks, as limits count them: an IPv4 address, or the network of an IPv6 one."""
+    address = client_address(request)
+    return str(_group(address)) if address is not None else "unknown"
 
 
 async def _count(conn: AsyncConnection, name: str, limit: int) -> int:
@@ -85,11 +91,6 @@ async def _forget(conn: AsyncConnection, second: int) -> None:
     )
     some = sa.select(*row).where(old).limit(_FORGET).with_for_update(skip_locked=True)
     await conn.execute(sa.delete(rate_windows).where(sa.tuple_(*row).in_(some)))
-
-
-def _address(request: web.Request) -> str:
-    address = client_address(request)
-    return str(_group(address)) if address is not None else "unknown"
 
 
 def _group(address: Address) -> object:

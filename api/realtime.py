@@ -25,7 +25,13 @@ async def create_token(request: web.Request, body: CreateToken) -> web.Response:
         outcome, call = await place(request, conn, body.agent_id, invited, metadata=body.metadata)
         [seat] = call.participants
         assert isinstance(seat, BrowserPlace)
-        token, url = seat.access.token, seat.access.url
-        return replace(outcome, answer=CreatedToken(client_token=token, room_name=call.room_name, server_url=url))
+        answer = CreatedToken(
+            client_token=seat.access.token,
+            room_name=call.room_name,
+            server_url=seat.access.url,
+            call_id=call.id,
+            call_token=call.call_token,
+        )
+        return replace(outcome, answer=answer)
 
     return await answer_once(request, body, work)

@@ -26,6 +26,6 @@ async def download(request: web.Request, query: RecordingQuery) -> web.StreamRes
         return web.Response(status=307, headers={"Location": address, "Cache-Control": "no-store"})
     path = storage.file(key)
     if path is None:
-        raise NotFound("This recording is no longer there.")
+        raise NotFound("Recording not found.")
     kind = TYPES.get(path.suffix, "application/octet-stream")
     return web.FileResponse(path, headers={"Cache-Control": "private", "Content-Type": kind})

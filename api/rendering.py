@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from api.schema.agents import AgentName
 from api.schema.calls import (
+    AnalysisPart,
     CallDetail,
     CallPage,
     Evaluation,
@@ -26,7 +27,8 @@ from api.schema.calls import (
     Transcript,
     Utterance,
 )
-from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace, Place
+from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace
+from calls.analysis.findings import Finding
 from calls.analysis.post_call import PostCall
 from calls.latency import Turn
 from calls.listing import SHOWN, Page
@@ -52,12 +54,17 @@ def call_row(shown: tuple[Any, ...]) -> dict[str, Any]:
     return fields
 
 
+def listed_call(shown: Sequence[Any], found: Finding) -> dict[str, Any]:
+    """The fields that a call has in a list."""
+    return call_row(tuple(shown)) | {"sentiment": found.sentiment, "passed": found.passed}
+
+
 def call_page(page: Page, limit: int, offset: int) -> CallPage:
     """A page of a list of calls."""
     # In one piece: a model made row by row takes twice as long.
     return CallPage.model_validate(
         {
-            "calls": [call_row(row) for row in page.rows],
+            "calls": [listed_call(row, page.found(row)) for row in page.rows],
             "total": page.total,
             "limit": limit,
             "offset": offset,
@@ -110,11 +117,14 @@ def participant(row: Row) -> Participant:
     return Participant(**shown, cost=row.cost_micros / MICROS_PER_DOLLAR)
 
 
-def place(row: Row, url: str, token: str | None) -> Place:
-    """A new participant: a browser with its way in, or a phone with its job."""
-    if token is not None:
-        access = Access(url=url, token=token)
-        return BrowserPlace(id=row.id, transport="webrtc", identity=row.identity, status=row.status, access=access)
+def browser_place(row: Row, access: Access, join_url: str | None) -> BrowserPlace:
+    """A new browser with its way in."""
+    shown = {name: getattr(row, name) for name in ("id", "identity", "status")}
+    return BrowserPlace(**shown, transport="webrtc", access=access, join_url=join_url)
+
+
+def phone_place(row: Row) -> PhonePlace:
+    """A new phone with its job."""
     return PhonePlace(
         id=row.id,
         transport="pstn",
@@ -192,6 +202,17 @@ def intelligence(status: str, parts: Sequence[Part], late: str | None = None) ->
         evaluation=None if evaluation is None else Evaluation(**evaluation),
         errors=[f"{part.stage}: {part.error}" for part in latest if part.error is not None]
         + ([f"analysis: {late}"] if late else []),
+        parts={part.stage: _analysis_part(part) for part in latest},
+    )
+
+
+def _analysis_part(part: Part) -> AnalysisPart:
+    return AnalysisPart(
+        status=part.status,
+        error=part.cause,
+        attempt=part.attempt,
+        max_attempts=part.max_attempts,
+        next_attempt_at=part.next_attempt_at,
     )
 
 
@@ -219,7 +240,6 @@ def generation(row: Row, parts: Sequence[Part]) -> Generation:
         asked_at=row.asked_at,
         concluded_at=row.concluded_at,
         post_call=row.post_call,
-        parts={part.stage: part.status for part in parts},
     )
 
 

@@ -1,33 +1,39 @@
 """What a row of the route table says, and the steps that every request takes before its handler runs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from api.credentials import COOKIE, SECURE_COOKIE, Credential, find, shown
+from api.key_use import KeyUse
 from api.parsing import check_ids, read_body, read_query
 from api.together import Together
 from calls.database.allowance import limit
 from calls.database.encryption import Keyring
 from calls.database.engine import Database
-from calls.errors import Forbidden, Unauthorized
+from calls.errors import Forbidden, Invalid, Unauthorized
 from calls.recordings.storage import Storage
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.tenants.keys import Key
+from calls.tenants.passes import Passes
 
 SETTINGS = web.AppKey("settings", Settings)
 DATABASE = web.AppKey("database", Database)
 ROOMS = web.AppKey("rooms", Rooms)
 STORAGE = web.AppKey("storage", Storage)
 KEYRING = web.AppKey("keyring", Keyring)
+PASSES = web.AppKey("passes", Passes)
 KEYS = web.AppKey("keys", Together[Credential, Key | None])
+KEY_USE = web.AppKey("key_use", KeyUse)
 CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -39,6 +45,7 @@ class Who(StrEnum):
     ANYONE = "anyone"
     SECRET = "secret"  # noqa: S105 - a kind of key, not a key
     PUBLISHABLE = "publishable"  # and secret keys
+    CALL = "call"  # secret keys, and the token of the call in the path
 
 
 @dataclass(frozen=True)
@@ -54,23 +61,24 @@ class Route:
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
-    idempotent: bool = False  # takes an Idempotency-Key
+    idempotent: bool = False  # a POST that takes an Idempotency-Key; one that does not refuses it
     media: str = "application/json"
     head: bool = False  # HEAD is answered too: players ask how long a file is before they seek in it
 
-    def bind(self, app: web.Application) -> None:
-        """Serve this row in `app`."""
-        app.router.add_route(self.method, self.path, self._serve)
-        if self.head:
-            app.router.add_route("HEAD", self.path, self._serve)
+    @property
+    def methods(self) -> set[str]:
+        """The methods that this row answers."""
+        return {self.method, hdrs.METH_HEAD} if self.head else {self.method}
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         async with limit(DATABASE_S):
             return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.who is not Who.ANYONE:
             request[KEY] = await authenticate(request, self.who)
+        if self.method == hdrs.METH_POST and not self.idempotent and IDEMPOTENCY_KEY in request.headers:
+            raise Invalid.field(IDEMPOTENCY_KEY, "expected none: the answer of this path is not kept")
         arguments: list[BaseModel] = []
         if self.query is not None:
             arguments.append(read_query(request.query, self.query))
@@ -80,15 +88,49 @@ class Route:
         return await self.handler(request, *arguments)
 
 
+def bind(app: web.Application, routes: Iterable[Route]) -> None:
+    """Serve these rows in `app`.
+
+    A path that is written out does not lend methods from a pattern that it fits as well: there `batch` would be an id.
+    """
+    of_path: defaultdict[str, list[Route]] = defaultdict(list)
+    for route in routes:
+        of_path[route.path].append(route)
+    for path, rows in of_path.items():
+        resource = app.router.add_resource(path)
+        for row in rows:
+            for method in row.methods:
+                resource.add_route(method, row.serve)
+        resource.add_route(hdrs.METH_ANY, _refuse_others(rows))
+
+
+def _refuse_others(rows: Sequence[Route]) -> Handler:
+    allowed = {method for row in rows for method in row.methods}
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(request.method, allowed)
+
+    return refuse
+
+
 async def authenticate(request: web.Request, who: Who) -> Key:
     """The key that a request shows, or whose session, if it may do this.
 
     Raises:
         Unauthorized: nothing is shown, or what is unknown, revoked or over.
-        Forbidden: a publishable key where a secret one is wanted, or a cookie without our header.
+        Forbidden: a publishable key where a secret one is wanted, a call's token for anything else than that call, or a
+            cookie without our header.
     """
-    request[CREDENTIAL] = shown(request, cookie_name(request))
-    return admit(await request.app[KEYS].ask(request[CREDENTIAL]), who)
+    credential = request[CREDENTIAL] = shown(request, cookie_name(request), request.app[PASSES])
+    key = await request.app[KEYS].ask(credential)
+    if credential.call is None:
+        key = admit(key, who)
+    else:
+        key = admit(key, Who.PUBLISHABLE)
+        if who is not Who.CALL or credential.call.subject != request.match_info["id"].lower():
+            raise Forbidden("This token is for the stream and the end of its call alone.")
+    request.app[KEY_USE].note(key.id)
+    return key
 
 
 def cookie_name(request: web.Request) -> str:
@@ -105,7 +147,7 @@ def is_secure(request: web.Request) -> bool:
 def admit(key: Key | None, who: Who) -> Key:
     """The key, if there is one and it may do what `who` may; else Unauthorized or Forbidden."""
     if key is None:
-        raise Unauthorized("This API key is not known or was revoked, or the session is over.")
+        raise Unauthorized("This API key is not known or was revoked, or the session or the token's call is over.")
     if key.publishable and who is not Who.PUBLISHABLE:
         raise Forbidden("Publishable keys cannot do this.")
     return key
@@ -115,6 +157,11 @@ async def look_up(database: Database, shown: Sequence[Credential]) -> list[Key |
     """The keys of what many requests show; what `KEYS` does."""
     async with limit(DATABASE_S), database.reading() as connection:
         return await find(connection, shown)
+
+
+def own_address(request: web.Request) -> str:
+    """Where browsers reach us, without a slash at its end: the setting, else as this request did."""
+    return str(request.app[SETTINGS].public_url or f"{request.scheme}://{request.host}").rstrip("/")
 
 
 def named(request: web.Request) -> tuple[str, str]:

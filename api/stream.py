@@ -2,7 +2,8 @@
 
 A message's id says how far the stream is: `<last event>-<last revision of the transcript>`. `Last-Event-ID` goes on
 exactly behind it. A stream reads the call whenever the feed says so and whenever its client has taken what was sent,
-so a slow client delays nobody and fills no memory.
+so a slow client delays nobody and fills no memory. Whoever shows the call's own token sees less of it
+(`api.caller_view`), and its end as soon as nothing more is said.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import rendering, sse
+from api import caller_view, rendering, sse
 from api.credentials import find
 from api.feed import FEED, progress
 from api.routing import CREDENTIAL, DATABASE, DATABASE_S, named
@@ -99,10 +100,11 @@ async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
         call = (await conn.execute(progress([call_id]))).one()
         events = await _after(conn, call_events, call_events.c.id, call_id, mark.event)
         changed = await _after(conn, segments, segments.c.revision, call_id, mark.revision)
-    messages, mark = _messages(call, events, changed, mark)
+    is_caller = request[CREDENTIAL].call is not None
+    messages, mark = _messages(call, events, changed, mark, is_caller=is_caller)
     if BATCH in (len(events), len(changed)):
         return Batch(messages, mark, more=True)
-    if not call.settled:
+    if not (call.told if is_caller else call.settled):
         return Batch(messages, mark)
     end = StreamEnd(
         id=call.id,
@@ -125,7 +127,14 @@ async def _after(
     return list((await conn.execute(query)).all())
 
 
-def _messages(call: Row, events: list[Row], changed: list[Row], mark: Mark) -> tuple[list[bytes], Mark]:
+def _messages(
+    call: Row,
+    events: list[Row],
+    changed: list[Row],
+    mark: Mark,
+    *,
+    is_caller: bool,
+) -> tuple[list[bytes], Mark]:
     """Both logs, each in its own order, side by side in time."""
     zero = call.started_at or call.created_at
     happened: list[tuple[datetime, str, Row]] = [(row.created_at, "event", row) for row in events]
@@ -135,11 +144,14 @@ def _messages(call: Row, events: list[Row], changed: list[Row], mark: Mark) -> t
     for _moment, kind, row in heapq.merge(happened, said, key=lambda item: item[0]):
         if kind == "event":
             mark = replace(mark, event=row.id)
-            messages.append(sse.message(kind, rendering.event(row), mark))
+            event = caller_view.event(row) if is_caller else rendering.event(row)
+            if event is not None:
+                messages.append(sse.message(kind, event, mark))
         else:
             mark = replace(mark, revision=row.revision)
             if row.source != PRESSED:
-                messages.append(sse.message(kind, rendering.segment(row), mark))
+                segment = caller_view.segment(row) if is_caller else rendering.segment(row)
+                messages.append(sse.message(kind, segment, mark))
     return messages, mark
 
 

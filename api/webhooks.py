@@ -4,7 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
 from api.schema.common import Nothing, Page
 from api.schema.webhooks import (
@@ -33,6 +35,11 @@ async def create(request: web.Request, body: CreateWebhook) -> web.Response:
     return reply(_shown_once(request, row), 201)
 
 
+async def get(request: web.Request) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        return reply(Webhook(**_shown(await webhooks.get_webhook(conn, *named(request)))))
+
+
 async def update(request: web.Request, body: UpdateWebhook) -> web.Response:
     changes = body.changes()
     if "url" in changes:
@@ -54,10 +61,11 @@ async def rotate_secret(request: web.Request, _body: Nothing) -> web.Response:
     return reply(_shown_once(request, row))
 
 
-async def test(request: web.Request, _body: Nothing) -> web.Response:
-    async with request.app[DATABASE].writing() as conn:
-        row = await webhooks.send_test(conn, *named(request))
-    return reply(_delivery(row), 202)
+async def test(request: web.Request, body: Nothing) -> web.Response:
+    async def work(conn: AsyncConnection) -> Outcome:
+        return Outcome(202, _delivery(await webhooks.send_test(conn, *named(request))))
+
+    return await answer_once(request, body, work)
 
 
 async def list_deliveries(request: web.Request, page: Page) -> web.Response:

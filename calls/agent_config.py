@@ -38,7 +38,9 @@ def _language(text: str) -> str:
 class Features(Config):
     """What is kept of a conversation, and how, and what its agent can do beside talking."""
 
-    transcription_enabled: bool = True
+    transcription_enabled: bool = Field(
+        default=True, description="Whether what is said is written down. Without it there is no analysis either."
+    )
     redact: list[Redaction] = Field(
         [], max_length=3, description="What is taken out of transcripts as they are written."
     )
@@ -52,14 +54,20 @@ class Features(Config):
 class RetentionDays(Config):
     """After how many days something is erased; null: as long as the tenant says, without that for ever."""
 
-    recordings: Days | None = None
-    transcripts: Days | None = None
+    recordings: Days | None = Field(None, description="Days after the call's end until its recording is erased.")
+    transcripts: Days | None = Field(
+        None, description="Days after the call's end until its transcript is erased, with all that was made of it."
+    )
 
 
 class AgentConfig(AgentTools):
     """Everything that shapes a conversation."""
 
-    system_prompt: Text = ""
+    system_prompt: Text = Field(
+        "",
+        description="What the language model is told before all else; `{{name}}` is filled in from the call's "
+        "`variables` and `metadata`.",
+    )
     language: Annotated[Short, AfterValidator(_language)] | None = Field(
         None, description="A BCP 47 tag; null: American English.", examples=["en-US"]
     )
@@ -71,18 +79,21 @@ class AgentConfig(AgentTools):
     )
     llm: list[Choice] = Field([], max_length=5, description="Who thinks of the words; the next takes over likewise.")
     tts: list[Voice] = Field([], max_length=5, description="Who speaks them; the next takes over likewise.")
-    stt_provider: Name | None = Field(None, description="The same as `stt[0].provider`, and so the next ones.")
-    stt_model: Short | None = None
-    llm_provider: Name | None = None
-    llm_model: Short | None = None
-    tts_provider: Name | None = None
-    tts_model: Short | None = None
-    voice: Short | None = None
-    first_message: Text = Field("", description="What the agent says when the call starts; empty: it waits.")
+    stt_provider: Name | None = Field(None, description="The same as `stt[0].provider`.")
+    stt_model: Short | None = Field(None, description="The same as `stt[0].model`.")
+    llm_provider: Name | None = Field(None, description="The same as `llm[0].provider`.")
+    llm_model: Short | None = Field(None, description="The same as `llm[0].model`.")
+    tts_provider: Name | None = Field(None, description="The same as `tts[0].provider`.")
+    tts_model: Short | None = Field(None, description="The same as `tts[0].model`.")
+    voice: Short | None = Field(None, description="The same as `tts[0].voice`.")
+    first_message: Text = Field(
+        "",
+        description="What the agent says when the call starts; empty: it waits. Filled in as the prompt is.",
+    )
     phrases: Phrases = Field(Phrases(), description="What the agent says of itself, beside what its model says.")
-    max_duration_s: Seconds = 3600
-    silence_reminder_s: Seconds = Field(12, description="After this silence the agent asks once.")
-    silence_timeout_s: Seconds = Field(30, description="After this silence the agent ends the call.")
+    max_duration_s: Seconds = Field(3600, description="Seconds after its start at which the agent ends the call.")
+    silence_reminder_s: Seconds = Field(12, description="Seconds of silence after which the agent asks once.")
+    silence_timeout_s: Seconds = Field(30, description="Seconds of silence after which the agent ends the call.")
     eager: Annotated[float, Field(ge=0, le=1)] = Field(
         0.1,
         description="How likely a request to the language model may be in vain that is made before the caller's turn "
@@ -92,9 +103,15 @@ class AgentConfig(AgentTools):
         "continue",
         description="What happens when a voicemail answers a phone that was called; a call may have its own.",
     )
-    features: Features = Features()
-    retention_days: RetentionDays = RetentionDays()
-    post_call: PostCall = PostCall()
+    features: Features = Field(
+        Features(), description="What is kept of a conversation, and where the agent may send a phone to."
+    )
+    retention_days: RetentionDays = Field(
+        RetentionDays(), description="When recordings and transcripts of its calls are erased by themselves."
+    )
+    post_call: PostCall = Field(
+        PostCall(), description="What is made of its calls when they are over, unless a call says otherwise."
+    )
 
     @field_validator(*FIRST)
     @classmethod

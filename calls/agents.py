@@ -11,7 +11,7 @@ from calls.database.clock import moment
 from calls.errors import NotFound
 from calls.phrases import ask_for_translation, written
 from calls.providers.choice import in_lists
-from calls.tables import agents
+from calls.tables import agent_changes, agents, share_links
 
 Row = sa.Row[Any]
 
@@ -26,9 +26,13 @@ async def create_agent(conn: AsyncConnection, tenant_id: str, name: str, config:
     return row
 
 
-async def get_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Row:
+async def get_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:
     """Give the tenant's agent; NotFound if there is none, or it was deleted."""
-    return await _get(conn, tenant_id, agent_id)
+    asked = {"tenant_id": tenant_id, "agent_id": agent_id}
+    row = (await conn.execute(_FIND_AND_LOCK if lock else _FIND, asked)).one_or_none()
+    if row is None:
+        raise NotFound("Agent not found.")
+    return row
 
 
 async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
@@ -41,7 +45,7 @@ async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset:
 
 async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, Any]) -> Row:
     """Change the given fields and no other; of two changes at once neither loses a field of the other."""
-    row = await _get(conn, tenant_id, agent_id, lock=True)
+    row = await get_agent(conn, tenant_id, agent_id, lock=True)
     config = in_lists(row.config | {field: value for field, value in changes.items() if field != "name"})
     if "language" in changes:
         await _prepare_language(conn, config)
@@ -53,15 +57,17 @@ async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, cha
 
 async def clone_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Row:
     """Make a copy of an agent under its name and " (Copy)"."""
-    row = await _get(conn, tenant_id, agent_id)
+    row = await get_agent(conn, tenant_id, agent_id)
     return await create_agent(conn, tenant_id, f"{row.name} (Copy)", row.config)
 
 
 async def delete_agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> None:
-    """Delete an agent; its calls stay. NotFound if it is not there (any more)."""
+    """Delete an agent, its link and the list of its changes; its calls stay. NotFound if it is not there (any more)."""
     deleted = await conn.execute(sa.update(agents).where(*_own(tenant_id, agent_id)).values(deleted_at=moment(conn)))
     if not deleted.rowcount:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")
+    for table in (share_links, agent_changes):
+        await conn.execute(sa.delete(table).where(table.c.agent_id == agent_id))
 
 
 def snapshot(row: Row) -> dict[str, Any]:
@@ -69,9 +75,14 @@ def snapshot(row: Row) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, **row.config}
 
 
-def adapted(agent: dict[str, Any], machine_detection: MachineDetection | None) -> dict[str, Any]:
-    """The snapshot with what a call has settled for itself."""
-    return agent if machine_detection is None else {**agent, "machine_detection": machine_detection}
+def adapted(
+    agent: dict[str, Any], machine_detection: MachineDetection | None, max_duration_s: int | None = None
+) -> dict[str, Any]:
+    """The snapshot with what a call has settled for itself; it may only be shorter than its agent says."""
+    own: dict[str, Any] = {} if machine_detection is None else {"machine_detection": machine_detection}
+    if max_duration_s is not None:
+        own["max_duration_s"] = min(max_duration_s, AgentConfig.stored(agent).max_duration_s)
+    return {**agent, **own}
 
 
 async def _prepare_language(conn: AsyncConnection, config: dict[str, Any]) -> None:
@@ -79,14 +90,6 @@ async def _prepare_language(conn: AsyncConnection, config: dict[str, Any]) -> No
     language = AgentConfig.stored(config).language
     if language is not None and written(language) is None:
         await ask_for_translation(conn, language)
-
-
-async def _get(conn: AsyncConnection, tenant_id: str, agent_id: str, *, lock: bool = False) -> Row:
-    asked = {"tenant_id": tenant_id, "agent_id": agent_id}
-    row = (await conn.execute(_FIND_AND_LOCK if lock else _FIND, asked)).one_or_none()
-    if row is None:
-        raise NotFound("No such agent.")
-    return row
 
 
 def _own(tenant_id: object, agent_id: object) -> tuple[sa.ColumnElement[bool], ...]:

@@ -7,7 +7,7 @@ from calls.analysis import generations
 from calls.analysis.post_call import PostCall
 from calls.database.changes import CALLS, mark
 from calls.database.clock import moment
-from calls.latency import queue_measuring
+from calls.latency import queue_measuring, read_turns
 from calls.recordings.pieces import queue_joining
 from calls.search.index import add_words
 from calls.settling import settle_segments
@@ -15,6 +15,7 @@ from calls.states import TERMINAL
 from calls.tables import calls, leases, recording_pieces, recordings, segments
 from calls.tenants import webhooks
 from calls.tools.records import settle_tool_calls
+from calls.usage import Place, count_answers, steps
 
 
 async def close(conn: AsyncConnection, call_id: str) -> None:
@@ -44,6 +45,8 @@ async def close(conn: AsyncConnection, call_id: str) -> None:
         await webhooks.announce(conn, call_id, "call.transcript.ready")
     if not await generations.begin(conn, row, PostCall.stored(row.post_call)):
         await generations.start_asked(conn, call_id)
+    turns = await read_turns(conn, call_id)
+    await count_answers(conn, Place.of(row), steps(turn.response_ms for turn in turns))
     await queue_measuring(conn, row.tenant_id, call_id)
     waiting = sa.exists().where(recordings.c.call_id == call_id, recordings.c.status == "pending")
     if await conn.scalar(sa.select(waiting)):

@@ -11,6 +11,7 @@ class EventKind(StrEnum):
     CALL_STARTED = "call.started"
     CALL_COMPLETED = "call.completed"
     CALL_FAILED = "call.failed"
+    CALL_LISTENED = "call.listened"
 
     PARTICIPANTS_ADDED = "participants.added"
     PARTICIPANT_JOINED = "participant.joined"
@@ -65,6 +66,8 @@ class EventKind(StrEnum):
     TRANSCRIPT_CONDENSED = "transcript.condensed"
     ANALYSIS_PENDING = "analysis.pending"
     ANALYSIS_SKIPPED = "analysis.skipped"
+    ANALYSIS_PART_COMPLETED = "analysis.part_completed"
+    ANALYSIS_PART_DELAYED = "analysis.part_delayed"
     ANALYSIS_COMPLETED = "analysis.completed"
     ANALYSIS_FAILED = "analysis.failed"
     ANALYSIS_PART_FAILED = "analysis.part_failed"

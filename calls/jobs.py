@@ -38,6 +38,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `
 # Written out, not bound: only then do both databases use the partial indexes on these states.
 _WAITING: sa.ColumnElement[str] = sa.literal_column("'waiting'")
 _ACTIVE: sa.ColumnElement[str] = sa.literal_column("'active'")
+_DEAD = sa.text("state = 'dead'")
 _UNFINISHED = sa.text("state IN ('waiting', 'active')")
 
 
@@ -74,6 +75,8 @@ class Job:
 
 # Called with the reason in the transaction that makes a job failed or dead: what waits for the job learns of it.
 GiveUp = Callable[[AsyncConnection, Job, str], Awaitable[None]]
+# The same of a job that is tried again later, with the moment of that.
+PutOff = Callable[[AsyncConnection, Job, str, datetime], Awaitable[None]]
 
 _FIELDS = [jobs.c[name] for name in Job.__dataclass_fields__]
 
@@ -187,6 +190,15 @@ async def count_jobs(conn: AsyncConnection, tenant_id: str, queue: str) -> dict[
     }
 
 
+async def list_dead(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[sa.Row[Any]], int]:
+    """Give a page of the tenant's dead jobs, as far as they are kept, the newest first, and how many there are."""
+    dead = (jobs.c.tenant_id == tenant_id, _DEAD)
+    query = sa.select(jobs).where(*dead).order_by(jobs.c.finished_at.desc(), jobs.c.id.desc())
+    rows = (await conn.execute(query.limit(limit).offset(offset))).all()
+    total = await conn.scalar(sa.select(sa.func.count()).select_from(jobs).where(*dead))
+    return list(rows), total or 0
+
+
 def backoff_s(attempt: int) -> float:
     """Seconds to wait after the failed attempt of that number: doubling, at most five minutes, spread by half."""
     return float(min(MAX_BACKOFF_S, 2**attempt)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, no secret
@@ -246,13 +258,24 @@ def _ready_queues(names: tuple[str, ...]) -> sa.Select[*tuple[Any, ...]]:
 
 
 class JobQueue:
-    """The consuming side, for one process named `worker`; `give_up` says what a kind's failure has to leave behind."""
+    """The consuming side, for one process named `worker`.
 
-    def __init__(self, db: Database, worker: str, lease_s: float, give_up: Mapping[str, GiveUp] | None = None) -> None:
+    `give_up` and `put_off` say what is to be left behind where a job of a kind fails, or an attempt at it does.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        worker: str,
+        lease_s: float,
+        give_up: Mapping[str, GiveUp] | None = None,
+        put_off: Mapping[str, PutOff] | None = None,
+    ) -> None:
         self._db = db
         self._worker = worker
         self._lease = timedelta(seconds=lease_s)
         self._give_up = give_up or {}
+        self._put_off = put_off or {}
 
     async def ready(self, queues: Iterable[str]) -> tuple[list[str], float | None]:
         """The queues that have a job to claim now, and the seconds until the next one of any is due (None: none is)."""
@@ -312,7 +335,10 @@ class JobQueue:
         pause = timedelta(seconds=backoff_s(job.attempt) if after_s is None else after_s)
         async with self._db.writing() as conn:
             run_at = moment(conn) + pause
-            return await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
+            settled = await _settle(conn, job, state=JobState.WAITING, run_at=run_at, error=reason)
+            if settled and pause and job.kind in self._put_off:
+                await self._put_off[job.kind](conn, job, reason, run_at)
+            return settled
 
     async def give_up(self, job: Job, reason: str, state: JobState = JobState.FAILED) -> bool:
         """The job ends without success and its kind's `give_up` runs in the same transaction; False if not ours."""

@@ -1,13 +1,14 @@
-"""Reading calls page by page: by offset, or by cursor along (created_at, id), newest first."""
+"""Reading calls page by page: by offset, or by cursor along (created_at, id)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.analysis.findings import NOTHING, Finding, read_findings
 from calls.counts import total
 from calls.errors import Invalid
 from calls.search.index import call_words, matches, number_of, within
@@ -34,6 +35,7 @@ SHOWN = (
     "erased_at",
 )
 MOST_COUNTED = 1_000
+Order = Literal["asc", "desc"]
 _COLUMNS = [calls.c[name] for name in SHOWN]
 
 
@@ -62,12 +64,17 @@ class Page:
     """One page of calls.
 
     `rows` begin with what is `SHOWN`; `total` counts all that match, but those of which there are no counters only up
-    to one more than MOST_COUNTED; `next_cursor` is the id to go on from, None at the end.
+    to one more than MOST_COUNTED; `next_cursor` is the id to go on from, None at the end; `findings` are by call.
     """
 
     rows: list[sa.Row[Any]]
     total: int
     next_cursor: str | None
+    findings: dict[str, Finding]
+
+    def found(self, row: sa.Row[Any]) -> Finding:
+        """What is known of how the call of one of its rows went."""
+        return self.findings.get(row.id, NOTHING)
 
 
 async def list_calls(
@@ -78,8 +85,9 @@ async def list_calls(
     limit: int,
     offset: int = 0,
     cursor: str | None = None,
+    order: Order = "desc",
 ) -> Page:
-    """A page of a tenant's calls, newest first; a cursor that names none of its calls is Invalid."""
+    """A page of a tenant's calls, by default the newest first; a cursor that names none of its calls is Invalid."""
     source = await _choose(connection, tenant_id, wanted)
     conditions = _conditions(connection.dialect.name, tenant_id, wanted, source)
     found: sa.Select[Any] = sa.select().select_from(source.tables).where(*conditions)
@@ -89,14 +97,18 @@ async def list_calls(
     query = found.add_columns(*_COLUMNS, matching.label("total"))
     last = sa.select(*source.place).where(calls.c.tenant_id == tenant_id, calls.c.id == cursor)
     if cursor is not None:
-        query = query.where(sa.tuple_(*source.order) < last.scalar_subquery())
-    query = query.order_by(*(column.desc() for column in source.order)).limit(limit + 1).offset(offset)
+        place, behind = sa.tuple_(*source.order), last.scalar_subquery()
+        query = query.where(place < behind if order == "desc" else place > behind)
+    ordered = [column.desc() if order == "desc" else column for column in source.order]
+    query = query.order_by(*ordered).limit(limit + 1).offset(offset)
     rows = list((await connection.execute(query)).all())
     if rows:
-        return Page(rows[:limit], rows[0].total, rows[limit - 1].id if len(rows) > limit else None)
+        shown = rows[:limit]
+        findings = await read_findings(connection, [row.id for row in shown])
+        return Page(shown, rows[0].total, shown[-1].id if len(rows) > limit else None, findings)
     if cursor is not None and (await connection.execute(last)).one_or_none() is None:
         raise Invalid.field("cursor", "expected the id of a call")
-    return Page([], (await connection.execute(sa.select(matching))).scalar_one(), None)
+    return Page([], (await connection.execute(sa.select(matching))).scalar_one(), None, {})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.analysis.generations import REPROCESS_JOB
-from calls.database.clock import moment
+from calls.database.clock import iso, moment
 from calls.jobs import JobState
 from calls.states import IntelligenceStatus
 from calls.tables import call_events, generations, jobs, participants, recordings, results
@@ -26,13 +26,21 @@ class Part:
     stage: str
     status: str
     value: dict[str, Any] | None
-    error: str | None
+    error: str | None  # in a sentence or two, with when it is tried again
+    cause: str | None  # the same without that
+    attempt: int | None = None
+    max_attempts: int | None = None
+    next_attempt_at: datetime | None = None
 
 
 # Built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _CALL: sa.BindParameter[str] = sa.bindparam("call_id")
 _PARTICIPANTS = sa.select(participants).where(participants.c.call_id == _CALL).order_by(participants.c.position)
-_RECORDING = sa.select(recordings).where(recordings.c.call_id == _CALL)
+# Peaks are read by whoever draws them alone: they are larger than all the rest.
+_RECORDING = sa.select(*(column for column in recordings.c if column is not recordings.c.peaks)).where(
+    recordings.c.call_id == _CALL
+)
+_PEAKS = sa.select(recordings.c.peaks).where(recordings.c.call_id == _CALL)
 _PARTS = (
     sa.select(results, *(jobs.c[name].label(f"job_{name}") for name in ("state", "run_at", "attempt", "max_attempts")))
     .add_columns(jobs.c.error.label("job_error"))
@@ -76,6 +84,12 @@ async def read_recording(conn: AsyncConnection, call_id: str) -> Row | None:
     return (await conn.execute(_RECORDING, {"call_id": call_id})).one_or_none()
 
 
+async def read_peaks(conn: AsyncConnection, call_id: str) -> bytes | None:
+    """Give the peaks of the call's recording: of the people, then as many of the agent."""
+    peaks: bytes | None = await conn.scalar(_PEAKS, {"call_id": call_id})
+    return peaks
+
+
 async def read_parts(conn: AsyncConnection, call_id: str) -> list[Part]:
     """Give the parts of the call's latest generation, and of each part what was found last, the newest first."""
     at = moment(conn)
@@ -89,7 +103,7 @@ async def why_not_begun(conn: AsyncConnection, call: Row, parts: list[Part]) -> 
         return None
     asked = (jobs.c.call_id == call.id, jobs.c.kind == REPROCESS_JOB, jobs.c.finished_at.is_(None))
     since = await conn.scalar(sa.select(sa.func.min(jobs.c.created_at)).where(*asked)) or call.ended_at
-    return None if moment(conn) - since < LATE else f"It has not begun, and waits for that since {_iso(since)}."
+    return None if moment(conn) - since < LATE else f"It has not begun, and waits for that since {iso(since)}."
 
 
 async def read_generations(
@@ -123,22 +137,22 @@ async def count_events(conn: AsyncConnection, call_id: str) -> int:
 
 
 def _part(row: Row, at: datetime) -> Part:
-    error = _delay(row, at) if row.status == IntelligenceStatus.PENDING else row.error
-    return Part(row.generation, row.stage, row.status, row.value, error)
+    tried = {"attempt": row.job_attempt or None, "max_attempts": row.job_max_attempts}
+    part = (row.generation, row.stage, row.status, row.value)
+    if row.status != IntelligenceStatus.PENDING:
+        return Part(*part, row.error, row.error, **tried)
+    error, waits = _delay(row, at), row.job_state == JobState.WAITING and row.job_attempt
+    return Part(*part, error, row.job_error or error, **tried, next_attempt_at=row.job_run_at if waits else None)
 
 
 def _delay(row: Row, at: datetime) -> str | None:
     """Why a part is not there yet, if there is something to be said of that."""
     again = f"{row.job_error} " if row.job_error else ""
     if row.job_state == JobState.WAITING and row.job_attempt:
-        return f"{again}It is tried again at {_iso(row.job_run_at)}, {row.job_attempt + 1} of {row.job_max_attempts}."
+        return f"{again}It is tried again at {iso(row.job_run_at)}, {row.job_attempt + 1} of {row.job_max_attempts}."
     if row.job_state == JobState.ACTIVE and row.job_attempt > 1:
         return f"{again}It is being tried again, {row.job_attempt} of {row.job_max_attempts}."
     if at - row.created_at < LATE:
         return None
     doing = "waits for its turn" if row.job_state == JobState.WAITING else "is being made"
-    return f"It {doing} since {_iso(row.created_at)}."
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"It {doing} since {iso(row.created_at)}."

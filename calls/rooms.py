@@ -17,6 +17,7 @@ REQUEST_TIMEOUT_S = 10
 EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
 TOKEN_HOURS = 24
+LISTENER_S = 60  # to come in; who is in may stay
 AGENT_TOKEN_HOURS = 1  # a connection outlives it: LiveKit gives new ones
 _AGENT_NAME = "lk.agent.name"  # where LiveKit's own clients look for what an agent is called
 _NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothing
@@ -155,14 +156,34 @@ class Rooms:
                 return []
             return list(listed.participants)
 
+    def listener_token(self, room: str, identity: str) -> str:
+        """A token of who hears this room and is not there for anybody in it.
+
+        It is of an agent's kind: LiveKit keeps no room open for it, and nobody takes it for a person. For one that
+        records, which is no person either, LiveKit would tell everybody that the room is recorded.
+        """
+        return (
+            self._token(identity)
+            .with_kind("agent")
+            .with_ttl(timedelta(seconds=LISTENER_S))
+            .with_grants(
+                api.VideoGrants(
+                    room_join=True,
+                    room=room,
+                    hidden=True,
+                    can_publish=False,
+                    can_subscribe=True,
+                    can_publish_data=False,
+                    can_update_own_metadata=False,
+                ),
+            )
+            .to_jwt()
+        )
+
     def caller_token(self, room: str, identity: str, metadata: dict[str, object]) -> str:
         """A browser's token: this room and identity only, a microphone out, everything in, no data."""
         return (
-            api.AccessToken(
-                self._settings.livekit_api_key,
-                self._settings.livekit_api_secret.get_secret_value(),
-            )
-            .with_identity(identity)
+            self._token(identity)
             .with_metadata(json.dumps(metadata, ensure_ascii=False))
             .with_ttl(timedelta(hours=TOKEN_HOURS))
             .with_grants(
@@ -179,11 +200,14 @@ class Rooms:
             .to_jwt()
         )
 
+    def _token(self, identity: str) -> api.AccessToken:
+        secret = self._settings.livekit_api_secret.get_secret_value()
+        return api.AccessToken(self._settings.livekit_api_key, secret).with_identity(identity)
+
 
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
     try:
         yield
     except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
-        message = "LiveKit does not answer as it should; try again"
-        raise Unavailable(message, code="livekit_unavailable") from error
+        raise Unavailable("LiveKit does not answer as it should; try again.", code="livekit_unavailable") from error

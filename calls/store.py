@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls import ending, jobs, legs
+from calls import ending, jobs, legs, usage
 from calls.closing import close
 from calls.counts import count
 from calls.database.changes import CALLS, TURNS, mark
@@ -30,6 +30,7 @@ from calls.tables import call_events, calls, participants
 from calls.tenants import webhooks
 from calls.tenants.credits import charge, keep_ahead, reserve
 from calls.tools.records import Outcome, ToolCall, ToolCallStatus, begin_tool_call, end_tool_call
+from calls.usage import Place
 from calls.workers import leases
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
@@ -91,8 +92,7 @@ class CallStore:
         """The call's row; NotFound if it is not there or, with a `tenant_id`, not that tenant's."""
         row = (await self._connection.execute(_GET, {"call_id": call_id})).one_or_none()
         if row is None or tenant_id not in (None, row.tenant_id):
-            message = "no such call"
-            raise NotFound(message)
+            raise NotFound("Call not found.")
         return row
 
     async def hold(self, call_id: str) -> sa.Row[Any]:
@@ -319,6 +319,9 @@ class CallStore:
             reserved_micros=0,
             **account,
         )
+        await usage.count_call(
+            self._connection, Place.of(row), status, reason, calls=1, seconds=account["bill_duration"], micros=cost
+        )
         await self._dial(call_id)
         await ending.dismiss_participants(self._connection, call_id, status, reason, at)
         await ending.expect_recording(self._connection, row, status)
@@ -394,8 +397,7 @@ class CallStore:
     async def _lock(self, call_id: str) -> sa.Row[Any]:
         row = (await self._connection.execute(_LOCK, {"call_id": call_id})).one_or_none()
         if row is None:
-            message = "no such call"
-            raise NotFound(message)
+            raise NotFound("Call not found.")
         return row
 
     async def _update(self, call_id: str, **values: object) -> None:
@@ -427,6 +429,14 @@ class CallStore:
     async def _start_after_its_end(self, row: sa.Row[Any]) -> None:
         account = ending.account(row, EndReason(row.end_reason), self._at, row.ended_at)
         await self._update(row.id, started_at=self._at, **account)
+        place, reason, micros = Place.of(row), row.end_reason, row.cost_micros
+        await usage.count_call(
+            self._connection, place, row.status, reason, calls=-1, seconds=-row.bill_duration, micros=-micros
+        )
+        seconds = account["bill_duration"]
+        await usage.count_call(
+            self._connection, place, account["status"], reason, calls=1, seconds=seconds, micros=micros
+        )
         await self._bill_again(row.id)
         if account["status"] != row.status:
             await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, account["status"]: 1})
@@ -438,6 +448,9 @@ class CallStore:
         cost = await legs.bill(self._connection, call_id, row.started_at, row.ended_at)
         await charge(self._connection, row.tenant_id, cost - row.cost_micros)
         await self._update(call_id, cost_micros=cost)
+        await usage.count_call(
+            self._connection, Place.of(row), row.status, row.end_reason, micros=cost - row.cost_micros
+        )
 
     async def _dial(self, call_id: str) -> None:
         """Let the queued phones' dials run, also those of a call that is over: they end then."""

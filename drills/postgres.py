@@ -31,15 +31,14 @@ class PostgresCluster:
         self._port = port
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="callroom-postgres-"))
+        self._data = self._folder / "data"
         self._log = self._folder / "log"
         self._program: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         if self._user is not None:
             shutil.chown(self._folder, self._user, self._user)
-        initdb = ["initdb", "-D", f"{self._folder}/data", "-U", _SUPERUSER, "-A", "trust", "--no-sync"]
-        if self._start(*initdb, "-E", "UTF8", "--locale=C").wait() != 0:
-            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
+        self._fill()
         self.start()
         return self
 
@@ -66,7 +65,7 @@ class PostgresCluster:
         """Start it, again after `kill`: what was committed is there. It ends with the thread that starts it."""
         chosen = ["fsync=off", "full_page_writes=off", f"listen_addresses={HOST}", "max_connections=200"]
         options = [part for option in chosen for part in ("-c", option)]
-        where = ["-D", f"{self._folder}/data", "-k", str(self._folder), "-p", str(self._port)]
+        where = ["-D", str(self._data), "-k", str(self._folder), "-p", str(self._port)]
         self._program = self._start("postgres", *where, *options)
 
     def wait_ready(self) -> None:
@@ -94,6 +93,12 @@ class PostgresCluster:
         """The status of one of PostgreSQL's client programs, run against this server; an error if it has to be 0."""
         where = ["-h", HOST, "-p", str(self._port), "-U", _SUPERUSER]
         return subprocess.run([_path(tool), *where, *arguments], check=check, cwd="/").returncode
+
+    def _fill(self) -> None:
+        """Make the data of a cluster that has none."""
+        initdb = ["initdb", "-D", str(self._data), "-U", _SUPERUSER, "-A", "trust", "--no-sync"]
+        if self._start(*initdb, "-E", "UTF8", "--locale=C").wait() != 0:
+            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
 
     def _start(self, tool: str, *arguments: str) -> subprocess.Popen[bytes]:
         guard = dies_with_parent("KILL")

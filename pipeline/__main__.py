@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from calls.health import serve_health
 from calls.jobs import JobQueue
 from calls.log import lines as log
+from calls.processes import present
 from calls.settings import Settings
 from pipeline.admission import admit
 from pipeline.deps import Deps, open_deps
@@ -35,6 +36,7 @@ async def run(settings: Settings) -> None:
         checks = {"database": deps.db.ping, "livekit": deps.rooms.ping}
         async with (
             serve_health(settings.pipeline_host, settings.pipeline_port, checks, deps.metrics.exposition),
+            present(deps.db, "pipeline"),
             asyncio.TaskGroup() as loops,
         ):
             loops.create_task(watch(deps, quiet), name="watch")
@@ -52,7 +54,8 @@ async def run(settings: Settings) -> None:
 def runner(deps: Deps, limits: Mapping[str, int] = QUEUES) -> Runner:
     """The runner of all our kinds of jobs, with so many of each queue at a time."""
     give_up = {kind: handler.give_up for kind, handler in HANDLERS.items() if handler.give_up}
-    queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up)
+    put_off = {kind: handler.put_off for kind, handler in HANDLERS.items() if handler.put_off is not None}
+    queue = JobQueue(deps.db, process_name(), deps.settings.lease_s, give_up, put_off)
 
     def bound(handler: Handler) -> Run:
         return lambda job: handler.run(job, deps)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from calls.jobs import GiveUp, Job
+from calls.jobs import GiveUp, Job, PutOff
 from pipeline import batches, dial, erasure, latency, opening, phrases, post_call, recorder, recording, webhooks
 from pipeline.deps import Deps
 from pipeline.fate import Fate
@@ -13,16 +13,18 @@ from pipeline.fate import Fate
 class Handler:
     """`run` does one attempt; it may be repeated after a crash at any point and must bear it.
 
-    `give_up` runs in the transaction that ends the job as failed or dead, also when its process was lost.
+    `give_up` runs in the transaction that ends the job as failed or dead, also when its process was lost; `put_off` in
+    the one that lets it be tried again.
     An error raised by `run` counts as `Retry`.
     """
 
     run: Callable[[Job, Deps], Awaitable[Fate]]
     give_up: GiveUp | None = None
+    put_off: PutOff | None = None
 
 
 HANDLERS: dict[str, Handler] = {
-    "post_call": Handler(post_call.run, post_call.give_up),
+    "post_call": Handler(post_call.run, post_call.give_up, post_call.put_off),
     "record": Handler(recorder.run),
     "remove_late": Handler(recorder.remove_late),
     "reprocess": Handler(post_call.run_again, post_call.give_up_again),

@@ -20,6 +20,7 @@ from calls.jobs import Job
 from calls.latency import Turn, correct_turn, read_turns
 from calls.reading import read_recording
 from calls.store import CallStore
+from calls.usage import Place, count_answers, steps
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate, Wait
 from pipeline.joining import Damaged
@@ -106,8 +107,12 @@ async def _write(deps: Deps, call_id: str, changes: Sequence[tuple[Turn, Turn]])
     message = f"The recording says of {len(changes)} turn(s) that they took another time than the worker had measured"
     async with deps.db.writing() as conn:
         store = CallStore(conn)
-        if (await store.hold(call_id)).transcript_erased_at is not None:
+        call = await store.hold(call_id)
+        if call.transcript_erased_at is not None:
             return
         for _, now in changes:
             await correct_turn(conn, call_id, now)
+        more = steps(now.response_ms for _, now in changes)
+        more.subtract(steps(turn.response_ms for turn, _ in changes))
+        await count_answers(conn, Place.of(call), more)
         await store.add_event(call_id, EventKind.LATENCY_CORRECTED, "post_call", message, data={"turns": told})

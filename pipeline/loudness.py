@@ -1,5 +1,6 @@
 """When somebody fell silent and when the agent began to be heard, by how loud a recording is."""
 
+import math
 from itertools import takewhile
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ Peaks = NDArray[np.int16]  # a row for each step, a column for each side
 Loud = NDArray[np.bool_]  # for each step
 
 
-def peaks(file: BinaryIO, file_format: RecordingFormat, until_ms: int) -> Peaks:
+def peaks(file: BinaryIO, file_format: RecordingFormat, until_ms: float = math.inf) -> Peaks:
     """The highest sample of each step of a recording's first `until_ms`; never more than a second of it in memory.
 
     Raises:

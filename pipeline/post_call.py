@@ -6,6 +6,7 @@ it was waiting for, and no transaction is open while a model thinks.
 
 import random
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -67,6 +68,11 @@ async def run(job: Job, deps: Deps) -> Fate:
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     """The part has failed; the others go on."""
     await analysis.end_part(conn, str(job.call_id), *_part(job), error=reason)
+
+
+async def put_off(conn: AsyncConnection, job: Job, reason: str, run_at: datetime) -> None:
+    """The part is tried again."""
+    await analysis.delay_part(conn, str(job.call_id), *_part(job), reason, run_at)
 
 
 async def run_again(job: Job, deps: Deps) -> Fate:

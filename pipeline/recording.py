@@ -31,7 +31,8 @@ from pipeline import recorder
 from pipeline.deps import Deps
 from pipeline.egress import EgressAway
 from pipeline.fate import Done, Fail, Fate, Wait
-from pipeline.joining import Sound, is_playable, join
+from pipeline.joining import Damaged, Sound, is_playable, join
+from pipeline.waveform import waveform
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +198,11 @@ async def _join(
         damaged = [part for part, sound in zip(here, sounds, strict=True) if sound in broken]
         if not duration_ms:
             return {}, damaged, to_come
-        size_bytes = _size(file)
+        made = {"key": key, "duration_ms": duration_ms, "size_bytes": _size(file)}
+        drawn = await asyncio.to_thread(_drawn, file, file_format)
         file.seek(0)
         await deps.storage.put_file(key, file)
-        return {"key": key, "duration_ms": duration_ms, "size_bytes": size_bytes}, damaged, to_come
+        return made | drawn, damaged, to_come
 
 
 async def _announce(conn: AsyncConnection, call_id: str, made: dict[str, Any]) -> None:
@@ -259,6 +261,15 @@ def _whole(
             return begun[0].file, duration_ms, []
     joined = join(begun, target, file_format)
     return target, joined.duration_ms, joined.damaged
+
+
+def _drawn(file: BinaryIO, file_format: RecordingFormat) -> dict[str, Any]:
+    """Its peaks; none where its end is damaged, which does not keep the rest from being heard."""
+    try:
+        found = waveform(file, file_format)
+    except Damaged:
+        return {"peaks": None, "peaks_ms": None}
+    return {"peaks": found.peaks, "peaks_ms": found.step_ms}
 
 
 def _size(file: BinaryIO) -> int:

@@ -1,11 +1,12 @@
 """Job `deliver`: one message to one endpoint of a user's server, signed so that it can be told from a forged one."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -30,14 +31,16 @@ from pipeline.deps import Deps
 from pipeline.fate import Done, Fail, Fate, Retry
 
 SPREAD = 0.2
+BODY_BYTES, BODY_S = 1000, 1.0  # what is read of an answer, and how long that may take
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the endpoint said: the HTTP status, or None and why there is none."""
+    """What the endpoint said: the HTTP status, or None and why there is none; and how its body begins."""
 
     status: int | None
     error: str | None = None
+    body: str | None = None
 
     @property
     def taken(self) -> bool:
@@ -77,7 +80,9 @@ async def run(job: Job, deps: Deps) -> Fate:
     answer = await _post(row, secrets, private_addresses=deps.settings.webhook_private_addresses)
     async with deps.db.writing() as conn:
         status = DeliveryStatus.DELIVERED if answer.taken else DeliveryStatus.PENDING
-        await record_attempt(conn, row.id, status=status, response_status=answer.status, error=answer.error)
+        await record_attempt(
+            conn, row.id, status=status, response_status=answer.status, response_body=answer.body, error=answer.error
+        )
     return Done() if answer.taken else Retry(answer.error or "no 2xx", _pause_s(job.attempt))
 
 
@@ -94,8 +99,8 @@ async def _post(row: sa.Row[Any], secrets: _Secrets, *, private_addresses: bool)
             guarded_session(private_addresses=private_addresses) as session,
             session.post(row.url, data=body, headers=_headers(row, secrets, body), allow_redirects=False) as response,
         ):
-            answer = Answer(response.status)
-            return answer if answer.taken else Answer(response.status, f"HTTP status {response.status}")
+            answer = Answer(response.status, body=await _beginning(response))
+            return answer if answer.taken else replace(answer, error=f"HTTP status {response.status}")
     except TimeoutError:
         return Answer(None, f"no answer within {TIMEOUT_S} s")
     except aiohttp.ClientConnectorError as error:
@@ -103,6 +108,18 @@ async def _post(row: sa.Row[Any], secrets: _Secrets, *, private_addresses: bool)
         return Answer(None, "the URL leads to a private address" if refused else "no connection")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Answer(None, f"no answer: {type(error).__name__}")
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> str | None:
+    """How the body begins, for whoever looks why it was refused; None if it has none, is packed, or late."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        return None
+    try:
+        async with asyncio.timeout(BODY_S):
+            text = (await response.content.read(BODY_BYTES)).decode(errors="replace")
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return None
+    return text.replace("\0", "") or None
 
 
 def _headers(row: sa.Row[Any], secrets: _Secrets, body: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ from stack import state
 from stack.foreground import StackFailed, run
 from stack.programs import missing_for_phones, ports_in_use, programs
 from stack.providers import failing_providers
-from stack.running_model import RunningModel, running_model
+from stack.running_model import running_model, which_speaks
 from stack.settings import ROOT, StackSettings
 
 
@@ -32,8 +32,7 @@ def main() -> str | None:
 
 def _run(settings: StackSettings) -> str | None:
     found = running_model(settings)
-    if settings.seeks_model:
-        print(_language_model(found), flush=True)
+    print(which_speaks(settings, found), flush=True)
     if found is not None:
         settings = settings.model_copy(update={"llm_url": found.url, "llm_model": found.name})
     keys = state.livekit_keys(settings.folder)
@@ -68,14 +67,6 @@ def _run(settings: StackSettings) -> str | None:
         return str(error)
     print("Stopped.")
     return None
-
-
-def _language_model(found: RunningModel | None) -> str:
-    if found is None:
-        return (
-            "Language model: the tiny one that comes along. Ollama or LM Studio, if one runs here, brings a better one."
-        )
-    return f"Language model: {found.name} of {found.server} at {found.url}, which was found running."
 
 
 def _phones(settings: StackSettings, missing: str | None) -> str:

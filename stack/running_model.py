@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from calls.providers.endpoints import endpoints, own_provider
 from stack.settings import StackSettings
 
 WITHIN_S = 3.0  # a machine that starts everything at once is slow; where nobody listens the answer comes at once
@@ -51,6 +52,23 @@ def running_model(settings: StackSettings) -> RunningModel | None:
         if name := _chosen(names, settings.llm_model):
             return RunningModel(server, url, name)
     return None
+
+
+def which_speaks(settings: StackSettings, found: RunningModel | None) -> str:
+    """Which language model speaks for agents that name none, in one line."""
+    if found is not None:
+        return f"Language model: {found.name} of {found.server} at {found.url}, which was found running."
+    if settings.seeks_model:
+        return (
+            "Language model: the tiny one that comes along. Ollama or LM Studio, if one runs here, brings a better one."
+        )
+    if "CALLROOM_LLM_URL" in settings.local_services:
+        return f"Language model: the file {settings.local_llm}, on this machine."
+    own = own_provider(settings, "llm")
+    place = endpoints(settings, "llm").get(own)
+    if place is None:
+        return f"Language model: {settings.llm_model or 'the usual one'} of LiveKit's plugin {own}."
+    return f"Language model: {place.model} of {own} at {place.url}."
 
 
 def _chosen(names: list[str], wanted: str | None) -> str | None:

@@ -7,7 +7,7 @@ import gc
 import inspect
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,10 +47,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_order(items)
 
 
-def pytest_collection_finish() -> None:
-    """What is there by now stays to the end: no collection of garbage has to look at it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported for the tests stays to the end: no collection of garbage has to look at it."""
+    gc.disable()
+    found = yield
     gc.collect()
     gc.freeze()
+    gc.enable()
+    return found
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
@@ -105,14 +110,21 @@ async def network(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresCluster]:
-    with PostgresCluster() as cluster:
+def _cluster_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In the folder of the run, which its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres(_cluster_template: Path) -> Iterator[PostgresCluster]:
+    with PostgresCluster(_cluster_template) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="session")
-def _cluster_to_break() -> Iterator[PostgresCluster]:
-    with PostgresCluster() as cluster:
+def _cluster_to_break(_cluster_template: Path) -> Iterator[PostgresCluster]:
+    with PostgresCluster(_cluster_template) as cluster:
         yield cluster
 
 

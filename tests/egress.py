@@ -71,7 +71,7 @@ class EgressStandIn:
         """It is over, and has written what it recorded, if that was anything."""
         if recorded is not None:
             write_ogg(Path(info.file_results[0].filename), recorded)
-        info.status = status  # type: ignore[assignment]
+        info.status = status  # type: ignore[assignment] # one of `Status`
         info.ended_at = info.updated_at = time.time_ns()
 
     async def _start(self, asked: api.RoomCompositeEgressRequest) -> api.EgressInfo:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -365,12 +366,27 @@ END $$
 
 
 class PostgresCluster(postgres.PostgresCluster):
-    """A cluster for one test run, with a database for each test."""
+    """A cluster for one test run, with a database for each test.
 
-    def __init__(self) -> None:
+    Args:
+        template: where the first one leaves what it is made of, for those of the other processes.
+    """
+
+    def __init__(self, template: Path) -> None:
         super().__init__(free_port())
+        self._template = template
         self._count = 0
         self._spare: list[str] = []
+
+    @override
+    def _fill(self) -> None:
+        with self._template.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._template.exists():
+                super()._fill()
+                _copy(self._data, self._template)
+                return
+        _copy(self._template, self._data)
 
     def lend(self, template: str) -> str:
         """The name of a database that is as `template` is; it is to be given back, and so one serves many.
@@ -397,3 +413,8 @@ class PostgresCluster(postgres.PostgresCluster):
         name = f"test_{self._count}"
         self.run("createdb", "--template", template, "--strategy", "file_copy", name)
         return name
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """With all files, whoever owns them."""
+    subprocess.run(["cp", "-a", folder, target], check=True)

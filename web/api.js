@@ -1,72 +1,92 @@
-// The requests that this page makes.
+// Requests to the API, for whoever is signed in.
 
 import { messages } from "./stream.js";
 
+const OWN_PAGE = { "X-Callroom-Session": "console" }; // what no page of another origin can send
+let signedOut = () => {};
+
 /** The API said no, in its own words, or did not answer at all (status 0). */
 export class ApiError extends Error {
-  constructor(status, message) {
+  /** @param details `[{ path, message }]`: the fields that are not as expected. */
+  constructor(status, message, { code = "", details = [], retryAfter = 0 } = {}) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, code, details, retryAfter });
   }
 }
 
-export class Api {
-  #key;
+/** Call `listener` when the API no longer knows whoever is signed in. */
+export function onSignedOut(listener) {
+  signedOut = listener;
+}
 
-  constructor(key) {
-    this.#key = key;
-  }
+/** @param query an object: what is null, undefined or "" is left out. */
+export async function get(path, query = {}, { signal } = {}) {
+  return read(await ask("GET", withQuery(path, query), { signal }));
+}
 
-  /** The agents, the newest 200. */
-  async agents() {
-    return (await this.#json("GET", "/v1/agents?limit=200")).agents;
-  }
+export async function post(path, body = {}, { headers } = {}) {
+  return read(await ask("POST", path, { body, headers }));
+}
 
-  createAgent(agent) {
-    return this.#json("POST", "/v1/agents", agent);
-  }
+export async function put(path, body) {
+  return read(await ask("PUT", path, { body }));
+}
 
-  /** A new call between one agent and this browser: its id, and in `participants[0].access` the way into its room. */
-  call(agentId, identity) {
-    return this.#json("POST", "/v1/calls", {
-      agent_id: agentId,
-      participants: [{ transport: "webrtc", identity }],
-      metadata: { source: "page" },
-    });
-  }
+export async function patch(path, body) {
+  return read(await ask("PATCH", path, { body }));
+}
 
-  end(callId) {
-    return this.#json("POST", `/v1/calls/${callId}/end`, {});
-  }
+/** DELETE; its answer has no body. */
+export async function remove(path) {
+  return read(await ask("DELETE", path, {}));
+}
 
-  detail(callId) {
-    return this.#json("GET", `/v1/calls/${callId}`);
-  }
-
-  /** What happens in a call as it happens: `{ kind: "event" | "segment" | "end", data }`, each once, until the end. */
-  follow(callId) {
-    return messages((lastId, signal) => {
-      const headers = lastId ? { "Last-Event-ID": lastId } : {};
-      return this.#ask("GET", `/v1/calls/${callId}/stream`, { headers, signal });
-    });
-  }
-
-  async #json(method, path, body) {
-    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-    return (await this.#ask(method, path, json)).json();
-  }
-
-  async #ask(method, path, { headers = {}, ...more } = {}) {
-    let response;
+/**
+ * The messages of a stream of server-sent events as they come, `{ kind, data }`, each once, also over lost connections,
+ * until its `end` or until `signal` is aborted.
+ *
+ * @param onTrouble called with the `ApiError` of a connection that failed, and with null when there is one again.
+ */
+export function follow(path, query = {}, { signal, onTrouble = () => {} } = {}) {
+  const open = async (lastId, closing) => {
+    const headers = lastId ? { "Last-Event-ID": lastId } : {};
     try {
-      response = await fetch(path, { method, headers: { ...headers, Authorization: `Bearer ${this.#key}` }, ...more });
-    } catch {
-      throw new ApiError(0, "Callroom does not answer. Is it still running?");
+      const response = await ask("GET", withQuery(path, query), { headers, signal: closing });
+      onTrouble(null);
+      return response;
+    } catch (error) {
+      if (!closing.aborted) onTrouble(error);
+      throw error;
     }
-    if (!response.ok) {
-      const { error } = await response.json().catch(() => ({}));
-      throw new ApiError(response.status, error ?? `The server answered with status ${response.status}.`);
-    }
-    return response;
+  };
+  return messages(open, signal);
+}
+
+export function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length > 0 ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+async function ask(method, path, { body, headers = {}, signal }) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  if (body !== undefined) headers = { "Content-Type": "application/json", ...headers };
+  let response;
+  try {
+    response = await fetch(path, { method, headers: { ...OWN_PAGE, ...headers }, signal, ...sent });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "Callroom does not answer. Is it still running?");
   }
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  if (response.status === 401 && path !== "/v1/session") signedOut();
+  throw new ApiError(response.status, said.error ?? `The server answered with status ${response.status}.`, {
+    code: said.code,
+    details: said.details,
+    retryAfter: Number(response.headers.get("Retry-After") ?? 0),
+  });
+}
+
+async function read(response) {
+  return response.status === 204 ? null : response.json();
 }

@@ -4,23 +4,29 @@ import {
   Room,
   RoomEvent,
   Track,
+  TrackEvent,
   createLocalAudioTrack,
   setLogLevel,
 } from "./node_modules/livekit-client/dist/livekit-client.esm.mjs";
 
 const AGENT_STATE = "lk.agent.state"; // set by the agent: initializing, listening, thinking, speaking
+const PROCESSED = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 setLogLevel("warn");
 
-/** The microphone as a track; the error's message says what the user can do about it. */
-export async function openMicrophone() {
+/**
+ * The microphone as a track; the error's message says what the user can do about it.
+ *
+ * @param deviceId which one; without, the browser's usual one.
+ */
+export async function openMicrophone(deviceId) {
   if (!navigator.mediaDevices) {
     throw new Error("Browsers give a microphone only to https pages and to localhost. Open this page at such an address.");
   }
   try {
-    return await createLocalAudioTrack({ echoCancellation: true, noiseSuppression: true, autoGainControl: true });
+    return await createLocalAudioTrack({ ...PROCESSED, ...wanted(deviceId) });
   } catch (error) {
-    throw new Error(MICROPHONE[error.name] ?? `The microphone cannot be used: ${error.message}`);
+    throw explained(error);
   }
 }
 
@@ -30,17 +36,30 @@ const MICROPHONE = {
   NotReadableError: "Another program holds the microphone. Close it, then start again.",
 };
 
+function explained(error) {
+  return new Error(MICROPHONE[error.name] ?? `The microphone cannot be used: ${error.message}`);
+}
+
+function wanted(deviceId) {
+  return deviceId ? { deviceId } : {};
+}
+
 export class Conversation {
   #room = new Room();
   #microphone;
   #joined = false;
+  #muted = false;
 
   /**
    * @param onState called with the agent's state whenever it changes, and with "reconnecting" while the line is down.
    * @param onLeft called once we were in the room and are out again, whoever ended it.
+   * @param onPlayback called with false where the browser plays no sound before it is asked to by `hear`, then true.
+   * @param onMicrophone called with "lost" when the microphone is gone, as when it is unplugged, and with "found" when
+   *     it, or another one, is in its place.
    */
-  constructor(microphone, { onState, onLeft }) {
+  constructor(microphone, { onState, onLeft, onPlayback = () => {}, onMicrophone = () => {} }) {
     this.#microphone = microphone;
+    microphone.on(TrackEvent.Ended, () => onMicrophone("lost")).on(TrackEvent.Restarted, () => onMicrophone("found"));
     const tell = (participant) => participant.attributes[AGENT_STATE] && onState(participant.attributes[AGENT_STATE]);
     this.#room
       .on(RoomEvent.ParticipantConnected, tell)
@@ -49,10 +68,17 @@ export class Conversation {
       .on(RoomEvent.Reconnected, () => this.#room.remoteParticipants.forEach(tell))
       .on(RoomEvent.TrackSubscribed, (track) => track.kind === Track.Kind.Audio && document.body.append(track.attach()))
       .on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()))
+      .on(RoomEvent.AudioPlaybackStatusChanged, () => onPlayback(this.#room.canPlaybackAudio))
+      .on(RoomEvent.MediaDevicesError, () => onMicrophone("lost"))
       .on(RoomEvent.Disconnected, () => {
         microphone.stop();
         if (this.#joined) onLeft();
       });
+  }
+
+  /** What the microphone hears, as the browser's own track. */
+  get sound() {
+    return this.#microphone.mediaStreamTrack;
   }
 
   /** Enter the room and be heard. */
@@ -68,7 +94,23 @@ export class Conversation {
     }
   }
 
+  /** Play the agent's voice where the browser waited for a click: this is to be called from one. */
+  hear() {
+    return this.#room.startAudio();
+  }
+
+  /** Speak into another microphone, also when the one before is gone. */
+  async useMicrophone(deviceId) {
+    try {
+      await this.#microphone.restartTrack({ ...PROCESSED, ...wanted(deviceId) });
+      if (!this.#muted) await this.#microphone.unmute(); // where none was left, it was muted
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
   mute(muted) {
+    this.#muted = muted;
     return muted ? this.#microphone.mute() : this.#microphone.unmute();
   }
 

@@ -8,6 +8,7 @@ from livekit.agents import AgentServer
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
+from calls.processes import present
 from calls.settings import Settings
 from calls.workers import seats
 
@@ -48,15 +49,16 @@ class Seats:
         clock = asyncio.get_running_loop().time
         told_at = clock()
         try:
-            while not self._stopping.is_set():
-                now = (server.id, self._taken(server))  # to a worker that comes back, LiveKit gives another id
-                if now != self._told or clock() - told_at >= SIGN_S:
-                    told_at = clock()
-                    await self._write(now)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await self._stopping.wait()
-            await self._write(None)
+            async with present(self._database, "worker"):
+                while not self._stopping.is_set():
+                    now = (server.id, self._taken(server))  # to a worker that comes back, LiveKit gives another id
+                    if now != self._told or clock() - told_at >= SIGN_S:
+                        told_at = clock()
+                        await self._write(now)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_S):
+                            await self._stopping.wait()
+                await self._write(None)
         finally:
             await self._database.close()
 

@@ -1,10 +1,21 @@
 """Agents."""
 
-from datetime import datetime
+from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.schema.common import Answer, JsonObject, Name
+from api.schema.common import (
+    Answer,
+    CreatedAt,
+    JsonObject,
+    Limit,
+    Name,
+    Offset,
+    Total,
+    UpdatedAt,
+    Uuid,
+    without_defaults,
+)
 from calls.agent_config import AgentConfig, Features, MachineDetection, RetentionDays
 from calls.phrases import Phrases
 from calls.providers.choice import Choice, Voice
@@ -14,20 +25,30 @@ from calls.tools.config import HttpTool, McpServer
 class CreateAgent(AgentConfig):
     """Body of `POST /v1/agents`."""
 
-    name: Name = Field(examples=["Aria"])
+    name: Name = Field(description="For your eyes; nobody in a call hears or sees it.", examples=["Aria"])
 
 
 class UpdateAgent(AgentConfig):
     """Body of `PUT /v1/agents/:id`: only the given fields change."""
 
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
     name: Name = Field("", description="The new name.")
 
 
-class Agent(Answer):
-    """An agent."""
+def _as_configured(schema: dict[str, Any]) -> None:
+    """A field says what the configuration's of the same name does."""
+    for name, field in AgentConfig.model_fields.items():
+        schema["properties"][name].setdefault("description", field.description)
 
-    id: str
-    name: str = Field(examples=["Aria"])
+
+class CallAgent(Answer):
+    """The agent of a call as it was when the call was created."""
+
+    model_config = ConfigDict(json_schema_extra=_as_configured)
+
+    id: Uuid = Field(description="Names it in paths, and as `agent_id` in calls.")
+    name: str = Field(description="For your eyes; nobody in a call hears or sees it.", examples=["Aria"])
     system_prompt: str
     language: str | None
     stt: list[Choice]
@@ -52,21 +73,26 @@ class Agent(Answer):
     features: Features
     retention_days: RetentionDays
     post_call: JsonObject
-    created_at: datetime
-    updated_at: datetime
+
+
+class Agent(CallAgent):
+    """An agent."""
+
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class AgentPage(Answer):
     """A page of agents."""
 
-    agents: list[Agent]
-    total: int
-    offset: int
-    limit: int
+    agents: list[Agent] = Field(description="Those of this page.")
+    total: Total
+    offset: Offset
+    limit: Limit
 
 
 class AgentName(Answer):
     """The agent of a call."""
 
-    id: str
-    name: str
+    id: Uuid = Field(description="The agent's id; the agent may be deleted by now.")
+    name: str = Field(description="Its name when the call was created.")

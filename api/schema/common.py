@@ -1,6 +1,8 @@
 """What several resources share: strict requests, plain answers, pages, errors."""
 
 import json
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,10 +33,29 @@ def _check_size(value: dict[str, Any]) -> dict[str, Any]:
 Id = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-# Longer than any phone number in any spelling; what is one is decided by `calls.phones`.
-Phone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# Longer than any phone number in any spelling; what is one is decided by `calls.phones`. The pattern is what all have.
+Phone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(json_schema_extra={"pattern": r"^\s*(tel:)?(\+|00)[0-9()./\s-]+$"}),
+]
 JsonObject = dict[str, Any]
 CustomData = Annotated[JsonObject, AfterValidator(_check_size)]
+
+
+# What answers are made of: it was checked when it came in, and only the document says more of it than its type.
+def one_of(values: Iterable[str]) -> WithJsonSchema:
+    """A text that is one of these."""
+    return WithJsonSchema({"type": "string", "enum": [str(value) for value in values]})
+
+
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+E164 = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{1,14}$"})]
+CreatedAt = Annotated[datetime, Field(description="When it was created, in UTC.")]
+UpdatedAt = Annotated[datetime, Field(description="When it was changed last, in UTC.")]
+Total = Annotated[int, Field(description="How many there are on all pages together.")]
+Offset = Annotated[int, Field(description="How many were left out before this page, as it was asked for.")]
+Limit = Annotated[int, Field(description="How many this page may have, as it was asked for.")]
 
 
 class Request(BaseModel):
@@ -47,6 +68,12 @@ class Query(BaseModel):
     """A query string: numbers come as text, and a parameter that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Of a change: a field that is left out stays as it is, so the document names no default."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class Answer(BaseModel):
@@ -69,13 +96,16 @@ class Page(Query):
 class WrongField(Answer):
     """One field that is not as expected."""
 
-    path: str = Field(examples=["participants[0].identity"])
-    message: str
+    path: str = Field(
+        description="Where it stands in the body or the query, or the name of a header.",
+        examples=["participants[0].identity"],
+    )
+    message: str = Field(description="What was expected there.", examples=["field required"])
 
 
 class Failure(Answer):
     """Every error."""
 
-    error: str = Field(description="One sentence.", examples=["No call of this id."])
-    code: str = Field(examples=["not_found"])
+    error: str = Field(description="One sentence, for people; its words may change.", examples=["Call not found."])
+    code: str = Field(description="A name for it, for programs; it stays.", examples=["not_found"])
     details: list[WrongField] | None = Field(None, description="Validation errors only: each wrong field.")

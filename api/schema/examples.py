@@ -77,6 +77,7 @@ _BROWSER: Example = {
     "identity": "browser-tab-1",
     "status": "joining",
     "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+    "join_url": "https://calls.example.com/join/q83v...",
 }
 _LEG: Example = {
     "id": ID,
@@ -86,6 +87,7 @@ _LEG: Example = {
     "telephony_leg_id": ID,
     "job_id": "job_123",
 }
+_REJECTED = {"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}
 _BATCH: Example = {
     "batch_id": "batch_1710",
     "agent_id": AGENT_ID,
@@ -115,6 +117,7 @@ _CALL: Example = {
     "primary_participant": {"identity": PHONE, "transport": "pstn"},
     "erased_at": None,
 }
+_MADE = {"status": "completed", "error": None, "attempt": 1, "max_attempts": 8, "next_attempt_at": None}
 _INTELLIGENCE = {
     "status": "completed",
     "summary": "Caller asked for support and the agent resolved the issue.",
@@ -122,8 +125,16 @@ _INTELLIGENCE = {
     "structured_data": {"booked_appointment": True},
     "evaluation": {"passed": True, "score": 1, "reasoning": "The issue was resolved successfully."},
     "errors": [],
+    "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_CALL_PAGE = {"calls": [_CALL], "total": 1, "limit": 200, "offset": 0, "next_cursor": None}
+_LISTED_CALL: Example = {**_CALL, "sentiment": "neutral", "passed": True}
+_CALL_PAGE = {
+    "calls": [_LISTED_CALL],
+    "total": 1,
+    "limit": 200,
+    "offset": 0,
+    "next_cursor": None,
+}
 _SEGMENT: Example = {
     "speaker": "user",
     "text": "Hello?",
@@ -131,12 +142,14 @@ _SEGMENT: Example = {
     "started_at_ms": 0,
     "ended_at_ms": 850,
     "is_final": True,
+    "is_cut": False,
     "source": "runtime",
     "participant_id": ID,
     "participant_identity": PHONE,
 }
 _UTTERANCE = {"id": "t_1", "type": "user_input", "response": "Hello?"}
-_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in {"text", "participant_id", "participant_identity"}}
+_NOT_TIMED = {"text", "is_cut", "participant_id", "participant_identity"}
+_TIMED = {key: _SEGMENT[key] for key in _SEGMENT if key not in _NOT_TIMED}
 _TOOL_SECRET: Example = {"name": "SHOP_KEY", "host": "api.example.com", "created_at": TIME, "updated_at": TIME}
 _RECORDING: Example = {
     "id": ID,
@@ -179,6 +192,16 @@ _BROWSER_KEY: Example = {
     "audience": "sdk",
     "default_from_number": None,
     "created_at": TIME,
+    "last_used_at": LATER,
+}
+_FIGURES: Example = {
+    "calls": 120,
+    "completed": 111,
+    "failed": 9,
+    "failures": {"busy": 2, "no_answer": 7},
+    "minutes": 342.5,
+    "cost": 17.1,
+    "answers": {"count": 1834, "p50_ms": 910, "p95_ms": 1720},
 }
 _SECRET_KEY: Example = {
     "id": ID,
@@ -187,6 +210,8 @@ _SECRET_KEY: Example = {
     "kind": "secret",
     "scopes": ["*"],
     "created_at": TIME,
+    "last_used_at": LATER,
+    "is_current": True,
 }
 _NUMBER = {"number": OWN_NUMBER, "agent_id": AGENT_ID, "created_at": TIME}
 _DNC = {"phone_number": PHONE, "reason": "Asked not to be called", "created_at": TIME}
@@ -199,15 +224,55 @@ _WEBHOOK: Example = {
     "created_at": TIME,
     "updated_at": TIME,
 }
+_CALL_THEN: Example = {
+    **{
+        key: value
+        for key, value in _CALL.items()
+        if key not in {"participant_count", "primary_participant", "erased_at"}
+    },
+    "intelligence_status": "pending",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "left"}],
+}
+_NOT_OVER = {"ended_at": None, "end_reason": None, "bill_duration": 0, "total_cost": 0}
+_CALL_STARTED: Example = {
+    **_CALL_THEN,
+    **_NOT_OVER,
+    "status": "in_progress",
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "joined"}],
+}
+_CALL_FAILED: Example = {
+    **_CALL_THEN,
+    "status": "failed",
+    "end_reason": "no_answer",
+    "started_at": None,
+    "bill_duration": 0,
+    "total_cost": 0,
+    "intelligence_status": "not_started",
+    "participants": [{"id": ID, "transport": "pstn", "identity": PHONE, "status": "failed"}],
+}
+_BATCH_THEN: Example = {
+    **{key: value for key, value in _BATCH.items() if key != "waiting_for"},
+    "status": "completed",
+    "counts": {"queued": 0, "ringing": 0, "in_progress": 0, "completed": 472, "failed": 28},
+    "completed_at": LATER,
+}
+
+
+def _message(event: str, data: Example) -> Example:
+    return {"id": ID, "event": event, "created_at": LATER, "data": data}
+
+
 _DELIVERY: Example = {
     "id": ID,
     "webhook_id": ID,
     "call_id": CALL_ID,
     "event": "call.completed",
-    "payload": {"id": ID, "event": "call.completed", "created_at": LATER, "data": {"id": CALL_ID}},
+    "payload": _message("call.completed", _CALL_THEN),
     "status": "delivered",
     "attempts": 1,
     "response_status": 200,
+    "response_body": "ok",
     "error": None,
     "created_at": LATER,
     "delivered_at": LATER,
@@ -231,16 +296,87 @@ _LATENCY = {
     ],
 }
 
+_SHARE_LINK = {
+    "url": "http://127.0.0.1:8080/talk/q83vEjRWeJCrze8SNFZ4kA",
+    "enabled": True,
+    "minutes_limit": 60,
+    "minutes_used": 12.5,
+    "max_call_seconds": 300,
+    "max_concurrent": 2,
+    "calls_per_ip_hour": 5,
+    "created_at": "2026-07-14T09:30:00Z",
+}
+
 EXAMPLES: dict[str, Example] = {
     "Alive": {"status": "ok"},
     "Ready": {
         "status": "degraded",
         "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
     },
+    "Installation": {
+        "status": "degraded",
+        "missing": ["worker"],
+        "livekit": True,
+        "processes": [{"kind": "api", "host": "callroom-1", "pid": 4711, "began_at": TIME, "told_at": LATER}],
+        "workers": [],
+        "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
+    },
+    "DeadJobPage": {
+        "jobs": [
+            {
+                "id": "job_123",
+                "kind": "summarize",
+                "call_id": CALL_ID,
+                "attempts": 12,
+                "error": "the model does not answer",
+                "created_at": TIME,
+                "finished_at": LATER,
+            }
+        ],
+        "total": 1,
+        "offset": 0,
+        "limit": 50,
+    },
+    "Usage": {
+        "from_day": "2026-03-01",
+        "to_day": "2026-03-31",
+        "total": _FIGURES,
+        "groups": [{"day": "2026-03-01", "agent_id": None, **_FIGURES}],
+    },
     "Nothing": {},
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
     "Agent": _AGENT_SHOWN,
+    "AgentChangePage": {
+        "changes": [
+            {
+                "id": "0b0f6c1e-3d4a-4f7e-9c55-2a1d8f6b7e90",
+                "field": "first_message",
+                "before": "Hello!",
+                "after": "Good evening!",
+                "can_undo": True,
+                "changed_by": {
+                    "key_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                    "label": "Operations",
+                    "key_prefix": "sb_secret_3fYk2a",
+                },
+                "created_at": "2026-07-14T09:30:00Z",
+            },
+        ],
+        **_PAGE,
+    },
+    "PutShareLink": {"minutes_limit": 60, "max_call_seconds": 300},
+    "ShareLink": _SHARE_LINK,
+    "Testers": {"link_feature": True, "link": _SHARE_LINK},
+    "SharedAgent": {"agent_name": "Aria", "max_call_seconds": 300},
+    "SharedCall": {
+        "call_id": CALL_ID,
+        "participant_id": "5f0c1d9e-8a35-4a4e-b9c6-0d5f7d9f2c11",
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_obLD1OX2eJCrze8SNFZ4kA…",
+        "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
+        "max_call_seconds": 300,
+    },
     "AgentPage": {"agents": [_AGENT_SHOWN], **_PAGE},
     "CreateCall": {
         "agent_id": AGENT_ID,
@@ -254,22 +390,25 @@ EXAMPLES: dict[str, Example] = {
         "status": "connecting",
         "participants": [_BROWSER],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
     },
-    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE], "from_number": OWN_NUMBER},
+    "CreateBatch": {"agent_id": AGENT_ID, "to": [PHONE]},
     "CreatedBatch": {
         "batch_id": "batch_1710",
         "queued": 1,
         "calls": [{"id": CALL_ID, "identity": PHONE, "status": "queued", "job_id": "job_123"}],
-        "rejected": [{"identity": "nobody", "code": "invalid_number", "error": "expected a phone number"}],
+        "rejected": [_REJECTED],
         "warnings": [],
     },
+    "BatchDetail": {**_BATCH, "rejected_recipients": [_REJECTED]},
     "CreatedFanout": {
         "id": CALL_ID,
         "room_name": ROOM,
         "status": "queued",
         "participants": [_LEG],
         "agent": {"id": AGENT_ID, "name": "Aria"},
+        "call_token": "sb_call_q83v...",
         "warnings": [],
         "fanout_id": "fanout_1710",
         "queued": 1,
@@ -277,7 +416,21 @@ EXAMPLES: dict[str, Example] = {
     "Batch": _BATCH,
     "BatchPage": {"batches": [_BATCH], **_PAGE},
     "CreateToken": {"agent_id": AGENT_ID, "metadata": {"source": "landing page"}},
-    "CreatedToken": {"client_token": "eyJ...", "room_name": ROOM, "server_url": "wss://livekit.example.com"},
+    "CreatedToken": {
+        "client_token": "eyJ...",
+        "room_name": ROOM,
+        "server_url": "wss://livekit.example.com",
+        "call_id": CALL_ID,
+        "call_token": "sb_call_q83v...",
+    },
+    "Join": {"code": "q83v..."},
+    "Joined": {
+        "call_id": CALL_ID,
+        "participant_id": ID,
+        "agent": {"id": AGENT_ID, "name": "Aria"},
+        "access": {"url": "wss://livekit.example.com", "token": "eyJ..."},
+        "call_token": "sb_call_q83v...",
+    },
     "CallPage": _CALL_PAGE,
     "CallDetail": {
         **_CALL,
@@ -316,7 +469,6 @@ EXAMPLES: dict[str, Example] = {
                 "asked_at": "2026-03-01T10:05:00Z",
                 "concluded_at": "2026-03-01T10:05:04Z",
                 "post_call": _POST_CALL,
-                "parts": {"summary": "completed", "extraction": "completed", "evaluation": "completed"},
             },
         ],
         **_PAGE,
@@ -327,10 +479,19 @@ EXAMPLES: dict[str, Example] = {
         "segments": [_SEGMENT],
     },
     "RecordingAnswer": {"call_id": CALL_ID, "recording": _RECORDING},
+    "RecordingPeaks": {
+        "call_id": CALL_ID,
+        "duration_ms": 40,
+        "step_ms": 10,
+        "people": [0, 3, 96, 120],
+        "agent": [88, 40, 1, 0],
+    },
+    "CallAgent": {"id": AGENT_ID, **_AGENT},
     "EventPage": {"events": [_EVENT], **_PAGE},
     "AddParticipants": {"participants": [{"transport": "webrtc", "identity": "browser-tab-2"}]},
     "AddedParticipants": {"participants": [_BROWSER]},
     "EndedCall": {"status": "ended", "id": CALL_ID, "message": "Call has been terminated."},
+    "Listening": {"url": "wss://livekit.example.com", "token": "eyJ..."},
     "Reprocessing": {
         "status": "queued",
         "job_id": "job_123",
@@ -378,10 +539,42 @@ EXAMPLES: dict[str, Example] = {
     "WebhookWithSecret": {**_WEBHOOK, "secret": "whsec_..."},
     "WebhookPage": {"webhooks": [_WEBHOOK], **_PAGE},
     "Delivery": _DELIVERY,
-    "WebhookMessage": _DELIVERY["payload"],
+    "CallStartedMessage": _message("call.started", _CALL_STARTED),
+    "CallCompletedMessage": _message("call.completed", _CALL_THEN),
+    "CallFailedMessage": _message("call.failed", _CALL_FAILED),
+    "TranscriptReadyMessage": _message("call.transcript.ready", _CALL_THEN),
+    "RecordingReadyMessage": _message("call.recording.ready", _CALL_THEN),
+    "IntelligenceReadyMessage": _message("call.intelligence.ready", {**_CALL_THEN, "intelligence_status": "completed"}),
+    "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
+    "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
+    "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
+    "LiveStreamMessage": {"event": "call", "data": {**_LISTED_CALL, "participants": [_PARTICIPANT]}},
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],
+        "usual": {"provider_id": "openai", "id": "gpt-4.1-mini"},
         "voices": [{"id": "ash", "provider": "openai", "name": "Ash"}],
     },
 }
+
+FAILURES: dict[int, Example] = {
+    status: {"error": error, "code": code}
+    for status, code, error in (
+        (400, "validation_error", "limit: expected once"),
+        (401, "unauthorized", "An API key is needed: Authorization: Bearer KEY."),
+        (
+            402,
+            "insufficient_credits",
+            "Not enough credits: a minute for each participant costs 0.12 dollars, 0.05 are left.",
+        ),
+        (403, "forbidden", "Publishable keys cannot do this."),
+        (404, "not_found", "Call not found."),
+        (409, "call_over", "Call is already completed or failed."),
+        (413, "body_too_large", "The body is larger than 1000000 bytes."),
+        (415, "unsupported_media_type", "The body must be application/json."),
+        (422, "idempotency_key_reused", "This Idempotency-Key came with another body before."),
+        (429, "rate_limited", "Too many new calls; try again later."),
+        (503, "database_unavailable", "The database does not answer; try again."),
+    )
+}
+FAILURES[400]["details"] = [{"path": "limit", "message": "expected once"}]

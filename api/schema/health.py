@@ -1,5 +1,6 @@
 """Health."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -12,7 +13,40 @@ from calls.providers.health import Health
 class Alive(Answer):
     """The process is there."""
 
-    status: str = "ok"
+    status: Literal["ok"] = Field("ok", description="Always this.")
+
+
+class Process(Answer):
+    """A process that gave a sign of life a moment ago."""
+
+    kind: Literal["api", "worker", "pipeline"] = Field(description="What it does.")
+    host: str = Field(description="The machine or container that it runs in.", examples=["callroom-1"])
+    pid: int = Field(description="Its number there.")
+    began_at: datetime = Field(description="Since when it runs.")
+    told_at: datetime = Field(description="Its last sign of life.")
+
+
+class WorkerLoad(Answer):
+    """How many calls a worker has, and could have. A worker that is not known to LiveKit has none."""
+
+    id: str = Field(description="The worker, as LiveKit calls it.", examples=["AW_3fYkQ2mN8pRs"])
+    seats: int = Field(description="How many calls it takes at most.")
+    taken: int = Field(description="How many it has.")
+    told_at: datetime = Field(description="When it said so.")
+
+
+class Installation(Answer):
+    """How this installation is; `degraded`: a process is missing, or somebody whom it needs does not work."""
+
+    status: Literal["ok", "degraded"] = Field(description="Whether everything is there and works.")
+    missing: list[Literal["worker", "pipeline"]] = Field(description="The kinds of process of which none lives.")
+    livekit: bool = Field(description="Whether LiveKit answers.")
+    processes: list[Process] = Field(description="Those that live, by kind, the oldest first.")
+    workers: list[WorkerLoad] = Field(description="Those that take calls.")
+    providers: dict[Kind, dict[str, Health]] = Field(
+        description="Those who are asked where an agent names nobody, as they were found a moment ago.",
+        examples=[{"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}}],
+    )
 
 
 class Ready(Answer):
@@ -21,7 +55,7 @@ class Ready(Answer):
     Then calls fail whose agents use it and have no other.
     """
 
-    status: Literal["ok", "degraded"]
+    status: Literal["ok", "degraded"] = Field(description="`degraded`: a provider of the installation's own fails.")
     providers: dict[Kind, dict[str, Health]] | None = Field(
         description=(
             "Those who are asked where an agent names nobody, as they were found a moment ago; null unless a secret "

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from api.schema.calls import BatchId
 from api.schema.common import Id, Page, Query
 from api.schema.participants import MAX_IDENTITY_BYTES, Transport
-from calls.listing import Wanted
+from calls.listing import Order, Wanted
 from calls.phones.numbers import normalise
 from calls.search.words import phrases_of
 from calls.states import CallStatus, EndReason
@@ -122,18 +122,19 @@ class ActiveCallsQuery(Page):
 
     limit: int = Field(200, ge=1, le=200, description="How many at most.")
     cursor: Id | None = Field(None, description="The id of the last call of the page before.")
+    order: Order = Field("desc", description="By when they were created: `desc`, the newest first, or `asc`.")
 
     @property
     def part(self) -> dict[str, Any]:
-        """Which part of the list: `limit`, `offset` and `cursor`."""
+        """Which part of the list: `limit`, `offset`, `cursor` and `order`."""
         return self.model_dump(include=set(ActiveCallsQuery.model_fields))
 
 
 class CallPageQuery(CallsWanted, ActiveCallsQuery):
-    """Which calls: the newest first, by offset or from a cursor on."""
+    """Which calls: by offset or from a cursor on."""
 
 
 class AgentCallsQuery(CallsOfAgent, ActiveCallsQuery):
-    """Which of an agent's calls: the newest first, by offset or from a cursor on."""
+    """Which of an agent's calls: by offset or from a cursor on."""
 
     limit: int = Field(50, ge=1, le=200, description="How many at most.")

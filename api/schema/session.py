@@ -18,7 +18,7 @@ class BeginSession(Request):
 class SessionTenant(Answer):
     """Whose key it is."""
 
-    id: str = Field(description="The tenant's id.")
+    id: str = Field(description="The tenant's id.", examples=["default"])
     name: str = Field(description="The tenant's name.")
 
 

@@ -1,26 +1,26 @@
-"""What streams send besides an `Event` or a `Segment`."""
+"""What streams send: messages, each with a name, data, and in a call's own stream an id to go on behind."""
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
 
-from api.schema.calls import CallRow, Segment
-from api.schema.common import Answer, Query
+from api.schema.calls import Analysed, Event, ListedCall, Reason, Segment, Status
+from api.schema.common import Answer, Query, Uuid
 from api.schema.participants import Participant
 
 Kind = Literal["events", "segments"]
 
 
 class StreamEnd(Answer):
-    """The call is over and its post-call work is done."""
+    """The call is over and its post-call work is done; for a call's own token, nothing more is said in it."""
 
-    id: str = Field(description="The call.")
-    status: str = Field(description="How it ended.")
-    end_reason: str | None = Field(description="Why it ended.")
-    intelligence_status: str = Field(description="What became of its analysis.")
+    id: Uuid = Field(description="The call.")
+    status: Status = Field(description="How it ended.")
+    end_reason: Reason | None = Field(description="Why it ended.")
+    intelligence_status: Analysed = Field(description="What became of its analysis.")
 
 
-class LiveCall(CallRow):
+class LiveCall(ListedCall):
     """A call as it is now, with who is there."""
 
     participants: list[Participant] = Field(description="Everybody who was ever to be in it, in that order.")
@@ -35,7 +35,7 @@ class StreamReady(Answer):
 class CallSegment(Segment):
     """A segment, and in which call it was said."""
 
-    call_id: str = Field(description="The call.")
+    call_id: Uuid = Field(description="The call.")
 
 
 def _listed(text: str) -> list[str]:
@@ -51,10 +51,80 @@ class LiveQuery(Query):
         WithJsonSchema({"type": "string", "pattern": "^(events|segments)(,(events|segments))*$"}),
     ] = Field(
         frozenset(),
-        description="`events`: what happens in each call; `segments`: what is said. Both with a comma between them.",
+        description="`events`: what happens in each call; `segments`: what is said, of running calls first the last "
+        "words so far. Both with a comma between them.",
         examples=["events,segments"],
         validate_default=False,
     )
 
 
-STREAMED = (StreamEnd, LiveCall, StreamReady, CallSegment)
+Mark = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{1,18}-[0-9]{1,9}(-end)?$",
+        description="How far the stream is: sent as `Last-Event-ID`, it goes on behind this message.",
+        examples=["17-4"],
+    ),
+]
+
+
+class EventSent(Answer):
+    """Something happened."""
+
+    id: Mark
+    event: Literal["event"] = Field(description="The message's name.")
+    data: Event = Field(description="What happened.")
+
+
+class SegmentSent(Answer):
+    """Something was said; a segment that changes comes again with its `sequence`."""
+
+    id: Mark
+    event: Literal["segment"] = Field(description="The message's name.")
+    data: Segment = Field(description="What was said.")
+
+
+class EndSent(Answer):
+    """Nothing more can come."""
+
+    id: Mark
+    event: Literal["end"] = Field(description="The message's name.")
+    data: StreamEnd = Field(description="How the call ended.")
+
+
+class CallStreamMessage(RootModel[Annotated[EventSent | SegmentSent | EndSent, Field(discriminator="event")]]):
+    """One message of a call's own stream, with its `data` read from JSON."""
+
+
+class LiveCallSent(Answer):
+    """A call began, changed or is over, or was there when the stream began."""
+
+    event: Literal["call"] = Field(description="The message's name.")
+    data: LiveCall = Field(description="The call, as it is now.")
+
+
+class ReadySent(Answer):
+    """All that was there has been sent."""
+
+    event: Literal["ready"] = Field(description="The message's name.")
+    data: StreamReady = Field(description="How much it was.")
+
+
+class LiveEventSent(Answer):
+    """Something happened in one of the calls."""
+
+    event: Literal["event"] = Field(description="The message's name.")
+    data: Event = Field(description="What happened.")
+
+
+class LiveSegmentSent(Answer):
+    """Something was said in one of the calls; a segment that changes comes again with its `sequence`."""
+
+    event: Literal["segment"] = Field(description="The message's name.")
+    data: CallSegment = Field(description="What was said.")
+
+
+class LiveStreamMessage(
+    RootModel[Annotated[LiveCallSent | ReadySent | LiveEventSent | LiveSegmentSent, Field(discriminator="event")]]
+):
+    """One message of the stream of all calls, with its `data` read from JSON."""

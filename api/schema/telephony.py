@@ -1,12 +1,11 @@
 """The tenant's SIP trunk."""
 
-from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schema.common import Answer, Request
+from api.schema.common import Answer, Request, UpdatedAt
 
 SipTransport = Literal["udp", "tcp", "tls"]
 MAX_PORT = 65_535
@@ -51,8 +50,8 @@ class PutTrunk(Request):
     """Body of `PUT /v1/telephony/trunk`."""
 
     address: SipAddress = Field(description="Where outbound calls go.", examples=["sip.example.com"])
-    transport: SipTransport = "udp"
-    username: Credential | None = None
+    transport: SipTransport = Field("udp", description="How SIP is sent there.")
+    username: Credential | None = Field(None, description="What we log in with there, and who calls logs in with here.")
     password: Credential | None = Field(None, description="Never given back; left out, the one before stays.")
     allowed_addresses: list[Network] = Field([], max_length=100, description="Where inbound calls may come from.")
 
@@ -60,18 +59,18 @@ class PutTrunk(Request):
 class Trunk(Answer):
     """The trunk, without its password; `state` says whether LiveKit has it as it was saved, and `reason` why not."""
 
-    address: str
-    transport: SipTransport
-    username: str | None
-    allowed_addresses: list[str]
-    state: Literal["pending", "ready", "failed"]
-    reason: str | None
-    updated_at: datetime
+    address: str = Field(description="Where outbound calls go.")
+    transport: SipTransport = Field(description="How SIP is sent there.")
+    username: str | None = Field(description="What we log in with there; null: without.")
+    allowed_addresses: list[str] = Field(description="Where inbound calls may come from.")
+    state: Literal["pending", "ready", "failed"] = Field(description="Whether LiveKit has it as it was saved.")
+    reason: str | None = Field(description="Of `failed`: why; it is tried again.")
+    updated_at: UpdatedAt
 
 
 class TelephonyStatus(Answer):
     """Whether a phone call could be made now, as seen some seconds ago, and if not, why."""
 
-    connected: bool
-    provider: Literal["sip"] = "sip"
-    reason: str | None
+    connected: bool = Field(description="Whether a phone could be called.")
+    provider: Literal["sip"] = Field("sip", description="Always this.")
+    reason: str | None = Field(description="Why not; null if it could.")

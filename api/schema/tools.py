@@ -1,13 +1,12 @@
 """The secrets of agents' tools."""
 
 import re
-from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schema.common import Answer, Request
+from api.schema.common import Answer, CreatedAt, Request, UpdatedAt
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
@@ -40,13 +39,13 @@ class PutToolSecret(Request):
 class ToolSecret(Answer):
     """A secret without its value."""
 
-    name: str = Field(examples=["SHOP_KEY"])
-    host: str = Field(examples=["api.example.com"])
-    created_at: datetime
-    updated_at: datetime
+    name: str = Field(description="What tools name it by: `{{secrets.NAME}}`.", examples=["SHOP_KEY"])
+    host: str = Field(description="The only host that it is sent to.", examples=["api.example.com"])
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class ToolSecrets(Answer):
     """All secrets of the tenant, by name."""
 
-    secrets: list[ToolSecret]
+    secrets: list[ToolSecret] = Field(description="All of them.")

@@ -3,22 +3,41 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
-from api.schema.common import Answer, JsonObject, Request
-from calls.tenants.webhooks import DeliveryStatus, WebhookEvent
+from api.schema.common import (
+    Answer,
+    CreatedAt,
+    JsonObject,
+    Limit,
+    Offset,
+    Request,
+    Total,
+    UpdatedAt,
+    Uuid,
+    one_of,
+    without_defaults,
+)
+from calls.addresses import MAX_URL
+from calls.tenants.webhooks import TEST_EVENT, DeliveryStatus, WebhookEvent
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+# Where it leads is looked at by `calls.addresses`; the pattern is what all have.
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_URL),
+    Field(json_schema_extra={"format": "uri", "pattern": r"^https?://[^\s]+$"}),
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Email = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+SENT = (*WebhookEvent, TEST_EVENT)
 Events = Annotated[list[WebhookEvent], Field(min_length=1, max_length=50)]
 
 
 class CreateWebhook(Request):
     """Body of `POST /v1/webhooks`."""
 
-    url: Url = Field(examples=["https://example.com/hooks"])
-    events: Events = Field(examples=[["call.completed", "call.intelligence.ready"]])
+    url: Url = Field(description="Where your server takes messages by POST.", examples=["https://example.com/hooks"])
+    events: Events = Field(description="What it is told of.", examples=[["call.completed", "call.intelligence.ready"]])
     secret: Secret | None = Field(None, description="Signs what is sent; made if none is given.")
     alert_email: Email | None = Field(None, description="Kept, and never written to.")
 
@@ -26,11 +45,13 @@ class CreateWebhook(Request):
 class UpdateWebhook(Request):
     """Body of `PATCH /v1/webhooks/:id`: only the given fields change."""
 
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
     url: Url = Field("unchanged", description="The new address.")
     events: Events = Field([], description="All events from now on.")
     secret: Secret = Field("unchanged", description="The new secret; the old one signs beside it for a day.")
     active: bool = Field(default=True, description="Whether anything is sent.")
-    alert_email: Email | None = None
+    alert_email: Email | None = Field(None, description="Kept, and never written to.")
 
     def changes(self) -> dict[str, Any]:
         """The given fields."""
@@ -40,59 +61,51 @@ class UpdateWebhook(Request):
 class Webhook(Answer):
     """An endpoint, without its secret."""
 
-    id: str
-    url: str
-    events: list[str]
-    active: bool
-    alert_email: str | None
-    created_at: datetime
-    updated_at: datetime
+    id: Uuid = Field(description="Names the endpoint in paths.")
+    url: str = Field(description="Where messages are sent.")
+    events: list[WebhookEvent] = Field(description="What it is told of.")
+    active: bool = Field(description="Whether anything is sent.")
+    alert_email: str | None = Field(description="As it was given; never written to.")
+    created_at: CreatedAt
+    updated_at: UpdatedAt
 
 
 class WebhookWithSecret(Webhook):
     """The only answers that have the secret: creation and rotation."""
 
-    secret: str
+    secret: str = Field(description="Signs what is sent; it is never shown again.", examples=["whsec_..."])
 
 
 class WebhookPage(Answer):
     """A page of endpoints, the oldest first."""
 
-    webhooks: list[Webhook]
-    total: int
-    offset: int
-    limit: int
+    webhooks: list[Webhook] = Field(description="Those of this page.")
+    total: Total
+    offset: Offset
+    limit: Limit
 
 
 class Delivery(Answer):
     """One message to one endpoint, and what became of it."""
 
-    id: str
-    webhook_id: str
-    call_id: str | None
-    event: str = Field(examples=["call.completed"])
-    payload: JsonObject
-    status: DeliveryStatus
-    attempts: int
-    response_status: int | None
-    error: str | None
-    created_at: datetime
-    delivered_at: datetime | None
+    id: Uuid = Field(description="The message's id, also in its body and in `X-Callroom-Delivery`.")
+    webhook_id: Uuid = Field(description="The endpoint that it is for.")
+    call_id: Uuid | None = Field(description="The call that it tells of; null: of none.")
+    event: Annotated[str, one_of(SENT)] = Field(description="What happened.", examples=["call.completed"])
+    payload: JsonObject = Field(description="The body that is sent, the same in every attempt: a `…Message`.")
+    status: DeliveryStatus = Field(description="`pending`: still being tried; `failed`: given up after a day.")
+    attempts: int = Field(description="How often it was sent.")
+    response_status: int | None = Field(description="The status of your server's last answer; null: there was none.")
+    response_body: str | None = Field(description="How the last answer's body begins: 1,000 bytes; null without one.")
+    error: str | None = Field(description="Why the last attempt failed; null: it has not.")
+    created_at: CreatedAt
+    delivered_at: datetime | None = Field(description="When your server took it; null: it has not yet.")
 
 
 class DeliveryPage(Answer):
     """A page of messages, the newest first."""
 
-    deliveries: list[Delivery]
-    total: int
-    offset: int
-    limit: int
-
-
-class WebhookMessage(Answer):
-    """What an endpoint is sent; the same bytes in every attempt."""
-
-    id: str = Field(description="The delivery's: the same message twice has the same id.")
-    event: str = Field(examples=["call.completed"])
-    created_at: datetime
-    data: JsonObject = Field(description="The call, or the batch, when it happened.")
+    deliveries: list[Delivery] = Field(description="Those of this page.")
+    total: Total
+    offset: Offset
+    limit: Limit

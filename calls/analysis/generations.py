@@ -94,11 +94,11 @@ async def reprocess(conn: AsyncConnection, tenant_id: str, call_id: str) -> int:
     """
     call = await lock_call(conn, call_id)
     if call is None or call.tenant_id != tenant_id:
-        raise NotFound("no such call")
+        raise NotFound("Call not found.")
     if call.status != CallStatus.COMPLETED:
-        raise Invalid(f"only a completed call can be reprocessed; this one is {call.status}")
+        raise Invalid(f"Only a completed call can be reprocessed; this one is {call.status}.")
     if call.transcript_erased_at is not None:
-        raise Invalid("the transcript of this call was erased: there is nothing to be processed")
+        raise Invalid("The transcript of this call was erased: there is nothing to be processed.")
     asked: int | None = await conn.scalar(_asked(call_id))
     if asked is not None:
         return asked

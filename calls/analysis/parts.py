@@ -1,5 +1,6 @@
 """How the parts of an analysis end, and with the last of them its generation."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from calls import jobs
 from calls.analysis.generations import begin_again, lock_call, set_status, start_asked
 from calls.analysis.notes import forget_notes
 from calls.database.changes import CALLS, mark
-from calls.database.clock import moment
+from calls.database.clock import iso, moment
 from calls.events import EventKind
 from calls.states import IntelligenceStatus
 from calls.store import CallStore
@@ -45,7 +46,10 @@ async def end_part(
     if condensed:
         note = f"The transcript is too long for the model, which has read its own notes of it instead ({stage})."
         await CallStore(conn).add_event(call_id, EventKind.TRANSCRIPT_CONDENSED, "post_call", note, data=told)
-    if error is not None:
+    if error is None:
+        kind, note = EventKind.ANALYSIS_PART_COMPLETED, f"Post-call analysis: {stage} completed."
+        await CallStore(conn).add_event(call_id, kind, "post_call", note, data=told)
+    else:
         kind, note = EventKind.ANALYSIS_PART_FAILED, f"{stage}: {error}"
         await CallStore(conn).add_event(
             call_id, kind, "post_call", note, level="warning", data={**told, "error": error}
@@ -54,6 +58,16 @@ async def end_part(
     statuses = set(await conn.scalars(parts))
     if _PENDING not in statuses:
         await _conclude(conn, call_id, generation, _FAILED if statuses == {_FAILED} else IntelligenceStatus.COMPLETED)
+
+
+async def delay_part(
+    conn: AsyncConnection, call_id: str, generation: int, stage: str, reason: str, run_at: datetime
+) -> None:
+    """Tell that an attempt at a part has failed, and when the next one comes."""
+    told = {"generation": generation, "stage": stage, "error": reason, "next_attempt_at": iso(run_at)}
+    note = f"{stage}: {reason} It is tried again at {iso(run_at)}."
+    kind = EventKind.ANALYSIS_PART_DELAYED
+    await CallStore(conn).add_event(call_id, kind, "post_call", note, level="warning", data=told)
 
 
 async def fail_all(conn: AsyncConnection, job: jobs.Job, reason: str) -> None:

@@ -16,7 +16,9 @@ Text = Annotated[str, Field(max_length=20_000)]
 
 
 class _Section(Config):
-    enabled: bool | None = None
+    enabled: bool | None = Field(
+        None, description="false: off. Recording and summary need true; the others are on with what they are given."
+    )
 
     @property
     def is_on(self) -> bool:
@@ -27,20 +29,22 @@ class _Section(Config):
 class RecordingSection(_Section):
     """On with `enabled: true`; `format` is what kind of file it becomes."""
 
-    format: RecordingFormat = "wav"
+    format: RecordingFormat = Field("wav", description="The file: `wav` (16 bit), or the smaller `ogg` (Opus).")
 
 
 class SummarySection(_Section):
     """Summary and sentiment, on with `enabled: true`; `prompt` says what to look at."""
 
-    prompt: Text | None = None
+    prompt: Text | None = Field(None, description="What the summary is to look at; null: the call as a whole.")
 
 
 class ExtractionSection(_Section):
     """Data out of the call, on with a `json_schema`; `prompt` says what to look for, else the schema does."""
 
-    json_schema: dict[str, Any] | None = None
-    prompt: Text | None = None
+    json_schema: dict[str, Any] | None = Field(
+        None, description="JSON Schema of the object that `intelligence.structured_data` is to be."
+    )
+    prompt: Text | None = Field(None, description="What to look for; null: what the schema says.")
 
     @field_validator("json_schema")
     @classmethod
@@ -58,8 +62,10 @@ class ExtractionSection(_Section):
 class EvaluationSection(_Section):
     """A judgement of the agent, on with a `rubric` or `criteria`."""
 
-    rubric: Text | None = None
-    criteria: Text | None = None
+    rubric: Text | None = Field(
+        None, description="What the agent is judged by; points that are numbered are also judged one by one."
+    )
+    criteria: Text | None = Field(None, description="The same; of both together, each counts.")
 
     @field_validator("rubric", "criteria")
     @classmethod
@@ -83,10 +89,10 @@ class EvaluationSection(_Section):
 class PostCall(Config):
     """The `post_call` object of an agent or a call; a section that is null, `{}` or `enabled: false` is off."""
 
-    recording: RecordingSection | None = None
-    summary: SummarySection | None = None
-    structured_extraction: ExtractionSection | None = None
-    evaluation: EvaluationSection | None = None
+    recording: RecordingSection | None = Field(None, description="A file with a channel for each side; null: none.")
+    summary: SummarySection | None = Field(None, description="A summary, and the caller's sentiment; null: none.")
+    structured_extraction: ExtractionSection | None = Field(None, description="Data out of the call; null: none.")
+    evaluation: EvaluationSection | None = Field(None, description="A judgement of the agent; null: none.")
 
     @property
     def on(self) -> set[Section]:

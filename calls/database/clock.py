@@ -23,6 +23,11 @@ def moment(connection: AsyncConnection | sa.Connection) -> datetime:
     return datetime.now(UTC) if clock is None else clock.now()
 
 
+def iso(at: datetime) -> str:
+    """A moment to the second, as people and programs are told of it."""
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 class ServerClock:
     """A Postgres server's clock, as it is known to one pool: one for all its connections, so that it never jumps."""
 

@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.database.engine import Database
 from calls.errors import DatabaseAway, Invalid, SecretUnreadable
 from calls.settings import Settings
-from calls.tables import tool_secrets, trunks, webhooks
+from calls.tables import agent_changes, tool_secrets, trunks, webhooks
 
 log = logging.getLogger(__name__)
 
 _SECRETS: tuple[sa.Column[Any], ...] = (
     *(trunks.c.password, webhooks.c.secret, webhooks.c.previous_secret),
     tool_secrets.c.value,
+    agent_changes.c.hidden,
 )
 
 

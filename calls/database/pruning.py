@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from calls.database.clock import moment
 from calls.database.engine import Database
-from calls.tables import deliveries, idempotency_keys, jobs, sessions, workers
+from calls.sharing import VISITS_KEPT
+from calls.tables import deliveries, idempotency_keys, jobs, processes, sessions, share_visits, workers
 from calls.tenants import idempotency
 from calls.tenants.webhooks import DeliveryStatus
 
@@ -30,7 +31,9 @@ _EXPIRIES = (
     _Expiry(jobs, jobs.c.finished_at, timedelta(days=7)),
     # Long enough to find out what a server missed, and have it sent again.
     _Expiry(deliveries, deliveries.c.created_at, timedelta(days=30), deliveries.c.status != DeliveryStatus.PENDING),
+    _Expiry(processes, processes.c.told_at, timedelta(hours=1)),
     _Expiry(workers, workers.c.told_at, timedelta(hours=1)),
+    _Expiry(share_visits, share_visits.c.created_at, VISITS_KEPT),
     _Expiry(sessions, sessions.c.expires_at, timedelta(0)),
     _Expiry(idempotency_keys, idempotency_keys.c.created_at, idempotency.KEPT),
 )

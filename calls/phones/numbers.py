@@ -169,7 +169,7 @@ async def get_number(conn: AsyncConnection, tenant_id: str, number: str) -> Row:
     """Give the tenant's number, or NotFound."""
     row = (await conn.execute(sa.select(numbers).where(*_own(tenant_id, number)))).first()
     if row is None:
-        raise NotFound("No such number.")
+        raise NotFound("Number not found.")
     return row
 
 
@@ -182,10 +182,11 @@ async def list_numbers(conn: AsyncConnection, tenant_id: str, limit: int, offset
     return list(rows), total or 0
 
 
-async def attach_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str) -> Row:
-    """Let `agent_id` answer the calls to this number. Raises NotFound for either."""
+async def attach_number(conn: AsyncConnection, tenant_id: str, number: str, agent_id: str | None) -> Row:
+    """Let `agent_id` answer the calls to this number, or nobody. Raises NotFound for either."""
     await get_number(conn, tenant_id, number)
-    await _agent(conn, tenant_id, agent_id)
+    if agent_id is not None:
+        await _agent(conn, tenant_id, agent_id)
     await conn.execute(numbers.update().where(*_own(tenant_id, number)).values(agent_id=agent_id))
     return await get_number(conn, tenant_id, number)
 
@@ -194,7 +195,7 @@ async def delete_number(conn: AsyncConnection, tenant_id: str, number: str) -> N
     """Forget the number; NotFound if it is not the tenant's (any more)."""
     gone = await conn.execute(numbers.delete().where(*_own(tenant_id, number)))
     if gone.rowcount == 0:
-        raise NotFound("No such number.")
+        raise NotFound("Number not found.")
     await telephony.numbers_changed(conn, tenant_id)
 
 
@@ -231,4 +232,4 @@ async def _agent(conn: AsyncConnection, tenant_id: str, agent_id: str) -> None:
         agents.c.deleted_at.is_(None),
     )
     if await conn.scalar(query) is None:
-        raise NotFound("No such agent.")
+        raise NotFound("Agent not found.")

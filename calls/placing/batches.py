@@ -76,8 +76,14 @@ async def get_batch(conn: AsyncConnection, tenant_id: str, batch_id: str) -> Bat
     """Give the tenant's batch, or NotFound."""
     row = (await conn.execute(sa.select(*_SHOWN).where(*_own(tenant_id, batch_id)))).one_or_none()
     if row is None:
-        raise NotFound("No such batch.")
+        raise NotFound("Batch not found.")
     return (await _counted(conn, tenant_id, [row]))[0]
+
+
+async def read_rejected(conn: AsyncConnection, tenant_id: str, batch_id: str) -> list[dict[str, Any]]:
+    """Give the recipients who got no call, as the kept answer has them."""
+    rejected = sa.select(batches.c.answer["rejected"]).where(*_own(tenant_id, batch_id))
+    return await conn.scalar(rejected) or []
 
 
 async def list_batches(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Batch], int]:

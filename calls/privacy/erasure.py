@@ -73,7 +73,7 @@ async def erase_call(conn: AsyncConnection, tenant_id: str, call_id: str) -> Non
     """
     call = await _lock(conn, call_id)
     if call is None or call.tenant_id != tenant_id:
-        raise NotFound("no such call")
+        raise NotFound("Call not found.")
     if call.transcript_closed_at is None:
         raise Conflict(
             "This call is not over, or its agent still writes what was said: end it first.", code="call_running"
@@ -108,7 +108,7 @@ async def erase(conn: AsyncConnection, call_id: str, parts: Collection[Part]) ->
 async def sweep(conn: AsyncConnection, call_id: str) -> sa.Row[Any]:
     """Clear away what there is of the parts that are marked as erased; the call's row, locked.
 
-    All but the recording's rows: they say which files are to be removed.
+    All but the recording's rows: they say which files are to be removed. What the sound looked like goes.
     """
     call = await _lock(conn, call_id)
     assert call is not None
@@ -117,6 +117,8 @@ async def sweep(conn: AsyncConnection, call_id: str) -> sa.Row[Any]:
         await _forget_transcript(conn, call_id)
     if call.erased_at is not None:
         await _forget_participants(conn, call)
+    if call.recording_erased_at is not None:
+        await conn.execute(sa.update(recordings).where(recordings.c.call_id == call_id).values(peaks=None))
     await _forget_jobs(conn, call)
     return call
 

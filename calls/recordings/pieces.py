@@ -144,7 +144,7 @@ async def _lock(conn: AsyncConnection, piece: Piece) -> sa.Row[*tuple[Any, ...]]
     columns = sa.select(calls.c.tenant_id, calls.c.recording_erased_at)
     call = (await conn.execute(columns.where(calls.c.id == piece.call_id).with_for_update())).one_or_none()
     if call is None:
-        raise NotFound("no such call")
+        raise NotFound("Call not found.")
     return call
 
 

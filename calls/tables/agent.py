@@ -18,6 +18,22 @@ agents = sa.Table(
     sa.Index(None, "tenant_id", "created_at", "id"),
 )
 
+# What was changed, one row per field, written with the change.
+agent_changes = sa.Table(
+    "agent_changes",
+    metadata,
+    sa.Column("id", Uuid, primary_key=True),
+    sa.Column("agent_id", Uuid, sa.ForeignKey("agents.id"), nullable=False),
+    sa.Column("key_id", Uuid, sa.ForeignKey("api_keys.id"), nullable=False),
+    sa.Column("field", sa.Text, nullable=False),
+    # {"value": …}, or {} where there was nothing; what may be a secret in it is hidden.
+    sa.Column("before", Json, nullable=False),
+    sa.Column("after", Json, nullable=False),
+    sa.Column("hidden", sa.Text),  # both as they were, encrypted, if something is
+    created_at(),
+    sa.Index(None, "agent_id", "created_at", "id"),
+)
+
 tool_secrets = sa.Table(
     "tool_secrets",
     metadata,

@@ -128,6 +128,7 @@ participants = sa.Table(
     sa.Column("dialed_at", UtcDateTime),  # a phone: when it was called
     sa.Column("joined_at", UtcDateTime),
     sa.Column("left_at", UtcDateTime),
+    sa.Column("code_used_at", UtcDateTime),  # when its join code was exchanged, which is done once
     sa.UniqueConstraint("call_id", "room_identity"),
     # A phone that left can be dialled again, but is not in a call twice.
     sa.Index(

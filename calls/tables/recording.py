@@ -15,6 +15,9 @@ recordings = sa.Table(
     sa.Column("duration_ms", sa.Integer),
     sa.Column("size_bytes", Number),
     sa.Column("error", sa.Text),
+    # How loud it is: a byte for each `peaks_ms` of the people, then as many of the agent.
+    sa.Column("peaks", sa.LargeBinary),
+    sa.Column("peaks_ms", sa.Integer),
     created_at(),
 )
 

@@ -35,6 +35,7 @@ api_keys = sa.Table(
     sa.Column("declared_kind", sa.String(40)),
     sa.Column("scopes", Json),
     created_at(),
+    sa.Column("last_used_at", UtcDateTime),  # to a minute
     sa.Column("revoked_at", UtcDateTime),
     sa.Index(None, "tenant_id", "kind", "created_at"),
 )

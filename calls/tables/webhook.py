@@ -33,6 +33,7 @@ deliveries = sa.Table(
     sa.Column("status", sa.String(10), nullable=False),  # pending | delivered | failed
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("response_status", sa.Integer),
+    sa.Column("response_body", sa.Text),  # how it begins
     sa.Column("error", sa.Text),
     created_at(),
     sa.Column("delivered_at", UtcDateTime),

@@ -14,6 +14,18 @@ workers = sa.Table(
     sa.Column("told_at", UtcDateTime, nullable=False),
 )
 
+# Every process, and its signs of life.
+processes = sa.Table(
+    "processes",
+    metadata,
+    sa.Column("id", sa.String(100), primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False),  # api | worker | pipeline
+    sa.Column("host", sa.String(100), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("began_at", UtcDateTime, nullable=False),
+    sa.Column("told_at", UtcDateTime, nullable=False),
+)
+
 leases = sa.Table(
     "leases",
     metadata,
@@ -61,6 +73,7 @@ jobs = sa.Table(
     sa.Index("ix_jobs_ordering", "ordering_key", "id", **_unfinished),
     sa.Index("ix_jobs_dedup", "dedup", unique=True, **_unfinished),
     sa.Index("ix_jobs_tenant_queue_state", "tenant_id", "queue", "state"),
+    sa.Index("ix_jobs_dead", "tenant_id", "finished_at", "id", **where("state = 'dead'")),
     sa.Index("ix_jobs_finished_at", "finished_at"),
     sa.Index("ix_jobs_call_id", "call_id"),
     sqlite_autoincrement=True,

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +16,11 @@ from calls.errors import NotFound
 from calls.tables import api_keys, tenants
 
 Row = sa.Row[Any]
-Kind = Literal["secret", "publishable"]
+Kind = Literal["secret", "publishable", "share"]
 
 SECRET: Kind = "secret"  # noqa: S105 - a kind of key, not a key
 PUBLISHABLE: Kind = "publishable"
+SHARE: Kind = "share"  # of a share link, known to nobody: visitors' calls are made with it
 SHOWN_CHARACTERS = 6  # of a key's random part, so that its owner recognises it in a list
 
 
@@ -42,7 +43,7 @@ class Key:
     @property
     def publishable(self) -> bool:
         """Whether it is a browser's key, public by nature."""
-        return self.kind == PUBLISHABLE
+        return self.kind != SECRET
 
 
 # What `read_key` reads, of a key and its tenant.
@@ -127,6 +128,12 @@ async def create_publishable_key(
     )
 
 
+async def create_share_key(conn: AsyncConnection, tenant_id: str, agent_id: str) -> str:
+    """Make the key of an agent's share link; its id."""
+    row, _ = await _create(conn, tenant_id, SHARE, label="Share link", agent_id=agent_id, allowed_channels=["web"])
+    return str(row.id)
+
+
 async def list_keys(conn: AsyncConnection, tenant_id: str, kind: Kind) -> list[Row]:
     """Give the tenant's keys of one kind that are not revoked, the oldest first."""
     query = sa.select(api_keys).where(
@@ -146,7 +153,12 @@ async def revoke_key(conn: AsyncConnection, tenant_id: str, kind: Kind, key_id: 
         .values(revoked_at=moment(conn)),
     )
     if not revoked.rowcount:
-        raise NotFound("No such key.")
+        raise NotFound("Key not found.")
+
+
+async def mark_used(conn: AsyncConnection, key_ids: Collection[str]) -> None:
+    """Note that these keys are used now."""
+    await conn.execute(sa.update(api_keys).where(api_keys.c.id.in_(key_ids)).values(last_used_at=moment(conn)))
 
 
 async def create_tenant(conn: AsyncConnection, name: str, *, metered: bool = False) -> Row:
@@ -160,8 +172,13 @@ async def get_tenant(conn: AsyncConnection, tenant_id: str) -> Row:
     """Give a tenant, or NotFound."""
     row = (await conn.execute(sa.select(tenants).where(tenants.c.id == tenant_id))).one_or_none()
     if row is None:
-        raise NotFound("No such tenant.")
+        raise NotFound("Tenant not found.")
     return row
+
+
+async def list_tenants(conn: AsyncConnection) -> list[Row]:
+    """Give all tenants, the oldest first."""
+    return list((await conn.execute(sa.select(tenants).order_by(tenants.c.created_at, tenants.c.id))).all())
 
 
 async def add_credits(conn: AsyncConnection, tenant_id: str, micros: int) -> Row:

@@ -78,7 +78,7 @@ async def get_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str) ->
     """Give the tenant's endpoint, or NotFound."""
     row = (await conn.execute(sa.select(webhooks).where(*_own(tenant_id, webhook_id)))).first()
     if row is None:
-        raise NotFound("No such webhook.")
+        raise NotFound("Webhook not found.")
     return row
 
 
@@ -109,7 +109,7 @@ async def delete_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str)
     """Forget the endpoint and its deliveries; those still waiting are not sent. NotFound if it is not there."""
     gone = await conn.execute(webhooks.delete().where(*_own(tenant_id, webhook_id)))
     if gone.rowcount == 0:
-        raise NotFound("No such webhook.")
+        raise NotFound("Webhook not found.")
 
 
 async def announce(conn: AsyncConnection, call_id: str, event: str) -> None:
@@ -165,7 +165,7 @@ async def get_delivery(conn: AsyncConnection, tenant_id: str, webhook_id: str, d
     )
     row = (await conn.execute(sa.select(deliveries).where(*wanted))).first()
     if row is None:
-        raise NotFound("No such delivery.")
+        raise NotFound("Delivery not found.")
     return row
 
 
@@ -186,12 +186,14 @@ async def record_attempt(
     *,
     status: DeliveryStatus,
     response_status: int | None,
+    response_body: str | None = None,
     error: str | None,
 ) -> None:
     """Count one attempt and note how it went."""
     values = {
         "status": status,
         "response_status": response_status,
+        "response_body": response_body,
         "error": error,
         "attempts": deliveries.c.attempts + 1,
         "delivered_at": moment(conn) if status is DeliveryStatus.DELIVERED else None,

@@ -94,7 +94,7 @@ Meanwhile = Annotated[str, StringConstraints(max_length=500)]
 class HttpTool(Config):
     """A function that the agent's language model may call: one HTTP request."""
 
-    name: ToolName = Field(examples=["look_up_order"])
+    name: ToolName = Field(description="What the model calls it by.", examples=["look_up_order"])
     description: Annotated[str, StringConstraints(max_length=4000)] = Field(
         "", description="What it does and when to use it, for the model.", examples=["Finds an order by its number."]
     )
@@ -106,9 +106,9 @@ class HttpTool(Config):
         ),
     )
     url: Url = _URL_FIELD
-    method: Method = "POST"
+    method: Method = Field("POST", description="That of the request.")
     headers: Headers = _HEADERS_FIELD
-    timeout_s: Timeout = Field(10, description="After so long the model is told that there is no answer.")
+    timeout_s: Timeout = Field(10, description="Seconds after which the model is told that there is no answer.")
     meanwhile: Meanwhile | None = _MEANWHILE_FIELD
 
     @field_validator("name")
@@ -134,7 +134,7 @@ class McpServer(Config):
     )
     url: Url = _URL_FIELD
     headers: Headers = _HEADERS_FIELD
-    timeout_s: Timeout = Field(10, description="For one call of a tool.")
+    timeout_s: Timeout = Field(10, description="Seconds that one call of a tool may take.")
     meanwhile: Meanwhile | None = _MEANWHILE_FIELD
 
 

@@ -53,7 +53,7 @@ async def delete_secret(conn: AsyncConnection, tenant_id: str, name: str) -> Non
     """Forget the secret: tools that name it fail from then on. NotFound if it is not there."""
     gone = await conn.execute(tool_secrets.delete().where(*_own(tenant_id, name)))
     if gone.rowcount == 0:
-        raise NotFound("No such secret.")
+        raise NotFound("Secret not found.")
 
 
 async def read_secrets(conn: AsyncConnection, tenant_id: str) -> dict[str, Secret]:

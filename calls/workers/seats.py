@@ -4,6 +4,7 @@ A worker's signs of life are judged in the database's time; one that gave none f
 """
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +41,12 @@ async def tell(conn: AsyncConnection, worker: str, seats: int, taken: int) -> No
 async def forget(conn: AsyncConnection, worker: str) -> None:
     """This worker takes no calls any more."""
     await conn.execute(workers.delete().where(workers.c.id == worker))
+
+
+async def list_living(conn: AsyncConnection) -> list[sa.Row[Any]]:
+    """Give the workers that gave a sign of life a moment ago."""
+    lives = workers.c.told_at > moment(conn) - STALE_AFTER
+    return list((await conn.execute(sa.select(workers).where(lives).order_by(workers.c.id))).all())
 
 
 async def hold(conn: AsyncConnection) -> None:

@@ -104,7 +104,7 @@ async def test_a_fanout_is_one_call_with_all_recipients(api: Api, agent: str):
     }
     answer = await api.post("/v1/calls/fanout", body)
     assert answer.status == 202
-    fields = {"id", "room_name", "status", "participants", "agent", "warnings", "fanout_id", "queued"}
+    fields = {"id", "room_name", "status", "participants", "agent", "call_token", "warnings", "fanout_id", "queued"}
     assert set(answer.body) == fields
     assert (answer.body["status"], answer.body["queued"]) == ("queued", 2)
     assert [one["identity"] for one in answer.body["participants"]] == ["+15551230001", "+15551230002"]

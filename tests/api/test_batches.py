@@ -65,6 +65,7 @@ async def test_a_batch_counts_its_calls_and_is_over_with_the_last_of_them(databa
     begun = (await api.get(path)).body
     assert (begun["batch_id"], begun["agent_id"], begun["status"]) == ("spring / May", agent, "in_progress")
     assert (begun["calls"], begun["rejected"], begun["counts"]) == (2, 1, {**none, "queued": 2})
+    assert [(one["identity"], one["code"]) for one in begun["rejected_recipients"]] == [(NOBODY, "invalid_number")]
     assert (begun["canceled_at"], begun["completed_at"]) == (None, None)
 
     await end(api, first)
@@ -74,7 +75,8 @@ async def test_a_batch_counts_its_calls_and_is_over_with_the_last_of_them(databa
     assert (over["status"], over["counts"]) == ("completed", {**none, "completed": 1, "failed": 1})
     assert over["completed_at"] > begun["created_at"]
     [told] = await announced(api)
-    assert told == {name: value for name, value in over.items() if name != "waiting_for"}
+    of_its_own = {"waiting_for", "rejected_recipients"}
+    assert told == {name: value for name, value in over.items() if name not in of_its_own}
     assert (await api.post(f"{path}/cancel")).body["code"] == "batch_over"
 
 
@@ -122,7 +124,7 @@ async def test_batches_are_listed_the_newest_first(api: Api, agent: str):
     page = (await api.get(f"{BATCH}?limit=2&offset=1")).body
     assert [batch["batch_id"] for batch in page["batches"]] == ["two", "one"]
     assert (page["total"], page["limit"], page["offset"]) == (3, 2, 1)
-    assert page["batches"][0] == (await api.get(f"{BATCH}/two")).body
+    assert page["batches"][0] | {"rejected_recipients": []} == (await api.get(f"{BATCH}/two")).body
 
 
 async def test_a_batch_says_what_its_next_call_waits_for(api: Api, agent: str):

@@ -61,8 +61,10 @@ async def test_a_browser_call_is_201_with_a_way_in_and_its_room_is_open(api: Api
     [participant] = answer.body["participants"]
     token = participant.pop("access").pop("token")
     assert UUID(participant.pop("id"))
+    assert participant.pop("join_url").startswith(f"{api.url}/join/")
     assert participant == {"transport": "webrtc", "identity": "browser-tab-1", "status": "joining"}
     answer.body.pop("participants")
+    assert answer.body.pop("call_token").startswith("sb_call_")
     assert answer.body == {
         "id": call_id,
         "room_name": f"call_{call_id}",
@@ -253,7 +255,7 @@ async def test_503_leaves_a_failed_call_when_livekit_does_not_answer(settings: M
 async def test_a_realtime_token_is_a_call_for_one_browser(api: Api, agent: str, livekit: LiveKitServer):
     answer = await api.post("/v1/realtime/token", {"agent_id": agent, "metadata": {"page": "home"}})
     assert answer.status == 201
-    assert set(answer.body) == {"client_token", "room_name", "server_url"}
+    assert set(answer.body) == {"client_token", "room_name", "server_url", "call_id", "call_token"}
     assert answer.body["server_url"] == livekit.url
     assert claims(answer.body["client_token"], livekit)["video"]["room"] == answer.body["room_name"]
     [call] = (await api.get("/v1/calls")).body["calls"]

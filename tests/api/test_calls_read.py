@@ -131,7 +131,8 @@ async def test_the_detail_has_everything_about_a_call(database_url: str, api: Ap
     assert answer.status == 200
     detail = answer.body
     [row] = (await api.get("/v1/calls")).body["calls"]
-    assert {name: detail[name] for name in row} == row
+    found = {"sentiment": detail["intelligence"]["sentiment"], "passed": None}
+    assert row == {name: detail[name] for name in row.keys() - found} | found
     assert (detail["status"], detail["end_reason"], detail["bill_duration"]) == ("completed", "caller_hung_up", 145)
     assert (detail["metadata"], detail["variables"]) == ({"a": 1}, {"b": 2})
     assert detail["post_call"] == POST_CALL
@@ -145,6 +146,12 @@ async def test_the_detail_has_everything_about_a_call(database_url: str, api: Ap
         {"id": "t_1", "type": "user_input", "response": "Hello"},
         {"id": "t_2", "type": "agent_response", "response": "Hi there, how can I help?"},
     ]
+    parts = detail["intelligence"].pop("parts")
+    assert {stage: (part["status"], part["error"]) for stage, part in parts.items()} == {
+        "summary": ("completed", None),
+        "extraction": ("completed", None),
+        "evaluation": ("failed", "no"),
+    }
     assert detail["intelligence"] == {
         "status": "completed",
         **SUMMARY,
@@ -206,6 +213,7 @@ async def test_a_new_call_has_all_parts_empty(api: Api, agent: str):
         "structured_data": None,
         "evaluation": None,
         "errors": [],
+        "parts": {},
     }
     assert (detail["started_at"], detail["ended_at"], detail["end_reason"]) == (None, None, None)
     assert (detail["bill_duration"], detail["total_cost"]) == (0, 0)
@@ -237,7 +245,7 @@ async def test_the_transcript_is_a_404_until_there_is_a_segment_and_grows_while_
     }
     detail = (await api.get(f"/v1/calls/{talking}")).body
     person = {"participant_id": detail["participants"][0]["id"], "participant_identity": "Ann"}
-    assert answer.body["segments"][0] == {"speaker": "user", "text": "Hello", **timed, **person}
+    assert answer.body["segments"][0] == {"speaker": "user", "text": "Hello", "is_cut": False, **timed, **person}
     assert answer.body["segments"] == detail["transcript"]["segments"]
 
 
@@ -251,6 +259,42 @@ async def test_an_event_has_a_kind_and_the_data_of_its_kind(api: Api, talk: Talk
         ("call.started", {}),
         ("call.completed", {"reason": "caller_hung_up"}),
     ]
+
+
+async def test_a_recordings_peaks_are_those_of_both_sides_once_it_is_there(database_url: str, api: Api, talk: Talk):
+    call_id = await talk(ends=False, post_call={"recording": {"enabled": True}})
+    path = f"/v1/calls/{call_id}/recording/peaks"
+    assert (await api.get(path)).body["code"] == "recording_pending"
+    async with api.database.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.CALLER_HUNG_UP)
+    assert (await api.get(path)).body["code"] == "recording_pending"
+    ready = {"status": "ready", "key": f"recordings/default/{call_id}.wav", "duration_ms": 35, "size_bytes": 1}
+    async with api.database.writing() as conn:
+        await conn.execute(sa.update(recordings).values(**ready))
+    assert (await api.get(path)).body["code"] == "peaks_not_available"  # as of one that was made before there were any
+    async with api.database.writing() as conn:
+        await conn.execute(sa.update(recordings).values(peaks=bytes([0, 1, 2, 255, 254, 253]), peaks_ms=10))
+    answer = await api.get(path)
+    assert (answer.status, answer.body) == (
+        200,
+        {"call_id": call_id, "duration_ms": 35, "step_ms": 10, "people": [0, 1, 2], "agent": [255, 254, 253]},
+    )
+    assert "peaks" not in str((await api.get(f"/v1/calls/{call_id}")).body)
+
+
+async def test_a_call_without_a_recording_has_no_peaks(api: Api, talk: Talk):
+    assert (await api.get(f"/v1/calls/{await talk()}/recording/peaks")).body["code"] == "peaks_not_available"
+
+
+async def test_the_agent_of_a_call_is_shown_as_it_was(api: Api, talk: Talk):
+    call_id = await talk()
+    detail = (await api.get(f"/v1/calls/{call_id}")).body
+    path = f"/v1/agents/{detail['agent_id']}"
+    before = (await api.get(path)).body
+    assert (await api.put(path, {"name": "Another", "system_prompt": "Be brief."})).status == 200
+    then = (await api.get(f"/v1/calls/{call_id}/agent")).body
+    assert then == {name: value for name, value in before.items() if name not in {"created_at", "updated_at"}}
+    assert then["name"] != "Another"
 
 
 async def test_events_are_paged_oldest_first(api: Api, talk: Talk):
@@ -375,7 +419,7 @@ async def test_a_call_that_never_started_has_a_failed_recording(api: Api, agent:
 
 async def test_the_parts_of_a_call_that_is_not_there_are_404(api: Api):
     nowhere = "/v1/calls/00000000-0000-4000-8000-000000000000"
-    for part in ("", "/summary", "/transcript", "/recording", "/events"):
+    for part in ("", "/summary", "/transcript", "/recording", "/recording/peaks", "/events", "/agent"):
         assert (await api.get(nowhere + part)).status == 404
 
 
@@ -393,7 +437,7 @@ async def test_of_an_erased_call_the_bill_is_shown_and_that_it_was_erased(databa
     assert after["primary_participant"] == {"identity": "erased", "transport": "webrtc"}
     assert [person["identity"] for person in after["participants"]] == ["erased"]
     assert "Ann" not in str(after)
-    for part in ("summary", "transcript", "recording"):
+    for part in ("summary", "transcript", "recording", "recording/peaks", "agent"):
         answer = await api.get(f"{path}/{part}")
         assert (answer.status, answer.body["code"]) == (404, "erased")
     answer = await api.post(f"{path}/reprocess", {})

@@ -16,13 +16,15 @@ from tests.conftest import MakeSettings, now
 Make = Callable[..., Awaitable[str]]
 
 WRONG = {
-    ("keys", "create", "--tenant", "nobody"): "No such tenant",
-    ("credits", "add", "--tenant", "nobody", "1"): "No such tenant",
+    ("keys", "create", "--tenant", "nobody"): "Tenant not found",
+    ("credits", "add", "--tenant", "nobody", "1"): "Tenant not found",
     ("credits", "add", "--tenant", "default", "many"): "expected dollars",
     ("credits", "add", "--tenant", "default", "NaN"): "expected dollars",
     ("credits", "add", "--tenant", "default", "0"): "expected dollars",
     ("credits", "add", "1"): "--tenant",
     ("keys",): "arguments are required",
+    ("keys", "revoke", "nobody"): "Key not found",
+    ("keys", "list", "--tenant", "nobody"): "Tenant not found",
 }
 
 
@@ -140,6 +142,25 @@ async def test_the_command_line_makes_tenants_keys_and_credits(api: Api, command
     assert me == {"id": acme["id"], "name": "Acme", "metered": True, "credits": 12.500001}
     [listed] = (await api.get("/v1/auth/api-keys", key=key["key"])).body["keys"]
     assert (listed["id"], listed["label"]) == (key["id"], "server")
+
+
+async def test_the_command_line_lists_and_revokes(api: Api, command: Command, publishable: Make, agent: str):
+    acme = command("tenants", "create", "Acme")
+    assert [(one["name"], one["id"]) for one in command("tenants", "list")["tenants"]][1:] == [("Acme", acme["id"])]
+    browsers, servers = await publishable(), command("keys", "create")
+    kept, first, last = command("keys", "list")["keys"]
+    assert (kept["label"], first["id"], last["kind"], last["agent_id"]) == (
+        "tests",
+        servers["id"],
+        "publishable",
+        agent,
+    )
+    assert not [secret for secret in (browsers, servers["key"]) if secret in str((kept, first, last))]
+    assert command("keys", "revoke", servers["id"])["revoked"] == first
+    assert (await api.get("/v1/auth/me", key=servers["key"])).status == 401
+    command("keys", "revoke", last["id"])
+    assert command("keys", "list")["keys"] == [kept]
+    assert command("keys", "list", "--tenant", acme["id"])["keys"] == []
 
 
 async def test_the_command_line_says_what_is_wrong(command: Command, capsys: pytest.CaptureFixture[str]):

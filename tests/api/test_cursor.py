@@ -39,6 +39,8 @@ async def test_a_row_has_the_fields_of_the_specification(api: Api, agent: str):
         "total_cost": 0,
         "metadata": {},
         "intelligence_status": "not_started",
+        "sentiment": None,
+        "passed": None,
         "participant_count": 1,
         "primary_participant": {"identity": "browser-tab-1", "transport": "webrtc"},
         "erased_at": None,

@@ -1,15 +1,43 @@
 """Errors are JSON everywhere, and nothing that is sent makes a 500."""
 
+import ast
 import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from api.app import ROUTES
 from api.parsing import MAX_BODY
+from calls import errors
 from tests.api.conftest import Api, browser
 
 JSON = {"Content-Type": "application/json"}
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Every error that is raised with a sentence, and the sentence as far as it is written out."""
+    kinds = {kind.__name__ for kind in vars(errors).values() if isinstance(kind, type)}
+    root = Path(__file__).parents[2]
+    for file in (*(root / "api").rglob("*.py"), *(root / "calls").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+                first = node.exc.args[0] if node.exc.args else None
+                parts = first.values if isinstance(first, ast.JoinedStr) else [first]
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts if part)
+                if node.exc.func.id in kinds and text.strip("…") and " " in text:
+                    yield node.exc.func.id, text
+
+
+def test_every_error_is_a_sentence_and_says_in_the_same_words_that_something_is_not_there():
+    found = dict.fromkeys(sentences())
+    assert ("NotFound", "Call not found.") in found
+    unnamed = [text for _, text in found if not re.match(r"[\w…]+: ", text)]  # else a field's name comes first
+    assert [text for text in unnamed if not text[0].isupper() or text[-1] not in ".…"] == []
+    assert [text for _, text in found if "no such" in text.lower() and not text.startswith("The storage")] == []
 
 
 async def test_an_unknown_path_is_a_404_in_json(api: Api):
@@ -18,11 +46,17 @@ async def test_an_unknown_path_is_a_404_in_json(api: Api):
         assert (answer.status, answer.body["code"]) == (404, "not_found"), path
 
 
-async def test_a_wrong_method_is_a_405_that_names_the_right_ones(api: Api):
-    answer = await api.delete("/v1/agents")
-    assert (answer.status, answer.body["code"]) == (405, "method_not_allowed")
-    assert set(answer.headers["Allow"].split(",")) == {"GET", "POST"}
-    assert (await api.ask("PATCH", f"/v1/calls/{uuid4()}")).status == 405
+async def test_a_wrong_method_is_a_405_that_names_the_right_ones_of_every_path(api: Api):
+    paths: dict[str, set[str]] = {}
+    for route in ROUTES:
+        paths.setdefault(re.sub("{[^}]*}", str(UUID(int=1)), route.path), set()).update(route.methods)
+    for path, allowed in paths.items():
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            answer = await api.ask(method, path, key=None)
+            assert (answer.status == 405) is (method not in allowed), (method, path)
+            if answer.status == 405:
+                assert set(answer.headers["Allow"].split(",")) == allowed, (method, path)
+                assert method == "HEAD" or answer.body["code"] == "method_not_allowed"
 
 
 async def test_a_body_that_is_no_json_object_is_a_400(api: Api):

@@ -133,6 +133,21 @@ async def test_dates_are_from_then_on_and_before_then(database_url: str, api: Ap
     assert await found(api, "participant=Ann&created_from=2026-03-03") == ids[:1:-1]
 
 
+@pytest.mark.parametrize("query", ["", "participant=Ann", "words=Hello"])
+async def test_the_oldest_may_come_first_page_by_page(database_url: str, api: Api, agent: str, query: str):
+    ids = [await create(api, agent, browser("Ann")) for _ in range(5)]
+    for call_id in ids:
+        await talk(api, call_id, "Hello")
+    walked: list[str] = []
+    cursor = ""
+    while len(walked) < len(ids):
+        page = (await api.get(f"/v1/calls?{query}&order=asc&limit=2{cursor}")).body
+        walked += [call["id"] for call in page["calls"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert (walked, page["next_cursor"]) == (ids, None)
+    assert (await api.get("/v1/calls?order=up")).body["details"][0]["path"] == "order"
+
+
 async def test_somebody_who_is_in_a_call_twice_is_found_once(database_url: str, api: Api, agent: str, number: Make):
     await number()
     call_id = await create(api, agent, phone(NUMBER), browser("Ann"))

@@ -1,16 +1,19 @@
 """`Idempotency-Key`: one request, one call, one answer, however often and however roughly it is sent."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
 import sqlalchemy as sa
 
+from api.app import ROUTES
 from calls.agents import create_agent
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.rooms import Rooms
@@ -71,6 +74,49 @@ async def test_every_endpoint_that_starts_calls_takes_a_key(api: Api, agent: str
         other = {**body, "variables": {"x": 1}} if "to" in body else {"participants": [browser("tab-3")]}
         assert (await api.post(path, other, headers=once())).status == 422
     assert (await api.get("/v1/calls")).body["total"] == 3
+
+
+async def test_whatever_else_is_made_is_made_once_too(api: Api, agent: str, number: Make):
+    own = await number()
+    phones = {"agent_id": agent, "to": ["+15551234567"], "batch_id": "tuesday"}
+    assert (await api.post("/v1/calls/batch", phones)).status == 202
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})).body["id"]
+    hook = await api.post("/v1/webhooks", {"url": "https://8.8.8.8/", "events": ["call.failed"]})
+    asked: dict[str, tuple[int, dict[str, Any]]] = {
+        "/v1/agents": (201, {"name": "Aria"}),
+        f"/v1/agents/{agent}/clone": (201, {}),
+        "/v1/calls/batch/tuesday/cancel": (200, {}),
+        f"/v1/calls/{call}/end": (200, {}),
+        f"/v1/calls/{call}/reprocess": (202, {}),
+        "/v1/numbers": (201, {"number": "+15550000001"}),
+        f"/v1/numbers/{own}/attach": (200, {"agent_id": agent}),
+        "/v1/dnc": (201, {"phone_number": "+15550000002"}),
+        "/v1/dnc/batch": (200, {"phone_numbers": ["+15550000003"]}),
+        f"/v1/webhooks/{hook.body['id']}/test": (202, {}),
+    }
+    for path, (status, body) in asked.items():
+        answers = [await api.post(path, body, headers=once()) for _ in range(2)]
+        assert [answer.status for answer in answers] == [status, status], path
+        assert answers[0].body == answers[1].body, path
+    assert (await api.get("/v1/agents")).body["total"] == 3
+    assert (await api.get(f"/v1/webhooks/{hook.body['id']}/deliveries")).body["total"] == 1
+    tried = {route.path for route in ROUTES if route.idempotent}
+    elsewhere = {
+        "/v1/calls",
+        "/v1/calls/batch",
+        "/v1/calls/fanout",
+        "/v1/calls/{id}/participants",
+        "/v1/realtime/token",
+    }
+    assert len(tried - elsewhere) == len(asked)
+
+
+async def test_a_post_whose_answer_is_not_kept_refuses_the_key(api: Api):
+    refusing = [route for route in ROUTES if route.method == "POST" and not route.idempotent]
+    assert refusing
+    for route in refusing:
+        answer = await api.post(re.sub("{[^}]*}", str(uuid4()), route.path), {}, headers=once())
+        assert (answer.status, answer.body["details"][0]["path"]) == (400, "Idempotency-Key"), route.path
 
 
 async def test_a_refused_request_leaves_its_key_free(api: Api, agent: str, number: Make):

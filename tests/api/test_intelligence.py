@@ -1,17 +1,20 @@
 """What was found of a call, analysis by analysis, and what is refused when it is configured."""
 
-from datetime import timedelta
+import csv
+import io
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from calls.analysis.generations import begin_again
+from calls.analysis.generations import ATTEMPTS, begin_again
 from calls.analysis.parts import end_part
 from calls.database.clock import moment
 from calls.jobs import JobQueue
 from calls.reading import LATE
 from calls.tables import generations, jobs
+from pipeline.post_call import put_off
 from tests.api.conftest import Api, browser
 from tests.pipeline.finished import finished_call
 
@@ -35,6 +38,24 @@ def summary(text: str) -> dict[str, str]:
     return {"summary": text, "sentiment": "neutral"}
 
 
+async def test_lists_tell_how_a_call_went(database_url: str, api: Api):
+    both, unknown, failed = [await finished_call(api.database, BOTH) for _ in range(3)]
+    plain = await finished_call(api.database, {"structured_extraction": {"json_schema": {"type": "object"}}})
+    for call_id, verdict in ((both, KIND), (failed, {**KIND, "passed": False})):
+        await end(api, call_id, 1, "summary", value=summary("Short."))
+        await end(api, call_id, 1, "evaluation", value=verdict)
+    await end(api, plain, 1, "extraction", value={"sentiment": "own", "passed": "own"})
+    went = {both: ("neutral", True), failed: ("neutral", False), unknown: (None, None), plain: (None, None)}
+    listed = (await api.get("/v1/calls")).body["calls"]
+    assert {one["id"]: (one["sentiment"], one["passed"]) for one in listed} == went
+    async with api.session.get(f"{api.url}/v1/calls.csv", headers={"Authorization": f"Bearer {api.key}"}) as answer:
+        table = csv.DictReader(io.StringIO((await answer.read()).decode("utf-8-sig")))
+        as_text = {None: "", True: "true", False: "false", "neutral": "neutral"}
+        assert {row["id"]: (row["sentiment"], row["passed"]) for row in table} == {
+            call_id: (as_text[sentiment], as_text[passed]) for call_id, (sentiment, passed) in went.items()
+        }
+
+
 async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(database_url: str, api: Api):
     call_id = await finished_call(api.database, BOTH)
     path = f"/v1/calls/{call_id}"
@@ -45,27 +66,74 @@ async def test_every_generation_is_there_and_the_call_shows_what_was_found_last(
     await end(api, call_id, 1, "evaluation", value=KIND)
 
     await ask_again(api, call_id)
-    assert (await api.get(path)).body["intelligence"] == {**half, "evaluation": KIND}
+    again = (await api.get(path)).body["intelligence"]
+    assert {part["status"] for part in again.pop("parts").values()} == {"pending"}
+    assert {**again, "parts": half["parts"]} == {**half, "evaluation": KIND}
     await end(api, call_id, 2, "summary", error="no answer")
     await end(api, call_id, 2, "evaluation", error="no verdict")
     failed = (await api.get(path)).body["intelligence"]
     assert failed["errors"] == ["evaluation: no verdict", "summary: no answer"]
-    assert failed == {**half, "status": "failed", "evaluation": KIND, "errors": failed["errors"]}
+    found = {**half, "status": "failed", "evaluation": KIND}
+    assert failed == {**found, "errors": failed["errors"], "parts": failed["parts"]}
+    assert [(part["status"], part["error"]) for part in failed["parts"].values()] == [
+        ("failed", "no verdict"),
+        ("failed", "no answer"),
+    ]
 
     await ask_again(api, call_id)
     await end(api, call_id, 3, "summary", value=summary("Third."))
     page = (await api.get(f"{path}/intelligence")).body
     assert (page["total"], page["limit"], page["offset"]) == (3, 50, 0)
     third, second, first = page["generations"]
+    (listed,) = (await api.get("/v1/calls")).body["calls"]
+    assert (listed["sentiment"], listed["passed"]) == ("neutral", True)
     assert [one["generation"] for one in page["generations"]] == [3, 2, 1]
     assert (third["status"], third["concluded_at"]) == ("pending", None)
-    assert third["parts"] == {"summary": "completed", "evaluation": "pending"}
+    assert {stage: part["status"] for stage, part in third["parts"].items()} == {
+        "summary": "completed",
+        "evaluation": "pending",
+    }
     assert (third["summary"], third["evaluation"]) == ("Third.", None)
     assert (second["status"], second["summary"], second["errors"]) == ("failed", None, failed["errors"])
     assert (first["status"], first["summary"], first["evaluation"]) == ("completed", "First.", KIND)
     assert first["post_call"] == BOTH
     assert first["asked_at"] <= first["concluded_at"] <= second["asked_at"]
     assert (await api.get(f"{path}/intelligence?limit=1&offset=2")).body["generations"] == [first]
+
+
+async def test_of_a_part_that_is_tried_again_it_is_said_why_and_when(database_url: str, api: Api):
+    call_id = await finished_call(api.database, BOTH)
+
+    async def parts() -> dict[str, Any]:
+        shown: dict[str, Any] = (await api.get(f"/v1/calls/{call_id}")).body["intelligence"]["parts"]
+        return shown
+
+    untried = {"status": "pending", "error": None, "attempt": None, "max_attempts": ATTEMPTS, "next_attempt_at": None}
+    assert await parts() == {"summary": untried, "evaluation": untried}
+    queue = JobQueue(api.database, "pipeline", 60, put_off={"post_call": put_off})
+    for job in await queue.claim("post_call", 10):
+        if job.payload["stage"] == "summary":
+            assert await queue.retry(job, "The model is away.", 60)
+    shown = await parts()
+    again = shown["summary"].pop("next_attempt_at")
+    assert shown["summary"] == {
+        "status": "pending",
+        "error": "The model is away.",
+        "attempt": 1,
+        "max_attempts": ATTEMPTS,
+    }
+    assert shown["evaluation"] == {**untried, "attempt": 1}
+    [told] = [
+        event["data"]
+        for event in (await api.get(f"/v1/calls/{call_id}/events")).body["events"]
+        if event["kind"] == "analysis.part_delayed"
+    ]
+    due = datetime.fromisoformat(told.pop("next_attempt_at"))
+    assert due == datetime.fromisoformat(again).replace(microsecond=0)
+    assert told == {"generation": 1, "stage": "summary", "error": "The model is away."}
+    await end(api, call_id, 1, "summary", error="It stays away.")
+    ended = (await parts())["summary"]
+    assert (ended["status"], ended["error"], ended["next_attempt_at"]) == ("failed", "It stays away.", None)
 
 
 async def test_an_analysis_that_does_not_begin_says_so_once_that_is_late(database_url: str, api: Api):

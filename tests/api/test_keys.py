@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Api, MakeTenant, run_api
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, Until
 
 PATH = "/v1/keys/publishable"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -117,3 +117,21 @@ async def test_of_a_key_only_a_hash_is_stored(api: Api, agent: str):
     for key in (secret, public, api.key):
         assert key not in stored
         assert key.split("_", 2)[2][8:] not in stored
+
+
+async def test_a_key_says_when_it_was_used_last_and_which_one_is_asking(api: Api, agent: str, until: Until):
+    other = (await api.post("/v1/auth/api-keys", {"label": "other"})).body
+    browsers = (await api.post(PATH, {"agent_id": agent, "label": "x"})).body
+    assert (other["last_used_at"], other["is_current"], browsers["last_used_at"]) == (None, False, None)
+    await api.get("/v1/auth/me", key=other["key"])
+    await api.post("/v1/calls", {}, key=browsers["key"])
+
+    async def used() -> bool:
+        (own, another), (browser,) = (
+            (await api.get("/v1/auth/api-keys")).body["keys"],
+            (await api.get(PATH)).body["keys"],
+        )
+        assert (own["is_current"], another["is_current"]) == (True, False)
+        return all(key["last_used_at"] for key in (own, another, browser))
+
+    await until(used)

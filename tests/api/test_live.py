@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from api import live, live_feed
 from api.credentials import COOKIE, Credential, Kind
+from api.schema.stream import LiveStreamMessage
 from calls.analysis.parts import end_part
 from calls.events import EventKind
 from calls.states import EndReason
@@ -47,6 +48,9 @@ class Following:
             lines = dict(line.split(": ", 1) for line in block.strip().splitlines())
             if "event" in lines:
                 self.seen.append((lines["event"], json.loads(lines["data"])))
+                LiveStreamMessage.model_validate_json(
+                    json.dumps(dict(zip(("event", "data"), self.seen[-1], strict=True)))
+                )
                 return self.seen[-1]
 
 
@@ -125,6 +129,23 @@ async def test_events_and_what_is_said_come_for_who_asks_for_them(database_url: 
         await end(api, second, other)
         heard = await stream.until(lambda kind, _data: kind == "segment")
         assert (heard["call_id"], heard["text"]) == (second, "First words")
+
+
+async def test_who_follows_what_is_said_has_the_last_words_of_running_calls_first(
+    database_url: str, api: Api, agent: str, tenant: MakeTenant
+):
+    runs, over = [await create(api, agent) for _ in range(2)]
+    token, other = [await run(api, call_id) for call_id in (runs, over)]
+    for number in range(7):
+        await say(api, runs, token, f"Word {number}", number)
+    await say(api, over, other, "Over")
+    await end(api, over, other)
+    async with following(api, "segments") as stream:
+        said = [(data["call_id"], data["text"]) for kind, data in stream.seen if kind == "segment"]
+        assert said == [(runs, f"Word {number}") for number in range(2, 7)]
+        assert [kind for kind, _data in stream.seen] == ["call", *["segment"] * 5, "ready"]
+    async with following(api, "segments", (await tenant()).key) as stream:
+        assert stream.seen == [("ready", {"calls": 0})]
 
 
 async def test_a_tenant_follows_its_own_calls_alone(api: Api, agent: str, tenant: MakeTenant):

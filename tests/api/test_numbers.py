@@ -15,6 +15,9 @@ async def test_a_number_is_registered_listed_attached_and_removed(api: Api, agen
     attached = await api.post(f"/v1/numbers/{NUMBER}/attach", {"agent_id": agent})
     assert attached.status == 200
     assert attached.body == {**created.body, "agent_id": agent}
+    detached = await api.post(f"/v1/numbers/{NUMBER}/attach", {"agent_id": None})
+    assert (detached.status, detached.body["agent_id"]) == (200, None)
+    assert (await api.post(f"/v1/numbers/{NUMBER}/attach", {"agent_id": agent})).status == 200
     listed = (await api.get("/v1/numbers")).body
     assert listed == {"numbers": [attached.body], "total": 1, "offset": 0, "limit": 50}
     assert (await api.delete(f"/v1/numbers/{NUMBER}")).status == 204

@@ -38,8 +38,8 @@ async def test_what_lies_beside_the_pages_is_not_served(api: Api):
 
 
 async def test_a_browser_looks_again_whether_a_file_changed(api: Api):
-    async with api.session.get(f"{api.url}/web/app.js") as answer:
+    async with api.session.get(f"{api.url}/web/console.js") as answer:
         assert answer.headers["Cache-Control"] == "no-cache"
         known = {"If-None-Match": answer.headers["ETag"]}
-    async with api.session.get(f"{api.url}/web/app.js", headers=known) as answer:
+    async with api.session.get(f"{api.url}/web/console.js", headers=known) as answer:
         assert answer.status == 304

@@ -14,6 +14,7 @@ async def test_the_language_models_that_the_server_lists_are_options(settings: M
     assert listed
     assert [model["id"] for model in options["models"]] == ["our-own", *(name for name in listed if name != "our-own")]
     assert {model["provider_id"] for model in options["models"]} == {"local"}
+    assert options["usual"] == {"provider_id": "local", "id": "our-own"}
     assert options["voices"] == [{"id": "ash", "provider": "local", "name": "ash"}]
 
 
@@ -23,6 +24,12 @@ async def test_without_a_language_model_that_answers_the_configured_one_is_the_o
         assert options.status == 200
         assert [model["id"] for model in options.body["models"]] == ["gpt-4.1-mini"]
         assert options.body["voices"] == [{"id": "ash", "provider": "openai", "name": "ash"}]
+
+
+async def test_of_a_plugin_only_its_name_is_known(settings: MakeSettings):
+    async for api in run_api(settings(llm_provider="mistralai", llm_url="http://127.0.0.1:9/v1")):
+        options = (await api.get("/v1/agents/llm-options")).body
+        assert options["usual"] == {"provider_id": "mistralai", "id": None}
 
 
 async def test_queue_stats_count_the_tenants_own_dial_jobs(api: Api, agent: str, tenant: MakeTenant):

@@ -52,7 +52,7 @@ async def test_the_web_channel_lets_browsers_in(api: Api, agent: str, publishabl
     key = await publishable()
     token = await api.post("/v1/realtime/token", {"agent_id": agent}, key=key)
     assert token.status == 201
-    assert set(token.body) == {"client_token", "room_name", "server_url"}
+    assert set(token.body) == {"client_token", "room_name", "server_url", "call_id", "call_token"}
     two = [browser("one"), browser("two")]
     body = {"agent_id": agent, "participants": two}
     assert (await api.post("/v1/calls", body, key=key)).status == 201

@@ -60,6 +60,26 @@ async def test_agents(rymi: Any):
     await refused(404, "not_found", agents.retrieve, copy["id"])
 
 
+async def test_changes_of_agents(rymi: Any, agent: str):
+    agents = rymi.agents
+    await ask(agents.update, agent, "Ada")
+    [change] = (await ask(agents.list_changes, agent, "2026-01-01T00:00:00Z"))["changes"]
+    assert (change["field"], change["before"], change["after"]) == ("name", "Aria", "Ada")
+    assert (await ask(agents.undo_change, agent, change["id"]))["name"] == "Aria"
+    await refused(409, "changed_since", agents.undo_change, agent, change["id"])
+
+
+async def test_share_links_of_agents(rymi: Any, agent: str):
+    agents = rymi.agents
+    assert await ask(agents.get_share_link, agent) == {"link_feature": True, "link": None}
+    await refused(404, "not_found", agents.regenerate_share_link, agent)
+    limits = {"minutes_limit": 10, "max_call_seconds": 60, "max_concurrent": 1, "calls_per_ip_hour": 3}
+    link = await ask(agents.set_share_link, agent, enabled=True, **limits)
+    assert link.items() >= limits.items()
+    assert (await ask(agents.get_share_link, agent))["link"] == link
+    assert (await ask(agents.regenerate_share_link, agent))["url"] != link["url"]
+
+
 async def test_calls_of_browsers(rymi: Any, api: Api, agent: str):
     calls = rymi.calls
     created = await ask(calls.create, agent, [BROWSER], {"source": "sdk"}, {"name": "Ada"}, {"summary": None})

@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,7 @@ import pytest
 
 from api import stream as stream_module
 from api.feed import progress
+from api.schema.stream import CallStreamMessage
 from calls.analysis.parts import end_part
 from calls.database.engine import Database
 from calls.events import EventKind
@@ -48,7 +49,9 @@ class Stream:
             async for line in self.response.content:
                 name, _, value = line.decode().rstrip("\n").partition(": ")
                 if name == "" and "data" in fields:
-                    return Message(fields["id"], fields["event"], json.loads(fields["data"]))
+                    message = Message(fields["id"], fields["event"], json.loads(fields["data"]))
+                    CallStreamMessage.model_validate_json(json.dumps(asdict(message)))
+                    return message
                 fields = {} if name == "" else fields | {name: value}
         return None
 
@@ -215,7 +218,8 @@ async def test_a_stream_lasts_until_the_agent_has_let_go_and_the_post_call_work_
         assert last.data["text"] == "One last word."
         await running.let_go()
         await running.do_post_call()
-        (analysed,) = await stream.take(1)
+        part, analysed = await stream.take(2)
+        assert (part.data["kind"], part.data["data"]["stage"]) == ("analysis.part_completed", "summary")
         assert analysed.data["message"] == "Post-call analysis completed."
         assert [message.event for message in await stream.rest()] == ["end"]
 

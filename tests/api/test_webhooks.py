@@ -36,6 +36,7 @@ async def test_an_endpoint_is_created_with_a_secret_that_is_shown_once(api: Api)
     listed = (await api.get(PATH)).body
     shown = {name: value for name, value in created.items() if name != "secret"}
     assert listed == {"webhooks": [shown], "total": 1, "offset": 0, "limit": 50}
+    assert (await api.get(f"{PATH}/{created['id']}")).body == shown
     assert (await create(api, secret="my own"))["secret"] == "my own"
 
 
@@ -138,6 +139,7 @@ async def test_a_removed_endpoint_is_gone_with_its_deliveries(api: Api):
     await api.post(f"{path}/test")
     assert (await api.delete(path)).status == 204
     for answer in (
+        await api.get(path),
         await api.delete(path),
         await api.patch(path, {"active": True}),
         await api.post(f"{path}/test"),
@@ -155,6 +157,7 @@ async def test_another_tenants_endpoint_is_not_there(api: Api, tenant: MakeTenan
     path = f"{PATH}/{created['id']}"
     assert (await api.get(PATH, key=stranger)).body["webhooks"] == []
     for answer in (
+        await api.get(path, key=stranger),
         await api.delete(path, key=stranger),
         await api.patch(path, {"active": False}, key=stranger),
         await api.post(f"{path}/test", key=stranger),

@@ -36,7 +36,7 @@ class Listening:
 
 def call(*spans: tuple[float, float], kind: str = "complete", apart: bool = False) -> Call:
     sentence = Sentence(kind, apart, "joe", (), np.zeros(0, np.int16))
-    return Call("system", "a", Listening(*spans), [Turn(sentence, SAID, 20.0)])  # type: ignore[arg-type]
+    return Call("system", "a", Listening(*spans), [Turn(sentence, SAID, 20.0)])  # type: ignore[arg-type] # what is judged of a caller
 
 
 def test_a_response_is_from_the_end_of_what_was_said_to_the_first_sound() -> None:

@@ -144,7 +144,11 @@ async def test_the_last_part_concludes_once_and_a_part_ends_once(database, over)
     ]
     async with database.reading() as connection:
         told = sa.select(call_events.c.kind).where(call_events.c.source == "post_call").order_by(call_events.c.id)
-        assert list(await connection.scalars(told)) == ["analysis.part_failed", "analysis.completed"]
+        assert list(await connection.scalars(told)) == [
+            "analysis.part_failed",
+            "analysis.part_completed",
+            "analysis.completed",
+        ]
     assert await status(database, call_id) == "completed"
 
 
@@ -158,6 +162,7 @@ async def test_the_log_tells_when_results_are_to_come_again_and_when_none_do(dat
     async with database.reading() as connection:
         told = sa.select(call_events.c.kind, call_events.c.data).where(call_events.c.source == "post_call")
         assert (await connection.execute(told.order_by(call_events.c.id))).all() == [
+            ("analysis.part_completed", {"generation": 1, "stage": "summary"}),
             ("analysis.completed", {"generation": 1}),
             ("analysis.pending", None),
             ("analysis.skipped", {"generation": 2}),

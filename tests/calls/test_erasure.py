@@ -51,9 +51,23 @@ Running = Callable[..., Awaitable[tuple[NewCall, int]]]
 MARK = "marzipan"
 # A new table belongs here, or among those of which nothing may be left after an erasure.
 NOT_OF_A_CALL = {
-    *("tenants", "api_keys", "sessions", "agents", "call_counts", "numbers", "dnc", "trunks", "telephony", "webhooks"),
+    *(
+        "tenants",
+        "api_keys",
+        "sessions",
+        "agents",
+        "agent_changes",
+        "call_counts",
+        "numbers",
+        "dnc",
+        "trunks",
+        "telephony",
+        "webhooks",
+    ),
     "tool_secrets",
-    *("rate_windows", "leases", "workers", "stays"),
+    *("share_links", "share_calls", "share_visits"),  # ids, numbers, and for an hour addresses
+    *("rate_windows", "leases", "workers", "processes", "stays"),
+    *("usage", "answer_times"),  # numbers, of all calls together
     "recording_pieces",  # ids and numbers; their files are the job's to remove
     "unindexed",  # ids: what was said is read when it is their turn
     "batches",  # but for its answer, which has a test of its own
@@ -121,7 +135,7 @@ async def talked(database: Database, running: Running, **fields: Any) -> str:
         of_the_part = {"call_id": call.id, "generation": 1, "stage": "summary"}
         await connection.execute(sa.insert(notes).values(**of_the_part, asked=MARK, room=1000, text=MARK))
         await connection.execute(
-            sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav")
+            sa.insert(recordings).values(id=call.id, call_id=call.id, status="ready", format="wav", peaks=b"loud")
         )
         asked_for = {"id": call.id, "call_id": call.id, "status": "ended", "key": MARK}
         await connection.execute(sa.insert(egresses).values(asked_for))
@@ -191,6 +205,7 @@ async def test_of_an_erased_call_nothing_is_left_in_any_table_but_its_bill(datab
     assert None not in {after.erased_at, after.transcript_erased_at, after.recording_erased_at}
     async with database.reading() as connection:
         assert (await connection.execute(sa.select(call_counts))).all() == counts
+        assert set(await connection.scalars(sa.select(recordings.c.peaks))) == {None, b"loud"}
         happened = sa.select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
         *log, last = (await connection.execute(happened)).all()
     assert {(event.message, event.data) for event in log} == {(event.kind, None) for event in log}

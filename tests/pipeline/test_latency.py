@@ -1,5 +1,6 @@
 """The turns of a call that is over, measured a second time in its recording."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 from calls.database.engine import DEFAULT_TENANT
 from calls.latency import Turn, queue_measuring, read_turns, write_turns
 from calls.privacy.erasure import erase_call
-from calls.tables import call_events, jobs
+from calls.tables import answer_times, call_events, jobs
+from calls.usage import steps
 from pipeline import latency
 from pipeline.deps import Deps
 from tests.pipeline.finished import bring, hang_up, queued, running_call, working
@@ -94,6 +96,10 @@ async def test_where_the_worker_was_wrong_the_recording_is_right_and_an_event_sa
         await until(lambda: done(deps, call_id))
         assert await turns_of(deps, call_id) == [first, second]
         assert await corrections(deps, call_id) == [told]
+    async with deps.db.reading() as conn:
+        counted = await conn.execute(sa.select(answer_times.c.step, answer_times.c.answers))
+        answers = Counter(dict(counted.all()))
+    assert +answers == steps([first.response_ms, second.response_ms])
     counted = deps.metrics.exposition().decode()
     assert 'callroom_turn_seconds_bucket{le="1.0",part="response"} 4.0' in counted, "two turns, counted twice"
 

@@ -65,6 +65,10 @@ async def deps(settings, model) -> AsyncIterator[Deps]:
         yield opened
 
 
+def completed(part: str) -> str:
+    return f"Post-call analysis: {part} completed."
+
+
 async def test_every_part_that_is_on_is_made_and_told_once(database_url, deps, model, until):
     model.answer_with(well)
     await listen(deps.db, deps.keyring)
@@ -75,7 +79,8 @@ async def test_every_part_that_is_on_is_made_and_told_once(database_url, deps, m
     row = await call_row(deps.db, call_id)
     assert row.intelligence_status == "completed"
     assert row.transcript_closed_at is not None
-    assert await events(deps.db, call_id) == ["Post-call analysis completed."]
+    *parts, last = await events(deps.db, call_id)
+    assert (sorted(parts), last) == (sorted(map(completed, GOOD)), "Post-call analysis completed.")
     told = await announced(deps.db, call_id)
     assert told == ["call.completed", "call.intelligence.ready", "call.started", "call.transcript.ready"]
 
@@ -171,6 +176,7 @@ async def test_a_model_that_is_away_for_a_while_is_asked_again_for_what_is_missi
         await until(lambda: analysed(deps.db, call_id))
     assert await made(deps.db, call_id) == GOOD
     assert len(model.chats) == 3
+    assert [" It is tried again at " in told for told in await events(deps.db, call_id)].count(True) == 1
 
 
 async def test_a_call_in_which_nothing_was_said_has_errors_that_say_so(deps, model, until):
@@ -207,7 +213,10 @@ async def test_a_part_whose_job_dies_fails_alone(deps, model, until):
         await until(lambda: analysed(deps.db, call_id))
     assert await made(deps.db, call_id) == {**GOOD, "evaluation": LOST}
     assert (await call_row(deps.db, call_id)).intelligence_status == "completed"
-    assert await events(deps.db, call_id) == [f"evaluation: {LOST}", "Post-call analysis completed."]
+    told = await events(deps.db, call_id)
+    assert told[0] == f"evaluation: {LOST}"
+    assert sorted(told[1:3]) == [completed("extraction"), completed("summary")]
+    assert told[3:] == ["Post-call analysis completed."]
 
 
 async def test_who_asks_again_as_soon_as_it_is_completed_gets_one_more_each_time(database_url, deps, model, until):
@@ -222,8 +231,8 @@ async def test_who_asks_again_as_soon_as_it_is_completed_gets_one_more_each_time
         await until(lambda: is_completed(deps.db, call_id))
         await until(lambda: analysed(deps.db, call_id))
     assert await events(deps.db, call_id) == [
-        "Post-call analysis completed.",
-        *["Post-call analysis pending.", "Post-call analysis completed."] * 20,
+        *[completed("summary"), "Post-call analysis completed."],
+        *["Post-call analysis pending.", completed("summary"), "Post-call analysis completed."] * 20,
     ]
     assert (await announced(deps.db, call_id)).count("call.intelligence.ready") == 21
     assert len(model.chats) == 21
@@ -277,9 +286,8 @@ async def test_reprocessing_replaces_what_was_made(database_url, deps, model, un
         await until(lambda: analysed(deps.db, call_id))
     assert await made(deps.db, call_id) == {"summary": {"summary": "Second.", "sentiment": "negative"}}
     assert await events(deps.db, call_id) == [
-        "Post-call analysis completed.",
-        "Post-call analysis pending.",
-        "Post-call analysis completed.",
+        *[completed("summary"), "Post-call analysis completed."],
+        *["Post-call analysis pending.", completed("summary"), "Post-call analysis completed."],
     ]
 
 
@@ -293,7 +301,7 @@ async def test_a_transcript_that_is_too_long_for_the_model_is_condensed_and_that
     read = model.chats[-1].last_user
     assert "Caller: tells a long story" in read
     assert await made(deps.db, call_id) == {"summary": GOOD["summary"]}
-    first, last = await events(deps.db, call_id)
+    first, *_, last = await events(deps.db, call_id)
     assert "too long for the model" in first
     assert last == "Post-call analysis completed."
 

@@ -100,6 +100,8 @@ async def test_a_recording_is_stored_and_told_once_and_leaves_the_workers_disk(d
         await until(lambda: job_ended(deps, call_id))
     row = await stored(deps, call_id)
     assert row.duration_ms == pytest.approx(3000, abs=50)
+    assert len(row.peaks) // 2 * row.peaks_ms == pytest.approx(3000, abs=50)
+    assert min(row.peaks[10:200]) > 0
     assert left_behind(deps, call_id) == []
     assert await events(deps.db, call_id) == ["Recording stored"]
     assert (await announced(deps.db, call_id)).count("call.recording.ready") == 1

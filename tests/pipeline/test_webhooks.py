@@ -11,8 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rymi.resources.webhooks import WebhooksResource
 
+from api.receiver import receiver as trial_receiver
+from api.schema.messages import MESSAGES
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.jobs import LANE_WIDTH
+from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
@@ -49,7 +52,10 @@ class Receiver:
         return str(self.server.make_url(path))
 
     def messages(self, path: str = "/ok") -> list[dict[str, Any]]:
-        return [json.loads(body) for at, _, body in self.got if at == path]
+        bodies = [body for at, _, body in self.got if at == path]
+        for body in bodies:
+            MESSAGES[json.loads(body)["event"]].model_validate_json(body)
+        return [json.loads(body) for body in bodies]
 
     def events(self, path: str = "/ok") -> list[str]:
         return [message["event"] for message in self.messages(path)]
@@ -59,7 +65,7 @@ class Receiver:
         if request.path == "/moved":
             return web.Response(status=302, headers={"Location": "/ok"})
         status = self.answers.pop(0) if request.path == "/fails" and self.answers else 204
-        return web.Response(status=status)
+        return web.Response(status=status, text="Come again \0later. " * 100 if status == 503 else "")
 
     async def _hang(self, _request: web.Request) -> web.Response:
         self.hanging += 1
@@ -115,6 +121,39 @@ def reached(db: Database, delivery_id: str, **wanted: Any) -> Callable[[], Any]:
         return all(getattr(row, name) == value for name, value in wanted.items())
 
     return ask
+
+
+async def test_every_event_is_sent_as_it_is_described(deps, receiver, until):
+    webhook_id = await endpoint(deps, receiver.url("/ok"))
+    call = await start_and_end(deps.db)
+    async with deps.db.writing() as conn:
+        for event in set(WebhookEvent) - {WebhookEvent.BATCH_COMPLETED}:
+            await webhooks.announce(conn, call.id, event)
+        assert await batches.begin(conn, DEFAULT_TENANT, "empty", call.agent["id"], "hash") is None
+        await batches.keep(conn, DEFAULT_TENANT, "empty", {"calls": [], "rejected": []})
+    await send_test(deps.db, webhook_id)
+    async with working(deps):
+        await until(lambda: set(MESSAGES) == set(receiver.events()))
+
+
+async def test_the_receiver_that_comes_along_shows_what_is_genuine(deps, until, capsys):
+    server = TestServer(trial_receiver("the secret"))
+    await server.start_server()
+    await endpoint(deps, str(server.make_url("/hooks")), secret="the secret")
+    wrong = await endpoint(deps, str(server.make_url("/hooks")), secret="another")
+    call = await start_and_end(deps.db)
+    await send_test(deps.db, wrong)
+    told = ""
+
+    async def all_of_it() -> bool:
+        nonlocal told
+        told += capsys.readouterr().out
+        return f'"id": "{call.id}"' in told and "call.completed" in told and "refused: the signature" in told
+
+    async with working(deps):
+        await until(all_of_it)
+    assert "webhook.test" not in told
+    await server.close()
 
 
 async def test_a_message_is_signed_as_the_official_client_verifies_it(database_url, deps, receiver, until):
@@ -187,9 +226,11 @@ async def test_a_message_refused_to_the_last_is_given_up_and_can_be_redelivered(
         await conn.execute(jobs.update().values(attempt=len(RETRY_AFTER_S)))
     async with working(deps):
         await until(reached(deps.db, delivery_id, status="failed", response_status=503, error="HTTP status 503"))
+        said = (await delivery(deps.db, delivery_id)).response_body
+        assert said == ("Come again \0later. " * 100)[:1000].replace("\0", "")
         async with deps.db.writing() as conn:
             await webhooks.redeliver(conn, DEFAULT_TENANT, webhook_id, delivery_id)
-        await until(reached(deps.db, delivery_id, status="delivered", attempts=2))
+        await until(reached(deps.db, delivery_id, status="delivered", attempts=2, response_body=None))
     first, second = receiver.messages("/fails")
     assert first == second
 

@@ -12,6 +12,7 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError, llm, stt
 from livekit.plugins import deepgram, openai
 
+from tests.conftest import Until
 from tests.providers import Chat, InPieces, Interim, Providers, ToolCall, in_thread
 
 RATE = 16_000
@@ -111,12 +112,11 @@ async def test_words_may_come_unconfirmed_or_in_pieces_or_not_at_all(providers: 
     assert [one.text for one in final(await recognize(providers, 1, (1, 0.2), (1, 0)))] == ["Hello."]
 
 
-async def test_final_results_may_be_held_back(providers: Providers) -> None:
+async def test_final_results_may_be_held_back(providers: Providers, until: Until) -> None:
     providers.hear("Hello.")
     providers.hold()
     heard = asyncio.create_task(recognize(providers, 1, (1, 0.2), (1, 0)))
-    while not providers.utterances:  # noqa: ASYNC110 - no event
-        await asyncio.sleep(0.02)
+    await until(lambda: providers.utterances)
     await asyncio.wait({heard}, timeout=0.3)
     assert not heard.done()
     providers.confirm()

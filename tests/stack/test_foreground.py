@@ -44,11 +44,15 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         program.stop(30)
 
 
+def wait_for_both(program: Program) -> None:
+    wait_until(lambda: "all ready" in program.output, "both programs")
+
+
 @pytest.fixture
 def two_servers(stack: Stack, tmp_path: Path) -> tuple[Program, dict[str, int]]:
     ports = {"first": free_port(), "second": free_port()}
     program = stack(*(serving(name, tmp_path, port) for name, port in ports.items()))
-    wait_until(lambda: "all ready" in program.output, "both programs")
+    wait_for_both(program)
     return program, ports
 
 
@@ -93,7 +97,7 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
 ) -> None:
     states = {"broken": 500, "waits": 503}
     program = stack(*(ailing(name, tmp_path, free_port()) for name in states))
-    wait_until(lambda: "all ready" in program.output, "both programs")
+    wait_for_both(program)
     for name, status in states.items():
         (tmp_path / name).write_text(str(status))
     wait_until(lambda: program.output.count("broken runs, but says that it cannot work") == 1, "the check")
@@ -103,24 +107,26 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
     assert program.output.count("waits is ready") == 1
 
 
-def broken(stack: Stack, folder: Path, answer: str) -> Program:
-    """A stack of which one program died and waits for another, and one died and does not work any more."""
+def two_ailing(stack: Stack, folder: Path) -> tuple[Program, dict[str, int]]:
     folder.mkdir()
     ports = {"waits": free_port(), "broken": free_port()}
     words = (ailing(name, folder, port) for name, port in ports.items())
-    program = stack(*words, ready_within_s=20, folder=folder)
-    wait_until(lambda: "all ready" in program.output, "both programs")
-    for name, status in (("waits", "503"), ("broken", answer)):  # were it not waited for, it would be first to fail
-        (folder / name).write_text(status)
-        restart(program, name, ports[name])
-    return program
+    return stack(*words, ready_within_s=20, folder=folder), ports
 
 
 def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_that_does_not_work(
     stack: Stack,
     tmp_path: Path,
 ) -> None:
-    for program in [broken(stack, tmp_path / "refuses", "500"), broken(stack, tmp_path / "silent", "")]:
+    answers_after = {"refuses": "500", "silent": ""}
+    stacks = {name: two_ailing(stack, tmp_path / name) for name in answers_after}
+    for name, (program, ports) in stacks.items():
+        wait_for_both(program)
+        # Were the one that waits not waited for, it would be first to fail.
+        for one, status in (("waits", "503"), ("broken", answers_after[name])):
+            (tmp_path / name / one).write_text(status)
+            restart(program, one, ports[one])
+    for program, _ in stacks.values():
         assert program.wait(60) == 1
         assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")
 

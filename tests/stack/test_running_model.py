@@ -5,12 +5,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from stack.running_model import RunningModel, running_model
+from stack.running_model import RunningModel, running_model, which_speaks
 from stack.settings import StackSettings
 from stack.state import LiveKitKeys, process_environment
 from tests.servers import free_port
@@ -44,11 +46,27 @@ def serve() -> Iterator[Serve]:
         yield start
 
 
-def settings(ollama: str | None = None, lm_studio: str | None = None, **values: object) -> StackSettings:
+def settings(ollama: str | None = None, lm_studio: str | None = None, **values: Any) -> StackSettings:
     """With servers at these addresses, and nobody where none is given."""
     urls = {"ollama_url": ollama, "lm_studio_url": lm_studio}
-    given = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
-    return StackSettings(_env_file=None, **given, **values)  # type: ignore[arg-type] # mypy sees one type for all
+    given: dict[str, Any] = {name: url or f"http://127.0.0.1:{free_port()}/v1" for name, url in urls.items()}
+    return StackSettings(_env_file=None, **given, **values)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({}, "the tiny one that comes along"),
+        ({"llm_url": "http://192.0.2.5/v1", "llm_model": "llama3.1"}, "llama3.1 of local at http://192.0.2.5/v1."),
+        ({"openai_api_key": "sk-nobodys"}, "gpt-4.1-mini of openai at https://api.openai.com/v1."),
+        ({"llm_provider": "mistralai", "llm_model": "small"}, "small of LiveKit's plugin mistralai."),
+        ({"local_llm": Path("own.gguf")}, "the file own.gguf, on this machine."),
+    ],
+)
+def test_which_model_speaks_is_said_wherever_it_comes_from(chosen: dict[str, Any], said: str) -> None:
+    assert f"Language model: {said}" in which_speaks(settings(**chosen), None)
+    found = RunningModel("Ollama", "http://127.0.0.1:11434/v1", "llama3.2:3b")
+    assert "llama3.2:3b of Ollama" in which_speaks(settings(), found)
 
 
 def test_a_running_server_is_found_and_ollama_comes_first(serve: Serve) -> None:

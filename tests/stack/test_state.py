@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,8 +21,8 @@ from stack.state import (
 from tests.conftest import MakeSettings, Start
 
 
-def stack_settings(**values: object) -> StackSettings:
-    return StackSettings(_env_file=None, **values)  # type: ignore[arg-type] # mypy sees one type for all
+def stack_settings(**values: Any) -> StackSettings:
+    return StackSettings(_env_file=None, **values)
 
 
 def test_livekit_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) -> None:

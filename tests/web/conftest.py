@@ -54,6 +54,7 @@ class Served:
     url: str
     key: str
     program: Program
+    settings: Settings
 
 
 Serve = Callable[..., Awaitable[Served]]
@@ -90,7 +91,7 @@ def serve(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> I
             tenant = await create_tenant(conn, "tests", metered=False)
             _, key = await create_secret_key(conn, tenant.id, "tests")
         await database.close()
-        return Served(f"http://127.0.0.1:{settings.api_port}", key, program)
+        return Served(f"http://127.0.0.1:{settings.api_port}", key, program, settings)
 
     yield serve
     for _, program in running.values():

@@ -89,6 +89,10 @@ class Caller:
         since = time.monotonic() - within
         return any(level > LOUD for at, level in reversed(self.heard[-100:]) if at > since)
 
+    def agent_has_been_heard(self) -> bool:
+        """Whether the agent's voice was ever there, however late somebody looks."""
+        return self.seconds_heard() > 0
+
     def agent_listens(self) -> bool:
         """Whether the agent says so; else it thinks or speaks."""
         return self.agent is not None and self.agent.attributes.get("lk.agent.state") == "listening"

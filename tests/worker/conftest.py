@@ -25,6 +25,8 @@ from tests.worker.caller import Caller
 from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
 
+# Of an agent that says nothing of itself where it is late, as each is on a busy machine.
+WITHOUT_A_WORD: dict[str, Any] = {"phrases": {"moment": ""}}
 OF_THE_CALL = ("variables", "metadata", "post_call", "tenant_id")
 
 

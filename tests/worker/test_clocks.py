@@ -132,7 +132,7 @@ async def talk(there: Hosts, until: Until) -> Story:
     called = now()
     call = await there.call()
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         greeted = now()
         await until(lambda: not caller.agent_is_heard(within=0.6))
         asked = now()

@@ -20,7 +20,7 @@ from tests.conftest import Until, now
 from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
 from tests.worker.caller import Caller
-from tests.worker.conftest import Stage, Talk, take_over
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk, take_over
 from worker.talk import LAST_WORDS_S
 
 pytestmark = pytest.mark.restless
@@ -46,7 +46,7 @@ async def _times_ended(call: Talk) -> tuple[int, int]:
 
 
 async def by_the_agent(stage: Stage, until: Until) -> None:
-    call = await stage.call(system_prompt="END", first_message=HELLO, **PATIENT)
+    call = await stage.call(system_prompt="END", first_message=HELLO, **PATIENT, **WITHOUT_A_WORD)
     async with call.caller() as caller:
         await until(lambda: call.said("agent"))
         await caller.say()
@@ -78,7 +78,7 @@ async def by_deletion_of_the_room(stage: Stage, until: Until) -> None:
 async def by_its_length(stage: Stage, until: Until) -> None:
     call = await stage.call(max_duration_s=2, features={"transcription_enabled": False}, first_message=HELLO)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         row = await until(call.ended)
     assert row.end_reason == "max_duration"
     assert 1.9 < (row.ended_at - row.started_at).total_seconds() < 60
@@ -86,7 +86,7 @@ async def by_its_length(stage: Stage, until: Until) -> None:
 
 
 async def by_silence(stage: Stage, until: Until) -> None:
-    call = await stage.call(silence_reminder_s=1, silence_timeout_s=3, language="de")
+    call = await stage.call(silence_reminder_s=1, silence_timeout_s=3, language="de", **WITHOUT_A_WORD)
     async with call.caller():
         row = await until(call.ended)
     assert row.end_reason == "silence"
@@ -185,7 +185,7 @@ async def by_a_caller_who_left_before_the_agent_came(stage: Stage, until: Until)
 async def not_at_all_when_the_agent_is_put_out(stage: Stage, until: Until) -> None:
     call = await stage.call(first_message=HELLO * 20)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         agent = await until(lambda: caller.agent)
         await call.rooms.remove_participant(call.room, agent.identity)
         await until(lambda: call.has_happened("agent.lost"))
@@ -198,7 +198,7 @@ async def not_at_all_when_the_agent_is_put_out(stage: Stage, until: Until) -> No
 async def not_at_all_when_another_worker_has_it(stage: Stage, until: Until) -> None:
     call = await stage.call(first_message=HELLO * 20)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         await until(lambda: call.has_status("in_progress"))
         assert await take_over(call.database, call.id)
         await until(lambda: caller.agent is None)

@@ -12,7 +12,7 @@ from tests.conftest import PATIENCE_S, Until
 from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
 from tests.worker.caller import Caller
-from tests.worker.conftest import Stage, make_settings
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, make_settings
 from worker.room.hearing import DEAF_S
 
 pytestmark = pytest.mark.restless
@@ -48,7 +48,7 @@ async def test_a_guess_that_fails_is_nobodys_business(stage: Stage, providers: P
     providers.hear("Do you have a table?")
     providers.answer("Yes, we have.")
     providers.fail("llm", 500, times=1)
-    call = await stage.call()
+    call = await stage.call(**WITHOUT_A_WORD)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -203,7 +203,7 @@ async def test_a_full_worker_takes_no_call_and_what_was_said_outlives_its_sudden
     async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
         database = Database(settings.database, patience_s=PATIENCE_S)
         stage = Stage(settings, database, rooms)
-        call = await stage.call(first_message="Hello there.")
+        call = await stage.call(first_message="Hello there.", **WITHOUT_A_WORD)
         async with call.caller() as caller:
             await until(lambda: call.said("agent"))
             one_too_many = await stage.call()

@@ -20,7 +20,7 @@ from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.caller import Caller, leave, mute
 from worker.ranking import Ranking
-from worker.room import hearing
+from worker.room import hearing, recognition
 from worker.room.clock import Clock
 from worker.room.ear import LOOK_S, Listener
 from worker.room.hearing import Attachment, Hearing
@@ -208,6 +208,31 @@ async def test_a_session_hears_what_is_said_while_it_is_attached(
         await until(lambda: second.kinds[-2:] == ["start_of_speech", "end_of_speech"])
         assert session.words == ["To the first."]
         await second.stop()
+
+
+async def test_whoever_leaves_is_waited_for_until_all_that_they_said_is_text_and_no_longer(
+    place: Place, session: Session, providers: Providers, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listens() -> bool:
+        return any(task.get_name() == "ear" for task in asyncio.all_tasks())
+
+    monkeypatch.setattr(recognition, "LAST_WORDS_S", 3600)
+    providers.silence(times=1)  # nor is it told that all has been heard
+    async with place.caller("bob"):
+        await until(lambda: place.ears == 1)
+    await until(lambda: not listens())
+    providers.hear("I have to go.", "Goodbye.")
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.say()
+        await until(lambda: session.words == ["I have to go."])
+        providers.hold()
+        await alice.say()
+    await until(lambda: place.ears == 0)
+    assert listens()
+    providers.confirm()
+    await until(lambda: session.words == ["I have to go.", "Goodbye."])
+    await until(lambda: not listens())
 
 
 async def test_an_ear_that_dies_hears_again_what_it_had_not_understood(

@@ -29,7 +29,7 @@ async def test_a_call_lasted_until_its_agents_last_sign_of_life(
     async with open_house(settings, workers=1) as house:
         call = await house.stage.call(first_message=HELLO, price_micros_per_minute=60)
         async with call.caller() as caller:
-            await until(caller.agent_is_heard)
+            await until(caller.agent_has_been_heard)
             await until(lambda: call.has_said("agent", HELLO))
             dying = now()
             for program in (*house.pipelines, *house.workers):

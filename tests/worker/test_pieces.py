@@ -27,7 +27,9 @@ async def read(
     loop = asyncio.get_running_loop()
 
     async def collect() -> None:
-        due_at = lambda: loop.time() + due_in_s(len(found))  # noqa: E731
+        def due_at() -> float:
+            return loop.time() + due_in_s(len(found))
+
         async for piece in pieces(growing, 0, lasts=lasts, due_at=due_at):
             found.append(piece)
 

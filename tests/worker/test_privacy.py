@@ -16,7 +16,7 @@ from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
 from tests.servers import Program
-from tests.worker.conftest import Stage, Talk
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk
 
 pytestmark = pytest.mark.restless
 
@@ -39,6 +39,7 @@ class Eavesdropper:
         self._url = settings.livekit_url
         self.got: list[str] = []
         self.captions: dict[str, tuple[str, str, bool]] = {}  # segment -> who, what, whether that is final
+        self.voices: set[tuple[str, str]] = set()  # who, and in which track, by the captions
         self._readers: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> rtc.Room:
@@ -66,6 +67,7 @@ class Eavesdropper:
         if reader.info.topic == "lk.transcription":
             final = attributes["lk.transcription_final"] == "true"
             self.captions[attributes["lk.segment_id"]] = (identity, "".join(pieces), final)
+            self.voices.add((identity, attributes["lk.transcribed_track_id"]))
 
     @property
     def heard(self) -> list[tuple[str, str]]:
@@ -123,6 +125,8 @@ async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[
         await until(caller.agent_listens)
         with_captions = (await call.row()).agent["features"]["transcription_enabled"]
         await until(lambda: len(eavesdropper.heard) >= len(SPOKEN) or not with_captions)
+        there = room.remote_participants.values()
+        assert eavesdropper.voices <= {(one.identity, sid) for one in there for sid in one.track_publications}
         await room.disconnect()
     return eavesdropper, await until(call.ended)
 
@@ -148,6 +152,7 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
         "silence_timeout_s": 120,
         "tools": [{"name": "look_up", "url": shop}],
         "post_call": {"recording": {"enabled": True}, "summary": {"enabled": True}},
+        **WITHOUT_A_WORD,
     }
     log = len(worker.output)
     private = await stage.call(features={"transcription_enabled": False}, **wanted)
@@ -168,6 +173,7 @@ async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_w
     public = await stage.call(features={"transcription_enabled": True}, **wanted)
     everything, row = await conversation(public, providers, until)
     assert everything.heard == [("agent", GREETED), ("alice", SAID), ("agent", ANSWERED)]
+    assert len(everything.voices) == 2
     assert [one.text for one in await public.transcript()] == list(SPOKEN)
     [asked] = await tool_calls(public)
     assert (asked.arguments, asked.error) == (

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectionError, APIConnectOptions, APITimeoutError, stt
+from livekit.agents import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    APIConnectionError,
+    APIConnectOptions,
+    APITimeoutError,
+    LanguageCode,
+    stt,
+)
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 from typing_extensions import override
 
@@ -43,7 +50,7 @@ class Stream(stt.RecognizeStream):
         self._broken = asyncio.Event()
 
     def tell(self, kind: stt.SpeechEventType, text: str = "") -> None:
-        words = [stt.SpeechData(language="en", text=text)] if text else []  # type: ignore[arg-type]
+        words = [stt.SpeechData(language=LanguageCode("en"), text=text)] if text else []
         self._event_ch.send_nowait(stt.SpeechEvent(type=kind, alternatives=words))
 
     def break_off(self) -> None:

@@ -26,7 +26,7 @@ from tests.providers import Chat, Providers, ToolCall
 from tests.servers import LiveKitServer, S3Server
 from tests.standstill import stand_still
 from tests.worker.caller import Caller
-from tests.worker.conftest import Talk, make_settings
+from tests.worker.conftest import WITHOUT_A_WORD, Talk, make_settings
 from tests.worker.house import House, open_house
 from worker.tools.toolbox import UNKNOWN
 
@@ -47,6 +47,7 @@ CALL: dict[str, Any] = {
     "post_call": {"recording": {"enabled": True}},
     "silence_reminder_s": 600,
     "silence_timeout_s": 900,
+    **WITHOUT_A_WORD,
 }
 TAKEN_OVER = ["agent.lost", "dispatch.repeated", "agent.joined", "agent.returned"]
 OVER = ["participant.left", "call.completed", "recording.stored"]
@@ -261,7 +262,7 @@ async def killed_while_a_tool_is_at_work(house: House, providers: Providers, unt
     app.router.add_post("/{name}", answer)
     async with TestServer(app, shutdown_timeout=0.1) as server:
         tools = [{"name": name, "url": f"http://127.0.0.1:{server.port}/{name}", "timeout_s": 120} for name in TOOLS]
-        call = await house.stage.call(system_prompt="TOOLS", tools=tools, **CALL)
+        call = await house.stage.call(system_prompt="TOOLS", tools=tools, **CALL | {"phrases": {}})
         async with call.caller() as caller:
             await until(lambda: call.said("agent"))
             await caller.say()

@@ -11,7 +11,7 @@ from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Providers
 from tests.worker.caller import LOUD as HEARD
 from tests.worker.caller import Caller
-from tests.worker.conftest import Stage
+from tests.worker.conftest import WITHOUT_A_WORD, Stage
 
 pytestmark = pytest.mark.restless
 
@@ -113,7 +113,7 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
     providers.hear(None, None, "Mm-hm.")
     call = await stage.call(first_message=LONG)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         await caller.say(0.3)
         await until(lambda: silences(caller))
         await until(lambda: providers.utterances)
@@ -161,7 +161,7 @@ async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it
     providers.answer("Yes?")
     call = await stage.call(first_message=LONG)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         await caller.say(0.9)  # which does not stop a greeting; who insists does
         await until(lambda: call.has_said("user", "Hello?"))
         heard_s = caller.seconds_heard()
@@ -184,9 +184,9 @@ async def test_a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_th
     question = "Soll ich Ihnen für heute Abend um acht Uhr einen Tisch am Fenster reservieren?"
     providers.hear("Ja, genau.")
     providers.answer("Der Tisch ist reserviert.")
-    call = await stage.call(first_message=question, language="de")
+    call = await stage.call(first_message=question, language="de", **WITHOUT_A_WORD)
     async with call.caller() as caller:
-        await until(caller.agent_is_heard)
+        await until(caller.agent_has_been_heard)
         await caller.say(0.9)
         await until(lambda: call.has_said("agent", "Der Tisch ist reserviert."))
         assert abs(caller.seconds_heard() - (len(question) + len("Der Tisch ist reserviert.")) / 15) < 1
@@ -202,7 +202,7 @@ async def test_a_greeting_that_the_callers_first_word_came_before_is_heard_and_t
     providers.answer("Good evening to you.")
     providers.tts_s = 2.5  # the caller is quicker
     try:
-        call = await stage.call(first_message="Hello, Ada speaking.")
+        call = await stage.call(first_message="Hello, Ada speaking.", **WITHOUT_A_WORD)
         async with call.caller() as caller:
             await until(lambda: call.has_status("in_progress"))
             await caller.say()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Until
 from tests.providers import Providers
-from tests.worker.conftest import Stage
+from tests.worker.conftest import WITHOUT_A_WORD, Stage
 
 pytestmark = pytest.mark.restless
 
@@ -41,7 +41,7 @@ async def test_a_sentence_with_a_pause_is_one_turn_with_one_answer(
     providers.answer("A table for two.")
     endpointing_s, providers.endpointing_s = providers.endpointing_s, 0.4  # the pause is to be one to it, too
     try:
-        call = await stage.call()
+        call = await stage.call(**WITHOUT_A_WORD)
         async with call.caller() as caller:
             await until(lambda: call.has_status("in_progress"))
             await caller.say_haltingly(2, 1)

@@ -7,6 +7,7 @@ from livekit import rtc
 from livekit.agents.types import (
     ATTRIBUTE_TRANSCRIPTION_FINAL,
     ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID,
+    ATTRIBUTE_TRANSCRIPTION_TRACK_ID,
     TOPIC_TRANSCRIPTION,
 )
 
@@ -52,13 +53,23 @@ class Captions:
     async def _send(self, caption: Caption) -> None:
         if not self._room.isconnected():
             return
-        stream = await self._room.local_participant.stream_text(
+        agent = self._room.local_participant
+        speaker = self._room.remote_participants.get(caption.identity) if caption.identity else agent
+        track = {ATTRIBUTE_TRANSCRIPTION_TRACK_ID: sid} if (sid := _track_of(speaker)) else {}
+        stream = await agent.stream_text(
             topic=TOPIC_TRANSCRIPTION,
             attributes={
                 ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: f"{self._name}-{caption.segment}",
                 ATTRIBUTE_TRANSCRIPTION_FINAL: str(caption.is_final).lower(),
+                **track,
             },
-            sender_identity=caption.identity or self._room.local_participant.identity,
+            sender_identity=caption.identity or agent.identity,
         )
         await stream.write(caption.text)
         await stream.aclose()
+
+
+def _track_of(speaker: rtc.Participant | None) -> str | None:
+    """The track in which somebody is heard, by which LiveKit's components find the words to a voice."""
+    tracks = speaker.track_publications.values() if speaker is not None else ()
+    return next((one.sid for one in tracks if one.kind == rtc.TrackKind.KIND_AUDIO), None)

@@ -264,6 +264,8 @@ class Ear:
                 self._utterance.close(self._voice_ended_at)
         elif self._recognition.may_return and self._awaited.quiet_s > QUIET_S and not self._has_something_to_say:
             self._recognition.replace(None)
+        if self._gone and not self._has_something_to_say:
+            self._recognition.finish()
         if self.is_cut_off:
             self._on_cut_off()
 

@@ -219,7 +219,8 @@ class Hearing:
                 except Exception as error:  # noqa: BLE001 - whatever it was, this person is to be heard
                     deaths = 1 if time.monotonic() - began_at > HEALTHY_S else deaths + 1
                     # Neither the error's text nor its trace: they may hold what was said.
-                    logger.error("an ear died", extra={"error": _kinds(error), "times": deaths})  # noqa: TRY400
+                    known = {"error": _kinds(error), "times": deaths}
+                    logger.error("an ear died", extra=known)  # noqa: TRY400 - see above
                     if deaths > len(RESTART_S):
                         self._listener.on_failed()
                         return

@@ -126,6 +126,11 @@ class Recognition:
             self._ended = True
             self._ask_for_last_words()
 
+    def finish(self) -> None:
+        """All that was said is text: wait for no end of the stream, of which not every plugin tells."""
+        if self._stream is not None:
+            self._leave_in(0.0)
+
     async def run(self) -> None:
         """Until the audio has ended and its last words are text, or nobody can be reached for them."""
         try:

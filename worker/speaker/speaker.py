@@ -342,7 +342,7 @@ class Speaker:
         began_at = self._voice.sounded_at - frame.duration
         self._latency.play(frame, began_at, put_in=self._voice.has_played_between)
 
-    def _be_sorry(self, spoken_into: bool) -> None:  # noqa: FBT001 - a callback's
+    def _be_sorry(self, *, spoken_into: bool) -> None:
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.
 
         A greeting is said once more before that.

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, APIError, APITimeoutError, tts, utils
@@ -37,6 +37,12 @@ class Ahead:
     stream: tts.SynthesizeStream
 
 
+class Speechless(Protocol):
+    """Told that none has spoken, and whether somebody has waited in vain and then spoken himself."""
+
+    def __call__(self, *, spoken_into: bool) -> None: ...
+
+
 class Voices(tts.TTS[Any]):
     """Speaks with the first of an agent's voices that works.
 
@@ -46,7 +52,7 @@ class Voices(tts.TTS[Any]):
         first_sound_s: how long a voice may take for its first sound, and after that for each next one.
         on_failed: one of them, at that place, has failed that had not before.
         on_spoken: one of them has spoken.
-        on_speechless: none has spoken; whether somebody has waited in vain and then spoken himself.
+        on_speechless: none has spoken.
     """
 
     def __init__(
@@ -56,7 +62,7 @@ class Voices(tts.TTS[Any]):
         first_sound_s: float,
         on_failed: Callable[[int, Exception], None],
         on_spoken: Callable[[], None],
-        on_speechless: Callable[[bool], None],
+        on_speechless: Speechless,
     ) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=True, aligned_transcript=True),
@@ -145,7 +151,7 @@ class _Utterance(tts.SynthesizeStream):
             raise
         except APIError:
             if not self._is_ahead:
-                self._voices.on_speechless(False)  # noqa: FBT003
+                self._voices.on_speechless(spoken_into=False)
             raise
         finally:
             await utils.aio.cancel_and_wait(reading)
@@ -163,7 +169,7 @@ class _Utterance(tts.SynthesizeStream):
             if not was_down:
                 voices.on_failed(place, APITimeoutError())
         if self._has_failed and not output.seconds and ranking.are_down:
-            voices.on_speechless(True)  # noqa: FBT003
+            voices.on_speechless(spoken_into=True)
 
     async def _read(self, text: Growing) -> None:
         async for piece in self._input_ch:

@@ -58,7 +58,7 @@ class TurnEnd:
         self._language = language
         return True
 
-    async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:  # noqa: ARG002
+    async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:  # noqa: ARG002 - LiveKit's
         """What `predict_end_of_turn` returns is enough."""
         return 1.0
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from livekit.agents import NOT_GIVEN, APIConnectOptions, NotGivenOr, tts
+from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions, NotGivenOr, tts
 
 if TYPE_CHECKING:
     import aiohttp
@@ -41,5 +41,5 @@ class TTS(tts.TTS[Any]):
             raise ValueError("no key: PARROT_API_KEY")
         self.said = {"model": model, "voice_id": voice_id, "language": language, "mood": mood, "plumage": plumage}
 
-    def synthesize(self, text: str, *, conn_options: APIConnectOptions = APIConnectOptions()) -> Any:  # noqa: B008
+    def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> Any:
         raise NotImplementedError

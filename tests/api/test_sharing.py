@@ -1,0 +1,141 @@
+"""Share links: who comes by one talks to its agent, within limits that hold for everybody together."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from calls.tables import share_visits
+from tests.api.conftest import Answer, Api, run_api
+from tests.conftest import MakeSettings
+
+Serve = Callable[..., Awaitable[Api]]
+
+
+@pytest.fixture
+async def serve(settings: MakeSettings) -> AsyncIterator[Serve]:
+    """`await serve(trusted_proxies=…)`: one more api on the test's database."""
+    running = []
+
+    async def start(**changes: object) -> Api:
+        generator = run_api(settings(**changes))
+        running.append(generator)
+        api: Api = await anext(generator)
+        return api
+
+    yield start
+    for generator in running:
+        async with aclosing(generator):
+            pass
+
+
+async def linked(api: Api, agent_id: str, **limits: Any) -> str:
+    """The code of the agent's link with these limits."""
+    answer = await api.put(f"/v1/agents/{agent_id}/share-link", limits)
+    assert answer.status == 200
+    assert answer.body["url"].startswith(f"{api.url}/talk/")
+    return str(answer.body["url"].rpartition("/")[2])
+
+
+async def visit(api: Api, code: str, **headers: str) -> Answer:
+    return await api.post(f"/v1/shared/{code}/calls", {}, key=None, headers=headers)
+
+
+async def test_a_visitor_needs_no_key_and_talks_no_longer_than_the_link_says(api: Api, agent: str):
+    code = await linked(api, agent, max_call_seconds=45)
+    shared = (await api.get(f"/v1/shared/{code}", key=None)).body
+    assert shared == {"agent_name": "Aria", "max_call_seconds": 45}
+    answer = await visit(api, code)
+    assert (answer.status, answer.body["max_call_seconds"]) == (201, 45)
+    assert set(answer.body["access"]) == {"url", "token"}
+    call = (await api.get(f"/v1/calls/{answer.body['call_id']}")).body
+    assert answer.body["participant_id"] == call["participants"][0]["id"]
+    assert call["metadata"] == {"source": "share_link"}
+    assert call["participants"][0]["identity"].startswith("visitor-")
+    token = answer.body["call_token"]
+    assert (await api.get(f"/v1/calls/{call['id']}", key=token)).status == 403
+    assert (await api.post(f"/v1/calls/{call['id']}/end", {}, key=token)).status == 200
+    assert (await api.get("/v1/keys/publishable")).body == {"keys": []}
+    async with api.database.reading() as conn:
+        kept = await conn.scalar(sa.text("SELECT agent FROM calls"))
+    assert '"max_duration_s": 45' in str(kept).replace("'", '"')
+
+
+async def test_only_the_given_limits_change_and_a_bad_one_names_its_field(api: Api, agent: str):
+    path = f"/v1/agents/{agent}/share-link"
+    await api.put(path, {"minutes_limit": 7})
+    link = (await api.put(path, {"max_concurrent": 3})).body
+    assert (link["minutes_limit"], link["max_concurrent"], link["max_call_seconds"]) == (7, 3, 300)
+    assert (await api.get(f"/v1/agents/{agent}/testers")).body == {"link_feature": True, "link": link}
+    refused = await api.put(path, {"max_call_seconds": 0})
+    assert (refused.status, refused.body["details"][0]["path"]) == (400, "max_call_seconds")
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_a_link_that_is_off_renewed_or_of_no_agent_any_more_leads_nowhere(api: Api, agent: str):
+    code = await linked(api, agent)
+    await linked(api, agent, enabled=False)
+    assert (await visit(api, code)).status == 404
+    assert await linked(api, agent, enabled=True) == code
+    renewed = (await api.post(f"/v1/agents/{agent}/share-link/regenerate", {})).body["url"].rpartition("/")[2]
+    assert [(await visit(api, one)).status for one in (code, renewed)] == [404, 201]
+    assert (await api.get(f"/v1/shared/{code}", key=None)).status == 404
+    assert [(await visit(api, one)).status for one in ("%00" * 22, "x", "x" * 22)] == [404] * 3
+    await api.delete(f"/v1/agents/{agent}")
+    assert (await visit(api, renewed)).status == 404
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_no_more_talk_at_once_than_may_however_many_come_at_the_same_moment(serve: Serve):
+    first, second = await serve(), await serve()
+    agent = (await first.post("/v1/agents", {"name": "Aria"})).body["id"]
+    code = await linked(first, agent, max_concurrent=2, calls_per_ip_hour=100)
+    answers = await asyncio.gather(*(visit(api, code) for api in (first, second) * 5))
+    assert Counter((one.status, one.body.get("code")) for one in answers) == {
+        (201, None): 2,
+        (429, "too_many_at_once"): 8,
+    }
+    taken = next(one.body["call_id"] for one in answers if one.status == 201)
+    await first.post(f"/v1/calls/{taken}/end", {})
+    assert (await visit(second, code)).status == 201
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_the_minutes_are_those_of_all_calls_and_one_that_runs_has_its_own_set_aside(api: Api, agent: str):
+    code = await linked(api, agent, minutes_limit=1, max_call_seconds=45, max_concurrent=100, calls_per_ip_hour=100)
+    answers = await asyncio.gather(*(visit(api, code) for _ in range(4)))
+    granted = sorted(one.body["max_call_seconds"] for one in answers if one.status == 201)
+    assert granted == [15, 45]
+    assert {(one.status, one.body["code"]) for one in answers if one.status != 201} == {(409, "minutes_used_up")}
+    link = (await api.get(f"/v1/agents/{agent}/testers")).body["link"]
+    assert link["minutes_used"] == 1.0
+    for one in answers:
+        if one.status == 201:
+            await api.post(f"/v1/calls/{one.body['call_id']}/end", {})  # nobody had said a word
+    assert (await visit(api, code)).body["max_call_seconds"] == 45
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_an_address_may_come_so_often_in_an_hour_and_behind_a_proxy_each_is_its_own(serve: Serve):
+    api = await serve(trusted_proxies=("127.0.0.1/32",))
+    agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
+    code = await linked(api, agent, max_concurrent=100, calls_per_ip_hour=2)
+
+    async def come(address: str) -> tuple[int, str | None]:
+        answer = await visit(api, code, **{"X-Forwarded-For": address})
+        return answer.status, answer.body.get("code")
+
+    came = await asyncio.gather(*(come("203.0.113.7") for _ in range(4)))
+    assert Counter(came) == {(201, None): 2, (429, "too_many_calls"): 2}
+    assert await come("203.0.113.8") == (201, None)
+    async with api.database.writing() as conn:
+        rows = (await conn.execute(sa.select(share_visits))).all()
+        for row in rows:
+            past = sa.update(share_visits).where(share_visits.c.id == row.id)
+            await conn.execute(past.values(created_at=row.created_at - timedelta(hours=1)))
+    assert await come("203.0.113.7") == (201, None)

@@ -1,0 +1,204 @@
+"""The pages of agents: the list, the form and what the API says of it."""
+
+import re
+from typing import Any
+
+import orjson
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.web import accessibility
+from tests.web.conftest import Serve, Served
+from tests.web.console import ask, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SCHEMA = {"type": "object", "properties": {"people": {"type": "integer", "description": "How many come"}}}
+DEEP = {"type": "object", "properties": {"guests": {"type": "array", "items": {"type": "string"}}}}
+AGENT: dict[str, Any] = {
+    "name": "Reception",
+    "system_prompt": 'You are at the {{ place | default: "Blue Door" }}.',
+    "first_message": "Hello {{caller}}.",
+    "tts": [{"provider": None, "model": None, "voice": None, "options": {}}],
+    "features": {"redact": ["card"]},
+    "post_call": {"summary": {"enabled": True, "prompt": "What was booked"}, "recording": {"enabled": False}},
+}
+
+
+async def made(served: Served, **changes: Any) -> str:
+    """A new agent's id."""
+    return str((await ask(served, "POST", "/v1/agents", AGENT | changes))["id"])
+
+
+async def unfold(page: Page, *titles: str) -> None:
+    """Open these sections of the form."""
+    for title in titles:
+        await page.get_by_role("heading", name=title, exact=True).click()
+
+
+async def save(page: Page) -> None:
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+
+
+async def test_where_there_is_no_agent_a_first_one_is_offered_and_talked_to(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with opened(browser, served, "/agents") as page:
+        await expect(page.get_by_text("There is no agent yet")).to_be_visible()
+        await accessibility.check(page)
+        await page.get_by_role("button", name="Create a first agent").click()
+        await expect(page.get_by_role("heading", name="Talk to Blue Door restaurant")).to_be_visible()
+        await page.get_by_role("link", name="Agents").click()
+        await expect(page.get_by_role("link", name="Blue Door restaurant", exact=True)).to_be_visible()
+        await accessibility.check(page)
+
+
+async def test_a_new_agent_is_made_by_the_form(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with opened(browser, served, "/agents/new") as page:
+        await page.get_by_role("button", name="Create the agent").click()
+        await expect(page.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "true")
+        await page.get_by_label("Name", exact=True).fill("Reception")
+        await page.get_by_label("Prompt").fill('Greet {{caller}} at the {{ place | default: "Blue Door" }}.')
+        await expect(page.get_by_text("without a default: calls must give it")).to_be_visible()
+        await unfold(page, "Tools", "After the call")
+        await page.get_by_role("button", name="Add an HTTP tool").click()
+        tool = page.get_by_role("group", name="HTTP tool 1")
+        await tool.get_by_label("Name", exact=True).fill("look_up")
+        await tool.get_by_label("URL").fill("https://example.com/{{arguments.number}}")
+        await tool.get_by_label("Headers").fill("X-Shop: blue\nX-Door: 7")
+        await page.get_by_label("Make it: Structured data").check()
+        await page.get_by_role("button", name="Add a field").click()
+        field = page.get_by_role("group", name="Field 1")
+        await field.get_by_label("Name", exact=True).fill("people")
+        await field.get_by_label("Type").select_option("integer")
+        await field.get_by_label("Description").fill("How many come")
+        await accessibility.check(page)
+        await page.get_by_role("button", name="Create the agent").click()
+        await expect(page.get_by_role("heading", name="Reception", exact=True)).to_be_visible()
+    (agent,) = (await ask(served, "GET", "/v1/agents"))["agents"]
+    assert agent["post_call"]["structured_extraction"] == {"enabled": True, "json_schema": SCHEMA}
+    assert [(one["name"], one["headers"]) for one in agent["tools"]] == [("look_up", {"X-Shop": "blue", "X-Door": "7"})]
+
+
+async def test_only_what_was_changed_is_changed(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    post_call = AGENT["post_call"] | {"structured_extraction": {"json_schema": DEEP}}  # more than the form's fields can
+    path = f"/v1/agents/{await made(served, post_call=post_call)}"
+    before = await ask(served, "GET", path)
+    async with opened(browser, served, path.removeprefix("/v1")) as page:
+        await unfold(page, "After the call", "Privacy and features")
+        await expect(page.get_by_label("JSON Schema")).to_have_value(
+            orjson.dumps(DEEP, option=orjson.OPT_INDENT_2).decode()
+        )
+        await page.get_by_label("Make it: Recording").check()
+        await page.get_by_label("Email addresses").check()
+        await ask(served, "PUT", path, {"name": "Meanwhile"})  # of another tab
+        await save(page)
+    after = await ask(served, "GET", path)
+    assert after["name"] == "Meanwhile"
+    assert after["features"]["redact"] == ["card", "email"]
+    assert after["post_call"] == {**post_call, "recording": {"enabled": True}}
+    left = {"name", "features", "post_call", "updated_at"}
+    assert {k: v for k, v in after.items() if k not in left} == {k: v for k, v in before.items() if k not in left}
+
+
+async def test_what_the_api_refuses_is_said_at_its_field(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with opened(browser, served, f"/agents/{await made(served)}") as page:
+        await page.get_by_label("Language").fill("English")
+        await unfold(page, "Turns and limits")
+        await page.get_by_label("Eagerness").fill("7")
+        await unfold(page, "Turns and limits")  # what is wrong in it opens it again
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_label("Language")).to_have_attribute("aria-invalid", "true")
+        await expect(page.get_by_label("Language")).to_have_accessible_description(re.compile("expected a BCP 47 tag"))
+        await expect(page.get_by_label("Eagerness")).to_be_visible()
+        await expect(page.get_by_role("alert")).to_contain_text("eager: ")
+
+
+async def test_unsaved_changes_are_not_left_without_a_word(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with opened(browser, served, f"/agents/{await made(served)}") as page:
+        await page.get_by_label("Prompt").fill("Another one.")
+        await page.get_by_role("link", name="Calls", exact=True).click()
+        await page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_label("Prompt")).to_have_value("Another one.")
+        await page.get_by_role("button", name="Discard").click()
+        await expect(page.get_by_label("Prompt")).to_have_value(AGENT["system_prompt"])
+        await page.get_by_role("link", name="Calls", exact=True).click()
+        await expect(page.get_by_role("heading", name="Calls")).to_be_visible()
+
+
+async def test_the_whole_agent_can_be_edited_as_json_and_what_is_none_is_not_saved(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    path = f"/v1/agents/{await made(served)}"
+    async with opened(browser, served, path.removeprefix("/v1")) as page:
+        await page.get_by_role("button", name="JSON", exact=True).click()
+        field = page.get_by_label("The agent as JSON")
+        shown = orjson.loads(await field.input_value())
+        assert "id" not in shown
+        assert shown["first_message"] == "Hello {{caller}}."
+        await field.fill(orjson.dumps(shown | {"eager": 0.4}).decode())
+        await field.fill("{")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_text("This is not JSON")).to_be_visible()
+        await expect(field).to_be_focused()
+        assert (await ask(served, "GET", path))["eager"] == 0.1
+        await field.fill(orjson.dumps(shown | {"eager": 0.5}).decode())
+        await accessibility.check(page)
+        await save(page)
+    assert (await ask(served, "GET", path))["eager"] == 0.5
+
+
+async def test_an_agent_is_cloned_and_deleted_after_a_question(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with opened(browser, served, f"/agents/{await made(served)}") as page:
+        await page.get_by_role("button", name="Clone").click()
+        await expect(page.get_by_role("heading", name="Reception (Copy)")).to_be_visible()
+        await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    assert [one["name"] for one in (await ask(served, "GET", "/v1/agents"))["agents"]] == ["Reception"]
+
+
+async def test_a_change_is_listed_with_who_made_it_and_undone(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        changes = page.get_by_role("region", name="Changes")
+        await expect(changes).to_contain_text("Nothing was changed since it was made")
+        await page.get_by_label("First message").fill("Good evening!")
+        await save(page)
+        change = changes.get_by_role("listitem")
+        await expect(change).to_contain_text("first_message")
+        await expect(change).to_contain_text("Hello {{caller}}.")
+        await expect(change).to_contain_text("by tests (sb_secret_")
+        await accessibility.check(page)
+        await page.get_by_label("First message").fill("Not saved")
+        await expect(change.get_by_role("button", name="Undo")).to_be_disabled()
+        await page.get_by_role("button", name="Discard").click()
+        await change.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_label("First message")).to_have_value("Hello {{caller}}.")
+        await expect(change).to_have_count(2)
+
+
+async def test_what_was_changed_since_a_call_is_seen_from_it(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent_id = await made(served)
+    path = f"/v1/agents/{agent_id}"
+    await ask(served, "PUT", path, {"first_message": "Before"})
+    person = {"transport": "webrtc", "identity": "anna"}
+    await ask(served, "POST", "/v1/calls", {"agent_id": agent_id, "participants": [person]})
+    await ask(served, "PUT", path, {"first_message": "After"})
+    async with opened(browser, served, f"/agents/{agent_id}") as page:
+        await expect(page.get_by_role("region", name="Changes").get_by_role("listitem")).to_have_count(2)
+        await page.get_by_role("region", name="Its last calls").get_by_role("link", name="What was changed").click()
+        since = page.get_by_role("region", name=re.compile("^Changed since"))
+        await expect(since.get_by_role("listitem")).to_have_count(1)
+        await expect(since.get_by_role("listitem")).to_contain_text("After")
+        await accessibility.check(page)

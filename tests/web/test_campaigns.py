@@ -1,0 +1,131 @@
+"""The Campaigns pages: a table becomes calls, once; its progress and its end."""
+
+import pytest
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
+
+from tests.web import accessibility
+from tests.web.conftest import Serve, Served
+from tests.web.console import ask, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HEAD = "\ufeffName;Telefon;Table\r\n"
+ROWS = (
+    '"Hopper; Grace";+49 30 1234567;4\r\n"Ada ""the first""";0049 30 1234568;2\r\n'
+    "\r\nBob;555;1\r\nEve;+49(30)1234567;3\r\n"
+)
+UNLISTED = "+4930999999"
+
+
+async def load(page: Page, table: str, encoding: str = "utf-8") -> None:
+    """Choose a file with these rows."""
+    file: FilePayload = {"name": "guests.csv", "mimeType": "text/csv", "buffer": table.encode(encoding)}
+    await page.get_by_label("CSV file").set_input_files(file)
+
+
+async def confirm(page: Page, submit: str) -> None:
+    await page.get_by_role("button", name=submit).click()
+    await page.get_by_role("button", name="Call them").click()
+
+
+_numbers = (f"+1555987{number}" for number in range(1000, 10_000))
+
+
+async def equip(served: Served) -> str:
+    """An agent, whose id is returned, and a number of the tenant's own: each is one tenant's only."""
+    await ask(served, "POST", "/v1/numbers", {"number": next(_numbers)})
+    return str((await ask(served, "POST", "/v1/agents", {"name": "Reception"}))["id"])
+
+
+async def begin(served: Served, *numbers: str) -> None:
+    """A campaign of these, made over the API."""
+    agent_id = await equip(served)
+    body = {"agent_id": agent_id, "batch_id": "Spring / May", "to": list(numbers)}
+    await ask(served, "POST", "/v1/calls/batch", body)
+
+
+async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    await equip(served)
+    await ask(served, "POST", "/v1/dnc", {"phone_number": UNLISTED})
+    async with opened(browser, served, "/campaigns") as page:
+        await expect(page.get_by_text("No campaign yet")).to_be_visible()
+        await accessibility.check(page)
+        await page.get_by_role("link", name="New campaign").click()
+        await load(page, HEAD + ROWS + f"Mallory;{UNLISTED};9\r\n")
+        await expect(page.get_by_label("Use of column 2")).to_have_value("phone")
+        await expect(page.get_by_role("row", name="5 555")).to_contain_text("no country code")
+        await expect(page.get_by_role("row", name="6 +49(30)1234567")).to_contain_text("the same number as in line 2")
+        await page.get_by_label("Name of column 1").fill("guest")
+        await page.get_by_label("Use of column 3").select_option("metadata of the call")
+        await accessibility.check(page)
+        await page.get_by_label("Name", exact=True).fill("Spring")
+        await confirm(page, "Call 3 people")
+        await expect(page.get_by_text("2 calls are on the way.")).to_be_visible()
+        await expect(page.get_by_role("row", name=f"7 {UNLISTED}")).to_contain_text("on the do-not-call list")
+        await accessibility.check(page)
+        await page.get_by_role("link", name="Follow Spring").click()
+        await expect(page.get_by_role("heading", name="Spring")).to_be_visible()
+    calls = (await ask(served, "GET", "/v1/calls?batch_id=Spring"))["calls"]
+    details = [await ask(served, "GET", f"/v1/calls/{call['id']}") for call in calls]
+    told = [
+        (call["participants"][0]["identity"], call["variables"], call["metadata"]["Table"])
+        for call in sorted(details, key=lambda call: str(call["participants"][0]["identity"]))
+    ]
+    assert told == [
+        ("+49301234567", {"guest": "Hopper; Grace"}, "4"),
+        ("+49301234568", {"guest": 'Ada "the first"'}, "2"),
+    ]
+
+
+async def test_a_lost_answer_and_another_try_call_nobody_twice(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    await equip(served)
+    async with opened(browser, served, "/campaigns/new") as page:
+
+        async def lose(route: Route) -> None:
+            await route.fetch()
+            await route.abort()
+
+        await page.route("**/v1/calls/batch", lose, times=1)
+        await page.get_by_label("Or paste the rows").fill("+4930111222\t4\n+4930111333\t5")
+        await expect(page.get_by_label("The first row names the columns")).not_to_be_checked()
+        await confirm(page, "Call 2 people")
+        await expect(page.get_by_role("alert").filter(has_text="Callroom does not answer")).to_be_visible()
+        await confirm(page, "Call 2 people")
+        await expect(page.get_by_text("2 calls are on the way.")).to_be_visible()
+    assert (await ask(served, "GET", "/v1/calls"))["total"] == 2
+
+
+async def test_a_name_that_another_campaign_has_is_said(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    await begin(served, "+4930111222")
+    async with opened(browser, served, "/campaigns/new") as page:
+        await load(page, "Ren\u00e9,+4930111444\n", "windows-1252")
+        await expect(page.get_by_role("cell", name="Ren\u00e9")).to_be_visible()
+        await page.get_by_label("Name", exact=True).fill("Spring / May")
+        await confirm(page, "Call 1 person")
+        await expect(page.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "true")
+    assert (await ask(served, "GET", "/v1/calls"))["total"] == 1
+
+
+async def test_a_campaign_shows_its_progress_as_it_goes_and_is_canceled(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    await begin(served, "+4930111222", "+4930111333", "nobody")
+    async with opened(browser, served, "/campaigns") as page:
+        await page.get_by_role("link", name="Spring / May").click()
+        await expect(page.get_by_text("2 waiting")).to_be_visible()
+        await expect(page.get_by_role("row", name="nobody")).to_contain_text("expected a phone number")
+        await accessibility.check(page)
+        first, _ = (await ask(served, "GET", "/v1/calls"))["calls"]
+        await ask(served, "POST", f"/v1/calls/{first['id']}/end")
+        await expect(page.get_by_text("1 completed, 1 waiting")).to_be_visible()
+        await page.get_by_role("button", name="Cancel the campaign").click()
+        await page.get_by_role("button", name="Cancel it").click()
+        await expect(page.get_by_role("heading", name="canceled")).to_be_visible()
+        await expect(page.get_by_role("button", name="Cancel the campaign")).to_be_hidden()
+        await expect(page.get_by_role("link", name="Its calls")).to_have_attribute(
+            "href", "/calls?batch_id=Spring+%2F+May"
+        )
+    batch = await ask(served, "GET", "/v1/calls/batch/Spring%20%2F%20May")
+    assert batch["status"] == "canceled"

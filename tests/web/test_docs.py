@@ -1,0 +1,31 @@
+"""The API reference in a browser: whoever is signed in tries everything out as it stands there."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.web.conftest import Serve
+from tests.web.test_page import ask, open_page
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent = (await ask(served, "/v1/agents", {"name": "Reception"}))["id"]
+    async with open_page(browser) as page:
+        await page.goto(f"{served.url}/docs")
+        await expect(page.get_by_role("status")).to_contain_text("Sign in")
+        await expect(page.get_by_role("link", name="Console")).to_have_attribute("href", "/")
+        ours = {"X-Callroom-Session": "1"}
+        signed_in = await page.request.post(f"{served.url}/v1/session", data={"key": served.key}, headers=ours)
+        assert signed_in.status == 201
+
+        await page.reload()
+        await expect(page.get_by_role("status")).to_contain_text("Signed in for tests")
+        await page.goto(f"{served.url}/docs#/calls/placing_create")
+        create = page.locator("#operations-calls-placing_create")
+        await create.get_by_role("button", name="Try it out").click()
+        await create.get_by_role("button", name="Execute").click()
+        await expect(create.locator(".live-responses-table .response-col_status").last).to_have_text("201")
+    (call,) = (await ask(served, "/v1/calls"))["calls"]
+    assert call["agent_id"] == agent

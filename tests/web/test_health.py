@@ -1,0 +1,41 @@
+"""The Health page."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from calls.database.engine import Database
+from calls.jobs import JobQueue, enqueue
+from calls.processes import present
+from calls.workers import seats
+from tests.web import accessibility
+from tests.web.conftest import Serve
+from tests.web.console import ask, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_given_up(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    tenant = (await ask(served, "GET", "/v1/auth/me"))["id"]
+    database = Database(served.settings.database)
+    async with opened(browser, served, "/health") as page:
+        await expect(page.get_by_text("No worker lives")).to_be_visible()
+        await expect(page.get_by_text("Nothing was given up")).to_be_visible()
+        await accessibility.check(page)
+        async with database.writing() as conn:
+            await enqueue(conn, "summarize", {}, queue="dead", tenant_id=tenant, max_attempts=1)
+        queue = JobQueue(database, "tests", 60)
+        [job] = await queue.claim("dead", 1)
+        await queue.retry(job, "the model does not answer")
+        async with present(database, "worker"):
+            async with database.writing() as conn:
+                await seats.tell(conn, "AW_1", 8, 3)
+            await page.reload()
+            processes = page.get_by_role("region", name="Processes")
+            await expect(processes.get_by_role("rowheader", name="worker")).to_be_visible()
+            await expect(page.get_by_text("No worker lives")).to_be_hidden()
+            await expect(page.get_by_role("row", name="summarize")).to_contain_text("the model does not answer")
+            await accessibility.check(page)
+    await database.close()

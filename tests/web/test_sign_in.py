@@ -1,0 +1,97 @@
+"""Signing in to the console, and that nothing of the key stays in the browser."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from api.credentials import COOKIE
+from demo.client import Client
+from tests.web import accessibility
+from tests.web.conftest import Serve, Served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STORED = "() => [document.cookie, ...Object.entries(localStorage), ...Object.entries(sessionStorage)].join()"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser that knows nobody yet."""
+    async with await browser.new_context() as new:
+        yield new
+
+
+async def sign_in(context: BrowserContext, served: Served) -> Page:
+    """A tab that was opened by the address with the key in it."""
+    page = await context.new_page()
+    await page.goto(f"{served.url}/#key={served.key}")
+    await expect(page.get_by_role("navigation")).to_be_visible()
+    return page
+
+
+async def test_without_a_key_the_page_asks_for_one_and_says_when_it_is_wrong(
+    context: BrowserContext, serve: Serve
+) -> None:
+    served = await serve()
+    page = await context.new_page()
+    await page.goto(served.url)
+    await page.get_by_label("Secret key").fill("sb_secret_wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+    await accessibility.check(page)
+
+    await page.get_by_label("Secret key").fill(f" {served.key}\n")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Live")).to_be_visible()
+    await accessibility.check(page)
+
+
+async def test_a_publishable_key_opens_no_console(context: BrowserContext, serve: Serve) -> None:
+    served = await serve()
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, served.url, served.key)
+        agent = await client.post("/v1/agents", {"name": "Reception"})
+        body = {"agent_id": agent["id"], "label": "a page"}
+        publishable = await client.post("/v1/keys/publishable", body)
+    page = await context.new_page()
+    await page.goto(served.url)
+    await page.get_by_label("Secret key").fill(publishable["key"])
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not a publishable one")
+
+
+async def test_a_key_leaves_the_address_and_is_kept_nowhere_in_reach_of_a_script(
+    context: BrowserContext, serve: Serve
+) -> None:
+    served = await serve()
+    page = await sign_in(context, served)
+    assert page.url == f"{served.url}/"
+    assert served.key not in await page.evaluate(STORED)
+    assert await page.evaluate("() => document.cookie") == ""
+    (cookie,) = await context.cookies(served.url)
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (COOKIE, True, "Strict")
+    assert served.key not in cookie["value"]
+    await page.go_back()  # to the empty tab: no step of the history has the key either
+    await page.go_forward()
+    await expect(page.get_by_role("navigation")).to_be_visible()
+    assert page.url == f"{served.url}/"
+
+
+async def test_a_reload_and_a_second_tab_are_signed_in_until_somebody_signs_out(
+    context: BrowserContext, serve: Serve
+) -> None:
+    served = await serve()
+    first = await sign_in(context, served)
+    await first.reload()
+    await expect(first.get_by_role("navigation")).to_be_visible()
+    second = await context.new_page()
+    await second.goto(f"{served.url}/calls")
+    await expect(second.get_by_role("heading", name="Calls")).to_be_visible()
+
+    await first.get_by_role("button", name="Sign out").click()
+    await expect(first.get_by_role("heading", name="Sign in")).to_be_visible()
+    await second.reload()
+    await expect(second.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -1,0 +1,62 @@
+"""The Usage page: figures, charts and tables of the days that the address names."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from calls.database.engine import Database
+from calls.usage import Place, count_answers, count_call, steps
+from tests.web import accessibility
+from tests.web.conftest import Serve, Served
+from tests.web.console import ask, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def count(served: Served, agent_id: str, day: date, talked: int, unanswered: int) -> None:
+    """As if so many calls had been over."""
+    tenant = (await ask(served, "GET", "/v1/auth/me"))["id"]
+    place = Place(tenant, day, agent_id)
+    database = Database(served.settings.database)
+    async with database.writing() as conn:
+        await count_call(conn, place, "completed", "caller_hung_up", calls=talked, seconds=90 * talked, micros=50_000)
+        await count_call(conn, place, "failed", "no_answer", calls=unanswered)
+        await count_answers(conn, place, steps([900] * talked))
+    await database.close()
+
+
+async def test_usage_shows_the_days_and_the_agent_that_the_address_names(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    first = await ask(served, "POST", "/v1/agents", {"name": "Reception"})
+    other = await ask(served, "POST", "/v1/agents", {"name": "Sales"})
+    today = datetime.now(UTC).date()
+    async with opened(browser, served, "/usage") as page:
+        await expect(page.get_by_text("No call was over in these days")).to_be_visible()
+        await accessibility.check(page)
+        await count(served, first["id"], today, 20, 5)
+        await count(served, other["id"], today - timedelta(days=1), 10, 0)
+        await page.reload()
+        by_agent = page.get_by_role("region", name="Usage by agent")
+        await expect(by_agent.get_by_role("row", name="Reception")).to_contain_text("25")
+        await expect(by_agent.get_by_role("row", name="Sales")).to_contain_text("10")
+        await expect(page.get_by_role("region", name="Usage by day").get_by_role("row")).to_have_count(3)
+        await expect(page.get_by_role("listitem").filter(has_text="no answer")).to_contain_text("5")
+        await expect(page.get_by_role("img", name="Calls a day")).to_be_visible()
+        await accessibility.check(page)
+
+        await page.get_by_role("combobox", name="Agent").select_option("Sales")
+        await expect(by_agent.get_by_role("row", name="Reception")).to_be_hidden()
+        await page.get_by_label("From", exact=True).fill(str(today))
+        await expect(page.get_by_text("No call was over in these days")).to_be_visible()
+        assert page.url.endswith(f"/usage?agent_id={other['id']}&from={today}")
+        await page.reload()
+        await expect(page.get_by_text("No call was over in these days")).to_be_visible()
+        await page.get_by_label("To", exact=True).fill(str(today - timedelta(days=9)))
+        await expect(page.get_by_label("From", exact=True)).to_have_attribute("aria-invalid", "true")
+        await page.get_by_label("From", exact=True).fill(str(today - timedelta(days=20)))
+        await page.get_by_label("To", exact=True).fill(str(today))
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name="Download CSV").click()
+        table = (await (await downloading.value).path()).read_text(encoding="utf-8-sig").splitlines()
+        assert table[1].startswith(f"{today - timedelta(days=1)},{other['id']},Sales,10,10,0,15,0.05,10,")

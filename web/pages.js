@@ -1,0 +1,45 @@
+// Which page stands at which address, and what the navigation offers.
+
+const PAGES = [
+  { path: "/", title: "Live", load: () => import("./pages/live.js") },
+  { path: "/calls", title: "Calls", load: () => import("./pages/calls.js") },
+  { path: "/calls/:id", title: "Call", load: () => import("./pages/call.js") },
+  { path: "/agents", title: "Agents", load: () => import("./pages/agents.js") },
+  { path: "/agents/new", title: "New agent", load: () => import("./pages/agent.js") },
+  { path: "/agents/:id", title: "Agent", load: () => import("./pages/agent.js") },
+  { path: "/agents/:id/talk", title: "Talk", load: () => import("./pages/talk.js") },
+  { path: "/campaigns", title: "Campaigns", load: () => import("./pages/campaigns.js") },
+  { path: "/campaigns/new", title: "New campaign", load: () => import("./pages/new-campaign.js") },
+  { path: "/campaigns/:id", title: "Campaign", load: () => import("./pages/campaign.js") },
+  { path: "/numbers", title: "Numbers", load: () => import("./pages/numbers.js") },
+  { path: "/webhooks", title: "Webhooks", load: () => import("./pages/webhooks.js") },
+  { path: "/webhooks/:id", title: "Webhook", load: () => import("./pages/webhook.js") },
+  { path: "/keys", title: "Keys", load: () => import("./pages/keys.js") },
+  { path: "/usage", title: "Usage", load: () => import("./pages/usage.js") },
+  { path: "/health", title: "Health", load: () => import("./pages/health.js") },
+];
+const MISSING = { title: "Not found", load: () => import("./pages/missing.js") };
+
+export const NAVIGATION = ["/", "/calls", "/agents", "/campaigns", "/numbers", "/webhooks", "/keys", "/usage", "/health"].map(
+  (path) => PAGES.find((page) => page.path === path),
+);
+
+/** The page of a path and what the path names: `{ page, params }`. */
+export function findPage(path) {
+  for (const page of PAGES) {
+    const params = match(page.path, path);
+    if (params) return { page, params };
+  }
+  return { page: MISSING, params: {} };
+}
+
+function match(pattern, path) {
+  const [wanted, given] = [pattern.split("/"), path.split("/")];
+  if (wanted.length !== given.length) return null;
+  const params = {};
+  for (const [i, part] of wanted.entries()) {
+    if (part.startsWith(":")) params[part.slice(1)] = decodeURIComponent(given[i]);
+    else if (part !== given[i]) return null;
+  }
+  return params;
+}

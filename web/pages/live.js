@@ -1,0 +1,66 @@
+// All running calls, as they go on.
+
+import { html, useEffect, useRef, useState } from "../preact.js";
+import { plural, words } from "../format.js";
+import { useAgentNames } from "../parts/agent-names.js";
+import { Failure, Waiting } from "../parts/loaded.js";
+import { Head } from "../parts/page.js";
+import { Card } from "./live/card.js";
+import { isOver, useLive } from "./live/feed.js";
+import { useListening } from "./live/listening.js";
+
+export default function Live() {
+  const { calls, isReady, trouble, error } = useLive();
+  const shown = calls.filter(({ call }) => call.status !== "queued");
+  const { nameOf } = useAgentNames([...new Set(shown.map(({ call }) => call.agent_id))]);
+  const now = useNow();
+  const listening = useListening();
+  const running = shown.filter(({ call }) => !isOver(call)).length;
+  const waiting = calls.length - shown.length;
+  if (error) return html`<${Head} title="Live" /><${Failure} error=${error} />`;
+  return html`
+    <${Head} title="Live" about=${isReady && `${plural(running, "call")} now${waiting ? `, ${plural(waiting, "call")} waiting` : ""}`}
+      actions=${waiting > 0 && html`<a class="button" href="/calls?status=queued">See who waits</a>`} />
+    ${trouble && html`<p class="failure" role="alert">${trouble.message} What is shown may be old; it goes on by itself.</p>`}
+    <${Announcer} calls=${shown} nameOf=${nameOf} />
+    ${!isReady && html`<${Waiting} />`}
+    ${isReady && shown.length === 0 && html`<${Nothing} />`}
+    <div class="live-calls">
+      ${shown.map(({ call, segments }) => html`
+        <${Card} key=${call.id} ...${{ call, segments, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
+    </div>
+  `;
+}
+
+function Nothing() {
+  return html`
+    <p class="empty">Nobody is talking. Calls appear here as they begin: <a href="/agents">talk to an agent</a>,
+      <a href="/campaigns">call people</a>, or look at <a href="/calls">calls that are over</a>.</p>
+  `;
+}
+
+/** Says to screen readers which calls begin and end; what is said in them would be too much. */
+function Announcer({ calls, nameOf }) {
+  const known = useRef(new Map());
+  const [said, say] = useState("");
+  useEffect(() => {
+    for (const { call } of calls) {
+      const before = known.current.get(call.id);
+      known.current.set(call.id, call.status);
+      if (before === call.status) continue;
+      const which = `${nameOf(call.agent_id)} with ${call.primary_participant.identity}`;
+      if (call.status === "in_progress") say(`A call has begun: ${which}.`);
+      if (isOver(call)) say(`A call is over: ${which}, ${words(call.end_reason)}.`);
+    }
+  }, [calls]);
+  return html`<p class="unseen" role="status">${said}</p>`;
+}
+
+function useNow() {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}

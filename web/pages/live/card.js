@@ -1,0 +1,99 @@
+// One running call: who is in it, what was said last, and what can be done.
+
+import { html, useState } from "../../preact.js";
+import { get, post } from "../../api.js";
+import { duration, words } from "../../format.js";
+import { Action } from "../../parts/action.js";
+import { Badge } from "../../parts/badge.js";
+import { confirm } from "../../parts/dialog.js";
+import { attempt, tell } from "../../parts/notices.js";
+import { isOver } from "./feed.js";
+import { STATES, stateOf } from "./state.js";
+
+const LAST = 3; // lines that are shown of a call whose transcript is not open
+
+/** @param now milliseconds, the same for all cards. */
+export function Card({ call, segments, agentName, now, listening }) {
+  const isMine = listening.id === call.id;
+  const [before, setBefore] = useState(null); // what was said before the page was opened, once that is asked for
+  const toggle = async () => {
+    if (before) return setBefore(null);
+    return attempt(async () => setBefore((await get(`/v1/calls/${call.id}`)).transcript.segments));
+  };
+  const lines = before ? merged(before, segments) : segments.slice(-LAST);
+  const who = call.primary_participant.identity;
+  return html`
+    <article class="card running ${isOver(call) ? "over" : ""}" aria-labelledby="call-${call.id}">
+      <header>
+        <h2 id="call-${call.id}"><a href="/calls/${call.id}">${agentName}<span class="unseen"> with ${who}</span></a></h2>
+        <${Stage} call=${call} state=${(isMine && listening.agentState) || stateOf(segments)} />
+        ${call.started_at && html`<span class="clock" role="timer">${duration(lasted(call, now))}</span>`}
+      </header>
+      <${People} call=${call} />
+      <${Lines} lines=${lines} isOpen=${before !== null} agentName=${agentName} />
+      ${!isOver(call) &&
+      html`<p class="actions">
+        ${call.status === "in_progress" && html`
+          <${Listen} call=${call} listening=${listening} isMine=${isMine} />
+          <button type="button" aria-expanded=${before !== null} onClick=${toggle}>${before ? "Last words" : "Whole transcript"}</button>`}
+        <${Action} class="end" work=${() => end(call, who)}>End …<//>
+      </p>`}
+    </article>
+  `;
+}
+
+function Stage({ call, state }) {
+  if (isOver(call)) return html`<${Badge} mood="quiet">Over: ${words(call.end_reason)}<//>`;
+  if (call.status !== "in_progress" || !STATES[state]) return html`<${Badge} of=${call.status} />`;
+  return html`<span class="state ${state}"><span class="unseen">Agent: </span>${STATES[state]}</span>`;
+}
+
+function People({ call }) {
+  return html`
+    <ul class="people" aria-label="People">
+      ${call.participants.map(({ id, identity, status, transport }) => html`
+        <li key=${id}>
+          <span class="identity">${identity}</span> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
+          ${status !== "joined" && html` <${Badge} of=${status} />`}
+        </li>`)}
+    </ul>
+  `;
+}
+
+function Lines({ lines, isOpen, agentName }) {
+  if (lines.length === 0) return html`<p class="quiet">Nothing was said yet.</p>`;
+  return html`
+    <ol class="lines ${isOpen ? "all" : ""}" aria-label="Transcript" tabindex=${isOpen ? 0 : null}>
+      ${lines.map(({ sequence, speaker, participant_identity: identity, text, is_final: isFinal }) => html`
+        <li key=${sequence} class="${speaker} ${isFinal ? "" : "growing"}">
+          <strong>${speaker === "agent" ? agentName : identity ?? "Caller"}</strong> ${text}
+        </li>`)}
+    </ol>
+  `;
+}
+
+function Listen({ call, listening, isMine }) {
+  if (!isMine) return html`<button type="button" onClick=${() => listening.start(call.id)}>Listen in</button>`;
+  return html`
+    <button type="button" aria-pressed="true" onClick=${listening.stop}>${listening.phase === "on" ? "Stop listening" : "Opening …"}</button>
+    ${listening.isBlocked && html`<button type="button" class="primary" onClick=${listening.play}>Let the sound play</button>`}
+  `;
+}
+
+async function end(call, who) {
+  const detail = "Everybody in it is put out, the agent without a goodbye.";
+  if (!(await confirm(`End the call with ${who}?`, { action: "End the call", detail }))) return;
+  await post(`/v1/calls/${call.id}/end`);
+  tell(`The call with ${who} was ended.`);
+}
+
+/** Seconds from its beginning until now, or until its end. */
+function lasted({ started_at: begun, ended_at: ended }, now) {
+  return ((ended ? Date.parse(ended) : now) - Date.parse(begun)) / 1000;
+}
+
+/** Both in order; what the stream has sent is newer. */
+function merged(before, segments) {
+  const all = new Map([...before, ...segments].map((segment) => [segment.sequence, segment]));
+  return [...all.values()].sort((one, other) => one.sequence - other.sequence);
+}

@@ -1,0 +1,99 @@
+// A new campaign: a table of people, what its columns are, and the agent that calls them.
+
+import { html, useMemo, useState } from "../preact.js";
+import { get } from "../api.js";
+import { count, plural } from "../format.js";
+import { FormFault, useSending } from "../parts/action.js";
+import { agentOptions, useAgents } from "../parts/agents.js";
+import { confirm } from "../parts/dialog.js";
+import { ChoiceField, faultsOf, SwitchField, TextField } from "../parts/field.js";
+import { Loading, useLoaded } from "../parts/loaded.js";
+import { Head } from "../parts/page.js";
+import { parse } from "./campaigns/csv.js";
+import { Mapping } from "./campaigns/mapping.js";
+import { guess, hasHead, PHONE, recipientsOf } from "./campaigns/recipients.js";
+import { Refused } from "./campaigns/refused.js";
+import { batchIds, send } from "./campaigns/send.js";
+import { Sent } from "./campaigns/sent.js";
+import { Source } from "./campaigns/source.js";
+
+export default function NewCampaign() {
+  const agents = useAgents();
+  const numbers = useLoaded((signal) => get("/v1/numbers", { limit: 200 }, { signal }), []);
+  const [sent, setSent] = useState(null);
+  return html`
+    <div>
+      <${Head} title="New campaign" about="Everybody in a table is called by one agent, as lines and workers are free." />
+      <${Loading} ...${agents} />
+      ${agents.data?.length === 0 && html`<p class="empty">There is no agent yet that could call. <a href="/agents/new">Create one</a> first.</p>`}
+      ${agents.data?.length > 0 && !sent && html`<${Form} agents=${agents.data} numbers=${numbers.data?.numbers ?? []} onSent=${setSent} />`}
+      ${sent && html`<${Sent} sent=${sent} />`}
+    </div>
+  `;
+}
+
+const TAKEN = ["batch_exists", "idempotency_key_reused"];
+const FIELDS = ["batch_id", "agent_id", "from_number"];
+
+function Form({ agents, numbers, onSent }) {
+  const [form, setForm] = useState({ name: "", agent: agents[0].id, from: "" });
+  const [table, setTable] = useState({ text: "", rows: [], isHead: false, columns: [] });
+  const [progress, setProgress] = useState(0);
+  const change = (name) => (value) => setForm((before) => ({ ...before, [name]: value }));
+  const setHead = (isHead) => setTable((before) => ({ ...before, isHead, columns: guess(before.rows, isHead) }));
+  const load = (text, file) => {
+    const rows = parse(text);
+    const isHead = hasHead(rows);
+    setTable({ text, rows, isHead, columns: guess(rows, isHead) });
+    setForm((before) => ({ ...before, name: before.name || named(file) }));
+  };
+  const body = table.isHead ? table.rows.slice(1) : table.rows;
+  const { recipients, refused } = useMemo(() => recipientsOf(body, table.columns), [table]);
+  const sending = useSending(async () => {
+    const question = `Call ${plural(recipients.length, "person", "people")} now?`;
+    if (!(await confirm(question, { action: "Call them", detail: "The first ones are dialled within seconds.", danger: false }))) return;
+    const name = form.name.trim();
+    const done = await send({ name, agentId: form.agent, recipients, from: form.from }, setProgress);
+    onSent({ ...done, refused });
+  });
+  const faults = faultsOf(sending.error);
+  const callerIds = [["", "the first of your numbers"], ...numbers.map(({ number }) => [number, number])];
+  const parts = batchIds(form.name, recipients).length;
+  return html`
+    <form onSubmit=${sending.send}>
+      <${Source} text=${table.text} onTable=${load} />
+      ${table.rows.length > 0 && html`
+        <section class="stack">
+          <h2>${plural(body.length, "row")}</h2>
+          <${SwitchField} label="The first row names the columns" value=${table.isHead} onValue=${setHead} />
+          <${Mapping} rows=${body} columns=${table.columns} onColumns=${(columns) => setTable((before) => ({ ...before, columns }))} />
+          ${!table.columns.some(({ use }) => use === PHONE) && html`<p class="fault" role="alert">Say which column has the phone numbers.</p>`}
+        </section>
+        <${Refused} rows=${refused} title="row" />
+      `}
+      <div class="fields">
+        <${TextField} label="Name" help="Each name is used once: the same campaign again calls nobody twice."
+          fault=${TAKEN.includes(sending.error?.code) ? "There is another campaign of this name." : faults.batch_id}
+          required maxlength="80" value=${form.name} onValue=${change("name")} />
+        <${ChoiceField} label="Agent" options=${agentOptions(agents)} fault=${faults.agent_id} value=${form.agent} onValue=${change("agent")} />
+        <${ChoiceField} label="Caller ID" options=${callerIds} fault=${faults.from_number} value=${form.from} onValue=${change("from")} />
+      </div>
+      <${FormFault} error=${sending.error} fields=${FIELDS} />
+      ${parts > 1 && html`<p class="help">They are sent in ${parts} batches, each of which is shown by itself.</p>`}
+      <p class="buttons">
+        ${sending.isBusy && progress > 0 && html`<span role="status">${count(progress)} of ${count(recipients.length)} sent</span>`}
+        <a class="button" href="/campaigns">Cancel</a>
+        <button class="primary" disabled=${sending.isBusy || recipients.length === 0}>
+          ${recipients.length === 0 ? "Nobody to call yet" : `Call ${plural(recipients.length, "person", "people")}`}
+        </button>
+      </p>
+    </form>
+  `;
+}
+
+function named(file) {
+  const now = new Date();
+  const two = (number) => String(number).padStart(2, "0");
+  const time = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())} ${two(now.getHours())}:${two(now.getMinutes())}`;
+  return `${(file || "Campaign").slice(0, 60)} ${time}`;
+}

@@ -1,0 +1,103 @@
+// The numbers of one's own, and the agent that answers each.
+
+import { html, useState } from "../../preact.js";
+import { get, post, remove } from "../../api.js";
+import { Action, FormFault, useSending } from "../../parts/action.js";
+import { agentOptions, useAgents } from "../../parts/agents.js";
+import { confirm, Dialog } from "../../parts/dialog.js";
+import { ChoiceField, faultsOf, TextField } from "../../parts/field.js";
+import { Loading, usePages } from "../../parts/loaded.js";
+import { Moment } from "../../parts/moment.js";
+import { attempt, tell } from "../../parts/notices.js";
+import { Table } from "../../parts/table.js";
+
+const LIMIT = 50;
+const NOBODY = ["", "nobody"];
+
+export function OwnNumbers() {
+  const agents = useAgents();
+  const list = usePages(page, []);
+  const [isNew, setNew] = useState(false);
+  const saved = () => {
+    setNew(false);
+    list.reload();
+  };
+  const columns = [
+    { name: "Number", show: (number) => number.number },
+    { name: "Answered by", show: (number) => html`<${Answers} number=${number} agents=${agents.data} onChange=${list.reload} />` },
+    { name: "Since", show: (number) => html`<${Moment} of=${number.created_at} />` },
+    { name: "", show: (number) => html`<${Delete} number=${number} onDeleted=${list.reload} />` },
+  ];
+  return html`
+    <section class="stack">
+      <div class="head">
+        <div><h2>Your numbers</h2><p>Calls to one of them are answered by its agent; calls out show one of them.</p></div>
+        <div class="actions"><button type="button" class="primary" onClick=${() => setNew(true)}>Add a number</button></div>
+      </div>
+      <${Loading} error=${list.error ?? agents.error} isLoading=${list.isLoading} data=${list.rows} reload=${list.error ? list.reload : agents.reload} />
+      ${list.rows && html`<${Table} label="Numbers" columns=${columns} rows=${list.rows} keyOf=${(row) => row.number} more=${list.more}
+        empty="No number yet. Add the ones that your provider has given you." />`}
+      ${isNew && html`<${NewNumber} agents=${agents.data} onClose=${() => setNew(false)} onSaved=${saved} />`}
+    </section>
+  `;
+}
+
+function Answers({ number, agents, onChange }) {
+  const [isBusy, setBusy] = useState(false);
+  if (!agents) return null;
+  const attach = async (changed) => {
+    const agentId = changed.target.value || null;
+    setBusy(true);
+    const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
+    if (went) tell(`${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"} answers ${number.number}.`);
+    setBusy(false);
+    onChange();
+  };
+  const isGone = number.agent_id && !agents.some(({ id }) => id === number.agent_id);
+  const options = [NOBODY, ...(isGone ? [[number.agent_id, "an agent that was deleted"]] : []), ...agentOptions(agents)];
+  return html`
+    <select aria-label="Agent that answers ${number.number}" disabled=${isBusy} value=${number.agent_id ?? ""} onChange=${attach}>
+      ${options.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === (number.agent_id ?? "")}>${name}</option>`)}
+    </select>
+  `;
+}
+
+function Delete({ number, onDeleted }) {
+  const end = async () => {
+    const detail = "Nobody answers it any more, and calls out cannot show it. Your provider still has it.";
+    if (!(await confirm(`Remove ${number.number}?`, { action: "Remove", detail }))) return;
+    await remove(`/v1/numbers/${encodeURIComponent(number.number)}`);
+    tell(`${number.number} is removed.`);
+    onDeleted();
+  };
+  return html`<${Action} work=${end} aria-label="Remove ${number.number}">Remove<//>`;
+}
+
+function NewNumber({ agents = [], onClose, onSaved }) {
+  const [form, setForm] = useState({ number: "", agent: "" });
+  const { send, isBusy, error } = useSending(async () => {
+    await post("/v1/numbers", { number: form.number, ...(form.agent ? { agent_id: form.agent } : {}) });
+    onSaved();
+  });
+  const faults = faultsOf(error);
+  return html`
+    <${Dialog} title="Add a number" onClose=${onClose}>
+      <form onSubmit=${send}>
+        <${TextField} label="Number" type="tel" help="With its country code, as in +15551234567." fault=${faults.number} required autofocus
+          value=${form.number} onValue=${(text) => setForm({ ...form, number: text })} />
+        <${ChoiceField} label="Answered by" options=${[NOBODY, ...agentOptions(agents)]} fault=${faults.agent_id} value=${form.agent} onValue=${(id) => setForm({ ...form, agent: id })} />
+        <${FormFault} error=${error} fields=${["number", "agent_id"]} />
+        <p class="buttons">
+          <button type="button" onClick=${onClose}>Cancel</button>
+          <button class="primary" disabled=${isBusy}>Add the number</button>
+        </p>
+      </form>
+    <//>
+  `;
+}
+
+async function page(offset, signal) {
+  const { numbers, total } = await get("/v1/numbers", { limit: LIMIT, offset }, { signal });
+  const end = (offset ?? 0) + numbers.length;
+  return { rows: numbers, next: end < total ? end : null };
+}

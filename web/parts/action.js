@@ -1,0 +1,44 @@
+// A button that does something which takes a moment: a second press meanwhile is none, and what goes wrong is said.
+
+import { html, useEffect, useRef, useState } from "../preact.js";
+import { attempt } from "./notices.js";
+
+/** @param work `() => Promise`; other attributes go to the `<button>`. */
+export function Action({ work, children, ...more }) {
+  const [isBusy, setBusy] = useState(false);
+  const isGone = useRef(false);
+  useEffect(() => () => (isGone.current = true), []);
+  const press = async () => {
+    setBusy(true);
+    await attempt(work);
+    if (!isGone.current) setBusy(false);
+  };
+  return html`<button type="button" ...${more} disabled=${isBusy || more.disabled} onClick=${press}>${children}</button>`;
+}
+
+/**
+ * The state of a form that is sent: `send(submitted)` for its `onSubmit`, whether it is on its way, and the error that
+ * came back, which `faultsOf` takes apart.
+ */
+export function useSending(work) {
+  const [state, setState] = useState({ isBusy: false, error: null });
+  const send = async (submitted) => {
+    submitted.preventDefault();
+    setState({ isBusy: true, error: null });
+    try {
+      await work();
+      setState({ isBusy: false, error: null });
+    } catch (error) {
+      setState({ isBusy: false, error });
+    }
+  };
+  return { ...state, send };
+}
+
+/** What the API said of a form, where its fields do not say it already. */
+export function FormFault({ error, fields = [] }) {
+  if (!error) return html`<p role="alert" class="fault"></p>`;
+  const others = error.details.filter(({ path }) => !fields.includes(path)).map(({ path, message }) => `${path}: ${message}`);
+  const text = error.details.length > 0 ? others.join(" ") || "Look at the marked fields." : error.message;
+  return html`<p role="alert" class="fault">${text}</p>`;
+}

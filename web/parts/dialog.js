@@ -1,0 +1,53 @@
+// Questions that are asked before something happens that cannot be taken back.
+
+import { html, render, useEffect, useRef } from "../preact.js";
+
+/**
+ * Ask, in a dialog that the keyboard can answer; Escape is no.
+ *
+ * @param action the word on the button that says yes.
+ * @returns a promise of true for yes.
+ */
+export function confirm(question, { action, detail = "", danger = true }) {
+  return new Promise((resolve) => {
+    const place = document.body.appendChild(document.createElement("div"));
+    const answer = (yes) => {
+      render(null, place);
+      place.remove();
+      resolve(yes);
+    };
+    render(html`<${Question} ...${{ question, detail, action, danger, answer }} />`, place);
+  });
+}
+
+function Question({ question, detail, action, danger, answer }) {
+  return html`
+    <${Dialog} title=${question} onClose=${() => answer(false)}>
+      ${detail && html`<p>${detail}</p>`}
+      <p class="buttons">
+        <button type="button" autofocus onClick=${() => answer(false)}>Cancel</button>
+        <button type="button" class=${danger ? "danger" : "primary"} onClick=${() => answer(true)}>${action}</button>
+      </p>
+    <//>
+  `;
+}
+
+/** A modal dialog with a title; `onClose()` when Escape is pressed. */
+export function Dialog({ title, onClose, children }) {
+  const dialog = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    dialog.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  const cancel = (event) => {
+    event.preventDefault();
+    onClose();
+  };
+  return html`
+    <dialog ref=${dialog} aria-labelledby="dialog-title" onCancel=${cancel}>
+      <h2 id="dialog-title">${title}</h2>
+      ${children}
+    </dialog>
+  `;
+}

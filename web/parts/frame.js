@@ -1,0 +1,36 @@
+// What surrounds every page: the brand, the navigation, who is signed in.
+
+import { html } from "../preact.js";
+import { NAVIGATION } from "../pages.js";
+import { useAddress } from "../router.js";
+import { signOut } from "../session.js";
+import { attempt } from "./notices.js";
+
+export function Frame({ session, children }) {
+  const { path } = useAddress();
+  return html`
+    <a class="skip" href="#main" data-external>Skip to the page</a>
+    <header class="side">
+      <a class="brand" href="/"><img src="/web/icon.svg" alt="" width="26" height="26" />Callroom</a>
+      <nav aria-label="Pages">
+        ${NAVIGATION.map((page) => html`<a href=${page.path} aria-current=${isWithin(page.path, path) ? "page" : null}>${page.title}</a>`)}
+        <a href="/docs" data-external>API</a>
+      </nav>
+      <div class="account">
+        <span class="tenant" title="Tenant">${session.tenant.name}</span>
+        <button type="button" class="plain" onClick=${() => attempt(leave)}>Sign out</button>
+      </div>
+    </header>
+    <main id="main" tabindex="-1">${children}</main>
+  `;
+}
+
+/** Gone from here for good: nothing of what was loaded stays in the page. */
+async function leave() {
+  await signOut();
+  location.assign("/");
+}
+
+function isWithin(page, path) {
+  return page === "/" ? path === "/" : path === page || path.startsWith(`${page}/`);
+}

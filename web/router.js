@@ -1,0 +1,78 @@
+// Where the console is: its address says it all, so that it can be sent, reloaded and gone back to.
+
+import { useEffect, useState } from "./preact.js";
+
+const listeners = new Set();
+let mayLeave = null; // asks before the page is left: `() => Promise<boolean>`
+let here = location.href;
+
+/** The address as it is now: `{ path, query }`, the query as `URLSearchParams`. Renders anew when it changes. */
+export function useAddress() {
+  const [, renew] = useState({});
+  useEffect(() => {
+    const listener = () => renew({});
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, []);
+  return { path: location.pathname, query: new URLSearchParams(location.search) };
+}
+
+/** Go to an address of the console, as a link does. */
+export async function go(address) {
+  if (mayLeave && !(await mayLeave())) return;
+  mayLeave = null;
+  history.pushState(null, "", address);
+  window.scrollTo(0, 0);
+  tell();
+}
+
+/** Put filters into the address without another step in the history; what is "" or null leaves it. */
+export function setQuery(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "" || value === null || value === undefined) query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  history.replaceState(null, "", text ? `${location.pathname}?${text}` : location.pathname);
+  tell();
+}
+
+/** While `ask` is given, nobody leaves the page before it said yes (`() => Promise<boolean>`); also the browser asks. */
+export function useLeaveGuard(ask) {
+  useEffect(() => {
+    if (!ask) return undefined;
+    mayLeave = ask;
+    const warn = (leaving) => leaving.preventDefault();
+    window.addEventListener("beforeunload", warn);
+    return () => {
+      if (mayLeave === ask) mayLeave = null;
+      window.removeEventListener("beforeunload", warn);
+    };
+  }, [ask]);
+}
+
+function tell() {
+  here = location.href;
+  for (const listener of [...listeners]) listener();
+}
+
+window.addEventListener("popstate", async () => {
+  if (mayLeave) {
+    const wanted = location.href;
+    history.pushState(null, "", here); // a step back cannot be refused, only taken back
+    if (!(await mayLeave())) return;
+    mayLeave = null;
+    history.replaceState(null, "", wanted);
+  }
+  tell();
+});
+
+// Links stay links: they can be opened in another tab and read out; a plain click on one of ours loads nothing anew.
+document.addEventListener("click", (click) => {
+  const link = click.target.closest?.("a[href]");
+  if (!link || click.defaultPrevented || click.button !== 0 || click.metaKey || click.ctrlKey || click.shiftKey || click.altKey) return;
+  if (link.origin !== location.origin || link.target || link.hasAttribute("download") || "external" in link.dataset) return;
+  click.preventDefault();
+  go(link.pathname + link.search + link.hash);
+});

@@ -1,0 +1,24 @@
+// <callroom-agent key="sb_publishable_…" agent="…">Questions? Talk to us.</callroom-agent>, on a page of any origin.
+
+import { Panel } from "./caller/panel.js";
+import { post } from "./caller/requests.js";
+
+const SERVER = new URL("../", import.meta.url); // where this file came from
+
+class CallroomAgent extends HTMLElement {
+  #panel = new Panel(this, SERVER, { start: "Start the call", again: "Call again" }, () => this.#place());
+
+  disconnectedCallback() {
+    this.#panel.hangUp();
+  }
+
+  /** A new call between the agent and whoever is on this page. */
+  async #place() {
+    const participants = [{ transport: "webrtc", identity: `browser-${crypto.randomUUID()}` }];
+    const body = { agent_id: this.getAttribute("agent"), participants };
+    const { id, call_token: token, agent, participants: [me] } = await post(SERVER, "v1/calls", body, this.getAttribute("key"));
+    return { id, token, access: me.access, participantId: me.id, agentName: agent.name };
+  }
+}
+
+customElements.define("callroom-agent", CallroomAgent);
