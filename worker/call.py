@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, utils
 
@@ -23,9 +24,9 @@ from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import PRESSED
 from calls.transcript import CALLER
-from prompts import render
 from worker.call_events import CallEvents
 from worker.credits import wait_until_used_up
+from worker.end import End, Step, take_all
 from worker.headcount import EarCount
 from worker.parts import Parts
 from worker.provider_events import ProviderEvents
@@ -46,7 +47,8 @@ from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
 from worker.speaker.history import as_pressed
 from worker.speaker.language import Language
-from worker.speaker.speaker import Speaker, Surroundings
+from worker.speaker.speaker import Surroundings
+from worker.talk import Talk
 from worker.tools.request import Secrets
 from worker.tools.toolbox import Toolbox
 from worker.turns.end_model import predict_at
@@ -57,7 +59,6 @@ ENTER_S = 10.0  # an agent that is not in the room by then gives the call to ano
 LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last word has left the worker
 PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
 STEP_S = 10.0
-LAST_WORDS_S = 20.0  # to say why the call cannot go on, with what may not work either
 SPOKEN_ENDS = frozenset(
     {EndReason.AGENT_HUNG_UP, EndReason.SILENCE, EndReason.PROVIDER_FAILED, EndReason.CREDITS_USED_UP}
 )
@@ -84,15 +85,10 @@ class Call:
         self._lease = taken.lease
         self._clock = taken.clock
         self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[EndReason | None] = self._loop.create_future()
-        self._over_at: datetime | None = None
+        self._end = End()
         self._broke_off_at = taken.broke_off_at
-        self._human = asyncio.Event()
         self._answered = taken.answered
-        self._was_called = False  # whoever is there first did not come, but was called
-        self._begins_anew = False  # with whoever comes next, for nobody but a voicemail is left
         self._recorder: Recorder | None = None
-        self._speaker: Speaker | None = None
 
         token = self._lease.token
         self._persistence = Persistence(self.note_outage)
@@ -103,17 +99,6 @@ class Call:
             self._journal, self._row.id, lambda kind, place: providers.named(kind, self._agent, place)
         )
         self._language = Language(self._agent)
-        self._said = [
-            Said(
-                one.speaker,
-                one.text,
-                one.participant_identity,
-                not one.is_cut,
-                pressed=one.source == PRESSED,
-                at_s=one.started_at_ms / 1000,
-            )
-            for one in taken.said
-        ]
         first = taken.said[-1].sequence + 1 if taken.said else 0
         self._captions = Captions(context.room, str(token))
         self._transcript = (
@@ -144,7 +129,6 @@ class Call:
         self._machines = MachineDetection(self._note_voicemail)
         ear_count = EarCount(self._settings, context.job.id)
         recognisers = providers.recognisers(self._agent)
-        self._recognition = recognisers[0]
         providers.check(self._agent)
         self._hearing = Hearing(
             Ranking(recognisers, on_switched=partial(self._provider_events.switched, "stt")),
@@ -187,28 +171,54 @@ class Call:
             self._written,
         )
         self._keys = Keys(context.room, self._give_way_to_keys, self._hear_keys)
+        around = Surroundings(
+            room=context.room,
+            hearing=self._hearing,
+            recognition=recognisers[0],
+            transcript=self._transcript,
+            phones=self._phones,
+            toolbox=self._toolbox,
+            provider_events=self._provider_events,
+            clock=self._clock,
+            language=self._language,
+            may_speak=lambda: self._lease.certain,
+            is_deserted=lambda: self._presence.is_deserted,
+            on_played=self._record_agent,
+            on_turn=self._note_turn,
+            on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
+            on_hang_up_taken_back=self._events.hang_up_taken_back,
+            on_hopeless=self._give_up,
+        )
+        self._talk = Talk(
+            around,
+            providers,
+            self._agent,
+            self._row,
+            [_said(one) for one in taken.said],
+            self._events,
+            self._end,
+            was_answered=bool(taken.answered),
+            connect=partial(context.connect, auto_subscribe=AutoSubscribe.AUDIO_ONLY),
+            on_begin=self._start_clock,
+            on_silence=lambda: self.end(EndReason.SILENCE),
+        )
 
     def end(self, reason: EndReason | None, over_at: datetime | None = None) -> None:
         """End the call, or with None this agent's part in it; of several reasons the first counts.
 
         It, or what this agent could do for it, was over at `over_at`, if that was earlier than now.
         """
-        if not self._end.done():
-            self._over_at = over_at
-            self._end.set_result(reason)
+        self._end.come(reason, over_at)
 
     def note_outage(self, seconds: float) -> None:
         """Tell those who read the call's events that it had to do without the database."""
         self._events.outage(seconds)
 
     def _welcome(self, human: rtc.Participant) -> None:
-        if not self._human.is_set():
-            self._was_called = is_called(human)
-            self._human.set()
+        self._talk.welcome(human)
 
     def _take_tools(self) -> None:
-        if self._speaker is not None:
-            self._speaker.take_tools()
+        self._talk.take_tools()
 
     def _attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
         if is_called(participant) and participant.identity not in self._answered:
@@ -226,15 +236,13 @@ class Call:
         """Put a voicemail out, which ends the call unless others are there or called; with the next, it begins anew."""
         alone = self._presence.is_alone(machine)
         if alone:
-            self._human.clear()
-            if self._speaker is not None:
-                self._speaker.mute()
+            self._talk.lose()
         await self._put_out(machine, EndReason.VOICEMAIL)
         if alone:
-            self._begins_anew = True
+            self._talk.begin_anew()
             await self._parts.stop_one("speaker")
-            await self._human.wait()
-            self._parts.start("speaker", self._speak)
+            await self._talk.wait_for_somebody()
+            self._parts.start("speaker", self._talk.run)
 
     async def _put_out(self, identity: str, reason: EndReason) -> None:
         why: asyncio.Future[EndReason | None] = self._loop.create_future()
@@ -243,8 +251,8 @@ class Call:
         await put_out(self._settings, self._context.room, identity)
 
     def _give_way_to_keys(self, _phone: rtc.RemoteParticipant) -> None:
-        if self._speaker is not None:
-            self._speaker.give_way()
+        if (speaker := self._talk.speaker) is not None:
+            speaker.give_way()
 
     def _hear_keys(self, phone: rtc.RemoteParticipant, digits: str) -> None:
         identity = phone.identity
@@ -254,8 +262,8 @@ class Call:
             self._transcript.update(segment, digits, now, now, final=True)
         self._events.of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=self._written(digits))
         line = self._hearing.attributed(identity, phone.name or identity, as_pressed(digits)).strip()
-        if self._speaker is not None and not self._end.done():
-            self._speaker.answer(line)
+        if (speaker := self._talk.speaker) is not None and not self._end.is_there:
+            speaker.answer(line)
 
     def _written(self, digits: str) -> dict[str, Any]:
         """What an event may say of keys. It stays as written: the next may show that these began a card's."""
@@ -280,11 +288,11 @@ class Call:
         entered = asyncio.Event()
         entering = asyncio.create_task(self._enter(), name="entering")
         entering.add_done_callback(lambda _entering: entered.set())
-        self._end.add_done_callback(lambda _end: entered.set())
+        self._end.then(entered.set)
         await entered.wait()
-        if entering.done() and not self._end.done():
-            self._parts.start("speaker", self._speak)
-        reason = await self._end
+        if entering.done() and not self._end.is_there:
+            self._parts.start("speaker", self._talk.run)
+        reason = await self._end.wait()
         await utils.aio.cancel_and_wait(entering)
         await self._close(reason)
 
@@ -292,9 +300,7 @@ class Call:
         """Be in the room with a voice, or give the call back."""
         try:
             async with asyncio.timeout(ENTER_S):
-                speaker = self._new_speaker()
-                self._prepare_opening(speaker)
-                await self._attach(speaker)
+                await self._talk.enter()
         except Exception as error:
             logger.exception("the agent could not enter the room")
             self._events.entering_failed(error)
@@ -304,84 +310,6 @@ class Call:
         logger.info("the agent is in the room")
         self._parts.start("solitude", lambda: put_others_out(self._settings, self._context.room))
         self._presence.look_around(self._broke_off_at)
-
-    def _new_speaker(self) -> Speaker:
-        around = Surroundings(
-            room=self._context.room,
-            hearing=self._hearing,
-            recognition=self._recognition,
-            transcript=self._transcript,
-            phones=self._phones,
-            toolbox=self._toolbox,
-            provider_events=self._provider_events,
-            clock=self._clock,
-            language=self._language,
-            may_speak=lambda: self._lease.certain,
-            is_deserted=lambda: self._presence.is_deserted,
-            on_played=self._record_agent,
-            on_turn=self._note_turn,
-            on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
-            on_hang_up_taken_back=self._events.hang_up_taken_back,
-            on_hopeless=self._give_up,
-        )
-        prompt = self._rendered("system_prompt", self._agent.system_prompt)
-        return Speaker(around, self._providers, self._agent, prompt, self._all_said())
-
-    def _prepare_opening(self, speaker: Speaker) -> None:
-        """Have the first message's sound made while the agent enters, unless it may be in vain and is paid each time.
-
-        Who joins by a link is about to, but a phone that is called may not be picked up.
-        """
-        text = self._first_message
-        is_constant = text == self._agent.first_message
-        is_expected = self._row.primary_transport == "webrtc" or bool(self._answered)
-        if text and self._row.started_at is None and (is_constant or is_expected):
-            speaker.prepare(text, is_constant=is_constant)
-
-    async def _attach(self, speaker: Speaker) -> None:
-        try:
-            await speaker.attach(self._context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY))
-        except BaseException:  # half of it may be there
-            await speaker.detach()
-            raise
-        self._speaker = speaker
-        speaker.take_tools()  # what was found meanwhile
-
-    async def _speak(self) -> None:
-        """Have a speaker in the room; when it breaks, the next run of this part attaches a new one."""
-        if self._speaker is None:
-            await self._attach(self._new_speaker())
-        assert self._speaker is not None
-        talking = asyncio.create_task(self._talk(self._speaker), name="talk")
-        running = asyncio.create_task(self._speaker.run(), name="voice and session")
-        try:
-            await asyncio.wait({talking, running}, return_when=asyncio.FIRST_EXCEPTION)
-            for task in (talking, running):
-                if task.done():
-                    await task
-        finally:
-            await utils.aio.cancel_and_wait(talking, running)
-            if not self._end.done():
-                broken, self._speaker = self._speaker, None
-                async with asyncio.timeout(STEP_S):
-                    await broken.detach()
-
-    async def _talk(self, speaker: Speaker) -> None:
-        await self._human.wait()
-        returning = (self._clock.started or self._row.started_at is not None) and not self._begins_anew
-        self._start_clock()
-        self._begins_anew = False
-        first_message = self._first_message
-        if returning:
-            opening = speaker.resume(first_message)
-            self._events.agent_returned()
-        elif self._was_called:
-            opening = speaker.introduce(first_message)
-        else:
-            opening = speaker.greet(first_message)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(opening)
-            tasks.create_task(self._watch_silence(speaker))
 
     def _start_clock(self) -> None:
         """Set the call's zero, unless it has one."""
@@ -404,19 +332,6 @@ class Call:
         if row.status in TERMINAL:
             self.end(None)
 
-    def _rendered(self, field: str, template: str) -> str:
-        text, unknown = render(template, {**self._row.metadata, **self._row.variables})
-        if unknown:
-            self._events.unknown_variables(field, unknown)
-        return text
-
-    @cached_property
-    def _first_message(self) -> str:
-        return self._rendered("first_message", self._agent.first_message)
-
-    def _all_said(self) -> list[Said]:
-        return self._said + (self._transcript.said() if self._transcript is not None else [])
-
     async def _watch_duration(self) -> None:
         await asyncio.sleep(self._agent.max_duration_s - self._clock.now())
         self.end(EndReason.MAX_DURATION)
@@ -425,27 +340,21 @@ class Call:
         if await wait_until_used_up(self._database, self._row.id):
             await self._end_saying("credits_used_up", EndReason.CREDITS_USED_UP)
 
-    async def _watch_silence(self, speaker: Speaker) -> None:
-        await speaker.wait_silence()
-        self.end(EndReason.SILENCE)
-
     def _give_up(self) -> None:
         self._parts.start("apology", lambda: self._end_saying("failed", EndReason.PROVIDER_FAILED), restarts=0)
 
     async def _end_saying(self, key: str, reason: EndReason) -> None:
         """Say one of the agent's own phrases, and end the call."""
         try:
-            if self._speaker is not None:
-                async with asyncio.timeout(LAST_WORDS_S):
-                    await self._speaker.break_off(key)
+            await self._talk.break_off(key)
         finally:  # a session that is closing cannot even say that
             self.end(reason)
 
     def _holds(self, text: str, line: Callable[[], str]) -> bool:
-        return self._speaker is not None and self._speaker.holds(text, line)
+        return (speaker := self._talk.speaker) is not None and speaker.holds(text, line)
 
     def _remark(self, key: str) -> bool:
-        return self._speaker is not None and not self._end.done() and self._speaker.remark(key)
+        return (speaker := self._talk.speaker) is not None and not self._end.is_there and speaker.remark(key)
 
     def _record_agent(self, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:
@@ -473,38 +382,30 @@ class Call:
     async def _close(self, reason: EndReason | None) -> None:
         """Bring it to its end: every step is taken, whatever became of those before it."""
         if reason is not None:
-            self._journal.put(lambda store: store.finish(self._row.id, reason), self._over_at)
+            self._journal.put(lambda store: store.finish(self._row.id, reason), self._end.over_at)
         # The last ones wait for the database, however long it is away; nothing else may keep them waiting.
-        steps: list[tuple[str, float | None, Callable[[], Awaitable[object]]]] = [
-            ("the agent's last word", STEP_S, lambda: self._fall_silent(reason)),
-            ("the recording", STEP_S, self._close_recording),
-            ("the call's row", PATIENCE_S, self._journal.settle),
-            ("the room", STEP_S, lambda: self._close_room(reason)),
-            ("the keys", STEP_S, self._close_keys),
-            ("the ears", STEP_S, self._hearing.aclose),
-            ("the agent", STEP_S, self._stop_speaker),
-            ("the tools", STEP_S, self._toolbox.close),
-            ("the transcript", None, self._save_transcript),
-            ("the journal", None, self._journal.settle),
-            ("the lease's renewal", None, self._lease.leave),
-            ("the parts", STEP_S, self._parts.stop),
+        steps = [
+            Step("the agent's last word", STEP_S, lambda: self._fall_silent(reason)),
+            Step("the recording", STEP_S, self._close_recording),
+            Step("the call's row", PATIENCE_S, self._journal.settle),
+            Step("the room", STEP_S, lambda: self._close_room(reason)),
+            Step("the keys", STEP_S, self._close_keys),
+            Step("the ears", STEP_S, self._hearing.aclose),
+            Step("the agent", STEP_S, self._stop_speaker),
+            Step("the tools", STEP_S, self._toolbox.close),
+            Step("the transcript", None, self._save_transcript),
+            Step("the journal", None, self._journal.settle),
+            Step("the lease's renewal", None, self._lease.leave),
+            Step("the parts", STEP_S, self._parts.stop),
         ]
-        for name, limit_s, step in steps:
-            try:
-                async with asyncio.timeout(limit_s):
-                    await step()
-            except TimeoutError:
-                logger.warning("a step of the call's end takes long", extra={"step": name})
-            except Exception:
-                logger.exception("a step of the call's end failed", extra={"step": name})
-        await self._lease.release(self._persistence, self._over_at)
+        await take_all(steps)
+        await self._lease.release(self._persistence, self._end.over_at)
         logger.info("the call is left", extra={"reason": reason})
 
     async def _fall_silent(self, reason: EndReason | None) -> None:
         if reason in SPOKEN_ENDS:
             await asyncio.sleep(LAST_SOUND_S)
-        if self._speaker is not None:
-            self._speaker.mute()
+        self._talk.mute()
 
     async def _close_room(self, reason: EndReason | None) -> None:
         if reason is None or self._journal.lost or other_agents(self._context.room):  # then the call is another's
@@ -521,8 +422,7 @@ class Call:
 
     async def _stop_speaker(self) -> None:
         await self._parts.stop_one("speaker")  # it would ask in an empty room whether somebody is there
-        if self._speaker is not None:
-            await self._speaker.detach()
+        await self._talk.leave()
 
     async def _save_transcript(self) -> None:
         if self._transcript is not None:
@@ -531,3 +431,14 @@ class Call:
     async def _close_recording(self) -> None:
         if self._recorder is not None:
             await self._recorder.close()
+
+
+def _said(row: sa.Row[Any]) -> Said:
+    return Said(
+        row.speaker,
+        row.text,
+        row.participant_identity,
+        not row.is_cut,
+        pressed=row.source == PRESSED,
+        at_s=row.started_at_ms / 1000,
+    )

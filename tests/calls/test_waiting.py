@@ -51,6 +51,8 @@ async def test_a_call_that_is_over_was_not_told_or_had_an_agent_is_not_to_be_cla
         token = await leases.take(connection, had, "worker", "agent-1")
         assert token == 1
         await leases.release(connection, had, token)
+    async with database.reading() as connection:
+        assert not await waiting.any_waits(connection)
     assert await claim(database, "another", 10) == []
     async with database.writing() as connection:
         assert await leases.take(connection, untold, "worker", "agent-2") == 1

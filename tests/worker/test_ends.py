@@ -21,7 +21,7 @@ from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
 from tests.worker.caller import Caller
 from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk, take_over
-from worker.call import LAST_WORDS_S
+from worker.talk import LAST_WORDS_S
 
 pytestmark = pytest.mark.restless
 

@@ -12,9 +12,10 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_rows
 from calls.workers import leases
+from calls.workers.life import living
 from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
-from worker.room.lease import Lease, take
+from worker.room.lease import Lease, adopt, take
 
 pytestmark = pytest.mark.restless
 
@@ -75,6 +76,22 @@ async def test_a_lease_that_another_worker_took_is_lost(running):
     async with held(running) as over:
         assert await running.take_over()
         await asyncio.wait_for(over.wait(), PATIENCE_S)
+
+
+async def test_an_agent_whose_worker_took_the_lease_for_it_shows_that_it_lives_and_renews_it(running):
+    taken = await adopt(running.database, running.call.id, running.token, TTL_S)
+    assert (taken.row.id, taken.lease.token) == (running.call.id, running.token)
+    async with running.database.reading() as connection:
+        [lease] = [one for one in await leases.held_leases(connection) if one.call_id == running.call.id]
+        assert await living(connection, {lease.life}) == {lease.life}
+    over = asyncio.Event()
+    holding = asyncio.create_task(taken.lease.hold(running.persistence(), over.set))
+    async with running.database.writing() as connection:
+        await CallStore(connection).finish(running.call.id, EndReason.ENDED_BY_API)
+    await asyncio.wait_for(over.wait(), PATIENCE_S)
+    await taken.lease.leave()
+    await holding
+    await taken.lease.release(running.persistence())
 
 
 async def test_who_comes_knows_what_was_cut_however_many_came_before(running):
