@@ -46,8 +46,8 @@ from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
 from worker.speaker.history import as_pressed
-from worker.speaker.language import Language
 from worker.speaker.speaker import Surroundings
+from worker.speaker.words.language import Language
 from worker.talk import Talk
 from worker.tools.request import Secrets
 from worker.tools.toolbox import Toolbox

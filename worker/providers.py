@@ -19,7 +19,7 @@ from calls.settings import Settings
 from worker import plugins
 from worker.plugins import UnusableProvider
 from worker.refusals import Refusals
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.voice import SAMPLE_RATE
 from worker.utterances import ByUtterance
 
 NO_KEY = "none"  # the plugins insist on a key, local servers need none

@@ -13,8 +13,8 @@ from calls.agent_config import AgentConfig
 from tests.conftest import Until
 from worker.ranking import Ranking
 from worker.speaker.answers import IN_VAIN_S, Answers, Piece
-from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.words.language import Language
 
 MOST = 12  # turns of a caller who asks on
 

@@ -16,8 +16,8 @@ from tests.conftest import Until
 from tests.providers import Chat, Providers, field
 from worker.ranking import Ranking
 from worker.speaker.answers import Answers, Piece
-from worker.speaker.language import Language
 from worker.speaker.memory import Memory
+from worker.speaker.words.language import Language
 
 PROMPT = "You are helpful."
 FILLING = "and so on and so forth " * 8

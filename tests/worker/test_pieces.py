@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.speaker.growing import Growing
-from worker.speaker.pieces import LONGEST, pieces
-from worker.speaker.promptness import Promptness
+from worker.speaker.sound.promptness import Promptness
+from worker.speaker.words.growing import Growing
+from worker.speaker.words.pieces import LONGEST, pieces
 
 JAPANESE = "お電話ありがとうございます、レストランさくらでございます。ご予約は何名様でしょうか、お席は窓側ですか？"
 THAI = "สวัสดีค่ะ ร้านอาหารซากุระยินดีให้บริการค่ะ วันนี้ต้องการจองโต๊ะกี่ท่านคะ เรามีโต๊ะริมหน้าต่างว่างตอนสองทุ่มค่ะ "

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from worker.speaker.plain import is_said_of, plain
+from worker.speaker.words.plain import is_said_of, plain
 
 
 async def said(text: str, size: int) -> str:

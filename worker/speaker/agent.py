@@ -27,8 +27,8 @@ from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers, Piece
 from worker.speaker.hang_up import HangUp
-from worker.speaker.language import Language
-from worker.speaker.plain import plain
+from worker.speaker.words.language import Language
+from worker.speaker.words.plain import plain
 from worker.words import is_parting
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")

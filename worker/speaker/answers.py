@@ -12,9 +12,9 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 
 from worker.ranking import Ranking
-from worker.speaker.language import Language
 from worker.speaker.memory import Memory
-from worker.speaker.plain import is_said_of, said_of
+from worker.speaker.words.language import Language
+from worker.speaker.words.plain import is_said_of, said_of
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]

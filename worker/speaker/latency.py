@@ -9,7 +9,7 @@ from livekit.agents.voice import SpeechHandle
 
 from calls.latency import Turn
 from worker.room.clock import Clock
-from worker.speaker.sound import is_audible
+from worker.speaker.sound.files import is_audible
 
 
 @dataclass

@@ -9,11 +9,11 @@ from livekit.agents import AgentSession, utils
 from calls.transcript import AGENT
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
-from worker.speaker.language import Language
-from worker.speaker.plain import said_of
-from worker.speaker.prepared import Prepared, Sound
-from worker.speaker.sound import tone
-from worker.speaker.voice import SAMPLE_RATE, Voice
+from worker.speaker.sound.files import tone
+from worker.speaker.sound.prepared import Prepared, Sound
+from worker.speaker.sound.voice import SAMPLE_RATE, Voice
+from worker.speaker.words.language import Language
+from worker.speaker.words.plain import said_of
 
 FIRST_S = 3.0  # of silence; that somebody has stopped speaking is known only some tenths later
 NEXT_S = 3.3

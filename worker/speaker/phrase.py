@@ -6,9 +6,9 @@ from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
-from worker.speaker.language import Language
-from worker.speaker.sound import tone
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.files import tone
+from worker.speaker.sound.voice import SAMPLE_RATE
+from worker.speaker.words.language import Language
 
 
 def say_phrase(

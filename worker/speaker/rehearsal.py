@@ -5,10 +5,10 @@ import logging
 
 from livekit.agents import AgentSession
 
-from worker.speaker.language import Language
-from worker.speaker.onset import Onset
-from worker.speaker.resampled import Resampled
-from worker.speaker.voices import ONCE, Voices
+from worker.speaker.sound.onset import Onset
+from worker.speaker.sound.resampled import Resampled
+from worker.speaker.sound.voices import ONCE, Voices
+from worker.speaker.words.language import Language
 
 logger = logging.getLogger(__name__)
 

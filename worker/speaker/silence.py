@@ -6,7 +6,7 @@ from collections.abc import Callable
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
-from worker.speaker.language import Language
+from worker.speaker.words.language import Language
 
 LOOK_EVERY_S = 0.1
 

@@ -30,19 +30,19 @@ from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
-from worker.speaker.language import Language
 from worker.speaker.latency import Latency
 from worker.speaker.memory import Memory
-from worker.speaker.paced import Paced
 from worker.speaker.patience import Patience
 from worker.speaker.phrase import say_phrase
-from worker.speaker.prepared import Prepared
 from worker.speaker.rehearsal import Rehearsal
 from worker.speaker.session import make_session
 from worker.speaker.silence import Silence
-from worker.speaker.spoken import Spoken
-from worker.speaker.voice import Voice
-from worker.speaker.voices import Voices
+from worker.speaker.sound.paced import Paced
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.sound.spoken import Spoken
+from worker.speaker.sound.voice import Voice
+from worker.speaker.sound.voices import Voices
+from worker.speaker.words.language import Language
 from worker.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from calls.tools.config import MAX_NAME, MOST_TOOLS, OWN_TOOLS, McpServer
 from calls.tools.records import Outcome, ToolCall, ToolCallStatus
 from worker.room.clock import Clock
 from worker.room.journal import Journal
-from worker.speaker.language import Language
+from worker.speaker.words.language import Language
 from worker.tools.failed import ToolFailed
 from worker.tools.http import HttpFunction
 from worker.tools.kept import kept

@@ -11,8 +11,8 @@ from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectionError, APIC
 from livekit.agents.types import TimedString
 
 from worker.ranking import Ranking
-from worker.speaker.prepared import Prepared
-from worker.speaker.voices import Voices
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.sound.voices import Voices
 
 MOMENT = "One moment, please."
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"

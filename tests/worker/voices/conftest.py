@@ -10,8 +10,8 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
 from calls.agent_config import AgentConfig
 from tests.worker.voices.box import ANSWER, Box, voices_of
-from worker.speaker.language import Language
-from worker.speaker.prepared import Prepared
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.words.language import Language
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from calls.agent_config import AgentConfig
 from tests.conftest import Until
 from tests.worker.voices.box import ANSWER, Box
 from worker.ranking import Ranking
-from worker.speaker.language import Language
-from worker.speaker.prepared import Prepared
-from worker.speaker.voices import Voices
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.sound.voices import Voices
+from worker.speaker.words.language import Language
 
 FIRST_SOUND_S = 1.0
 MOST = 12  # utterances that a caller breaks off

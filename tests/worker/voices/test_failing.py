@@ -14,7 +14,7 @@ from tests.providers import Providers, Utterance
 from tests.worker.caller import LOUD
 from tests.worker.conftest import Stage
 from tests.worker.voices.box import ANSWER, FAILED, MOMENT, SORRY
-from worker.speaker.recorded import LANGUAGES, recordings
+from worker.speaker.sound.recorded import LANGUAGES, recordings
 
 pytestmark = pytest.mark.restless
 

@@ -9,8 +9,8 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
 from tests.worker.voices.box import ANSWER, Box, voices_of
 from worker.ranking import Ranking
-from worker.speaker.onset import Onset
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.onset import Onset
+from worker.speaker.sound.voice import SAMPLE_RATE
 
 
 @pytest.mark.parametrize("second", ["whole", "words", "timed words"])

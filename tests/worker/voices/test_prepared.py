@@ -11,12 +11,12 @@ import pytest
 from calls.agent_config import AgentConfig
 from calls.phrases import Phrases, written
 from tests.worker.voices.box import ANSWER, FAILED, MOMENT, SORRY, Box, hear, voices_of
-from worker.speaker.language import Language
-from worker.speaker.prepared import Prepared
-from worker.speaker.recorded import LANGUAGES, recordings
 from worker.speaker.rehearsal import Rehearsal
-from worker.speaker.sound import decoded, encoded
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.files import decoded, encoded
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.sound.recorded import LANGUAGES, recordings
+from worker.speaker.sound.voice import SAMPLE_RATE
+from worker.speaker.words.language import Language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -90,7 +90,7 @@ async def test_a_phrase_that_was_not_said_in_one_go_and_to_its_end_is_not_kept(s
 
 async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, monkeypatch) -> None:
     pcm = Box(SAMPLE_RATE).sound(FAILED)
-    monkeypatch.setattr("worker.speaker.prepared.MOST_BYTES", int(2.5 * len(encoded(pcm))))
+    monkeypatch.setattr("worker.speaker.sound.prepared.MOST_BYTES", int(2.5 * len(encoded(pcm))))
     for at, text in enumerate((MOMENT, SORRY)):
         assert await prepared.keep(text, pcm)
         newest = max((tmp_path / "speech").iterdir(), key=lambda file: file.stat().st_mtime)
@@ -107,7 +107,7 @@ async def test_of_the_kept_sounds_those_that_are_used_stay(prepared, tmp_path, m
 async def test_few_large_sounds_are_kept_in_the_place_of_many_small_ones(prepared, tmp_path, monkeypatch) -> None:
     phrase, speech = Box(SAMPLE_RATE).sound(SORRY), Box(SAMPLE_RATE).sound(ANSWER * 3)
     most = len(encoded(speech)) + len(encoded(phrase))
-    monkeypatch.setattr("worker.speaker.prepared.MOST_BYTES", most)
+    monkeypatch.setattr("worker.speaker.sound.prepared.MOST_BYTES", most)
     for text, pcm in ((MOMENT, phrase), (SORRY, phrase), (ANSWER * 3, speech)):
         assert await prepared.keep(text, pcm)
     assert sum(file.stat().st_size for file in (tmp_path / "speech").iterdir()) <= most

@@ -1,4 +1,4 @@
-"""`python -m worker.speaker.recorded URL` makes the recordings anew: in English by local speech, else by espeak-ng.
+"""`python -m worker.speaker.sound.recorded URL` makes the recordings anew: English by local speech, else by espeak-ng.
 
 The URL is that of local speech, and ends in `/v1`.
 """
@@ -12,9 +12,9 @@ import openai
 from numpy.typing import NDArray
 
 from calls.phrases import Phrases, written
-from worker.speaker.recorded import LANGUAGES, path
-from worker.speaker.sound import encoded
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.files import encoded
+from worker.speaker.sound.recorded import LANGUAGES, path
+from worker.speaker.sound.voice import SAMPLE_RATE
 
 LOUD = 0.5  # of the loudest that there is: where each recording has its loudest sample
 

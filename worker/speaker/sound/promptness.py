@@ -3,7 +3,7 @@
 from collections import deque
 from statistics import median
 
-from worker.speaker.pace import SLOW, reached
+from worker.speaker.words.pace import SLOW, reached
 
 USUAL_S = 0.25
 LAST = 3  # of which one may have been slow for once

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from livekit import rtc
 
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.voice import SAMPLE_RATE
 
 
 class Resampled:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from worker.speaker.language import Language
-from worker.speaker.pace import FAST, SLOW, reached
-from worker.speaker.plain import said_of
-from worker.speaker.recorded import recordings
-from worker.speaker.sound import decoded, encoded, is_audible, tone
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.files import decoded, encoded, is_audible, tone
+from worker.speaker.sound.recorded import recordings
+from worker.speaker.sound.voice import SAMPLE_RATE
+from worker.speaker.words.language import Language
+from worker.speaker.words.pace import FAST, SLOW, reached
+from worker.speaker.words.plain import said_of
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.voice import SAMPLE_RATE
 
 HEARD = 100  # of 32767: an "f" or an "h" begins softly; what voices call silence is softer still
 LEAD_S = 0.04  # is kept before the first sample that is heard: a word begins before that

@@ -16,14 +16,14 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 from typing_extensions import override
 
 from worker.ranking import Ranking
-from worker.speaker.growing import Growing
-from worker.speaker.output import Output
-from worker.speaker.pieces import pieces
-from worker.speaker.plain import said_of
-from worker.speaker.prepared import Prepared
-from worker.speaker.promptness import Promptness
-from worker.speaker.streamed import Streamed
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.output import Output
+from worker.speaker.sound.prepared import Prepared
+from worker.speaker.sound.promptness import Promptness
+from worker.speaker.sound.streamed import Streamed
+from worker.speaker.sound.voice import SAMPLE_RATE
+from worker.speaker.words.growing import Growing
+from worker.speaker.words.pieces import pieces
+from worker.speaker.words.plain import said_of
 
 ONCE = APIConnectOptions(max_retry=0)  # its own time-outs are not kept by every plugin: ours stand before them
 TRIES = 2  # at least; each voice of the agent has one

@@ -7,10 +7,10 @@ from typing import Any
 from livekit.agents import APIConnectionError, APIConnectOptions, APITimeoutError, tts, utils
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
-from worker.speaker.growing import Growing
-from worker.speaker.output import Output
-from worker.speaker.pace import SLOW, reached
-from worker.speaker.pieces import feed, pieces
+from worker.speaker.sound.output import Output
+from worker.speaker.words.growing import Growing
+from worker.speaker.words.pace import SLOW, reached
+from worker.speaker.words.pieces import feed, pieces
 
 ABOUT = 0.8  # of the time that a slow voice takes: most speak a little faster
 

@@ -12,9 +12,9 @@ from livekit import rtc
 from livekit.agents import tts
 from livekit.agents.types import NOT_GIVEN, USERDATA_TIMED_TRANSCRIPT, NotGivenOr, TimedString
 
-from worker.speaker.onset import Onset
-from worker.speaker.pace import FAST, is_sign, reached
-from worker.speaker.resampled import Resampled
+from worker.speaker.sound.onset import Onset
+from worker.speaker.sound.resampled import Resampled
+from worker.speaker.words.pace import FAST, is_sign, reached
 
 
 class Output:

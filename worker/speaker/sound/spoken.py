@@ -6,7 +6,7 @@ from typing_extensions import override
 from calls.transcript import AGENT
 from worker.room.clock import Clock
 from worker.room.transcript import TranscriptWriter
-from worker.speaker.voice import Voice
+from worker.speaker.sound.voice import Voice
 
 
 class Spoken(io.TextOutput):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from livekit.agents.tokenize import blingfire
 
-from worker.speaker.growing import Growing
+from worker.speaker.words.growing import Growing
 
 SHORTEST = 20  # characters; shorter sentences go with the next
 LONGEST = 300  # the smallest limit of a voice that we know of is 2,000, and the first words are to be heard soon

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.speaker.voice import SAMPLE_RATE
+from worker.speaker.sound.voice import SAMPLE_RATE
 
 BIT_RATE = 32_000
 _TONES = (587.0, 440.0)  # Hz, one after the other
