@@ -10,12 +10,11 @@ from aiohttp import web
 
 from api import sse
 from api.live_feed import LIVE_FEED, Follower, read_live
-from api.live_transcripts import read_last_said
+from api.live_transcripts import is_one_of, read_last_said
 from api.routing import CREDENTIAL, DATABASE, KEY, KEYS
 from api.schema.stream import CallSegment, LiveCall, LiveQuery, StreamReady
 from calls.errors import DatabaseAway
 from calls.states import LIVE
-from calls.tables import calls
 
 HEARTBEAT_S = 15
 
@@ -24,7 +23,7 @@ async def stream(request: web.Request, query: LiveQuery) -> web.StreamResponse:
     tenant_id = request[KEY].tenant_id
     async with request.app[LIVE_FEED].follow(tenant_id, request[CREDENTIAL], query.include) as follower:
         async with request.app[DATABASE].reading() as conn:
-            there = await read_live(conn, (calls.c.tenant_id == tenant_id) & calls.c.status.in_(LIVE))
+            there = await read_live(conn, is_one_of(tenant_id, LIVE))
             said = await read_last_said(conn, tenant_id) if "segments" in query.include else []
         response = web.StreamResponse(headers=sse.HEADERS)
         await response.prepare(request)

@@ -174,14 +174,16 @@ class LiveFeed:
 
 async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> list[LiveCall]:
     """These calls as they are now, the oldest first."""
-    rows = (await conn.execute(sa.select(*_SHOWN).where(which).order_by(calls.c.created_at, calls.c.id))).all()
+    found = (await conn.execute(sa.select(*_SHOWN).where(which))).all()
+    # They are few. Asked for in this order, SQLite goes through all calls in it.
+    rows = sorted(found, key=lambda row: (row.created_at, row.id))
     people: defaultdict[str, list[Participant]] = defaultdict(list)
     there = participants.c.call_id.in_(sa.select(calls.c.id).where(which))
     for one in await conn.execute(sa.select(participants).where(there).order_by(participants.c.position)):
         people[one.call_id].append(rendering.participant(one))
-    found = await read_findings(conn, [row.id for row in rows])
+    went = await read_findings(conn, [row.id for row in rows])
     return [
-        LiveCall(**rendering.listed_call(row, found.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
+        LiveCall(**rendering.listed_call(row, went.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
     ]
 
 
