@@ -2,7 +2,7 @@
 
 import uuid
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from calls.placing.creation import NewCall, NewParticipant
 from calls.recordings.storage import Storage
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import agents, recordings, segments, tool_calls
+from calls.tables import agents, call_events, recordings, segments, tool_calls
 from pipeline.waveform import waveform
 from tests.pipeline.finished import EVERYTHING, running_call
 from tests.web.conftest import Served
@@ -69,6 +69,13 @@ class Calls:
             await CallStore(conn).create(call)
             await CallStore(conn).finish(call.id, EndReason.NO_AGENT)
         return call.id
+
+    async def log(self, call_id: str, messages: Sequence[str]) -> None:
+        """Let so much more have happened in a call that is over."""
+        event = {"call_id": call_id, "kind": EventKind.DTMF_RECEIVED, "source": "telephony", "level": "info"}
+        async with self.db.writing() as conn:
+            at = {"created_at": (await CallStore(conn).get(None, call_id)).started_at}
+            await conn.execute(sa.insert(call_events), [event | at | {"message": message} for message in messages])
 
     async def wait_and_ask(self, call_id: str) -> None:
         """Let the second answer have been waited for, and a tool been called before it."""

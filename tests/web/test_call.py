@@ -208,6 +208,22 @@ async def test_a_call_is_erased_after_a_question_and_shows_that(browser: Browser
         await check(page)
 
 
+async def test_every_moment_of_a_long_call_is_found_and_every_event(browser: Browser, served: Served, calls: Calls):
+    said = [("agent" if i % 2 else "user", f"Sentence number {i}.") for i in range(1500)]
+    call_id, token = await calls.begin({}, said=said)
+    await hang_up(calls.db, call_id, token)
+    await calls.log(call_id, [f"Entry {i}" for i in range(1100)])
+    async with opened(browser, served, call_id, "?t=2900") as page:
+        current = page.locator("[aria-current=true]")
+        await expect(current).to_have_text(re.compile(r"Sentence number 1450\.$"))
+        await expect(current).to_be_in_viewport()
+        await expect(page.get_by_text("Sentence number 1499.", exact=True)).to_be_attached()
+        await expect(page.get_by_text("Entry 1099", exact=True)).to_have_count(0)
+        await page.get_by_role("button", name="Show later events").click()
+        await expect(page.get_by_text("Entry 1099", exact=True)).to_be_attached()
+        await expect(page.get_by_role("button", name="Show later events")).to_have_count(0)
+
+
 async def test_the_agent_is_shown_as_it_was_and_the_call_as_programs_see_it(
     browser: Browser, served: Served, calls: Calls
 ):

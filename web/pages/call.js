@@ -20,6 +20,7 @@ import { Results } from "./call/results.js";
 
 const MOST_EVENTS = 1000; // in a call's detail
 const PAGE_OF_EVENTS = 200;
+const NOTED_MS = 300;
 
 export default function Page({ id }) {
   const { call, segments, events, error, trouble, isFollowed, again } = useCall(id);
@@ -34,11 +35,12 @@ function Call({ call, segments, events, isFollowed, again }) {
   const entries = useMemo(() => entriesOf({ call, segments, events: later }), [call, segments, later]);
   const lengthMs = useMemo(() => lengthOf({ call, segments }), [call, segments]);
   const start = useStart(recording.playback);
+  const note = useNote();
   const seek = useCallback(
     (seconds) => {
       const second = Math.min(Math.max(0, seconds), lengthMs / 1000);
       recording.playback?.seek(second);
-      setQuery({ t: asQuery(second) });
+      note(second);
     },
     [recording.playback, lengthMs],
   );
@@ -77,6 +79,16 @@ function useStart(playback) {
     playback.seek(start);
   }, [playback]);
   return start;
+}
+
+/** Puts a moment into the address once it is settled: browsers let nobody do that for every dot of a drag. */
+function useNote() {
+  const timer = useRef(null);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return useCallback((second) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setQuery({ t: asQuery(second) }), NOTED_MS);
+  }, []);
 }
 
 /** A call's detail has its first thousand events; the others come when they are asked for. */

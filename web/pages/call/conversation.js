@@ -18,7 +18,7 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
   const [withEvents, showEvents] = useState(true);
   const [follows, setFollows] = useState(true);
   const [current, setCurrent] = useState(null); // where there is no sound: what was gone to
-  const names = useMemo(() => namesOf(call), [call]);
+  const names = useMemo(() => namesOf(call), [call.agent.name, call.participants.length]);
   const shown = useMemo(() => (withEvents ? entries : entries.filter(({ kind }) => kind !== "happened")), [entries, withEvents]);
   const endMs = call.started_at && call.ended_at ? Date.parse(call.ended_at) - Date.parse(call.started_at) : Infinity;
   const rows = useRows(shown, names, call.id, endMs);
@@ -88,11 +88,12 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
 function useRows(entries, names, id, endMs) {
   const [most, setMost] = useState(AT_ONCE);
   const kept = useRef(new Map());
+  const { length } = entries;
   useEffect(() => {
-    if (most >= entries.length) return undefined;
-    const timer = setTimeout(() => setMost(most + AT_ONCE));
+    if (most >= length) return undefined;
+    const timer = setTimeout(() => setMost((before) => before + AT_ONCE));
     return () => clearTimeout(timer);
-  }, [most, entries]);
+  }, [most, length]);
   return useMemo(() => {
     const before = kept.current;
     kept.current = new Map();

@@ -64,9 +64,9 @@ class Following {
       this.#drawSoon();
     };
     for await (const { kind, data } of follow(`${this.#address}/stream`, {}, { signal: this.#signal, onTrouble })) {
-      if (kind === "segment") this.#segments.set(data.sequence, data);
+      if (kind === "segment") put(this.#segments, data.sequence, data);
       if (kind === "event") {
-        this.#events.set(numberOf(data), data);
+        put(this.#events, numberOf(data), data);
         if (numberOf(data) > known) this.#renewSoon(RENEW_MS);
       }
       this.#drawSoon();
@@ -82,10 +82,10 @@ class Following {
     const erased = call.transcript.erased_at !== null;
     if (erased) this.#segments.clear();
     for (const segment of call.transcript.segments) {
-      if (segment.is_final || !this.#segments.has(segment.sequence)) this.#segments.set(segment.sequence, segment);
+      if (segment.is_final || !this.#segments.has(segment.sequence)) put(this.#segments, segment.sequence, segment);
     }
-    for (const event of call.events) this.#events.set(numberOf(event), event);
-    this.#call = call;
+    for (const event of call.events) put(this.#events, numberOf(event), event);
+    this.#call = { ...call, latency: newer(this.#call?.latency, call.latency), tool_calls: newer(this.#call?.tool_calls, call.tool_calls) };
   }
 
   /** What the log says has changed in the detail. */
@@ -127,6 +127,15 @@ class Following {
 function isComplete(call) {
   const awaited = call.intelligence_status === "pending" || call.recording.status === "pending";
   return isOver(call) && !awaited && Date.now() - Date.parse(call.ended_at) > LAST_WORDS_MS;
+}
+
+/** What is as it was stays the same object: so what shows it is not drawn again. */
+function put(entries, key, entry) {
+  entries.set(key, newer(entries.get(key), entry));
+}
+
+function newer(before, now) {
+  return JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
 
 function numberOf(event) {
