@@ -5,6 +5,7 @@ import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from calls.placing.creation import NewCall, NewParticipant
 from calls.recordings.storage import Storage
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import agents, call_events, recordings, segments, tool_calls
+from calls.tables import agents, call_events, calls, recordings, segments, tool_calls
 from pipeline.waveform import waveform
 from tests.pipeline.finished import EVERYTHING, running_call
 from tests.web.conftest import Served
 
 RATE = 16_000
 LENGTH_S = 12
+HOUR = timedelta(hours=1)
 SAID = (
     ("agent", "Hello, this is Aria."),
     ("user", "I need a table for four."),
@@ -71,10 +73,13 @@ class Calls:
         return call.id
 
     async def log(self, call_id: str, messages: Sequence[str]) -> None:
-        """Let so much more have happened in a call that is over."""
+        """Let so much more have happened in a call that has been over for an hour."""
         event = {"call_id": call_id, "kind": EventKind.DTMF_RECEIVED, "source": "telephony", "level": "info"}
         async with self.db.writing() as conn:
-            at = {"created_at": (await CallStore(conn).get(None, call_id)).started_at}
+            row = await CallStore(conn).get(None, call_id)
+            ago = {"started_at": row.started_at - HOUR, "ended_at": row.ended_at - HOUR}
+            await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(ago))
+            at = {"created_at": ago["ended_at"]}
             await conn.execute(sa.insert(call_events), [event | at | {"message": message} for message in messages])
 
     async def wait_and_ask(self, call_id: str) -> None:

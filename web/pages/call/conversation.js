@@ -6,6 +6,7 @@ import { Happened, Said, Tool } from "./rows.js";
 
 const NEAR_END = 80;
 const AT_ONCE = 250;
+const SETTLED_AFTER = 4; // pictures
 
 /**
  * @param entries as `entriesOf` gives them.
@@ -149,11 +150,13 @@ function keyAt(said, at) {
   return low > 0 ? said[low - 1].key : null;
 }
 
-/** In its box alone: the page stays where it is. Rows that were never seen have no exact place before they are. */
-function bringIntoView(box, row) {
-  for (let i = 0; i < 2; i += 1) {
-    const [inner, outer] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
-    const isSeen = inner.top >= outer.top + 24 && inner.bottom <= outer.bottom - 24;
-    if (!isSeen) box.scrollTop += inner.top - outer.top - box.clientHeight / 3;
-  }
+/**
+ * In its box alone: the page stays where it is. Looked at again in the next pictures: rows that were never seen have no exact
+ * place before they are, and the browser itself moves a box into which something is put.
+ */
+function bringIntoView(box, row, pictures = SETTLED_AFTER) {
+  const [inner, outer] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
+  const isSeen = inner.top >= outer.top + 24 && inner.bottom <= outer.bottom - 24;
+  if (!isSeen) box.scrollTop += inner.top - outer.top - box.clientHeight / 3;
+  if (pictures > 0) requestAnimationFrame(() => bringIntoView(box, row, pictures - 1));
 }
