@@ -206,6 +206,10 @@ def expect_nothing_confided(detail: Json, whole_stack: WholeStack) -> None:
 
 async def expect_analysis(client: Client, detail: Json, chats: list[Chat]) -> None:
     """By the agent's sections and the call's own, from the transcript, which is data, and when it took place."""
+    parts = detail["intelligence"].pop("parts")
+    assert {name: part["status"] for name, part in parts.items()} == dict.fromkeys(
+        ("summary", "extraction", "evaluation"), "completed"
+    )
     assert detail["intelligence"] == {"status": "completed", **SUMMARY, **FOUND, "errors": []}
     assert await client.get(f"/v1/calls/{detail['id']}/summary") == {"status": "completed", **SUMMARY}
     began = datetime.fromisoformat(detail["started_at"])
@@ -242,6 +246,7 @@ async def expect_another_analysis(client: Client, detail: Json, whole_stack: Who
     assert again["post_call"]["summary"]["prompt"] == "Mind the dessert."
     assert again["post_call"]["evaluation"] == first["post_call"]["evaluation"] == OWN["evaluation"]
     shown = await client.get(path)
+    assert shown["intelligence"].pop("parts")["evaluation"]["status"] == "failed"
     assert shown["intelligence"] == {**detail["intelligence"], "errors": again["errors"]}
     assert "transcript.condensed" in [event["kind"] for event in shown["events"]]
     chats = whole_stack.providers.chats
