@@ -89,7 +89,7 @@ const WORKERS = [
 const PROCESSES = [
   { name: "Process", show: ({ kind }) => kind },
   { name: "Host", show: ({ host }) => host },
-  { name: "Number", number: true, show: ({ pid }) => pid },
+  { name: "PID", number: true, show: ({ pid }) => pid },
   { name: "Runs since", show: ({ began_at: at }) => html`<${Moment} of=${at} />` },
 ];
 
