@@ -6,7 +6,7 @@ What people do by the API comes by the API; what worker and pipeline write is wr
 import random
 import uuid
 import wave
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -111,7 +111,7 @@ HOSPITAL: dict[str, Any] = {
 
 @dataclass
 class Installation:
-    """What the pictures need to know of it: ids, and the calls that run."""
+    """What the pictures need to know of it."""
 
     served: Served
     db: Database
@@ -120,17 +120,9 @@ class Installation:
     clinic: str = ""
     shown: str = ""  # the call whose page is shown
     webhook: str = ""
-    running: list[tuple[str, int, Said]] = field(default_factory=list)
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         return await ask(self.served, method, path, body)
-
-    async def speak(self) -> None:
-        """Let be said in each running call what was said last: a page that was just opened shows what comes."""
-        async with self.db.writing() as conn:
-            for call_id, token, said in self.running:
-                last = spoken(said)[-3:]
-                await write_segments(conn, call_id, token, last)
 
 
 async def furnish(served: Served, folder: Path) -> Installation:
@@ -295,8 +287,6 @@ async def _campaign(made: Installation) -> None:
         elif reason is not None:
             async with made.db.writing() as conn:
                 await leases.release(conn, call_id, token)
-        elif number != len(ends):
-            made.running.append((call_id, token, REMINDER[:3]))
 
 
 async def _count_usage(made: Installation) -> None:
@@ -343,8 +333,7 @@ async def _live(made: Installation) -> None:
         (BOOKED[:9], "+447700900123", 61), (APPOINTMENT[:3], "web-visitor-402", 24), (OPENING[:2], "jo.okafor", 9)
     )  # fmt: skip
     for said, who, seconds in running:
-        call_id, token = await _begin(made, said, who, NOW - timedelta(seconds=seconds))
-        made.running.append((call_id, token, said))
+        await _begin(made, said, who, NOW - timedelta(seconds=seconds))
 
 
 async def _health(made: Installation) -> None:

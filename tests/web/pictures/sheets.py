@@ -13,6 +13,7 @@ from tests.web.conftest import Served
 DESK, PHONE = ((1280, 920), 900), ((390, 844), 300)
 LOOKS = tuple((*size, scheme) for size in (DESK, PHONE) for scheme in ("light", "dark"))
 GAP = 16
+ALONE = "call"  # of which the README shows one picture
 MOST_BYTES = 150_000
 DRAWN_MS = 700  # until what has come is drawn, and scrolled to
 # Draws the pictures (data URLs) side by side; a WebP of so much quality, as a data URL.
@@ -69,6 +70,8 @@ async def write_sheets(browser: Browser, served: Served, sheets: list[Sheet], fo
         page = await context.new_page()
         for name, parts in pictures.items():
             (folder / f"{name}.webp").write_bytes(await side_by_side(page, name, parts))
+        if alone := pictures.get(ALONE):
+            (folder / f"{ALONE}-alone.webp").write_bytes(await side_by_side(page, ALONE, alone[:1]))
 
 
 async def _picture(context: BrowserContext, served: Served, sheet: Sheet) -> bytes:
@@ -88,7 +91,7 @@ async def side_by_side(page: Page, name: str, parts: list[bytes]) -> bytes:
     """The sheet as a WebP, drawn by a page that is empty."""
     urls = [f"data:image/png;base64,{base64.b64encode(part).decode()}" for part in parts]
     for quality in (0.8, 0.65, 0.5):
-        given = {"pictures": urls, "gap": GAP, "quality": quality}
+        given = {"pictures": urls, "gap": GAP if len(parts) > 1 else 0, "quality": quality}
         sheet = base64.b64decode(await page.evaluate(_DRAW, given))
         if len(sheet) <= MOST_BYTES:
             return sheet
