@@ -80,8 +80,10 @@ const WORKERS = [
   {
     name: "Load",
     show: ({ taken, seats }) => html`
-      <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
-      ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+      <span>
+        <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
+        ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+      </span>
     `,
   },
 ];
