@@ -6,12 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import analysis, joining, listing, placing, reading, speech
+from bench import analysis, joining, listing, placing, reading, speech, viewing
 from bench.conversation import side_by_side
 from bench.conversation.latencies import PROFILES
 from bench.conversation.systems import DETECTIONS
 
-NAMES = ("placing", "joining", "listing", "reading", "analysis", "speech", "conversation")
+NAMES = ("placing", "joining", "listing", "viewing", "reading", "analysis", "speech", "conversation")
 
 
 def main() -> int:
@@ -40,6 +40,7 @@ def main() -> int:
         "placing": placing.run,
         "joining": lambda: joining.run(options.json),
         "listing": lambda: listing.run(options.listed),
+        "viewing": viewing.run,
         "reading": reading.run,
         "analysis": analysis.run,
         "speech": speech.run,

@@ -29,7 +29,7 @@ const NEW = {
 
 export default function AgentPage({ id }) {
   const { data, setData, ...loading } = useLoaded(async (signal) => (id ? get(`/v1/agents/${id}`, {}, { signal }) : NEW), [id]);
-  if (!data) return html`<${Head} title="Agent" /><${Loading} ...${loading} />`;
+  if (!data) return html`<div><${Head} title="Agent" /><${Loading} ...${loading} /></div>`;
   return html`<${Editor} agent=${data} onSaved=${setData} />`;
 }
 
@@ -61,34 +61,36 @@ function Editor({ agent, onSaved }) {
   };
   const form = { draft, change: setDraft, faults: error?.details ?? [] };
   return html`
-    <${Head} title=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, setWhole }} />`} />
-    <form class="cards agent" onSubmit=${submit} novalidate>
-      <${AgentForm.Provider} value=${form}>
-        ${isWhole
-          ? html`<${Whole} />`
-          : html`
-              <${Words} />
-              <${Providers} talk=${agent.id && `/agents/${agent.id}/talk`} />
-              <${Tools} />
-              <${Behaviour} />
-              <${Keeping} />
-              <${After} />
-            `}
-      <//>
-      <div class="saving card" hidden=${Boolean(agent.id) && !isChanged && !error}>
-        <${FormFault} error=${error} />
-        <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
-        <span class="actions">
-          ${isChanged && html`<button type="button" onClick=${() => setDraft(before)}>Discard</button>`}
-          <button class="primary" disabled=${isBusy || (Boolean(agent.id) && !isChanged)}>${agent.id ? "Save" : "Create the agent"}</button>
-        </span>
-      </div>
-    </form>
-    ${agent.id && html`
-      <${Share} agent=${agent} />
-      <${Calls} id=${agent.id} />
-      <${Changes} ...${{ agent, isChanged }} onUndone=${onSaved} />
-    `}
+    <div>
+      <${Head} title=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, setWhole }} />`} />
+      <form class="cards agent" onSubmit=${submit} novalidate>
+        <${AgentForm.Provider} value=${form}>
+          ${isWhole
+            ? html`<${Whole} />`
+            : html`
+                <${Words} />
+                <${Providers} talk=${agent.id && `/agents/${agent.id}/talk`} />
+                <${Tools} />
+                <${Behaviour} />
+                <${Keeping} />
+                <${After} />
+              `}
+        <//>
+        <div class="saving card" hidden=${Boolean(agent.id) && !isChanged && !error}>
+          <${FormFault} error=${error} />
+          <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
+          <span class="actions">
+            ${isChanged && html`<button type="button" onClick=${() => setDraft(before)}>Discard</button>`}
+            <button class="primary" disabled=${isBusy || (Boolean(agent.id) && !isChanged)}>${agent.id ? "Save" : "Create the agent"}</button>
+          </span>
+        </div>
+      </form>
+      ${agent.id && html`
+        <${Share} agent=${agent} />
+        <${Calls} id=${agent.id} />
+        <${Changes} ...${{ agent, isChanged }} onUndone=${onSaved} />
+      `}
+    </div>
   `;
 }
 
@@ -102,11 +104,13 @@ function Actions({ agent, isWhole, setWhole }) {
     await go("/agents");
   };
   return html`
-    <button type="button" aria-pressed=${isWhole ? "true" : "false"} onClick=${() => setWhole(!isWhole)}>JSON</button>
-    ${agent.id && html`
-      <${Action} work=${clone}>Clone<//>
-      <${Action} work=${erase}>Delete<//>
-      <a class="button primary" href="/agents/${agent.id}/talk">Talk</a>
-    `}
+    <div class="actions">
+      <button type="button" aria-pressed=${isWhole ? "true" : "false"} onClick=${() => setWhole(!isWhole)}>JSON</button>
+      ${agent.id && html`
+        <${Action} work=${clone}>Clone<//>
+        <${Action} work=${erase}>Delete<//>
+        <a class="button primary" href="/agents/${agent.id}/talk">Talk</a>
+      `}
+    </div>
   `;
 }

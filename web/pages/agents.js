@@ -23,12 +23,14 @@ const COLUMNS = [
 export default function Agents() {
   const { rows, error, isLoading, more, reload } = usePages(load, []);
   return html`
-    <${Head} title="Agents" about="Who answers: prompt, voice, tools, and what is made of a call."
-      actions=${html`<a class="button primary" href="/agents/new">New agent</a>`} />
-    ${error && html`<${Failure} error=${error} onAgain=${reload} />`}
-    ${!rows && isLoading && html`<${Waiting} />`}
-    ${rows?.length === 0 && html`<${First} />`}
-    ${rows?.length > 0 && html`<${Table} label="Agents" columns=${COLUMNS} link=${(agent) => `/agents/${agent.id}`} ...${{ rows, more, isLoading }} />`}
+    <div>
+      <${Head} title="Agents" about="Who answers: prompt, voice, tools, and what is made of a call."
+        actions=${html`<a class="button primary" href="/agents/new">New agent</a>`} />
+      ${error && html`<${Failure} error=${error} onAgain=${reload} />`}
+      ${!rows && isLoading && html`<${Waiting} />`}
+      ${rows?.length === 0 && html`<${First} />`}
+      ${rows?.length > 0 && html`<${Table} label="Agents" columns=${COLUMNS} link=${(agent) => `/agents/${agent.id}`} ...${{ rows, more, isLoading }} />`}
+    </div>
   `;
 }
 

@@ -24,9 +24,9 @@ const NOTED_MS = 300;
 
 export default function Page({ id }) {
   const { call, segments, events, error, trouble, isFollowed, again } = useCall(id);
-  if (call) return html`${trouble && html`<p class="failure" role="status">${trouble.message} What is new is shown when it does.</p>`}${error && html`<${Failure} error=${error} onAgain=${again} />`}<${Call} ...${{ call, segments, events, isFollowed, again }} />`;
-  if (error?.status === 404 || error?.status === 400) return html`<${Head} title="No such call" about="There is no call at this address, or not for this key." /><p><a href="/calls">All calls</a></p>`;
-  return error ? html`<${Head} title="Call" /><${Failure} error=${error} onAgain=${again} />` : html`<${Head} title="Call" /><${Waiting} />`;
+  if (call) return html`<div>${trouble && html`<p class="failure" role="status">${trouble.message} What is new is shown when it does.</p>`}${error && html`<${Failure} error=${error} onAgain=${again} />`}<${Call} ...${{ call, segments, events, isFollowed, again }} /></div>`;
+  if (error?.status === 404 || error?.status === 400) return html`<div><${Head} title="No such call" about="There is no call at this address, or not for this key." /><p><a href="/calls">All calls</a></p></div>`;
+  return html`<div><${Head} title="Call" />${error ? html`<${Failure} error=${error} onAgain=${again} />` : html`<${Waiting} />`}</div>`;
 }
 
 function Call({ call, segments, events, isFollowed, again }) {

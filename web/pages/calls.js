@@ -29,9 +29,11 @@ export default function Calls() {
   const isRefused = pages.error?.status === 400 && Object.keys(faults).length > 0;
   const download = html`<a class="button" href=${withQuery("/v1/calls.csv", wanted)} download="calls.csv">Download as CSV</a>`;
   return html`
-    <${Head} title="Calls" about=${!isRefused && pages.first && found(pages.first.total, isFiltered(query))} actions=${!isRefused && download} />
-    <${Filters} ...${{ query, faults, agents, nameOf }} />
-    <div>${isRefused ? html`<${Refused} />` : html`<${Found} ...${{ pages, nameOf }} isFiltered=${isFiltered(query)} />`}</div>
+    <div>
+      <${Head} title="Calls" about=${!isRefused && pages.first && found(pages.first.total, isFiltered(query))} actions=${!isRefused && download} />
+      <${Filters} ...${{ query, faults, agents, nameOf }} />
+      <div>${isRefused ? html`<${Refused} />` : html`<${Found} ...${{ pages, nameOf }} isFiltered=${isFiltered(query)} />`}</div>
+    </div>
   `;
 }
 
@@ -42,11 +44,10 @@ function Refused() {
 function Found({ pages, nameOf, isFiltered: some }) {
   return html`
     <div>
-      ${pages.rows &&
-      html`<${Table} label="Calls" columns=${columns(nameOf)} rows=${pages.rows} link=${({ id }) => `/calls/${id}`}
+      ${pages.rows && html`<${Table} label="Calls" columns=${columns(nameOf)} rows=${pages.rows} link=${({ id }) => `/calls/${id}`}
         more=${pages.more} isLoading=${pages.isLoading} empty=${html`<${Nothing} isFiltered=${some} />`} />`}
+      <${Loading} ...${pages} data=${pages.rows} />
     </div>
-    <${Loading} ...${pages} data=${pages.rows} />
   `;
 }
 

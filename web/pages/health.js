@@ -80,8 +80,10 @@ const WORKERS = [
   {
     name: "Load",
     show: ({ taken, seats }) => html`
-      <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
-      ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+      <span>
+        <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
+        ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+      </span>
     `,
   },
 ];
@@ -89,7 +91,7 @@ const WORKERS = [
 const PROCESSES = [
   { name: "Process", show: ({ kind }) => kind },
   { name: "Host", show: ({ host }) => host },
-  { name: "Number", number: true, show: ({ pid }) => pid },
+  { name: "PID", number: true, show: ({ pid }) => pid },
   { name: "Runs since", show: ({ began_at: at }) => html`<${Moment} of=${at} />` },
 ];
 

@@ -17,16 +17,18 @@ export default function Live() {
   const listening = useListening();
   const running = shown.filter(({ call }) => !isOver(call)).length;
   const waiting = calls.length - shown.length;
-  if (error) return html`<${Head} title="Live" /><${Failure} error=${error} />`;
+  if (error) return html`<div><${Head} title="Live" /><${Failure} error=${error} /></div>`;
   return html`
-    <${Head} title="Live" about=${isReady && `${plural(running, "call")} now${waiting ? `, ${plural(waiting, "call")} waiting` : ""}`}
-      actions=${waiting > 0 && html`<a class="button" href="/calls?status=queued">See who waits</a>`} />
-    ${trouble && html`<p class="failure" role="alert">${trouble.message} What is shown may be old; it goes on by itself.</p>`}
-    <${Announcer} calls=${isReady ? shown : null} nameOf=${nameOf} />
-    <div>${isReady ? shown.length === 0 && html`<${Nothing} />` : html`<${Waiting} />`}</div>
-    <div class="live-calls">
-      ${shown.map(({ call, segments }) => html`
-        <${Card} key=${call.id} ...${{ call, segments, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
+    <div>
+      <${Head} title="Live" about=${isReady && `${plural(running, "call")} now${waiting ? `, ${plural(waiting, "call")} waiting` : ""}`}
+        actions=${waiting > 0 && html`<a class="button" href="/calls?status=queued">See who waits</a>`} />
+      ${trouble && html`<p class="failure" role="alert">${trouble.message} What is shown may be old; it goes on by itself.</p>`}
+      <${Announcer} calls=${isReady ? shown : null} nameOf=${nameOf} />
+      <div>${isReady ? shown.length === 0 && html`<${Nothing} />` : html`<${Waiting} />`}</div>
+      <div class="live-calls">
+        ${shown.map(({ call, segments }) => html`
+          <${Card} key=${call.id} ...${{ call, segments, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
+      </div>
     </div>
   `;
 }

@@ -4,5 +4,5 @@ import { html } from "../preact.js";
 import { Head } from "../parts/page.js";
 
 export default function Missing() {
-  return html`<${Head} title="Nothing here" about="This address leads nowhere." /><p><a href="/">To the running calls</a></p>`;
+  return html`<div><${Head} title="Nothing here" about="This address leads nowhere." /><p><a href="/">To the running calls</a></p></div>`;
 }

@@ -53,13 +53,15 @@ export default function Talk({ id }) {
     }
     live.current = null;
   };
-  if (!data) return html`<${Head} title="Talk" /><${Loading} ...${loading} />`;
+  if (!data) return html`<div><${Head} title="Talk" /><${Loading} ...${loading} /></div>`;
   return html`
-    <${Head} title="Talk to ${data.agent.name}" actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
-    <div class="talk">
-      ${call
-        ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`
-        : html`<${Before} ...${data} fault=${fault || data.trouble} onStart=${start} />`}
+    <div>
+      <${Head} title="Talk to ${data.agent.name}" actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
+      <div class="talk">
+        ${call
+          ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`
+          : html`<${Before} ...${data} fault=${fault || data.trouble} onStart=${start} />`}
+      </div>
     </div>
   `;
 }

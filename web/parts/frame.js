@@ -1,6 +1,6 @@
 // What surrounds every page: the brand, the navigation, who is signed in.
 
-import { html } from "../preact.js";
+import { html, useEffect, useRef } from "../preact.js";
 import { NAVIGATION } from "../pages.js";
 import { useAddress } from "../router.js";
 import { signOut } from "../session.js";
@@ -8,11 +8,14 @@ import { attempt } from "./notices.js";
 
 export function Frame({ session, children }) {
   const { path } = useAddress();
+  const nav = useRef(null);
+  // On a phone the pages do not fit side by side.
+  useEffect(() => nav.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [path]);
   return html`
     <a class="skip" href="#main" data-external>Skip to the page</a>
     <header class="side">
       <a class="brand" href="/"><img src="/web/icon.svg" alt="" width="26" height="26" />Callroom</a>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref=${nav}>
         ${NAVIGATION.map((page) => html`<a href=${page.path} aria-current=${isWithin(page.path, path) ? "page" : null}>${page.title}</a>`)}
         <a href="/docs" data-external>API</a>
       </nav>

@@ -11,18 +11,20 @@ import { html } from "../preact.js";
 export function Table({ label, columns, rows, keyOf = (row) => row.id, link, empty = "There is nothing yet.", more, isLoading }) {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
   return html`
-    <div class="wide" tabindex="0" role="region" aria-label=${label}>
-      <table aria-busy=${Boolean(isLoading)}>
-        <caption class="unseen">${label}</caption>
-        <thead>
-          <tr>${columns.map(({ name, number }) => (name ? html`<th scope="col" class=${number ? "number" : null}>${name}</th>` : html`<td></td>`))}</tr>
-        </thead>
-        <tbody>
-          ${rows.map((row) => html`<tr key=${keyOf(row)}>${columns.map((column, i) => html`<${Cell} ...${{ column, row, link }} isHeading=${i === 0} />`)}</tr>`)}
-        </tbody>
-      </table>
+    <div>
+      <div class="wide" tabindex="0" role="region" aria-label=${label}>
+        <table aria-busy=${Boolean(isLoading)}>
+          <caption class="unseen">${label}</caption>
+          <thead>
+            <tr>${columns.map(({ name, number }) => (name ? html`<th scope="col" class=${number ? "number" : null}>${name}</th>` : html`<td></td>`))}</tr>
+          </thead>
+          <tbody>
+            ${rows.map((row) => html`<tr key=${keyOf(row)}>${columns.map((column, i) => html`<${Cell} ...${{ column, row, link }} isHeading=${i === 0} />`)}</tr>`)}
+          </tbody>
+        </table>
+      </div>
+      ${more && html`<p class="more"><button type="button" onClick=${more}>Show more</button></p>`}
     </div>
-    ${more && html`<p class="more"><button type="button" onClick=${more}>Show more</button></p>`}
   `;
 }
 

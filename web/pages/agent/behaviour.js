@@ -22,19 +22,21 @@ const MACHINE = [
 
 export function Behaviour() {
   return html`
-    <${Section} title="Turns and limits" about="silence, length, eagerness" paths=${["max_duration_s", "silence_reminder_s", "silence_timeout_s", "eager", "machine_detection"]}>
-      <div class="fields">
-        <${Amount} path="silence_reminder_s" label="Seconds of silence before it asks" min="1" step="1" />
-        <${Amount} path="silence_timeout_s" label="Seconds of silence before it hangs up" min="1" step="1" />
-        <${Amount} path="max_duration_s" label="Longest call, in seconds" min="1" step="1" />
-        <${Amount} path="eager" label="Eagerness" min="0" max="1" help="0 to 1: how likely a request to the model may be in vain that is made before the caller's turn is over." />
-        <${Choice} path="machine_detection" label="When a voicemail answers" options=${MACHINE} />
-      </div>
-    <//>
-    <${Section} title="Phrases" about="what it says of itself" paths=${["phrases"]}>
-      <p class="help">What is not said here, it says in its own words in the call's language.</p>
-      <div class="fields">${PHRASES.map(([name, label]) => html`<${Phrase} key=${name} ...${{ name, label }} />`)}</div>
-    <//>
+    <div class="cards">
+      <${Section} title="Turns and limits" about="silence, length, eagerness" paths=${["max_duration_s", "silence_reminder_s", "silence_timeout_s", "eager", "machine_detection"]}>
+        <div class="fields">
+          <${Amount} path="silence_reminder_s" label="Seconds of silence before it asks" min="1" step="1" />
+          <${Amount} path="silence_timeout_s" label="Seconds of silence before it hangs up" min="1" step="1" />
+          <${Amount} path="max_duration_s" label="Longest call, in seconds" min="1" step="1" />
+          <${Amount} path="eager" label="Eagerness" min="0" max="1" help="0 to 1: how likely a request to the model may be in vain that is made before the caller's turn is over." />
+          <${Choice} path="machine_detection" label="When a voicemail answers" options=${MACHINE} />
+        </div>
+      <//>
+      <${Section} title="Phrases" about="what it says of itself" paths=${["phrases"]}>
+        <p class="help">What is not said here, it says in its own words in the call's language.</p>
+        <div class="fields">${PHRASES.map(([name, label]) => html`<${Phrase} key=${name} ...${{ name, label }} />`)}</div>
+      <//>
+    </div>
   `;
 }
 

@@ -82,19 +82,21 @@ export function Many({ path, one, fresh, show, canMove = false }) {
   const name = one.replace(/^an? /, "");
   const move = (from, to) => set(all.toSpliced(from, 1).toSpliced(to, 0, all[from]));
   return html`
-    ${fault && all.length === 0 && html`<p class="fault">${fault}</p>`}
-    ${all.map(
-      (_, i) => html`
-        <fieldset key=${i}>
-          <legend>${name.replace(/^./, (first) => first.toUpperCase())} ${i + 1}</legend>
-          ${show(`${path}[${i}]`, i)}
-          <p class="buttons inner">
-            ${canMove && i > 0 && html`<button type="button" onClick=${() => move(i, i - 1)}>Move up</button>`}
-            <button type="button" onClick=${() => set(all.toSpliced(i, 1))}>Remove ${name} ${i + 1}</button>
-          </p>
-        </fieldset>
-      `,
-    )}
-    <p><button type="button" onClick=${() => set([...all, fresh])}>Add ${one}</button></p>
+    <div>
+      ${fault && all.length === 0 && html`<p class="fault">${fault}</p>`}
+      ${all.map(
+        (_, i) => html`
+          <fieldset key=${i}>
+            <legend>${name.replace(/^./, (first) => first.toUpperCase())} ${i + 1}</legend>
+            ${show(`${path}[${i}]`, i)}
+            <p class="buttons inner">
+              ${canMove && i > 0 && html`<button type="button" onClick=${() => move(i, i - 1)}>Move up</button>`}
+              <button type="button" onClick=${() => set(all.toSpliced(i, 1))}>Remove ${name} ${i + 1}</button>
+            </p>
+          </fieldset>
+        `,
+      )}
+      <p><button type="button" onClick=${() => set([...all, fresh])}>Add ${one}</button></p>
+    </div>
   `;
 }

@@ -30,7 +30,9 @@ function Redaction() {
   const chosen = value ?? [];
   const toggle = (kind, isOn) => set(isOn ? [...chosen, kind] : chosen.filter((one) => one !== kind));
   return html`
-    ${REDACTED.map(([kind, label]) => html`<${SwitchField} key=${kind} label=${label} value=${chosen.includes(kind)} onValue=${(isOn) => toggle(kind, isOn)} />`)}
-    ${fault && html`<p class="fault">${fault}</p>`}
+    <div>
+      ${REDACTED.map(([kind, label]) => html`<${SwitchField} key=${kind} label=${label} value=${chosen.includes(kind)} onValue=${(isOn) => toggle(kind, isOn)} />`)}
+      ${fault && html`<p class="fault">${fault}</p>`}
+    </div>
   `;
 }

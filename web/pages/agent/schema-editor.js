@@ -24,8 +24,10 @@ export function SchemaEditor({ path }) {
   }, [value]);
   if (isRaw || rows === null) {
     return html`
-      <${Json} path=${path} empty=${{ type: "object", properties: {} }} label="JSON Schema" rows="12" />
-      ${rows !== null && html`<p><button type="button" onClick=${() => setRaw(false)}>Edit as fields</button></p>`}
+      <div>
+        <${Json} path=${path} empty=${{ type: "object", properties: {} }} label="JSON Schema" rows="12" />
+        ${rows !== null && html`<p><button type="button" onClick=${() => setRaw(false)}>Edit as fields</button></p>`}
+      </div>
     `;
   }
   const change = (changed) => {

@@ -51,7 +51,7 @@ function Link({ link, agent, path, renew, onSaved }) {
   return html`
     <form onSubmit=${send} novalidate>
       <${Copyable} label="Address of the link" text=${link.url} />
-      <p class="help">${link.minutes_used} of ${link.minutes_limit} minutes are used.</p>
+      <p class="help after">${link.minutes_used} of ${link.minutes_limit} minutes are used.</p>
       ${holes.length > 0 && html`<p class="fault">Its visitors give no variables: ${holes.map(({ name }) => name).join(", ")} would be spoken as a hole. Give a default in the agent's words.</p>`}
       <${SwitchField} label="The link works" value=${values.enabled ?? link.enabled} onValue=${(enabled) => change("enabled", enabled)} />
       <div class="fields">

@@ -51,8 +51,10 @@ function Actions({ call, again }) {
   if (!isOver(call)) return html`<${Action} class="danger" work=${end}>End<//>`;
   if (call.erased_at) return null;
   return html`
-    ${call.status === "completed" && call.started_at && !call.transcript.erased_at && html`<${Action} work=${analyse}>Analyse again<//>`}
-    <${Action} work=${erase}>Erase<//>
+    <div class="actions">
+      ${call.status === "completed" && call.started_at && !call.transcript.erased_at && html`<${Action} work=${analyse}>Analyse again<//>`}
+      <${Action} work=${erase}>Erase<//>
+    </div>
   `;
 }
 

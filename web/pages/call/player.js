@@ -58,17 +58,19 @@ function Controls({ playback, lengthMs, url, call }) {
     playback.rate = Number(chosen.target.value);
   };
   return html`
-    <div class="controls">
-      <button type="button" class="primary" onClick=${() => playback.toggle()}>${isPlaying ? "Pause" : "Play"}</button>
-      <span class="position" role="timer" aria-label="Position">${duration(second)} <span class="quiet">/ ${duration(lengthMs / 1000)}</span></span>
-      <label class="rate">Speed
-        <select value=${String(rate)} onChange=${choose}>
-          ${RATES.map((one) => html`<option key=${one} value=${String(one)} selected=${one === rate}>${one}×</option>`)}
-        </select>
-      </label>
-      <a href=${url} download=${`${call.id}.${call.recording.format}`} data-external>Download</a>
+    <div>
+      <div class="controls">
+        <button type="button" class="primary" onClick=${() => playback.toggle()}>${isPlaying ? "Pause" : "Play"}</button>
+        <span class="position" role="timer" aria-label="Position">${duration(second)} <span class="quiet">/ ${duration(lengthMs / 1000)}</span></span>
+        <label class="rate">Speed
+          <select value=${String(rate)} onChange=${choose}>
+            ${RATES.map((one) => html`<option key=${one} value=${String(one)} selected=${one === rate}>${one}×</option>`)}
+          </select>
+        </label>
+        <a href=${url} download=${`${call.id}.${call.recording.format}`} data-external>Download</a>
+      </div>
+      ${error && html`<p class="failure" role="alert">${error}<button type="button" onClick=${() => playback.retry()}>Try again</button></p>`}
     </div>
-    ${error && html`<p class="failure" role="alert">${error}<button type="button" onClick=${() => playback.retry()}>Try again</button></p>`}
   `;
 }
 

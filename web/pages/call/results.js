@@ -46,16 +46,18 @@ function Choice({ generations, chosen, choose }) {
 function Found({ found }) {
   const { parts, summary, sentiment, structured_data: data, evaluation } = found;
   return html`
-    ${"summary" in parts && html`
-      <${Part} name="summary" part=${parts.summary} badge=${html`<${Badge} of=${sentiment} />`} isThere=${summary !== null}><p>${summary}</p><//>
-    `}
-    ${"extraction" in parts && html`<${Part} name="extraction" part=${parts.extraction} isThere=${data !== null}><${Data} data=${data} /><//>`}
-    ${"evaluation" in parts && html`
-      <${Part} name="evaluation" part=${parts.evaluation} isThere=${evaluation !== null} badge=${evaluation && html`<${Verdict} passed=${evaluation.passed} />`}>
-        <${Evaluation} evaluation=${evaluation} />
-      <//>
-    `}
-    ${found.errors.filter((error) => error.startsWith("analysis: ")).map((error) => html`<p class="fault">${error.slice("analysis: ".length)}</p>`)}
+    <div>
+      ${"summary" in parts && html`
+        <${Part} name="summary" part=${parts.summary} badge=${html`<${Badge} of=${sentiment} />`} isThere=${summary !== null}><p>${summary}</p><//>
+      `}
+      ${"extraction" in parts && html`<${Part} name="extraction" part=${parts.extraction} isThere=${data !== null}><${Data} data=${data} /><//>`}
+      ${"evaluation" in parts && html`
+        <${Part} name="evaluation" part=${parts.evaluation} isThere=${evaluation !== null} badge=${evaluation && html`<${Verdict} passed=${evaluation.passed} />`}>
+          <${Evaluation} evaluation=${evaluation} />
+        <//>
+      `}
+      ${found.errors.filter((error) => error.startsWith("analysis: ")).map((error) => html`<p class="fault">${error.slice("analysis: ".length)}</p>`)}
+    </div>
   `;
 }
 
@@ -117,13 +119,15 @@ function Verdict({ passed }) {
 function Evaluation({ evaluation: { score, reasoning, criteria } }) {
   const percent = Math.round(score * 100);
   return html`
-    <p class="score"><meter min="0" max="100" value=${percent} aria-label="Score">${percent} %</meter> ${percent} %</p>
-    <p>${reasoning}</p>
-    ${criteria && html`
-      <ul class="criteria">
-        ${criteria.map((one) => html`<li class=${one.passed ? "good" : "bad"}><span aria-hidden="true">${one.passed ? "✓" : "✗"}</span><span><span class="unseen">${one.passed ? "Passed: " : "Not passed: "}</span>${one.criterion}<span class="quiet"> ${one.reasoning}</span></span></li>`)}
-      </ul>
-    `}
+    <div>
+      <p class="score"><meter min="0" max="100" value=${percent} aria-label="Score">${percent} %</meter> ${percent} %</p>
+      <p>${reasoning}</p>
+      ${criteria && html`
+        <ul class="criteria">
+          ${criteria.map((one) => html`<li class=${one.passed ? "good" : "bad"}><span aria-hidden="true">${one.passed ? "✓" : "✗"}</span><span><span class="unseen">${one.passed ? "Passed: " : "Not passed: "}</span>${one.criterion}<span class="quiet"> ${one.reasoning}</span></span></li>`)}
+        </ul>
+      `}
+    </div>
   `;
 }
 

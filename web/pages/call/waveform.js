@@ -66,18 +66,20 @@ export function Waveform({ lengthMs, peaks, entries, playback, onSeek }) {
   };
   const picture = html`<canvas ref=${canvas} aria-hidden="true"></canvas>`;
   return html`
-    ${playback
-      ? html`
-          <div ref=${slider} class="wave" role="slider" tabindex="0" aria-label="Position in the recording" aria-valuemin="0"
-            aria-valuemax=${Math.round(lengthMs / 1000)} aria-valuenow="0" onKeyDown=${press} onPointerDown=${grab} onPointerMove=${drag}>
-            ${picture}<div class="playhead" aria-hidden="true"></div>
-          </div>
-        `
-      : html`<div class="wave" role="img" aria-label="Who spoke when, over ${duration(lengthMs / 1000)}">${picture}</div>`}
-    <p ref=${legend} class="key-to-colours">
-      <span class="of-people">People</span><span class="of-agent">Agent</span><span class="of-wait">Waiting for an answer</span>
-      <span class="of-mark">Tool</span><span class="of-bad">Interruption or trouble</span>
-    </p>
+    <div>
+      ${playback
+        ? html`
+            <div ref=${slider} class="wave" role="slider" tabindex="0" aria-label="Position in the recording" aria-valuemin="0"
+              aria-valuemax=${Math.round(lengthMs / 1000)} aria-valuenow="0" onKeyDown=${press} onPointerDown=${grab} onPointerMove=${drag}>
+              ${picture}<div class="playhead" aria-hidden="true"></div>
+            </div>
+          `
+        : html`<div class="wave" role="img" aria-label="Who spoke when, over ${duration(lengthMs / 1000)}">${picture}</div>`}
+      <p ref=${legend} class="key-to-colours">
+        <span class="of-people">People</span><span class="of-agent">Agent</span><span class="of-wait">Waiting for an answer</span>
+        <span class="of-mark">Tool</span><span class="of-bad">Interruption or trouble</span>
+      </p>
+    </div>
   `;
 }
 

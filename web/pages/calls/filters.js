@@ -50,7 +50,7 @@ export function Filters({ query, faults, agents, nameOf }) {
     <details class="card filters" open=${FAST || isFiltered(query)}>
       <summary>Filters</summary>
       <form role="search" aria-label="Calls" class="fields" onSubmit=${(submitted) => submitted.preventDefault()}>
-        ${typed("words", "Words said", { type: "search", placeholder: 'refund "order number"' })}
+        ${typed("words", "Words said", { type: "search", placeholder: 'late "my order"' })}
         ${typed("participant", "Number or identity", { type: "search", placeholder: "+15551234567" })}
         ${choice("agent_id", "Agent", withChosen(value("agent_id"), agents, nameOf))}
         ${choice("status", "Status", phrases(STATUSES))}

@@ -21,7 +21,7 @@ export function Progress({ batch }) {
   const total = Math.max(batch.calls, 1);
   return html`
     <div class="progress">
-      <div class="bar" aria-hidden="true">${PARTS.map(([name]) => html`<span class=${name} style=${{ width: `${(100 * batch.counts[name]) / total}%` }}></span>`)}</div>
+      <div class="stripe" aria-hidden="true">${PARTS.map(([name]) => html`<span class=${name} style=${{ width: `${(100 * batch.counts[name]) / total}%` }}></span>`)}</div>
       <p>${said.join(", ") || "no calls"}</p>
     </div>
   `;

@@ -66,25 +66,27 @@ function NewKey({ title, create, fields, onCreated, onClosed }) {
     onClosed();
   };
   return html`
-    <button type="button" class="primary" onClick=${() => setOpen(true)}>${title}</button>
-    ${isOpen && !created && html`
-      <${Dialog} key="form" title=${title} onClose=${close}>
-        <form onSubmit=${send}>
-          ${fields(faultsOf(error))}
-          <${FormFault} error=${error} fields=${FIELDS} />
-          <p class="buttons">
-            <button type="button" onClick=${close}>Cancel</button>
-            <button class="primary" disabled=${isBusy}>Create the key</button>
-          </p>
-        </form>
-      <//>
-    `}
-    ${created && html`
-      <${Dialog} key="shown" title="Copy the key now" onClose=${close}>
-        <p>It is shown this once, and kept by nobody: we have only its hash.</p>
-        <${Copyable} label="The new key" text=${created.key} />
-        <p class="buttons"><button type="button" class="primary" onClick=${close}>I have it</button></p>
-      <//>
-    `}
+    <div>
+      <button type="button" class="primary" onClick=${() => setOpen(true)}>${title}</button>
+      ${isOpen && !created && html`
+        <${Dialog} key="form" title=${title} onClose=${close}>
+          <form onSubmit=${send}>
+            ${fields(faultsOf(error))}
+            <${FormFault} error=${error} fields=${FIELDS} />
+            <p class="buttons">
+              <button type="button" onClick=${close}>Cancel</button>
+              <button class="primary" disabled=${isBusy}>Create the key</button>
+            </p>
+          </form>
+        <//>
+      `}
+      ${created && html`
+        <${Dialog} key="shown" title="Copy the key now" onClose=${close}>
+          <p>It is shown this once, and kept by nobody: we have only its hash.</p>
+          <${Copyable} label="The new key" text=${created.key} />
+          <p class="buttons"><button type="button" class="primary" onClick=${close}>I have it</button></p>
+        <//>
+      `}
+    </div>
   `;
 }

@@ -55,7 +55,7 @@ function People({ call }) {
       ${call.participants.map(({ id, identity, status, transport }) => html`
         <li key=${id}>
           <span class="identity">${identity}</span> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
-          ${status !== "joined" && html` <${Badge} of=${status} />`}
+          ${status !== "joined" && status !== call.status && html` <${Badge} of=${status} />`}
         </li>`)}
     </ul>
   `;
@@ -83,8 +83,10 @@ function Lines({ lines, isOpen, agentName }) {
 function Listen({ call, listening, isMine }) {
   if (!isMine) return html`<button type="button" onClick=${() => listening.start(call.id)}>Listen in</button>`;
   return html`
-    <button type="button" aria-pressed="true" onClick=${listening.stop}>${listening.phase === "on" ? "Stop listening" : "Opening …"}</button>
-    ${listening.isBlocked && html`<button type="button" class="primary" onClick=${listening.play}>Let the sound play</button>`}
+    <span class="actions">
+      <button type="button" aria-pressed="true" onClick=${listening.stop}>${listening.phase === "on" ? "Stop listening" : "Opening …"}</button>
+      ${listening.isBlocked && html`<button type="button" class="primary" onClick=${listening.play}>Let the sound play</button>`}
+    </span>
   `;
 }
 

@@ -19,20 +19,22 @@ export function Captions({ segments, nameOf }) {
     isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   };
   return html`
-    <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
-      ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
-      <ol>
-        ${lines.map(
-          (line) => html`
-            <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
-              <strong>${nameOf(line)}</strong>
-              <p>${line.text}</p>
-            </li>
-          `,
-        )}
-      </ol>
-    </section>
-    <${Announcer} ...${{ lines, nameOf }} />
+    <div>
+      <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
+        ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
+        <ol>
+          ${lines.map(
+            (line) => html`
+              <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
+                <strong>${nameOf(line)}</strong>
+                <p>${line.text}</p>
+              </li>
+            `,
+          )}
+        </ol>
+      </section>
+      <${Announcer} ...${{ lines, nameOf }} />
+    </div>
   `;
 }
 

@@ -28,21 +28,23 @@ export function During({ agent, call, heard, onHangUp }) {
   const nameOf = ({ speaker, participant_identity: identity }) =>
     speaker === "agent" ? agent.name : identity === null || identity === call.identity ? "You" : identity;
   return html`
-    <section class="card during" aria-label="Call">
-      <div class="bar">
-        <span class="avatar" data-state=${heard.state} aria-hidden="true"></span>
-        <div class="who" tabindex="-1" ref=${status}>
-          <p role="status">${heard.reason ? endingOf(heard.reason) : (STATES[heard.state] ?? "")}</p>
-          <${Clock} runs=${Boolean(heard.joined) && !isOver} />
+    <div class="cards">
+      <section class="card during" aria-label="Call">
+        <div class="bar">
+          <span class="avatar" data-state=${heard.state} aria-hidden="true"></span>
+          <div class="who" tabindex="-1" ref=${status}>
+            <p role="status">${heard.reason ? endingOf(heard.reason) : (STATES[heard.state] ?? "")}</p>
+            <${Clock} runs=${Boolean(heard.joined) && !isOver} />
+          </div>
+          ${isOver
+            ? html`<a class="button" href="/calls/${call.id}">See the call</a>`
+            : html`<${Controls} ...${{ call, onHangUp }} />`}
         </div>
-        ${isOver
-          ? html`<a class="button" href="/calls/${call.id}">See the call</a>`
-          : html`<${Controls} ...${{ call, onHangUp }} />`}
-      </div>
-      <${Troubles} ...${{ call, heard, isOver }} />
-      <${Captions} segments=${heard.segments} nameOf=${nameOf} />
-    </section>
-    ${!isOver && html`<${Hearing} ...${{ call, heard }} />`}
+        <${Troubles} ...${{ call, heard, isOver }} />
+        <${Captions} segments=${heard.segments} nameOf=${nameOf} />
+      </section>
+      ${!isOver && html`<${Hearing} ...${{ call, heard }} />`}
+    </div>
   `;
 }
 

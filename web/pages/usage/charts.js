@@ -13,14 +13,14 @@ export function Charts({ days }) {
     <div class="columns">
       <${Chart} title="Calls" days=${days} write=${count} parts=${[["completed", "completed", (day) => day.completed], ["failed", "failed", (day) => day.failed]]} />
       <${Chart} title="Minutes" days=${days} write=${(minutes) => count(Math.round(minutes))} parts=${[["minutes", "minutes", (day) => day.minutes]]} />
-      <${Chart} title="Time to an answer" days=${days} write=${seconds}
+      <${Chart} title="Time to an answer" days=${days} write=${seconds} each=""
         parts=${[["p50", "half within", (day) => day.answers.p50_ms ?? 0], ["p95", "95 % within", (day) => Math.max((day.answers.p95_ms ?? 0) - (day.answers.p50_ms ?? 0), 0), (day) => day.answers.p95_ms ?? 0]]} />
     </div>
   `;
 }
 
 /** @param parts `[[class, name, height, said?], …]`, from the bottom up; `said` is what is told of it, if not its height. */
-function Chart({ title, days, parts, write }) {
+function Chart({ title, days, parts, write, each = " a day" }) {
   const top = Math.max(...days.map((day) => parts.reduce((sum, [, , height]) => sum + height(day), 0)), 0);
   const step = WIDTH / days.length;
   const bars = days.map((day, at) => {
@@ -40,7 +40,7 @@ function Chart({ title, days, parts, write }) {
   });
   return html`
     <figure class="card">
-      <figcaption><h2>${title}</h2> <span class="quiet">at most ${write(top) || "0"} a day</span></figcaption>
+      <figcaption><h2>${title}</h2> <span class="quiet">at most ${write(top) || "0"}${each}</span></figcaption>
       <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title} a day, as in the table of the days">${bars}</svg>
       <p class="axis quiet"><span>${dayName(days[0].day)}</span><span>${dayName(days.at(-1).day)}</span></p>
       ${parts.length > 1 && html`<p class="legend">${parts.map(([kind, name]) => html`<span key=${kind}><i class=${kind} aria-hidden="true"></i>${name}</span>`)}</p>`}

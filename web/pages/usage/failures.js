@@ -13,7 +13,7 @@ export function Failures({ total }) {
         ${reasons.map(([reason, calls]) => html`
           <li key=${reason}>
             <span>${words(reason)}</span><span class="number">${count(calls)}</span>
-            <div class="bar" aria-hidden="true"><span class="failed" style=${{ width: `${(100 * calls) / reasons[0][1]}%` }}></span></div>
+            <div class="stripe" aria-hidden="true"><span class="failed" style=${{ width: `${(100 * calls) / reasons[0][1]}%` }}></span></div>
           </li>
         `)}
       </ul>
