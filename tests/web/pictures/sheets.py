@@ -15,6 +15,7 @@ LOOKS = tuple((*size, scheme) for size in (DESK, PHONE) for scheme in ("light", 
 GAP = 16
 ALONE = "call"  # of which the README shows one picture
 MOST_BYTES = 150_000
+PATIENCE_MS = 120_000  # the machine may be busy
 DRAWN_MS = 700  # until what has come is drawn, and scrolled to
 # Draws the pictures (data URLs) side by side; a WebP of so much quality, as a data URL.
 _DRAW = """async ({ pictures, gap, quality }) => {
@@ -63,6 +64,7 @@ async def write_sheets(browser: Browser, served: Served, sheets: list[Sheet], fo
             permissions=["microphone"],
             locale="en-GB",
         )
+        context.set_default_timeout(PATIENCE_MS)
         for sheet in sorted(sheets, key=lambda one: one.signed_in):  # signed in once, it stays
             pictures[sheet.name].append(await _picture(context, served, sheet))
         await context.close()
