@@ -37,7 +37,7 @@ function Page() {
   if (broken) return html`<${Failure} error=${broken} />`;
   if (loaded.page !== page) return html`<${Waiting} />`;
   if (loaded.error) return html`<${Failure} error=${loaded.error} />`;
-  return html`<${loaded.Component} key=${path} ...${params} />`;
+  return html`<div class=${page.style && `${page.style}-page`}><${loaded.Component} key=${path} ...${params} /></div>`;
 }
 
 render(html`<${Console} /><${Notices} />`, document.getElementById("console"));
