@@ -4,6 +4,7 @@ import { messages } from "./stream.js";
 
 const OWN_PAGE = { "X-Callroom-Session": "console" }; // what no page of another origin can send
 let signedOut = () => {};
+const signIns = new EventTarget();
 
 /** The API said no, in its own words, or did not answer at all (status 0). */
 export class ApiError extends Error {
@@ -17,6 +18,18 @@ export class ApiError extends Error {
 /** Call `listener` when the API no longer knows whoever is signed in. */
 export function onSignedOut(listener) {
   signedOut = listener;
+}
+
+/** Whoever was signed out is signed in again: what was asked for meanwhile is asked for now. */
+export function signedIn() {
+  signIns.dispatchEvent(new Event("again"));
+}
+
+function untilSignedIn(signal) {
+  return new Promise((resolve) => {
+    signIns.addEventListener("again", resolve, { once: true });
+    signal?.addEventListener("abort", resolve, { once: true });
+  });
 }
 
 /** @param query an object: what is null, undefined or "" is left out. */
@@ -79,7 +92,10 @@ async function ask(method, path, { body, headers = {}, signal }) {
   }
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
-  if (response.status === 401 && path !== "/v1/session") signedOut();
+  if (response.status === 401 && path !== "/v1/session") {
+    signedOut();
+    if (method === "GET") return untilSignedIn(signal).then(() => ask(method, path, { headers, signal }));
+  }
   throw new ApiError(response.status, said.error ?? `The server answered with status ${response.status}.`, {
     code: said.code,
     details: said.details,

@@ -1,22 +1,22 @@
-// Which page stands at which address, and what the navigation offers.
+// Which page stands at which address, whose style it has (web/style), and what the navigation offers.
 
 const PAGES = [
-  { path: "/", title: "Live", load: () => import("./pages/live.js") },
-  { path: "/calls", title: "Calls", load: () => import("./pages/calls.js") },
-  { path: "/calls/:id", title: "Call", load: () => import("./pages/call.js") },
-  { path: "/agents", title: "Agents", load: () => import("./pages/agents.js") },
-  { path: "/agents/new", title: "New agent", load: () => import("./pages/agent.js") },
-  { path: "/agents/:id", title: "Agent", load: () => import("./pages/agent.js") },
-  { path: "/agents/:id/talk", title: "Talk", load: () => import("./pages/talk.js") },
-  { path: "/campaigns", title: "Campaigns", load: () => import("./pages/campaigns.js") },
-  { path: "/campaigns/new", title: "New campaign", load: () => import("./pages/new-campaign.js") },
-  { path: "/campaigns/:id", title: "Campaign", load: () => import("./pages/campaign.js") },
-  { path: "/numbers", title: "Numbers", load: () => import("./pages/numbers.js") },
-  { path: "/webhooks", title: "Webhooks", load: () => import("./pages/webhooks.js") },
-  { path: "/webhooks/:id", title: "Webhook", load: () => import("./pages/webhook.js") },
-  { path: "/keys", title: "Keys", load: () => import("./pages/keys.js") },
-  { path: "/usage", title: "Usage", load: () => import("./pages/usage.js") },
-  { path: "/health", title: "Health", load: () => import("./pages/health.js") },
+  { path: "/", title: "Live", style: "lists", load: () => import("./pages/live.js") },
+  { path: "/calls", title: "Calls", style: "lists", load: () => import("./pages/calls.js") },
+  { path: "/calls/:id", title: "Call", style: "call", load: () => import("./pages/call.js") },
+  { path: "/agents", title: "Agents", style: "agents", load: () => import("./pages/agents.js") },
+  { path: "/agents/new", title: "New agent", style: "agents", load: () => import("./pages/agent.js") },
+  { path: "/agents/:id", title: "Agent", style: "agents", load: () => import("./pages/agent.js") },
+  { path: "/agents/:id/talk", title: "Talk", style: "talk", load: () => import("./pages/talk.js") },
+  { path: "/campaigns", title: "Campaigns", style: "operations", load: () => import("./pages/campaigns.js") },
+  { path: "/campaigns/new", title: "New campaign", style: "operations", load: () => import("./pages/new-campaign.js") },
+  { path: "/campaigns/:id", title: "Campaign", style: "operations", load: () => import("./pages/campaign.js") },
+  { path: "/numbers", title: "Numbers", style: "operations", load: () => import("./pages/numbers.js") },
+  { path: "/webhooks", title: "Webhooks", style: "operations", load: () => import("./pages/webhooks.js") },
+  { path: "/webhooks/:id", title: "Webhook", style: "operations", load: () => import("./pages/webhook.js") },
+  { path: "/keys", title: "Keys", style: "operations", load: () => import("./pages/keys.js") },
+  { path: "/usage", title: "Usage", style: "operations", load: () => import("./pages/usage.js") },
+  { path: "/health", title: "Health", style: "operations", load: () => import("./pages/health.js") },
 ];
 const MISSING = { title: "Not found", load: () => import("./pages/missing.js") };
 

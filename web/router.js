@@ -3,7 +3,8 @@
 import { useEffect, useState } from "./preact.js";
 
 const listeners = new Set();
-let mayLeave = null; // asks before the page is left: `() => Promise<boolean>`
+const guards = []; // who asks before the page is left: `() => Promise<boolean>` each
+let isAsking = false;
 let here = location.href;
 
 /** The address as it is now: `{ path, query }`, the query as `URLSearchParams`. Renders anew when it changes. */
@@ -17,10 +18,26 @@ export function useAddress() {
   return { path: location.pathname, query: new URLSearchParams(location.search) };
 }
 
-/** Go to an address of the console, as a link does. */
-export async function go(address) {
-  if (mayLeave && !(await mayLeave())) return;
-  mayLeave = null;
+/** Whether the page may be left, as who would lose something by that says; while that is asked, another step is none. */
+export async function mayLeave() {
+  if (isAsking) return false;
+  isAsking = true;
+  try {
+    for (const ask of new Set(guards)) if (!(await ask())) return false;
+  } finally {
+    isAsking = false;
+  }
+  return true;
+}
+
+/**
+ * Go to an address of the console, as a link does.
+ *
+ * @param asks false: it was asked already, or there is nothing left that could be lost.
+ */
+export async function go(address, { asks = true } = {}) {
+  if (asks && !(await mayLeave())) return;
+  guards.length = 0;
   history.pushState(null, "", address);
   window.scrollTo(0, 0);
   tell();
@@ -42,11 +59,12 @@ export function setQuery(changes) {
 export function useLeaveGuard(ask) {
   useEffect(() => {
     if (!ask) return undefined;
-    mayLeave = ask;
+    guards.push(ask);
     const warn = (leaving) => leaving.preventDefault();
     window.addEventListener("beforeunload", warn);
     return () => {
-      if (mayLeave === ask) mayLeave = null;
+      const place = guards.indexOf(ask);
+      if (place >= 0) guards.splice(place, 1);
       window.removeEventListener("beforeunload", warn);
     };
   }, [ask]);
@@ -58,11 +76,11 @@ function tell() {
 }
 
 window.addEventListener("popstate", async () => {
-  if (mayLeave) {
+  if (guards.length > 0) {
     const wanted = location.href;
     history.pushState(null, "", here); // a step back cannot be refused, only taken back
     if (!(await mayLeave())) return;
-    mayLeave = null;
+    guards.length = 0;
     history.replaceState(null, "", wanted);
   }
   tell();

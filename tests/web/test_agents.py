@@ -1,11 +1,12 @@
 """The pages of agents: the list, the form and what the API says of it."""
 
+import asyncio
 import re
 from typing import Any
 
 import orjson
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
@@ -73,6 +74,14 @@ async def test_a_new_agent_is_made_by_the_form(browser: Browser, serve: Serve) -
         await field.get_by_label("Name", exact=True).fill("people")
         await field.get_by_label("Type").select_option("integer")
         await field.get_by_label("Description").fill("How many come")
+        await page.get_by_role("button", name="Add a field").click()
+        second = page.get_by_role("group", name="Field 2").get_by_label("Name", exact=True)
+        await second.fill("people")
+        await page.get_by_role("button", name="Create the agent").click()
+        await expect(field.get_by_label("Name", exact=True)).to_be_focused()  # two of one name are no schema
+        await second.fill("")
+        await expect(second).to_have_accessible_description("It needs a name.")
+        await page.get_by_role("button", name="Remove field 2").click()
         await accessibility.check(page)
         await page.get_by_role("button", name="Create the agent").click()
         await expect(page.get_by_role("heading", name="Reception", exact=True)).to_be_visible()
@@ -88,9 +97,11 @@ async def test_only_what_was_changed_is_changed(browser: Browser, serve: Serve) 
     before = await ask(served, "GET", path)
     async with opened(browser, served, path.removeprefix("/v1")) as page:
         await unfold(page, "After the call", "Privacy and features")
-        await expect(page.get_by_label("JSON Schema")).to_have_value(
-            orjson.dumps(DEEP, option=orjson.OPT_INDENT_2).decode()
-        )
+        schema = page.get_by_label("JSON Schema")
+        await expect(schema).to_have_value(orjson.dumps(DEEP, option=orjson.OPT_INDENT_2).decode())
+        await schema.fill(orjson.dumps(SCHEMA).decode())
+        await expect(page.get_by_role("button", name="Edit as fields")).to_be_visible()  # and nothing else happens
+        await schema.fill(orjson.dumps(DEEP).decode())
         await page.get_by_label("Make it: Recording").check()
         await page.get_by_label("Email addresses").check()
         await ask(served, "PUT", path, {"name": "Meanwhile"})  # of another tab
@@ -101,6 +112,61 @@ async def test_only_what_was_changed_is_changed(browser: Browser, serve: Serve) 
     assert after["post_call"] == {**post_call, "recording": {"enabled": True}}
     left = {"name", "features", "post_call", "updated_at"}
     assert {k: v for k, v in after.items() if k not in left} == {k: v for k, v in before.items() if k not in left}
+
+
+async def test_a_text_stays_at_its_field_as_it_is_typed_until_it_is_discarded(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    tools = [
+        {"name": name, "url": "https://example.com", "method": "GET", "headers": {"X-Door": name}}
+        for name in ("a", "b")
+    ]
+    async with opened(browser, served, f"/agents/{await made(served, tools=tools)}") as page:
+        await unfold(page, "Tools", "Turns and limits")
+        eagerness = page.get_by_label("Eagerness")
+        await eagerness.fill("")
+        await eagerness.press_sequentially("0.25")
+        await expect(eagerness).to_have_value("0.25")
+        headers = page.get_by_label("Headers")
+        await page.get_by_role("button", name="Remove HTTP tool 1").click()
+        await expect(headers).to_have_value("X-Door: b")
+        await page.get_by_role("button", name="Discard").click()
+        await expect(eagerness).to_have_value("0.1")
+        await expect(headers.nth(0)).to_have_value("X-Door: a")
+        await expect(headers.nth(1)).to_have_value("X-Door: b")
+
+        await headers.nth(0).fill("no header")  # nothing of it can be saved, but it can be lost
+        await page.get_by_role("link", name="Calls", exact=True).click()
+        await page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
+        await page.get_by_role("button", name="JSON", exact=True).click()
+        await expect(headers.nth(0)).to_be_focused()
+        await page.get_by_role("button", name="Discard").click()
+        await expect(headers.nth(0)).to_have_value("X-Door: a")
+        await page.get_by_role("link", name="Calls", exact=True).click()
+        await expect(page.get_by_role("heading", name="Calls")).to_be_visible()
+
+
+async def test_what_is_typed_while_it_is_saved_is_still_to_be_saved(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    path = f"/v1/agents/{await made(served)}"
+    async with opened(browser, served, path.removeprefix("/v1")) as page:
+        typed = asyncio.Event()
+
+        async def slow(route: Route) -> None:
+            await typed.wait()
+            await route.continue_()
+
+        await page.route(f"**{path}", slow)
+        await page.get_by_label("First message").fill("Good evening!")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.get_by_label("Prompt").fill("Another one.")
+        typed.set()
+        await expect(page.get_by_text("Saved.", exact=True)).to_be_visible()
+        await expect(page.get_by_role("region", name="Changes").get_by_role("listitem")).to_have_count(1)
+        await expect(page.get_by_label("Prompt")).to_have_value("Another one.")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("button", name="Save", exact=True)).to_be_hidden()
+    after = await ask(served, "GET", path)
+    assert (after["first_message"], after["system_prompt"]) == ("Good evening!", "Another one.")
 
 
 async def test_what_the_api_refuses_is_said_at_its_field(browser: Browser, serve: Serve) -> None:
@@ -115,6 +181,8 @@ async def test_what_the_api_refuses_is_said_at_its_field(browser: Browser, serve
         await expect(page.get_by_label("Language")).to_have_accessible_description(re.compile("expected a BCP 47 tag"))
         await expect(page.get_by_label("Eagerness")).to_be_visible()
         await expect(page.get_by_role("alert")).to_contain_text("eager: ")
+        await page.get_by_role("button", name="Discard").click()
+        await expect(page.get_by_role("alert")).to_be_hidden()
 
 
 async def test_unsaved_changes_are_not_left_without_a_word(browser: Browser, serve: Serve) -> None:
@@ -147,10 +215,13 @@ async def test_the_whole_agent_can_be_edited_as_json_and_what_is_none_is_not_sav
         await expect(page.get_by_text("This is not JSON")).to_be_visible()
         await expect(field).to_be_focused()
         assert (await ask(served, "GET", path))["eager"] == 0.1
+        await expect(page.get_by_text("There are unsaved changes.")).to_be_visible()
+        shown.pop("features")  # what is taken out is as in a new agent
         await field.fill(orjson.dumps(shown | {"eager": 0.5}).decode())
         await accessibility.check(page)
         await save(page)
-    assert (await ask(served, "GET", path))["eager"] == 0.5
+    after = await ask(served, "GET", path)
+    assert (after["eager"], after["features"]["redact"]) == (0.5, [])
 
 
 async def test_an_agent_is_cloned_and_deleted_after_a_question(browser: Browser, serve: Serve) -> None:
@@ -158,6 +229,9 @@ async def test_an_agent_is_cloned_and_deleted_after_a_question(browser: Browser,
     async with opened(browser, served, f"/agents/{await made(served)}") as page:
         await page.get_by_role("button", name="Clone").click()
         await expect(page.get_by_role("heading", name="Reception (Copy)")).to_be_visible()
+        await page.get_by_label("Prompt").fill("Another one.")
+        await page.get_by_role("button", name="Clone").click()
+        await page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
         await page.get_by_role("button", name="Delete").click()
         await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         await page.get_by_role("button", name="Delete").click()

@@ -95,3 +95,25 @@ async def test_a_reload_and_a_second_tab_are_signed_in_until_somebody_signs_out(
     await expect(first.get_by_role("heading", name="Sign in")).to_be_visible()
     await second.reload()
     await expect(second.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: BrowserContext, serve: Serve) -> None:
+    served = await serve()
+    page = await sign_in(context, served)
+    await page.goto(f"{served.url}/agents/new")
+    await page.get_by_label("Name", exact=True).fill("Reception")
+    await context.clear_cookies()
+    await page.get_by_role("button", name="Create the agent").click()
+    again = page.get_by_role("dialog", name="Sign in again")
+    await accessibility.check(page)
+    await again.get_by_label("Secret key").fill(served.key)
+    await again.get_by_role("button", name="Sign in").click()
+    await expect(again).to_have_count(0)
+    await page.get_by_role("button", name="Create the agent").click()
+    await expect(page.get_by_role("heading", name="Reception")).to_be_visible()
+
+    await context.clear_cookies()
+    await page.get_by_role("link", name="Agents").click()
+    await again.get_by_label("Secret key").fill(served.key)
+    await again.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("link", name="Reception", exact=True)).to_be_visible()  # what it wanted comes then

@@ -22,6 +22,13 @@ WAITING = "Waiting for the agent"
 # A tab that is frozen runs no timer, and its clock has gone on when it does again.
 STAND_STILL = "() => { const then = Date.now; Date.now = () => then() + 60_000; }"
 
+# The card of the call around the button cuts off whatever does not fit into it.
+IS_WITHIN = """(button) => {
+    const [inner, outer] = [button, button.closest(".bar")].map((one) => one.getBoundingClientRect());
+    const isBeside = inner.left >= outer.left && inner.right <= outer.right;
+    return isBeside && inner.top >= outer.top && inner.bottom <= outer.bottom;
+}"""
+
 
 @asynccontextmanager
 async def open_page(browser: Browser, *, microphone: bool = True, script: str = "() => {}") -> AsyncIterator[Page]:
@@ -47,7 +54,8 @@ async def call_of_page(served: Served) -> Json:
 async def open_talk(page: Page, served: Served, **agent: object) -> None:
     """The page of talking to a new agent."""
     made = await ask(served, "/v1/agents", {"name": "Reception", **agent})
-    await page.goto(f"{served.url}/agents/{made['id']}/talk#key={served.key}")
+    await page.goto(f"{served.url}/agents/{made['id']}#key={served.key}")
+    await page.get_by_role("link", name="Talk", exact=True).click()
     await expect(page.get_by_role("heading", name="Talk to Reception")).to_be_visible()
 
 
@@ -109,8 +117,11 @@ async def test_a_room_out_of_reach_is_said_and_its_call_is_ended(browser: Browse
     nowhere = f"ws://127.0.0.1:{free_port()}"
     served = await serve(livekit_public_url=nowhere)
     async with open_page(browser) as page:
-        await press_start(page, served)
+        await open_talk(page, served, first_message="Hello {{caller}}.")
+        await page.get_by_label("caller").fill("Anna")
+        await page.get_by_role("button", name="Start the call").click()
         await expect(page.get_by_role("alert")).to_contain_text(f"The LiveKit server at {nowhere} cannot be reached")
+        await expect(page.get_by_label("caller")).to_have_value("Anna")
         await expect(page.get_by_role("button", name="Start the call")).to_be_enabled()
     assert (await call_of_page(served))["end_reason"] == "ended_by_api"
 
@@ -144,7 +155,14 @@ async def test_a_space_hangs_nobody_up_and_leaving_asks_first(browser: Browser, 
         dialog = page.get_by_role("dialog", name="Leave the call?")
         await dialog.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_text(WAITING)).to_be_visible()
+        for _ in range(2):  # steps back: the second one finds the question open
+            await page.evaluate("() => new Promise((gone) => { addEventListener('popstate', gone); history.back(); })")
+        await expect(dialog).to_have_count(1)
+        await dialog.get_by_role("button", name="Cancel").click()
+        await expect(dialog).to_have_count(0)
 
+        await page.set_viewport_size({"width": 390, "height": 844})
+        assert await page.get_by_role("button", name="Hang up").evaluate(IS_WITHIN)
         await page.get_by_role("button", name="Hang up").click()
         await page.wait_for_url(f"**/calls/{(await call_of_page(served))['id']}")
 

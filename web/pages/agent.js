@@ -1,18 +1,19 @@
 // One agent, or a new one: its form, and what can be done with it.
 
-import { html, useCallback, useEffect, useMemo, useState } from "../preact.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../preact.js";
 import { get, post, put, remove } from "../api.js";
 import { Action, FormFault, useSending } from "../parts/action.js";
 import { confirm } from "../parts/dialog.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
 import { tell } from "../parts/notices.js";
 import { Head } from "../parts/page.js";
-import { go, useLeaveGuard } from "../router.js";
+import { useUnsaved } from "../parts/unsaved.js";
+import { go, mayLeave } from "../router.js";
 import { After } from "./agent/after.js";
 import { Behaviour } from "./agent/behaviour.js";
 import { Calls } from "./agent/calls.js";
 import { Changes } from "./agent/changes.js";
-import { changesOf, draftOf } from "./agent/draft.js";
+import { NEW, changesOf, draftOf, rebased } from "./agent/draft.js";
 import { AgentForm } from "./agent/form.js";
 import { Keeping } from "./agent/keeping.js";
 import { Providers } from "./agent/providers.js";
@@ -20,12 +21,6 @@ import { Share } from "./agent/share.js";
 import { Tools } from "./agent/tools.js";
 import { Whole } from "./agent/whole.js";
 import { Words } from "./agent/words.js";
-
-const NEW = {
-  name: "", system_prompt: "", language: null, first_message: "", stt: [], llm: [], tts: [], phrases: {},
-  max_duration_s: 3600, silence_reminder_s: 12, silence_timeout_s: 30, eager: 0.1, machine_detection: "continue",
-  tools: [], mcp_servers: [], features: {}, retention_days: {}, post_call: {},
-};
 
 export default function AgentPage({ id }) {
   const { data, setData, ...loading } = useLoaded(async (signal) => (id ? get(`/v1/agents/${id}`, {}, { signal }) : NEW), [id]);
@@ -37,33 +32,54 @@ function Editor({ agent, onSaved }) {
   const before = useMemo(() => draftOf(agent), [agent]);
   const [draft, setDraft] = useState(before);
   const [isWhole, setWhole] = useState(false);
-  const [created, setCreated] = useState(null);
-  useEffect(() => setDraft(before), [before]);
-  const changes = useMemo(() => changesOf(before, draft), [before, draft]);
-  const isChanged = Object.keys(changes).length > 0 && created === null;
-  const mayLeave = useCallback(() => confirm("Leave without saving?", { action: "Leave", detail: "What you changed here is lost." }), []);
-  useLeaveGuard(isChanged ? mayLeave : null);
+  const [held, setHeld] = useState(0); // how many fields have a text that counts for nothing yet
+  const [round, setRound] = useState(0);
+  const sent = useRef(before);
   useEffect(() => {
-    if (created) go(`/agents/${created}`);
-  }, [created]);
+    const as = sent.current; // what was typed while it was on its way is still to be saved
+    setDraft((now) => rebased(now, as, before));
+    sent.current = before;
+  }, [before]);
+  const changes = useMemo(() => changesOf(before, draft), [before, draft]);
+  const isChanged = Object.keys(changes).length > 0 || held > 0;
+  useUnsaved(isChanged);
+  const hold = useCallback(() => {
+    setHeld((all) => all + 1);
+    return () => setHeld((all) => all - 1);
+  }, []);
 
-  const { isBusy, error, send } = useSending(async () => {
-    if (agent.id) onSaved(await put(`/v1/agents/${agent.id}`, changes));
-    else setCreated((await post("/v1/agents", draft)).id);
+  const { isBusy, error, send, forget } = useSending(async () => {
+    if (agent.id) {
+      const saved = await put(`/v1/agents/${agent.id}`, changes);
+      sent.current = draft;
+      onSaved(saved);
+    } else {
+      await go(`/agents/${(await post("/v1/agents", draft)).id}`, { asks: false });
+    }
     tell("Saved.");
   });
-  const submit = (submitted) => {
-    const broken = submitted.target.querySelector("[data-broken]");
-    if (!broken) return send(submitted);
-    submitted.preventDefault();
-    broken.closest("details")?.setAttribute("open", "");
-    return broken.focus();
+  const discard = () => {
+    setDraft(before);
+    setRound(round + 1);
+    forget();
   };
-  const form = { draft, change: setDraft, faults: error?.details ?? [] };
+  const fields = useRef(null);
+  const isBroken = () => {
+    const broken = fields.current.querySelector("[data-broken]");
+    broken?.closest("details")?.setAttribute("open", "");
+    broken?.focus();
+    return broken !== null;
+  };
+  const submit = (submitted) => {
+    if (!isBroken()) return send(submitted);
+    return submitted.preventDefault();
+  };
+  const toggle = () => isBroken() || setWhole(!isWhole); // the other view would not have that text
+  const form = { draft, change: setDraft, faults: error?.details ?? [], hold, round };
   return html`
     <div>
-      <${Head} title=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, setWhole }} />`} />
-      <form class="cards agent" onSubmit=${submit} novalidate>
+      <${Head} title=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, toggle }} />`} />
+      <form class="cards agent" ref=${fields} onSubmit=${submit} novalidate inert=${isBusy && !agent.id}>
         <${AgentForm.Provider} value=${form}>
           ${isWhole
             ? html`<${Whole} />`
@@ -80,7 +96,7 @@ function Editor({ agent, onSaved }) {
           <${FormFault} error=${error} />
           <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
           <span class="actions">
-            ${isChanged && html`<button type="button" onClick=${() => setDraft(before)}>Discard</button>`}
+            ${isChanged && html`<button type="button" onClick=${discard}>Discard</button>`}
             <button class="primary" disabled=${isBusy || (Boolean(agent.id) && !isChanged)}>${agent.id ? "Save" : "Create the agent"}</button>
           </span>
         </div>
@@ -94,18 +110,20 @@ function Editor({ agent, onSaved }) {
   `;
 }
 
-function Actions({ agent, isWhole, setWhole }) {
-  const clone = async () => go(`/agents/${(await post(`/v1/agents/${agent.id}/clone`)).id}`);
+function Actions({ agent, isWhole, toggle }) {
+  const clone = async () => {
+    if (await mayLeave()) await go(`/agents/${(await post(`/v1/agents/${agent.id}/clone`)).id}`, { asks: false });
+  };
   const erase = async () => {
     const detail = "Its calls stay. Numbers and keys that are for it lead nowhere any more.";
     if (!(await confirm(`Delete ${agent.name}?`, { action: "Delete", detail }))) return;
     await remove(`/v1/agents/${agent.id}`);
     tell(`${agent.name} is deleted.`);
-    await go("/agents");
+    await go("/agents", { asks: false });
   };
   return html`
     <div class="actions">
-      <button type="button" aria-pressed=${isWhole ? "true" : "false"} onClick=${() => setWhole(!isWhole)}>JSON</button>
+      <button type="button" aria-pressed=${isWhole ? "true" : "false"} onClick=${toggle}>JSON</button>
       ${agent.id && html`
         <${Action} work=${clone}>Clone<//>
         <${Action} work=${erase}>Delete<//>

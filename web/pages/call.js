@@ -47,7 +47,7 @@ function Call({ call, segments, events, isFollowed, again }) {
   const isLive = !isOver(call);
   const isPrivate = useIsPrivate(call, segments);
   return html`
-    <div class="call-page">
+    <div>
       <${Heading} ...${{ call, again }} />
       ${call.erased_at && html`<p class="notice">This call was erased. What is left is its bill.</p>`}
       <${Player} ...${{ call, lengthMs, entries, recording }} onSeek=${seek} />

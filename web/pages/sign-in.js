@@ -10,6 +10,20 @@ const REFUSED = {
 };
 
 export function SignIn({ onSignedIn }) {
+  return html`
+    <main class="alone">
+      <${KeyForm} onSignedIn=${onSignedIn} class="card">
+        <p class="brand"><img src="/web/icon.svg" alt="" width="32" height="32" />Callroom</p>
+        <h1>Sign in</h1>
+        <p>Open the address that <code>make up</code> printed, or paste a secret key of this server. It is exchanged for a
+          session of this browser and kept nowhere.</p>
+      <//>
+    </main>
+  `;
+}
+
+/** Where a key is pasted, beneath what is said of it. */
+export function KeyForm({ onSignedIn, children, ...more }) {
   const [key, setKey] = useState("");
   const [fault, setFault] = useState("");
   const [isBusy, setBusy] = useState(false);
@@ -24,17 +38,12 @@ export function SignIn({ onSignedIn }) {
     }
   };
   return html`
-    <main class="alone">
-      <form class="card" onSubmit=${submit}>
-        <p class="brand"><img src="/web/icon.svg" alt="" width="32" height="32" />Callroom</p>
-        <h1>Sign in</h1>
-        <p>Open the address that <code>make up</code> printed, or paste a secret key of this server. It is exchanged for a
-          session of this browser and kept nowhere.</p>
-        <${TextField} label="Secret key" type="password" autocomplete="off" spellcheck=${false} placeholder="sb_secret_…"
-          required autofocus value=${key} onValue=${setKey} />
-        <p role="alert" class="fault">${fault}</p>
-        <button class="primary" disabled=${isBusy}>Sign in</button>
-      </form>
-    </main>
+    <form ...${more} onSubmit=${submit}>
+      ${children}
+      <${TextField} label="Secret key" type="password" autocomplete="off" spellcheck=${false} placeholder="sb_secret_…"
+        required autofocus value=${key} onValue=${setKey} />
+      <p role="alert" class="fault">${fault}</p>
+      <button class="primary" disabled=${isBusy}>Sign in</button>
+    </form>
   `;
 }

@@ -18,6 +18,7 @@ export default function Talk({ id }) {
   const { data, ...loading } = useLoaded((signal) => load(id, signal), [id]);
   const [call, setCall] = useState(null);
   const [fault, setFault] = useState("");
+  const [told, setTold] = useState({ variables: {}, deviceId: "" }); // stays as it was typed when there is no call of it
   const [heard, hear] = useReducer(change, BEGUN);
   const live = useRef(null); // the call that is to be hung up when this page goes
   const isRunning = call !== null && heard.state !== "over";
@@ -39,11 +40,12 @@ export default function Talk({ id }) {
     go(`/calls/${call.id}`);
   }, [heard.reason]);
 
-  const start = async ({ variables, deviceId }) => {
+  const start = async () => {
+    const variables = Object.fromEntries(Object.entries(told.variables).filter(([, value]) => value !== ""));
     setFault("");
     hear(BEGUN);
     try {
-      live.current = await placeCall(id, { variables, deviceId, tell: hear });
+      live.current = await placeCall(id, { variables, deviceId: told.deviceId, tell: hear });
       if (isGone.current) return await live.current.hangUp();
       setCall(live.current);
       await live.current.run();
@@ -60,7 +62,7 @@ export default function Talk({ id }) {
       <div class="talk">
         ${call
           ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`
-          : html`<${Before} ...${data} fault=${fault || data.trouble} onStart=${start} />`}
+          : html`<${Before} ...${data} ...${{ told, setTold }} fault=${fault || data.trouble} onStart=${start} />`}
       </div>
     </div>
   `;

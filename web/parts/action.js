@@ -17,8 +17,8 @@ export function Action({ work, children, ...more }) {
 }
 
 /**
- * The state of a form that is sent: `send(submitted)` for its `onSubmit`, whether it is on its way, and the error that
- * came back, which `faultsOf` takes apart.
+ * The state of a form that is sent: `send(submitted)` for its `onSubmit`, whether it is on its way, the error that
+ * came back, which `faultsOf` takes apart, and `forget()`, after which there was none.
  */
 export function useSending(work) {
   const [state, setState] = useState({ isBusy: false, error: null });
@@ -32,7 +32,8 @@ export function useSending(work) {
       setState({ isBusy: false, error });
     }
   };
-  return { ...state, send };
+  const forget = () => setState((before) => ({ ...before, error: null }));
+  return { ...state, send, forget };
 }
 
 /** What the API said of a form, where its fields do not say it already. */

@@ -1,6 +1,6 @@
 // A labelled field of a form, with its help and what the API said is wrong with it.
 
-import { html, useMemo } from "../preact.js";
+import { html, useEffect, useMemo, useState } from "../preact.js";
 
 let ids = 0;
 
@@ -33,6 +33,23 @@ export function Field({ label, help, fault, control }) {
 export function TextField({ label, help, fault, value, onValue, ...more }) {
   const control = (tied) => html`<input ...${tied} ...${more} value=${value} onInput=${(typed) => onValue(typed.target.value)} />`;
   return html`<${Field} ...${{ label, help, fault, control }} />`;
+}
+
+/** A number, which is null where the field is empty; `onValue(number)`. What is typed stays as it is typed: 0.50, 1e3. */
+export function NumberField({ value, onValue, ...more }) {
+  const [text, setText] = useState(() => String(value ?? ""));
+  useEffect(() => {
+    if (numberOf(text) !== (value ?? null)) setText(String(value ?? "")); // it was changed elsewhere
+  }, [value]);
+  const type = (typed) => {
+    setText(typed);
+    onValue(numberOf(typed));
+  };
+  return html`<${TextField} type="number" step="any" ...${more} value=${text} onValue=${type} />`;
+}
+
+function numberOf(text) {
+  return text === "" ? null : Number(text);
 }
 
 /** Several lines of text; `onValue(text)`. */

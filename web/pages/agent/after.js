@@ -1,7 +1,7 @@
 // What is made of a call when it is over.
 
-import { html } from "../../preact.js";
-import { Choice, Long, Section, Switch, useAt } from "./form.js";
+import { html, useContext } from "../../preact.js";
+import { AgentForm, Choice, Long, Section, Switch, useAt } from "./form.js";
 import { SchemaEditor } from "./schema-editor.js";
 
 const FORMATS = [
@@ -21,14 +21,20 @@ export function After() {
       <${Part} name="structured_extraction" title="Structured data" isOn=${(part) => Boolean(part) && part.enabled !== false && part.json_schema !== undefined}
         begin=${{ json_schema: { type: "object", properties: {} } }}>
         <${Long} path="post_call.structured_extraction.prompt" empty=${null} label="What to look for" rows="2" help="Empty: what the fields say." />
-        <${SchemaEditor} path="post_call.structured_extraction.json_schema" />
+        <${SchemaEditor} key=${useContext(AgentForm).round} path="post_call.structured_extraction.json_schema" />
       <//>
       <${Part} name="evaluation" title="Evaluation" isOn=${(part) => Boolean(part) && part.enabled !== false && (part.rubric !== undefined || part.criteria !== undefined)} begin=${{ rubric: null }}>
         <${Long} path="post_call.evaluation.rubric" empty=${null} label="Rubric" help="What the agent is judged by; numbered points get a verdict each." />
         <${Long} path="post_call.evaluation.criteria" empty=${null} label="Criteria" rows="2" help="More of it, if there is more." />
+        <${Unjudged} />
       <//>
     <//>
   `;
+}
+
+function Unjudged() {
+  const { rubric, criteria } = useAt("post_call.evaluation").value;
+  return !rubric?.trim() && !criteria?.trim() && html`<p class="fault">Nothing is evaluated before there is a rubric, or criteria.</p>`;
 }
 
 /** A part that can be on or off; what it holds stays while it is off. */

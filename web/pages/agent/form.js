@@ -1,11 +1,14 @@
 // Fields that are bound to a place in the agent by its path, which is also how the API names what is wrong there.
 
-import { createContext, html, useContext } from "../../preact.js";
-import { ChoiceField, LongField, SwitchField, TextField } from "../../parts/field.js";
+import { createContext, html, useContext, useEffect, useRef, useState } from "../../preact.js";
+import { ChoiceField, LongField, NumberField, SwitchField, TextField } from "../../parts/field.js";
 import { JsonField } from "../../parts/json-field.js";
 import { at, put } from "./draft.js";
 
-/** `{ draft, change(draft => draft), faults: [{ path, message }] }`. */
+/**
+ * `{ draft, change(draft => draft), faults: [{ path, message }], hold, round }`; `hold()` says that a field has a text
+ * which counts for nothing yet, until what it returns is called; texts of an earlier `round` are gone.
+ */
 export const AgentForm = createContext(null);
 
 /** `{ value, set(value), fault }` of a path. */
@@ -17,6 +20,12 @@ export function useAt(path) {
     set: (value) => change((before) => put(before, path, value)),
     fault: found.map((one) => (one.path === path ? one.message : `${one.path.slice(path.length).replace(/^\./, "")}: ${one.message}`)).join(" "),
   };
+}
+
+/** While something is broken, the form has unsaved changes, whatever its draft is. */
+export function useBroken(isBroken) {
+  const { hold } = useContext(AgentForm);
+  useEffect(() => (isBroken ? hold() : undefined), [isBroken]);
 }
 
 function isWithin(path, outer) {
@@ -37,7 +46,7 @@ export function Long({ path, empty = "", ...more }) {
 /** A number; an empty field is null. */
 export function Amount({ path, ...more }) {
   const { value, set, fault } = useAt(path);
-  return html`<${TextField} type="number" step="any" ...${more} fault=${fault} value=${value ?? ""} onValue=${(text) => set(text === "" ? null : Number(text))} />`;
+  return html`<${NumberField} ...${more} fault=${fault} value=${value} onValue=${set} />`;
 }
 
 /** @param usual what is so where nothing is said. */
@@ -52,9 +61,16 @@ export function Switch({ path, usual = false, ...more }) {
 }
 
 /** @param empty what an empty field stands for. */
-export function Json({ path, empty, ...more }) {
+export function Json({ path, empty, onBroken = () => {}, ...more }) {
   const { value, set, fault } = useAt(path);
-  return html`<${JsonField} ...${more} fault=${fault} value=${value} onValue=${(json) => set(json === undefined ? empty : json)} />`;
+  const { round } = useContext(AgentForm);
+  const [isBroken, setBroken] = useState(false);
+  useBroken(isBroken);
+  const mark = (isNow) => {
+    setBroken(isNow);
+    onBroken(isNow);
+  };
+  return html`<${JsonField} key=${round} ...${more} fault=${fault} value=${value} onValue=${(json) => set(json === undefined ? empty : json)} onBroken=${mark} />`;
 }
 
 /** A part of the form that can be folded away; one in which something is wrong is open. */
@@ -69,6 +85,8 @@ export function Section({ title, about, paths, isOpen = false, children }) {
   `;
 }
 
+let lastKey = 0;
+
 /**
  * A list of things that can be added and taken out.
  *
@@ -80,23 +98,30 @@ export function Many({ path, one, fresh, show, canMove = false }) {
   const { value, set, fault } = useAt(path);
   const all = value ?? [];
   const name = one.replace(/^an? /, "");
-  const move = (from, to) => set(all.toSpliced(from, 1).toSpliced(to, 0, all[from]));
+  // Each keeps its own, whatever its place: half a text in one is not to be another's.
+  const keys = useRef([]);
+  if (keys.current.length !== all.length) keys.current = all.map(() => ++lastKey);
+  const arrange = (change) => {
+    keys.current = change(keys.current, ++lastKey);
+    set(change(all, fresh));
+  };
+  const move = (from, to) => arrange((list) => list.toSpliced(from, 1).toSpliced(to, 0, list[from]));
   return html`
     <div>
       ${fault && all.length === 0 && html`<p class="fault">${fault}</p>`}
       ${all.map(
         (_, i) => html`
-          <fieldset key=${i}>
+          <fieldset key=${keys.current[i]}>
             <legend>${name.replace(/^./, (first) => first.toUpperCase())} ${i + 1}</legend>
             ${show(`${path}[${i}]`, i)}
             <p class="buttons inner">
               ${canMove && i > 0 && html`<button type="button" onClick=${() => move(i, i - 1)}>Move up</button>`}
-              <button type="button" onClick=${() => set(all.toSpliced(i, 1))}>Remove ${name} ${i + 1}</button>
+              <button type="button" onClick=${() => arrange((list) => list.toSpliced(i, 1))}>Remove ${name} ${i + 1}</button>
             </p>
           </fieldset>
         `,
       )}
-      <p><button type="button" onClick=${() => set([...all, fresh])}>Add ${one}</button></p>
+      <p><button type="button" onClick=${() => arrange((list, added) => [...list, added])}>Add ${one}</button></p>
     </div>
   `;
 }

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../../preact.js";
 import { ChoiceField, SwitchField, TextField } from "../../parts/field.js";
 import { isSame } from "./draft.js";
-import { Json, useAt } from "./form.js";
+import { Json, useAt, useBroken } from "./form.js";
 
 const TYPES = [
   ["string", "Text"],
@@ -16,17 +16,23 @@ const OF_FIELD = new Set(["type", "description"]);
 
 export function SchemaEditor({ path }) {
   const { value, set, fault } = useAt(path);
-  const [isRaw, setRaw] = useState(false);
+  // Whoever began with JSON goes on with it, also where it has become simple.
+  const [isRaw, setRaw] = useState(() => rowsOf(value) === null);
+  const [isBroken, setBroken] = useState(false);
   // Kept beside the schema, which has each name once: a name may be that of another field while it is typed.
   const [rows, setRows] = useState(() => rowsOf(value));
   useEffect(() => {
-    if (rows === null || !isSame(schemaOf(rows), value)) setRows(rowsOf(value)); // it was changed elsewhere
+    if (rows !== null && isSame(schemaOf(rows), value)) return;
+    const changed = rowsOf(value); // elsewhere
+    setRows(changed);
+    if (changed === null) setRaw(true);
   }, [value]);
+  useBroken(!isRaw && rows !== null && rows.some((_, i) => faultOf(rows, i)));
   if (isRaw || rows === null) {
     return html`
       <div>
-        <${Json} path=${path} empty=${{ type: "object", properties: {} }} label="JSON Schema" rows="12" />
-        ${rows !== null && html`<p><button type="button" onClick=${() => setRaw(false)}>Edit as fields</button></p>`}
+        <${Json} path=${path} empty=${{ type: "object", properties: {} }} label="JSON Schema" rows="12" onBroken=${setBroken} />
+        ${rows !== null && !isBroken && html`<p><button type="button" onClick=${() => setRaw(false)}>Edit as fields</button></p>`}
       </div>
     `;
   }
@@ -43,7 +49,7 @@ export function SchemaEditor({ path }) {
             <legend>Field ${i + 1}</legend>
             <div class="fields">
               <${TextField} label="Name" required value=${row.name} onValue=${(name) => edit(i, { name })}
-                fault=${rows.some((other, j) => j !== i && other.name === row.name) ? "Two fields have this name: only one of them is kept." : ""} />
+                fault=${faultOf(rows, i)} data-broken=${faultOf(rows, i) ? "true" : null} />
               <${ChoiceField} label="Type" options=${TYPES} value=${row.type} onValue=${(type) => edit(i, { type })} />
             </div>
             <${TextField} label="Description" value=${row.description} onValue=${(description) => edit(i, { description })} />
@@ -59,6 +65,13 @@ export function SchemaEditor({ path }) {
       </p>
     </div>
   `;
+}
+
+/** What is wrong with the name of a field. */
+function faultOf(rows, i) {
+  const { name } = rows[i];
+  if (name.trim() === "") return "It needs a name.";
+  return rows.some((other, j) => j !== i && other.name === name) ? "Two fields have this name." : "";
 }
 
 function freshName(rows) {

@@ -1,13 +1,14 @@
 // The link by which anybody talks to the agent, and its limits.
 
-import { html, useEffect, useState } from "../../preact.js";
+import { html, useState } from "../../preact.js";
 import { get, post, put } from "../../api.js";
 import { Action, FormFault, useSending } from "../../parts/action.js";
 import { Copyable } from "../../parts/copy.js";
 import { confirm } from "../../parts/dialog.js";
-import { SwitchField, TextField, faultsOf } from "../../parts/field.js";
+import { NumberField, SwitchField, faultsOf } from "../../parts/field.js";
 import { Loading, useLoaded } from "../../parts/loaded.js";
 import { tell } from "../../parts/notices.js";
+import { useUnsaved } from "../../parts/unsaved.js";
 import { variablesOf } from "../../parts/variables.js";
 
 const LIMITS = [
@@ -40,12 +41,15 @@ export function Share({ agent }) {
 }
 
 function Link({ link, agent, path, renew, onSaved }) {
-  const [values, setValues] = useState({});
-  useEffect(() => setValues({}), [link]);
+  const [values, setValues] = useState({}); // of the limits that are not as they are saved
+  useUnsaved(Object.keys(values).length > 0);
   const { isBusy, error, send } = useSending(async () => {
     onSaved(await put(path, values));
+    // What was typed while it was on its way is still to be saved.
+    setValues((now) => Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== values[name])));
     tell("The link is saved.");
   });
+  const now = { ...link, ...values };
   const change = (name, value) => setValues({ ...values, [name]: value });
   const holes = variablesOf(agent).filter(({ fallback }) => fallback === null);
   return html`
@@ -53,12 +57,11 @@ function Link({ link, agent, path, renew, onSaved }) {
       <${Copyable} label="Address of the link" text=${link.url} />
       <p class="help after">${link.minutes_used} of ${link.minutes_limit} minutes are used.</p>
       ${holes.length > 0 && html`<p class="fault">Its visitors give no variables: ${holes.map(({ name }) => name).join(", ")} would be spoken as a hole. Give a default in the agent's words.</p>`}
-      <${SwitchField} label="The link works" value=${values.enabled ?? link.enabled} onValue=${(enabled) => change("enabled", enabled)} />
+      <${SwitchField} label="The link works" value=${now.enabled} onValue=${(enabled) => change("enabled", enabled)} />
       <div class="fields">
         ${LIMITS.map(
           ([name, label]) => html`
-            <${TextField} key=${name} label=${label} type="number" step="1" min="1" value=${values[name] ?? link[name]} fault=${faultsOf(error)[name]}
-              onValue=${(text) => change(name, text === "" ? null : Number(text))} />
+            <${NumberField} key=${name} label=${label} step="1" min="1" value=${now[name]} fault=${faultsOf(error)[name]} onValue=${(value) => change(name, value)} />
           `,
         )}
       </div>

@@ -1,8 +1,9 @@
 // What the agent may ask of other people's servers while it talks.
 
-import { html, useState } from "../../preact.js";
+import { html, useContext, useEffect, useState } from "../../preact.js";
 import { LongField } from "../../parts/field.js";
-import { Amount, Choice, Json, Long, Many, Section, Text, useAt } from "./form.js";
+import { isSame } from "./draft.js";
+import { AgentForm, Amount, Choice, Json, Long, Many, Section, Text, useAt, useBroken } from "./form.js";
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"].map((method) => [method, method]);
 const FRESH = { name: "", url: "", headers: {}, timeout_s: 10, meanwhile: null };
@@ -41,7 +42,7 @@ function McpServer({ path }) {
 function Asked({ path }) {
   return html`
     <${Text} path="${path}.url" label="URL" required type="text" inputmode="url" />
-    <${Headers} path="${path}.headers" />
+    <${Headers} key=${useContext(AgentForm).round} path="${path}.headers" />
     <div class="fields">
       <${Amount} path="${path}.timeout_s" label="Seconds to wait" min="1" max="120" step="1" />
       <${Text} path="${path}.meanwhile" empty=${null} label="Said meanwhile" help="When the answer takes longer than a second. Empty: its own phrase." />
@@ -52,15 +53,29 @@ function Asked({ path }) {
 /** One header a line: most have none, or one. */
 function Headers({ path }) {
   const { value, set, fault } = useAt(path);
-  const [text, setText] = useState(() => Object.entries(value ?? {}).map(([name, said]) => `${name}: ${said}`).join("\n"));
-  const [broken, setBroken] = useState("");
+  const [text, setText] = useState(() => written(value));
+  const { headers, wrong } = read(text);
+  useEffect(() => {
+    if (!wrong && !isSame(headers, value ?? {})) setText(written(value)); // it was changed elsewhere
+  }, [value]);
+  useBroken(Boolean(wrong));
+  const broken = wrong && `Expected “Name: value” in each line: “${wrong}” is none.`;
   const type = (typed) => {
     setText(typed);
-    const lines = typed.split("\n").filter((line) => line.trim() !== "");
-    const wrong = lines.find((line) => !/^[^:\s]+\s*:/.test(line));
-    setBroken(wrong ? `Expected “Name: value” in each line: “${wrong}” is none.` : "");
-    if (!wrong) set(Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()])));
+    const now = read(typed);
+    if (!now.wrong) set(now.headers);
   };
   return html`<${LongField} label="Headers" rows="2" class="code" placeholder="Authorization: Bearer {{secrets.SHOP_KEY}}" value=${text} onValue=${type} fault=${broken || fault} data-broken=${broken ? "true" : null}
     help="One a line. {{secrets.NAME}} is a tool secret, which is never shown; variables of the call are filled in too." />`;
+}
+
+function written(headers) {
+  return Object.entries(headers ?? {}).map(([name, said]) => `${name}: ${said}`).join("\n");
+}
+
+/** The headers that a text is, and its first line that is none. */
+function read(text) {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const pairs = lines.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
+  return { headers: Object.fromEntries(pairs), wrong: lines.find((line) => !/^[^:\s]+\s*:/.test(line)) };
 }

@@ -9,19 +9,18 @@ import { MicrophoneField } from "./microphone.js";
 
 /**
  * @param speakers `[{ kind, who, health }]`, who hears, thinks and speaks.
- * @param onStart `({ variables, deviceId }) => Promise`.
+ * @param told `{ variables, deviceId }` as they are typed and chosen, and `setTold` to change them.
+ * @param onStart `() => Promise`.
  */
-export function Before({ agent, speakers, fault, onStart }) {
+export function Before({ agent, speakers, told, setTold, fault, onStart }) {
   const variables = useMemo(() => variablesOf(agent), [agent]);
-  const [values, setValues] = useState({});
-  const [deviceId, setDeviceId] = useState("");
+  const { variables: values, deviceId } = told;
   const [isBusy, setBusy] = useState(false);
   const submit = async (submitted) => {
     submitted.preventDefault();
     if (isBusy) return;
     setBusy(true);
-    const given = Object.entries(values).filter(([, value]) => value !== "");
-    await onStart({ variables: Object.fromEntries(given), deviceId });
+    await onStart();
     setBusy(false);
   };
   return html`
@@ -32,13 +31,13 @@ export function Before({ agent, speakers, fault, onStart }) {
           ({ name, fallback }) => html`
             <${TextField} key=${name} label=${name} required=${fallback === null} placeholder=${fallback || null}
               help=${fallback === null ? "It has no default: without a value it would be spoken as a hole." : `Left empty: ${fallback ? `“${fallback}”` : "nothing"}.`}
-              value=${values[name] ?? ""} onValue=${(value) => setValues({ ...values, [name]: value })} />
+              value=${values[name] ?? ""} onValue=${(value) => setTold({ ...told, variables: { ...values, [name]: value } })} />
           `,
         )}
       </div>
       <h2>How you are heard</h2>
       <div class="fields">
-        <${MicrophoneField} value=${deviceId} onValue=${setDeviceId} />
+        <${MicrophoneField} value=${deviceId} onValue=${(chosen) => setTold({ ...told, deviceId: chosen })} />
         <${Trial} key=${deviceId} deviceId=${deviceId} />
       </div>
       <h2>Who answers</h2>
