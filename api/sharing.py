@@ -18,6 +18,7 @@ from api.schema.common import Nothing
 from api.schema.participants import BrowserPlace, NewParticipant
 from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
 from calls import sharing
+from calls.errors import Unavailable
 
 
 async def put(request: web.Request, body: PutShareLink) -> web.Response:
@@ -40,7 +41,7 @@ async def testers(request: web.Request) -> web.Response:
 async def get_shared(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         link = await sharing.find_link(conn, request.match_info["code"])
-    return reply(SharedAgent(agent_name=link.agent_name, max_call_seconds=link.max_call_seconds))
+    return reply(SharedAgent(agent_name=link.agent_name, max_call_seconds=sharing.longest_s(link)))
 
 
 async def create_call(request: web.Request, _body: Nothing) -> web.Response:
@@ -55,7 +56,7 @@ async def create_call(request: web.Request, _body: Nothing) -> web.Response:
         link = await sharing.find_link(conn, code, lock=True)
         granted_s = await sharing.admit(conn, link, address)
         outcome, call = await place(request, conn, link.agent_id, invited, metadata=metadata, max_duration_s=granted_s)
-        await sharing.count(conn, link, address, call.id, granted_s)
+        visit_id = await sharing.count(conn, link, address, call.id, granted_s)
     [seat] = call.participants
     assert isinstance(seat, BrowserPlace)
     shared = SharedCall(
@@ -66,7 +67,12 @@ async def create_call(request: web.Request, _body: Nothing) -> web.Response:
         access=seat.access,
         max_call_seconds=granted_s,
     )
-    return await answer(request, replace(outcome, answer=shared))
+    try:
+        return await answer(request, replace(outcome, answer=shared))
+    except Unavailable:
+        async with request.app[DATABASE].writing() as conn:
+            await sharing.forget_visit(conn, visit_id)
+        raise
 
 
 async def _shown(request: web.Request, conn: AsyncConnection, row: sa.Row[Any]) -> ShareLink:

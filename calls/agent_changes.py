@@ -19,7 +19,6 @@ from calls.database.clock import moment
 from calls.database.encryption import Keyring
 from calls.errors import Conflict, NotFound
 from calls.tables import agent_changes, api_keys
-from calls.tools.config import secrets_in
 
 Row = sa.Row[Any]
 Side = dict[str, Any]  # {"value": …}, or {} where there was nothing
@@ -27,7 +26,10 @@ Side = dict[str, Any]  # {"value": …}, or {} where there was nothing
 HIDDEN = "•••"
 # How deep a field's own fields are fields: all others are changed as a whole.
 _DEPTHS = {"features": 1, "phrases": 1, "retention_days": 1, "post_call": 2}
-_SECRET_NAME = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"key|secret|token|password|credential|auth|headers|cookie", re.IGNORECASE)
+_SCHEME = re.compile(r"\s*(bearer|basic|token|apikey|api-key)?\s*", re.IGNORECASE)  # all that a header may spell out
+_PLACE = re.compile(r"\{\{\s*[\w.-]+\s*\}\}")  # with a default it is no mere place
+_USER = re.compile(r"(?<=://)[^/?#]*@")
 
 
 @dataclass(frozen=True)
@@ -156,18 +158,41 @@ def _kept(keyring: Keyring, one: Difference) -> dict[str, Any]:
 
 
 def _shown(field: str, side: Side) -> Side:
-    """What anybody may see of it for good: headers of tools and options of providers can hold a key."""
-    if not side or field not in {"tools", "mcp_servers", "stt", "llm", "tts"}:
+    """What anybody may see of it for good: addresses and headers of tools and options of providers can hold a key."""
+    if not side:
         return side
-    return {"value": [_without_secrets(one) for one in side["value"]]}
+    if field in {"tools", "mcp_servers"}:
+        return {"value": [_tool(one) for one in side["value"]]}
+    if field in {"stt", "llm", "tts"}:
+        return {"value": [{**one, "options": _option(one["options"])} for one in side["value"]]}
+    return side
 
 
-def _without_secrets(one: dict[str, Any]) -> dict[str, Any]:
-    safe = dict(one)
-    if "headers" in one:
-        safe["headers"] = {name: text if secrets_in(text) else HIDDEN for name, text in one["headers"].items()}
-    if "options" in one:
-        safe["options"] = {
-            name: HIDDEN if _SECRET_NAME.search(name) else value for name, value in one["options"].items()
-        }
-    return safe
+def _tool(one: dict[str, Any]) -> dict[str, Any]:
+    headers = {name: text if _SCHEME.fullmatch(_written_out(text)) else HIDDEN for name, text in one["headers"].items()}
+    return {**one, "url": _url(one["url"]), "headers": headers}
+
+
+def _option(value: Any) -> Any:  # noqa: ANN401 # JSON
+    if isinstance(value, dict):
+        return {name: HIDDEN if _SECRET_NAME.search(name) else _option(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_option(one) for one in value]
+    return _url(value) if isinstance(value, str) and "://" in value else value
+
+
+def _url(url: str) -> str:
+    """Without who asks, and without what is written out in its query."""
+    address, mark, query = _USER.sub(f"{HIDDEN}@", url).partition("?")
+    return address + mark + "&".join(_pair(one) for one in query.split("&"))
+
+
+def _pair(pair: str) -> str:
+    name, mark, value = pair.partition("=")
+    if not mark:  # no name is there to tell: it is all value
+        return HIDDEN if _written_out(pair) else pair
+    return f"{name}={HIDDEN if _written_out(value) else value}"
+
+
+def _written_out(template: str) -> str:
+    return _PLACE.sub("", template)

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.agent_config import AgentConfig
 from calls.agents import get_agent
 from calls.database.clock import moment
 from calls.database.engine import upsert
@@ -74,14 +75,15 @@ async def renew_code(conn: AsyncConnection, tenant_id: str, agent_id: str) -> Ro
 
 
 async def find_link(conn: AsyncConnection, code: str, *, lock: bool = False) -> Row:
-    """Give the link of a code with its agent's and tenant's names; NotFound if it leads nowhere (any more).
+    """Give the link of a code with its agent and its tenant's name; NotFound if it leads nowhere (any more).
 
     While it is locked no other call comes by it: what `use` says stays true until the transaction is over.
     """
+    of_agent = (agents.c.name.label("agent_name"), agents.c.config.label("agent_config"))
     of_tenant = (tenants.c.name.label("tenant_name"), tenants.c.metered, tenants.c.credits_micros)
     there = (share_links.c.code == code, share_links.c.enabled, agents.c.deleted_at.is_(None))
     query = (
-        sa.select(share_links, agents.c.name.label("agent_name"), *of_tenant)
+        sa.select(share_links, *of_agent, *of_tenant)
         .join(agents, agents.c.id == share_links.c.agent_id)
         .join(tenants, tenants.c.id == share_links.c.tenant_id)
         .where(*there)
@@ -110,6 +112,11 @@ def key_of(link: Row) -> Key:
     )
 
 
+def longest_s(link: Row) -> int:
+    """How many seconds a call by the link may last, which is no longer than its agent's calls do."""
+    return min(int(link.max_call_seconds), AgentConfig.stored(link.agent_config).max_duration_s)
+
+
 async def read_use(conn: AsyncConnection, agent_id: str) -> Use:
     """What has been used of the agent's link."""
     query = sa.select(_USED_S, _RUNNING).join_from(share_calls, calls).where(share_calls.c.agent_id == agent_id)
@@ -132,14 +139,21 @@ async def admit(conn: AsyncConnection, link: Row, address: str) -> int:
     if left_s < SHORTEST_S:
         raise Conflict("The minutes of this link are used up.", code="minutes_used_up")
     await _check_visits(conn, link, address)
-    return min(int(link.max_call_seconds), left_s)
+    return min(longest_s(link), left_s)
 
 
-async def count(conn: AsyncConnection, link: Row, address: str, call_id: str, granted_s: int) -> None:
-    """Note a call that came by the link from this address."""
+async def count(conn: AsyncConnection, link: Row, address: str, call_id: str, granted_s: int) -> str:
+    """Note a call that came by the link from this address; give the id of this visit."""
     await conn.execute(sa.insert(share_calls).values(call_id=call_id, agent_id=link.agent_id, granted_s=granted_s))
-    visit = {"id": str(uuid.uuid4()), "agent_id": link.agent_id, "address": address, "created_at": moment(conn)}
+    visit_id = str(uuid.uuid4())
+    visit = {"id": visit_id, "agent_id": link.agent_id, "address": address, "created_at": moment(conn)}
     await conn.execute(sa.insert(share_visits).values(visit))
+    return visit_id
+
+
+async def forget_visit(conn: AsyncConnection, visit_id: str) -> None:
+    """Count a visit no more, of which there came no call."""
+    await conn.execute(sa.delete(share_visits).where(share_visits.c.id == visit_id))
 
 
 async def _check_visits(conn: AsyncConnection, link: Row, address: str) -> None:

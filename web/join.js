@@ -15,7 +15,7 @@ async function findWay() {
   try {
     const joined = await post(SERVER, "v1/join", { code });
     const { call_id: id, call_token: token, access, participant_id: participantId, agent } = joined;
-    return { id, token, access, participantId, agentName: agent.name };
+    return { id, token, access, participantId, agentName: agent.name, isOwn: false };
   } catch (error) {
     throw new Error(REFUSED[error.code] ?? error.message);
   }

@@ -8,8 +8,10 @@ const SERVER = new URL("../", import.meta.url); // where this file came from
 class CallroomAgent extends HTMLElement {
   #panel = new Panel(this, SERVER, { start: "Start the call", again: "Call again" }, () => this.#place());
 
-  disconnectedCallback() {
-    this.#panel.hangUp();
+  /** Taken out of the page; one that was only moved within it is there again by then. */
+  async disconnectedCallback() {
+    await null;
+    if (!this.isConnected) await this.#panel.hangUp();
   }
 
   /** A new call between the agent and whoever is on this page. */
@@ -17,7 +19,7 @@ class CallroomAgent extends HTMLElement {
     const participants = [{ transport: "webrtc", identity: `browser-${crypto.randomUUID()}` }];
     const body = { agent_id: this.getAttribute("agent"), participants };
     const { id, call_token: token, agent, participants: [me] } = await post(SERVER, "v1/calls", body, this.getAttribute("key"));
-    return { id, token, access: me.access, participantId: me.id, agentName: agent.name };
+    return { id, token, access: me.access, participantId: me.id, agentName: agent.name, isOwn: true };
   }
 }
 

@@ -25,7 +25,7 @@ from calls.tools.config import HttpTool, McpServer
 class CreateAgent(AgentConfig):
     """Body of `POST /v1/agents`."""
 
-    name: Name = Field(description="For your eyes; nobody in a call hears or sees it.", examples=["Aria"])
+    name: Name = Field(description="Callers in a browser see it; nobody hears it.", examples=["Aria"])
 
 
 class UpdateAgent(AgentConfig):
@@ -48,7 +48,7 @@ class CallAgent(Answer):
     model_config = ConfigDict(json_schema_extra=_as_configured)
 
     id: Uuid = Field(description="Names it in paths, and as `agent_id` in calls.")
-    name: str = Field(description="For your eyes; nobody in a call hears or sees it.", examples=["Aria"])
+    name: str = Field(description="Callers in a browser see it; nobody hears it.", examples=["Aria"])
     system_prompt: str
     language: str | None
     stt: list[Choice]

@@ -15,7 +15,9 @@ class PutShareLink(Request):
 
     enabled: bool = Field(default=True, description="Whether it leads anywhere.")
     minutes_limit: int = Field(60, ge=1, le=1_000_000, description="Minutes of all its calls together.")
-    max_call_seconds: int = Field(300, ge=SHORTEST_S, le=86_400, description="How long one call may last.")
+    max_call_seconds: int = Field(
+        300, ge=SHORTEST_S, le=86_400, description="How long one call may last; its agent's calls may be shorter."
+    )
     max_concurrent: int = Field(2, ge=1, le=1000, description="How many calls may run at once.")
     calls_per_ip_hour: int = Field(5, ge=1, le=10_000, description="How many calls one address may begin in an hour.")
 
@@ -27,7 +29,7 @@ class ShareLink(Answer):
     enabled: bool = Field(description="Whether it leads anywhere.")
     minutes_limit: int = Field(description="Minutes of all its calls together.")
     minutes_used: float = Field(description="Minutes of its calls so far; one that runs counts as long as it may last.")
-    max_call_seconds: int = Field(description="How long one call may last.")
+    max_call_seconds: int = Field(description="How long one call may last; its agent's calls may be shorter.")
     max_concurrent: int = Field(description="How many calls may run at once.")
     calls_per_ip_hour: int = Field(description="How many calls one address may begin in an hour.")
     created_at: datetime = Field(description="When it was made.")

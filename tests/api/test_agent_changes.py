@@ -102,6 +102,20 @@ async def test_a_header_that_was_taken_away_is_hidden_encrypted_and_comes_back(a
     assert (await api.get(f"/v1/agents/{agent}")).body["tools"][0]["headers"] == TOOL["headers"]
 
 
+async def test_what_may_be_a_secret_is_hidden_wherever_it_stands(api: Api, agent: str):
+    assert (await api.put("/v1/tool-secrets/SHOP", {"value": "plum", "host": "1.1.1.1"})).status == 200
+    url = "https://1.1.1.1/{{arguments.number}}?of={{shop}}&api_key=marzipan&marzipan"
+    kept = {"A": "Bearer {{secrets.SHOP}}", "B": "{{shop}}"}
+    headers = {**kept, "C": "marzipan {{secrets.SHOP}}", "D": '{{shop | default: "marzipan"}}'}
+    options = {"instructions": "As at https://a:marzipan@b/c", "speed": 1.5}
+    tool = {"name": "look_up", "url": url, "headers": headers}
+    await changed(api, agent, tools=[tool], tts=[{"voice": "v", "options": options}])
+    shown = {one["field"]: one["after"][0] for one in await changes(api, agent)}
+    assert shown["tools"]["url"] == "https://1.1.1.1/{{arguments.number}}?of={{shop}}&api_key=•••&•••"
+    assert shown["tools"]["headers"] == {**kept, "C": "•••", "D": "•••"}
+    assert shown["tts"]["options"] == {"instructions": "As at https://•••@b/c", "speed": 1.5}
+
+
 async def test_an_undo_has_to_pass_what_a_change_has_to(api: Api, agent: str):
     secret = {"value": "marzipan", "host": "1.1.1.1"}
     assert (await api.put("/v1/tool-secrets/SHOP", secret)).status == 200

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from calls.tables import share_visits
 from tests.api.conftest import Answer, Api, run_api
 from tests.conftest import MakeSettings
+from tests.servers import free_port
 
 Serve = Callable[..., Awaitable[Api]]
 
@@ -64,6 +65,22 @@ async def test_a_visitor_needs_no_key_and_talks_no_longer_than_the_link_says(api
     async with api.database.reading() as conn:
         kept = await conn.scalar(sa.text("SELECT agent FROM calls"))
     assert '"max_duration_s": 45' in str(kept).replace("'", '"')
+
+
+async def test_a_link_grants_and_sets_aside_no_more_than_its_agents_calls_last(api: Api):
+    agent = (await api.post("/v1/agents", {"name": "Aria", "max_duration_s": 60})).body["id"]
+    code = await linked(api, agent, minutes_limit=2)
+    assert (await api.get(f"/v1/shared/{code}", key=None)).body["max_call_seconds"] == 60
+    answers = [await visit(api, code) for _ in range(2)]
+    assert [(one.status, one.body["max_call_seconds"]) for one in answers] == [(201, 60)] * 2
+
+
+async def test_a_visit_of_which_there_came_no_call_does_not_count(serve: Serve):
+    api = await serve(livekit_url=f"ws://127.0.0.1:{free_port()}")
+    agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
+    code = await linked(api, agent, calls_per_ip_hour=1)
+    answers = [await visit(api, code) for _ in range(2)]
+    assert [(one.status, one.body["code"]) for one in answers] == [(503, "livekit_unavailable")] * 2
 
 
 async def test_only_the_given_limits_change_and_a_bad_one_names_its_field(api: Api, agent: str):

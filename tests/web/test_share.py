@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
@@ -13,6 +13,22 @@ from tests.web.console import ask, opened
 from tests.web.test_agents import made
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Two widgets, and a browser that gives the microphone only on `allow()`.
+WIDGETS = """async ({ key, agent }) => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((resolve) => { window.allow = resolve; });
+    return open(wanted);
+  };
+  await import("/web/widget.js");
+  for (let i = 0; i < 2; i++) {
+    const widget = document.createElement("callroom-agent");
+    widget.setAttribute("key", key);
+    widget.setAttribute("agent", agent);
+    document.querySelector("main").append(widget);
+  }
+}"""
 
 
 @asynccontextmanager
@@ -97,3 +113,53 @@ async def test_a_limit_that_is_reached_is_said(browser: Browser, serve: Serve) -
         await second.get_by_role("button", name="Start talking").click()
         await expect(second.get_by_role("alert")).to_contain_text("As many people as may talk to this agent at once")
         await expect(second.get_by_role("button", name="Start talking")).to_be_enabled()
+
+
+async def test_who_cannot_reach_livekit_ends_the_call_that_they_began_and_no_other(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    url = await linked(served)
+    invited = {"agent_id": await made(served), "participants": [{"transport": "webrtc", "identity": "ada"}]}
+    joined = (await ask(served, "POST", "/v1/calls", invited))["participants"][0]["join_url"]
+    for address, button in ((joined, "Join the call"), (url, "Start talking")):
+        async with visited(browser, address) as page:
+            await page.route(re.compile(r"/v1/(join|shared/.*/calls)$"), led_astray)
+            await page.get_by_role("button", name=button).click()
+            await expect(page.get_by_role("alert")).to_contain_text("cannot be reached from this browser")
+    own, other = (await ask(served, "GET", "/v1/calls"))["calls"]
+    assert (own["end_reason"], other["end_reason"]) == ("ended_by_api", None)
+
+
+async def led_astray(route: Route) -> None:
+    """The way into the call leads to where no LiveKit is."""
+    answer = await route.fetch()
+    way = await answer.json()
+    way["access"]["url"] = "ws://127.0.0.1:9"
+    await route.fulfill(response=answer, json=way)
+
+
+async def test_of_two_widgets_one_talks_and_one_that_is_gone_begins_no_call(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    agent = await made(served)
+    key = (await ask(served, "POST", "/v1/keys/publishable", {"agent_id": agent, "label": "a page"}))["key"]
+    async with visited(browser, await linked(served)) as page:
+        await page.evaluate(WIDGETS, {"key": key, "agent": agent})
+        one, other = (page.locator("callroom-agent").nth(index) for index in (0, 1))
+        await one.get_by_role("button", name="Start the call").click()
+        await page.wait_for_function("() => window.allow")
+        await one.evaluate("element => element.parentNode.prepend(element)")  # moved, it is still there
+        await page.evaluate("allow()")
+        await expect(one.get_by_text("Waiting for the agent")).to_be_visible()
+        await other.get_by_role("button", name="Start the call").click()
+        await expect(other.get_by_role("alert")).to_contain_text("another call on this page")
+        await one.get_by_role("button", name="Hang up").click()
+        await expect(one.get_by_role("status")).to_have_text("You hung up")
+        await expect(one.get_by_role("status")).to_be_focused()
+        await page.evaluate("() => { window.allow = null; }")
+        await other.get_by_role("button", name="Start the call").click()
+        await page.wait_for_function("() => window.allow")
+        gone = await other.evaluate_handle("element => (element.remove(), element)")
+        await page.evaluate("allow()")
+        await page.wait_for_function("gone => !gone.shadowRoot.querySelector('.start').disabled", arg=gone)
+    assert len((await ask(served, "GET", "/v1/calls"))["calls"]) == 1

@@ -15,8 +15,9 @@ export class Call {
   /**
    * Open the microphone, then find the way into a call, then enter its room; the error's message says why not.
    *
-   * @param findWay `() => Promise<{ id, token, access, participantId, agentName }>`: not before there is a microphone,
-   *     as it may use something up.
+   * @param findWay `() => Promise<{ id, token, access, participantId, agentName, isOwn }>`: not before there is a
+   *     microphone, as it may use something up. An own call was begun for whoever is here, and is to be ended when they
+   *     cannot join; any other goes on without them.
    * @param onState called with the agent's state whenever it changes, and "joined" before there is one.
    * @param onSegment called with every segment of the transcript as it grows, and whether the user of this page says it.
    * @param onPlayback, onMicrophone as those of a `Conversation`.
@@ -84,12 +85,12 @@ export class Call {
   }
 
   async #join(onState) {
-    const { id, token, access } = this.#way;
+    const { id, token, access, isOwn } = this.#way;
     onState("joined"); // the agent's own states come from now on, and may come before we are told that we are in
     try {
       await this.#conversation.join(access);
     } catch (error) {
-      await post(this.#server, `v1/calls/${id}/end`, {}, token).catch(() => {}); // what went wrong first is what counts
+      if (isOwn) await post(this.#server, `v1/calls/${id}/end`, {}, token).catch(() => {}); // what went wrong first counts
       throw error;
     }
   }

@@ -24,12 +24,13 @@ const ENDINGS = {
   silence: "Nobody said anything any more",
   provider_failed: "The agent could not go on",
 };
+const ELSEWHERE = "You are in another call on this page. Hang up there first.";
 const LOST_MICROPHONE = "The microphone is gone: the agent does not hear you.";
 const BODY = `
   <section>
     <header>
       <span class="avatar" aria-hidden="true"></span>
-      <div><h2><slot>Talk to us</slot></h2><p role="status"></p></div>
+      <div><h2><slot>Talk to us</slot></h2><p role="status" tabindex="-1"></p></div>
     </header>
     <p class="fault" role="alert" hidden></p>
     <ol tabindex="0" aria-label="What is said" hidden></ol>
@@ -43,6 +44,8 @@ const BODY = `
   </section>`;
 
 export class Panel {
+  static #talking = null; // one microphone, one call
+
   #server;
   #root;
   #wording;
@@ -77,13 +80,16 @@ export class Panel {
 
   /** From the button to the end of the call. */
   async #run() {
+    if (Panel.#talking) return this.#fault(ELSEWHERE);
+    Panel.#talking = this;
     this.#hungUp = false;
     this.#fault("");
+    this.#at("[role=status]").focus(); // a button that is disabled, or gone, loses it
     this.#at(".start").disabled = true;
     this.#show("connecting");
     const captions = new Captions(this.#at("ol"), this.#at("[aria-live]"));
     try {
-      this.#call = await Call.begin(this.#server, this.#findWay, {
+      this.#call = await Call.begin(this.#server, () => this.#place(), {
         onState: (state) => this.#show(state),
         onSegment: (segment, mine) => captions.put(segment, mine),
         onPlayback: (canHear) => (this.#at(".hear").hidden = canHear),
@@ -94,10 +100,15 @@ export class Panel {
       this.#over(await this.#call.untilItsEnd());
     } catch (error) {
       this.#over(null);
-      this.#fault(error.message);
+      if (!this.#hungUp) this.#fault(error.message);
     } finally {
-      this.#call = null;
+      this.#call = Panel.#talking = null;
     }
+  }
+
+  async #place() {
+    if (this.#hungUp) throw new Error("Nobody is there any more."); // the browser asked for the microphone meanwhile
+    return this.#findWay();
   }
 
   #talk(talking) {
@@ -112,6 +123,7 @@ export class Panel {
 
   #over(reason) {
     const wasCall = this.#call !== null;
+    if (this.#root.activeElement) this.#at("[role=status]").focus();
     this.#talk(false);
     this.#at(".start").disabled = false;
     this.#at(".start").textContent = wasCall && this.#wording.again ? this.#wording.again : this.#wording.start;

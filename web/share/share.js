@@ -10,7 +10,7 @@ async function findWay() {
   const shared = await post(SERVER, `${SHARED}/calls`, {});
   const { call_id: id, call_token: token, access, participant_id: participantId, agent, max_call_seconds: seconds } = shared;
   tell(`This call may last ${lasting(seconds)}.`);
-  return { id, token, access, participantId, agentName: agent.name };
+  return { id, token, access, participantId, agentName: agent.name, isOwn: true };
 }
 
 function lasting(seconds) {

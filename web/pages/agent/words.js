@@ -9,7 +9,7 @@ export function Words() {
   return html`
     <${Section} title="Words" about="who it is, and what it says first" paths=${["name", "system_prompt", "first_message", "language"]} isOpen>
       <div class="fields">
-        <${Text} path="name" label="Name" required maxlength="200" />
+        <${Text} path="name" label="Name" required maxlength="200" help="Callers see it in a browser. The agent itself is not told." />
         <${Text} path="language" empty=${null} label="Language" placeholder="en-US" help="A BCP 47 tag as en, de-AT or zh-Hant-TW. Empty: American English." />
       </div>
       <${Long} path="system_prompt" label="Prompt" rows="10" help=${'{{name}} stands for a variable of the call, {{ name | default: "there" }} for one with a default.'} />
