@@ -1,13 +1,13 @@
 // The console: who is signed in, and the page of this address in its frame.
 
-import { html, render, useEffect, useErrorBoundary, useState } from "./preact.js";
+import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./preact.js";
 import { onSignedOut } from "./api.js";
 import { Frame } from "./parts/frame.js";
 import { Failure, Waiting } from "./parts/loaded.js";
-import { Notices } from "./parts/notices.js";
+import { fail, Notices } from "./parts/notices.js";
 import { findPage } from "./pages.js";
 import { useAddress } from "./router.js";
-import { resume } from "./session.js";
+import { onKeyInAddress, resume } from "./session.js";
 import { SignIn } from "./pages/sign-in.js";
 
 function Console() {
@@ -16,6 +16,7 @@ function Console() {
   useEffect(() => {
     onSignedOut(() => setSession(null));
     resume().then(setSession, setFailed);
+    onKeyInAddress(() => resume().then(setSession, fail));
   }, []);
   if (failed) return html`<main class="alone"><${Failure} error=${failed} /></main>`;
   if (session === undefined) return html`<main class="alone"><${Waiting} /></main>`;
@@ -34,10 +35,22 @@ function Page() {
     document.title = `${page.title} · Callroom`;
     page.load().then((module) => setLoaded({ page, Component: module.default }), (error) => setLoaded({ page, error }));
   }, [page, path]);
+  useFocus(path, loaded.page === page);
   if (broken) return html`<${Failure} error=${broken} />`;
   if (loaded.page !== page) return html`<${Waiting} />`;
   if (loaded.error) return html`<${Failure} error=${loaded.error} />`;
   return html`<${loaded.Component} key=${path} ...${params} />`;
+}
+
+/** Who came to another page is in it with the keyboard and a screen reader too, and not where a link was. */
+function useFocus(path, isThere) {
+  const before = useRef(path);
+  useEffect(() => {
+    if (!isThere || before.current === path) return;
+    before.current = path;
+    const main = document.getElementById("main");
+    if (!main.contains(document.activeElement)) main.focus({ preventScroll: true }); // a page may have chosen its own place
+  }, [path, isThere]);
 }
 
 render(html`<${Console} /><${Notices} />`, document.getElementById("console"));

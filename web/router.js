@@ -57,7 +57,14 @@ function tell() {
   for (const listener of [...listeners]) listener();
 }
 
+/** Whether the page may be left, as who would lose something by that says. */
+export async function askToLeave() {
+  return !mayLeave || mayLeave();
+}
+
 window.addEventListener("popstate", async () => {
+  const { pathname, search } = new URL(here);
+  if (pathname === location.pathname && search === location.search) return; // another place in the same page
   if (mayLeave) {
     const wanted = location.href;
     history.pushState(null, "", here); // a step back cannot be refused, only taken back
