@@ -3,7 +3,7 @@
 import { messages } from "./stream.js";
 
 const OWN_PAGE = { "X-Callroom-Session": "console" }; // what no page of another origin can send
-const LATE_MS = 60_000; // whoever has not answered by then does not
+const LATE_MS = 90_000; // the api itself waits up to a minute for a database that is away
 let signedOut = () => {};
 
 /** The API said no, in its own words, or did not answer at all (status 0). */
