@@ -42,7 +42,7 @@ from api.key_use import KeyUse
 from api.live_feed import close_live_feed, open_live_feed
 from api.middleware import allow_origin, answer_errors, answer_preflight
 from api.openapi import DOCUMENT, EVENT_STREAM
-from api.page import add_pages
+from api.page import add_pages, answer_mistyped
 from api.parsing import MAX_BODY
 from api.provider_health import open_provider_health
 from api.providers import open_providers
@@ -238,7 +238,7 @@ ROUTES: tuple[Route, ...] = (
 def create_app(settings: Settings) -> web.Application:
     """The API for one set of settings; nothing is opened before the application starts."""
     app = web.Application(
-        middlewares=[answer_preflight, answer_errors],
+        middlewares=[answer_preflight, answer_errors, answer_mistyped],
         client_max_size=MAX_BODY,
     )
     app[SETTINGS], app[PASSES] = settings, Passes(settings)

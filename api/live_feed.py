@@ -4,7 +4,7 @@ The log of events tells which calls have changed: whatever a list shows of a cal
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,7 +18,7 @@ from api.event_log import BATCH, EventLog
 from api.live_transcripts import Said, Transcripts
 from api.routing import DATABASE
 from api.schema.participants import Participant
-from api.schema.stream import LiveCall
+from api.schema.stream import LiveCall, StreamQueue
 from api.watcher import Watcher
 from calls.analysis.findings import NOTHING, read_findings
 from calls.database.changes import Watch
@@ -26,6 +26,7 @@ from calls.database.engine import Database
 from calls.errors import RateLimited
 from calls.events import EventKind
 from calls.listing import SHOWN
+from calls.states import CallStatus
 from calls.tables import calls, participants
 
 MOST_OF_TENANT = 50  # streams at once, in one process
@@ -33,6 +34,7 @@ MOST_UNSENT = 5_000  # messages that wait for one client: it is let go, and begi
 PAUSE_S = 0.1
 RETRY_AFTER_S = 5
 
+_QUEUE = "queue"  # among the calls' ids
 _SHOWN = [calls.c[name] for name in SHOWN]
 
 
@@ -51,12 +53,26 @@ class Follower:
         self.kinds = kinds
         self.is_over = False
         self._calls: dict[str, bytes] = {}
+        self._queued: int | None = None  # as it was told last
         self._messages: list[bytes] = []
         self._watch = Watch()
 
     def change(self, call_id: str, message: bytes) -> None:
         """A call is now as the message says."""
         self._calls[call_id] = message
+        self._watch.wake()
+
+    def begin(self, queued: int) -> None:
+        """It is told first that so many calls wait for their turn, unless it is to be told another number already."""
+        if self._queued is None:
+            self._queued = queued
+
+    def queue(self, queued: int) -> None:
+        """So many calls wait for their turn now."""
+        if queued == self._queued:
+            return
+        self._queued = queued
+        self._calls[_QUEUE] = queue_message(queued)
         self._watch.wake()
 
     def tell(self, kind: str, message: bytes) -> None:
@@ -142,6 +158,7 @@ class LiveFeed:
             events = [row for row in rows if row.tenant_id in tenants]
             tenant_of = {row.call_id: row.tenant_id for row in events}
             changed = await read_live(conn, calls.c.id.in_(tenant_of)) if events else []
+            queues = await read_queues(conn, set(tenant_of.values())) if events else Counter()
             started = {row.call_id for row in events if row.kind == EventKind.CALL_STARTED}
             said = await self._transcripts.read(conn, self._listening(), started)
         self._log.note(row.id for row in rows)
@@ -152,6 +169,9 @@ class LiveFeed:
             message = sse.message("call", call)
             for one in self._of(tenant_of[call.id]):
                 one.change(call.id, message)
+        for tenant_id in set(tenant_of.values()):
+            for one in self._of(tenant_id):
+                one.queue(queues[tenant_id])
         for row in events:
             self._tell(row.tenant_id, "events", sse.message("event", rendering.event(row)))
         self._tell_said(said)
@@ -185,6 +205,18 @@ async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> lis
     return [
         LiveCall(**rendering.listed_call(row, went.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
     ]
+
+
+async def read_queues(conn: AsyncConnection, tenants: Collection[str]) -> Counter[str]:
+    """How many calls of each of these tenants wait for their turn."""
+    queued = sa.and_(calls.c.tenant_id.in_(tenants), calls.c.status == CallStatus.QUEUED)
+    query = sa.select(calls.c.tenant_id, sa.func.count().label("number")).where(queued).group_by(calls.c.tenant_id)
+    return Counter({row.tenant_id: row.number for row in await conn.execute(query)})
+
+
+def queue_message(queued: int) -> bytes:
+    """The message of how many calls wait for their turn."""
+    return sse.message("queue", StreamQueue(calls=queued))
 
 
 LIVE_FEED = web.AppKey("live_feed", LiveFeed)

@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from api.middleware import Handler
 from api.routing import SETTINGS
 from calls.errors import NotFound
 
@@ -15,6 +16,8 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "R
 # The widget is made of these files, and stands in pages of other origins.
 _SHARED = _HEADERS | {"Access-Control-Allow-Origin": "*"}
 
+
+_PROGRAMS = ("/v1/", "/web/", "/livekit/")  # what only programs ask for, also in a browser
 
 # The addresses of the console's pages, as `web/pages.js` has them: each is the same file, which looks at its address.
 CONSOLE = (
@@ -45,8 +48,25 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/web/{path:.+}", file)
 
 
+@web.middleware
+async def answer_mistyped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """At an address that nothing has, show who opens it in a browser the console, which says so with a way on."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        opened = request.method == hdrs.METH_GET and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+        if opened and not request.path.startswith(_PROGRAMS):
+            return _console(request, 404)
+        raise
+
+
 async def console(request: web.Request) -> web.FileResponse:
-    return web.FileResponse(WEB / "index.html", headers=_HEADERS | {"Content-Security-Policy": _policy(request)})
+    return _console(request, 200)
+
+
+def _console(request: web.Request, status: int) -> web.FileResponse:
+    headers = _HEADERS | {"Content-Security-Policy": _policy(request)}
+    return web.FileResponse(WEB / "index.html", status=status, headers=headers)
 
 
 async def join(request: web.Request) -> web.FileResponse:
@@ -80,9 +100,15 @@ def _policy(request: web.Request) -> str:
     )
 
 
+def _is_part(path: Path) -> bool:
+    """Whether a page may be made of it: pages themselves have their addresses, and headers that belong to them."""
+    hidden = any(part.startswith(".") for part in path.relative_to(WEB).parts)
+    return not hidden and path.suffix not in {".html", ".htm"}
+
+
 def _find(name: str) -> Path | None:
     try:
         path = (WEB / name).resolve()
-        return path if path.is_relative_to(WEB) and path.is_file() else None
+        return path if path.is_relative_to(WEB) and _is_part(path) and path.is_file() else None
     except (ValueError, OSError):  # a NUL, or a name longer than any
         return None

@@ -3,6 +3,7 @@
 import { messages } from "./stream.js";
 
 const OWN_PAGE = { "X-Callroom-Session": "console" }; // what no page of another origin can send
+const LATE_MS = 90_000; // the api itself waits up to a minute for a database that is away
 let signedOut = () => {};
 const signIns = new EventTarget();
 
@@ -33,36 +34,37 @@ function untilSignedIn(signal) {
 }
 
 /** @param query an object: what is null, undefined or "" is left out. */
-export async function get(path, query = {}, { signal } = {}) {
-  return read(await ask("GET", withQuery(path, query), { signal }));
+export function get(path, query = {}, { signal, headers } = {}) {
+  return read("GET", withQuery(path, query), { signal, headers });
 }
 
-export async function post(path, body = {}, { headers } = {}) {
-  return read(await ask("POST", path, { body, headers }));
+export function post(path, body = {}, { headers } = {}) {
+  return read("POST", path, { body, headers });
 }
 
-export async function put(path, body) {
-  return read(await ask("PUT", path, { body }));
+export function put(path, body) {
+  return read("PUT", path, { body });
 }
 
-export async function patch(path, body) {
-  return read(await ask("PATCH", path, { body }));
+export function patch(path, body) {
+  return read("PATCH", path, { body });
 }
 
 /** DELETE; its answer has no body. */
-export async function remove(path) {
-  return read(await ask("DELETE", path, {}));
+export function remove(path) {
+  return read("DELETE", path);
 }
 
 /**
  * The messages of a stream of server-sent events as they come, `{ kind, data }`, each once, also over lost connections,
- * until its `end` or until `signal` is aborted.
+ * until its `end` or until `signal` is aborted. While nobody sees the page there is no connection.
  *
  * @param onTrouble called with the `ApiError` of a connection that failed, and with null when there is one again.
  */
 export function follow(path, query = {}, { signal, onTrouble = () => {} } = {}) {
   const open = async (lastId, closing) => {
     const headers = lastId ? { "Last-Event-ID": lastId } : {};
+    closing.addEventListener("abort", () => closing.reason.name === "TimeoutError" && onTrouble(noAnswer()));
     try {
       const response = await ask("GET", withQuery(path, query), { headers, signal: closing });
       onTrouble(null);
@@ -72,7 +74,7 @@ export function follow(path, query = {}, { signal, onTrouble = () => {} } = {}) 
       throw error;
     }
   };
-  return messages(open, signal);
+  return messages(open, signal, { rests: true });
 }
 
 export function withQuery(path, query) {
@@ -88,7 +90,7 @@ async function ask(method, path, { body, headers = {}, signal }) {
     response = await fetch(path, { method, headers: { ...OWN_PAGE, ...headers }, signal, ...sent });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, "Callroom does not answer. Is it still running?");
+    throw noAnswer();
   }
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
@@ -103,6 +105,17 @@ async function ask(method, path, { body, headers = {}, signal }) {
   });
 }
 
-async function read(response) {
-  return response.status === 204 ? null : response.json();
+/** The whole answer, null if it has no body. */
+async function read(method, path, { signal, ...more } = {}) {
+  const late = AbortSignal.timeout(LATE_MS);
+  try {
+    const response = await ask(method, path, { ...more, signal: signal ? AbortSignal.any([signal, late]) : late });
+    return response.status === 204 ? null : await response.json();
+  } catch (error) {
+    throw error instanceof ApiError || signal?.aborted ? error : noAnswer();
+  }
+}
+
+function noAnswer() {
+  return new ApiError(0, "Callroom does not answer. Is it still running?");
 }

@@ -38,8 +38,17 @@ function match(pattern, path) {
   if (wanted.length !== given.length) return null;
   const params = {};
   for (const [i, part] of wanted.entries()) {
-    if (part.startsWith(":")) params[part.slice(1)] = decodeURIComponent(given[i]);
+    if (part.startsWith(":")) params[part.slice(1)] = decoded(given[i]);
     else if (part !== given[i]) return null;
   }
-  return params;
+  return Object.values(params).includes(null) ? null : params;
+}
+
+/** Null for what is no text, or none at all. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part) || null;
+  } catch {
+    return null;
+  }
 }

@@ -76,6 +76,8 @@ function tell() {
 }
 
 window.addEventListener("popstate", async () => {
+  const { pathname, search } = new URL(here);
+  if (pathname === location.pathname && search === location.search) return; // another place in the same page
   if (guards.length > 0) {
     const wanted = location.href;
     history.pushState(null, "", here); // a step back cannot be refused, only taken back

@@ -1,17 +1,64 @@
 // Who is signed in: a key is exchanged once for a cookie that no script can read, and is kept nowhere.
 
 import { get, post, remove } from "./api.js";
+import { confirm } from "./parts/dialog.js";
+import { fail } from "./parts/notices.js";
+import { render } from "./preact.js";
+import { mayLeave } from "./router.js";
+
+/** What is said of a key that begins no session, by the status of the answer. */
+export const REFUSED = {
+  401: "This key is not accepted here. Look at the address that make up printed, or paste another key.",
+  403: "This key may not do that: the console needs a secret key, not a publishable one.",
+};
 
 /**
  * The session of this browser, `{ tenant, rights, expires_at }`, or null. A key that came in the address (`#key=…`, as
- * `make up` prints it) begins one; it disappears from there.
+ * `make up` prints it) begins one; it disappears from there. Who is signed in stays so if it is not accepted, and is asked
+ * before it is another tenant's.
  */
 export async function resume() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (given) {
-    history.replaceState(history.state, "", location.pathname + location.search);
-    return signIn(given);
+  const given = keyInAddress();
+  if (given) history.replaceState(history.state, "", location.pathname + location.search);
+  const before = await current();
+  if (!given) return before;
+  try {
+    return before ? await change(before, given) : await signIn(given);
+  } catch (error) {
+    if (!(error.status in REFUSED)) throw error;
+    fail(new Error(REFUSED[error.status]));
+    return before;
   }
+}
+
+/** Call `act` when an address with a key was opened in this tab, as by a click on one that differs in nothing else. */
+export function onKeyInAddress(act) {
+  window.addEventListener("hashchange", () => keyInAddress() && act());
+}
+
+function keyInAddress() {
+  return new URLSearchParams(location.hash.slice(1)).get("key");
+}
+
+/** The session that a key begins in place of another; that one, if it is another tenant's and nobody wants that. */
+async function change(before, key) {
+  const { tenant } = await get("/v1/session", {}, { headers: { Authorization: `Bearer ${key.trim()}` } });
+  if (tenant.id === before.tenant.id) return signIn(key);
+  const question = `Sign in as ${tenant.name} instead of ${before.tenant.name}?`;
+  const detail = "The address that was opened has a key of another tenant. You are signed in with it in every tab of this browser.";
+  if (!(await confirm(question, { action: "Sign in", detail, danger: false })) || !(await mayLeave())) return before;
+  await signIn(key);
+  startOver(location.pathname + location.search);
+  return before;
+}
+
+/** Load the console anew: nothing of what was loaded for somebody else stays in the page. */
+function startOver(address) {
+  render(null, document.getElementById("console")); // with it go those who would ask whether the page may be left
+  location.assign(address);
+}
+
+async function current() {
   try {
     return await get("/v1/session");
   } catch (error) {
@@ -24,6 +71,9 @@ export function signIn(key) {
   return post("/v1/session", { key: key.trim() });
 }
 
-export function signOut() {
-  return remove("/v1/session");
+/** Gone from here for good, unless something was written that is not to be lost. */
+export async function signOut() {
+  if (!(await mayLeave())) return;
+  await remove("/v1/session");
+  startOver("/");
 }

@@ -27,9 +27,15 @@ class LiveCall(ListedCall):
 
 
 class StreamReady(Answer):
-    """All calls that are not over have been sent: a call that was not among them is over, or none."""
+    """All calls that ring or run have been sent: one that was not among them waits for its turn, is over, or none."""
 
     calls: int = Field(description="How many they were.")
+
+
+class StreamQueue(Answer):
+    """How many calls wait for their turn. They are not sent themselves before something happens in them."""
+
+    calls: int = Field(description="How many have the status `queued`.")
 
 
 class CallSegment(Segment):
@@ -97,7 +103,7 @@ class CallStreamMessage(RootModel[Annotated[EventSent | SegmentSent | EndSent, F
 
 
 class LiveCallSent(Answer):
-    """A call began, changed or is over, or was there when the stream began."""
+    """A call began, changed or is over, or rang or ran when the stream began."""
 
     event: Literal["call"] = Field(description="The message's name.")
     data: LiveCall = Field(description="The call, as it is now.")
@@ -108,6 +114,13 @@ class ReadySent(Answer):
 
     event: Literal["ready"] = Field(description="The message's name.")
     data: StreamReady = Field(description="How much it was.")
+
+
+class QueueSent(Answer):
+    """How many calls wait for their turn: when the stream begins, and when that changes."""
+
+    event: Literal["queue"] = Field(description="The message's name.")
+    data: StreamQueue = Field(description="How many.")
 
 
 class LiveEventSent(Answer):
@@ -125,6 +138,8 @@ class LiveSegmentSent(Answer):
 
 
 class LiveStreamMessage(
-    RootModel[Annotated[LiveCallSent | ReadySent | LiveEventSent | LiveSegmentSent, Field(discriminator="event")]]
+    RootModel[
+        Annotated[LiveCallSent | QueueSent | ReadySent | LiveEventSent | LiveSegmentSent, Field(discriminator="event")]
+    ]
 ):
     """One message of the stream of all calls, with its `data` read from JSON."""

@@ -16,9 +16,10 @@ from api.credentials import COOKIE, Credential, Kind
 from api.schema.stream import LiveStreamMessage
 from calls.analysis.parts import end_part
 from calls.events import EventKind
+from calls.placing.creation import NewCall, NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
-from calls.tables import sessions
+from calls.tables import agents, sessions
 from calls.tenants.sessions import begin_session
 from calls.transcript import Segment, write_segments
 from calls.workers import leases
@@ -26,6 +27,7 @@ from tests.api.conftest import Api, MakeTenant, browser
 from tests.pipeline.finished import finished_call
 
 PATH = "/v1/calls/stream"
+NOTHING = [("queue", {"calls": 0}), ("ready", {"calls": 0})]
 
 
 @dataclass
@@ -99,7 +101,7 @@ async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_comes(da
     await api.post(f"/v1/calls/{over}/end", {})
     async with following(api) as stream:
         there = [(kind, data.get("id", data.get("calls"))) for kind, data in stream.seen]
-        assert there == [("call", before), ("ready", 1)]
+        assert there == [("call", before), ("queue", 0), ("ready", 1)]
         new = await create(api, agent)
         begun = await stream.until(lambda _kind, data: data["id"] == new)
         assert (begun["status"], [one["identity"] for one in begun["participants"]]) == ("connecting", ["Ann"])
@@ -110,7 +112,7 @@ async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_comes(da
         await end(api, new, token)
         ended = await stream.until(lambda _kind, data: data["id"] == new and data["status"] == "completed")
         assert ended["end_reason"] == "caller_hung_up"
-        assert {kind for kind, _data in stream.seen} == {"call", "ready"}
+        assert {kind for kind, _data in stream.seen} == {"call", "queue", "ready"}
 
 
 async def test_events_and_what_is_said_come_for_who_asks_for_them(database_url: str, api: Api, agent: str):
@@ -143,9 +145,9 @@ async def test_who_follows_what_is_said_has_the_last_words_of_running_calls_firs
     async with following(api, "segments") as stream:
         said = [(data["call_id"], data["text"]) for kind, data in stream.seen if kind == "segment"]
         assert said == [(runs, f"Word {number}") for number in range(2, 7)]
-        assert [kind for kind, _data in stream.seen] == ["call", *["segment"] * 5, "ready"]
+        assert [kind for kind, _data in stream.seen] == ["call", *["segment"] * 5, "queue", "ready"]
     async with following(api, "segments", (await tenant()).key) as stream:
-        assert stream.seen == [("ready", {"calls": 0})]
+        assert stream.seen == NOTHING
 
 
 async def test_a_tenant_follows_its_own_calls_alone(api: Api, agent: str, tenant: MakeTenant):
@@ -153,11 +155,26 @@ async def test_a_tenant_follows_its_own_calls_alone(api: Api, agent: str, tenant
     theirs = (await api.post("/v1/agents", {"name": "Bea"}, key=other)).body["id"]
     await create(api, agent)
     async with following(api, "events,segments", other) as stream:
-        assert stream.seen == [("ready", {"calls": 0})]
+        assert stream.seen == NOTHING
         await create(api, agent)
         mine = await create(api, theirs, key=other)
         await stream.until(lambda kind, _data: kind == "event")
         assert {data.get("call_id", data.get("id", mine)) for _kind, data in stream.seen} == {mine}
+
+
+async def test_calls_that_wait_for_their_turn_are_counted_until_something_happens_in_them(api: Api, agent: str):
+    async with api.database.writing() as conn:
+        tenant_id = (await conn.execute(sa.select(agents.c.tenant_id).where(agents.c.id == agent))).scalar_one()
+        placed = {"id": agent, "name": "Reception"}
+        waiting = [
+            NewCall(tenant_id, placed, [NewParticipant("pstn", number)]) for number in ("+15551234567", "+15551234568")
+        ]
+        for call in waiting:
+            await CallStore(conn).create(call)
+    async with following(api) as stream:
+        assert stream.seen == [("queue", {"calls": 2}), ("ready", {"calls": 0})]
+        await api.post(f"/v1/calls/{waiting[0].id}/end", {})
+        assert await stream.until(lambda kind, _data: kind == "queue") == {"calls": 1}
 
 
 async def test_a_stream_ends_with_its_key(api: Api, agent: str):

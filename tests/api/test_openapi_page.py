@@ -31,10 +31,20 @@ async def test_a_page_and_all_that_it_loads_come_from_this_server(api: Api, path
 
 
 async def test_what_lies_beside_the_pages_is_not_served(api: Api):
-    for path in ("/web/", "/web/../pyproject.toml", "/web/%2e%2e/pyproject.toml", "/web/nothing.js", "/pyproject.toml"):
+    beside = ("/web/", "/web/../pyproject.toml", "/web/%2e%2e/pyproject.toml", "/web/nothing.js", "/pyproject.toml")
+    without_policy = ("/web/index.html", "/web/share/index.html", "/web/.npmrc", "/web/node_modules/.package-lock.json")
+    for path in beside + without_policy:
         async with api.session.get(api.url + path) as answer:
             assert answer.status == 404
             assert answer.content_type == "application/json"
+
+
+async def test_at_a_mistyped_address_a_browser_has_the_console(api: Api):
+    opened = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path, kind in [("/calls/", "text/html"), ("/nothing", "text/html"), ("/v1/nothing", "application/json")]:
+        async with api.session.get(api.url + path, headers=opened) as answer:
+            assert (answer.status, answer.content_type) == (404, kind)
+            assert ("Content-Security-Policy" in answer.headers) == (kind == "text/html")
 
 
 async def test_a_browser_looks_again_whether_a_file_changed(api: Api):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,6 +25,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SAID = [("agent", "Hello, how can I help you?"), ("user", "A table, please.")]
 HEARD = "() => [...document.querySelectorAll('audio')].some(({ srcObject, paused }) => srcObject?.active && !paused)"
+
+
+SEEN = """(state) => {
+    Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -111,6 +118,7 @@ async def test_a_call_is_ended_after_a_question(browser: Browser, serve: Serve, 
         await page.get_by_role("button", name="End …").click()
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.get_by_role("button", name="End …")).to_be_focused()
         assert (await ask(served, "GET", f"/v1/calls/{call_id}"))["status"] == "in_progress"
         await page.get_by_role("button", name="End …").click()
         await accessibility.check(page)
@@ -175,18 +183,57 @@ async def test_a_stopped_server_is_said_and_what_ended_meanwhile_is_gone_when_it
 ) -> None:
     served = await serve(recording_link_s=901)  # an api of its own, which is stopped
     database = Database(served.settings.database)
-    (ends, token), (stays, _) = [await talking(served, database) for _ in range(2)]
+    (ends, token), (stays, other) = [await talking(served, database) for _ in range(2)]
+    await say(database, stays, other, Segment(2, "user", "At eight, pl", 5000, 5400, is_final=False))
     async with opened(browser, served, "/") as page:
         await expect(cards(page)).to_have_count(2)
+        await cards(page).last.get_by_role("button", name="Whole transcript").click()
+        lines = cards(page).last.get_by_role("list", name="Transcript").get_by_role("listitem")
+        await expect(lines).to_have_count(3)
         served.program.kill_group()
         await expect(page.get_by_text("What is shown may be old")).to_be_visible()
         await accessibility.check(page)
         async with database.writing() as conn:
             await CallStore(conn).finish(ends, EndReason.CALLER_HUNG_UP)
             await leases.release(conn, ends, token)
+        await say(database, stays, other, Segment(2, "user", "At eight, please.", 5000, 6000, is_final=True))
+        for number in range(3, 10):
+            await say(database, stays, other, Segment(number, "user", f"Word {number}", 0, 900, is_final=True))
         served.program.start()
         await asyncio.to_thread(served.program.wait_ready)
         await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
         await expect(cards(page)).to_have_count(1)
         await expect(cards(page).get_by_role("link")).to_have_attribute("href", f"/calls/{stays}")
+        await expect(lines).to_have_count(10)
+        await expect(lines.nth(2)).to_contain_text("At eight, please.")
+        await expect(page.locator(".growing")).to_have_count(0)
     await database.close()
+
+
+async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> None:
+    served = await serve(recording_link_s=902)  # an api of its own, which stands still
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        await page.clock.install()
+        await page.goto(f"{served.url}/#key={served.key}")
+        await expect(page.get_by_text("Nobody is talking.")).to_be_visible()
+        served.program.send(signal.SIGSTOP)
+        await page.clock.fast_forward(41_000)
+        await expect(page.get_by_text("What is shown may be old")).to_be_visible()
+        served.program.send(signal.SIGCONT)
+        await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
+
+
+async def test_while_nobody_sees_the_page_it_has_no_connection(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        await page.clock.install()
+        await page.goto(f"{served.url}/#key={served.key}")
+        await expect(page.get_by_text("Nobody is talking.")).to_be_visible()
+        async with page.expect_event("requestfailed", lambda request: "/v1/calls/stream" in request.url):
+            await page.evaluate(SEEN, "hidden")
+            await page.clock.fast_forward(10_000)
+        await page.clock.fast_forward(5_000)
+        async with page.expect_request(lambda request: "/v1/calls/stream" in request.url):
+            await page.evaluate(SEEN, "visible")

@@ -15,6 +15,7 @@ from tests.web.conftest import Serve, Served
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STORED = "() => [document.cookie, ...Object.entries(localStorage), ...Object.entries(sessionStorage)].join()"
+OPEN = "(key) => { location.hash = `key=${key}`; }"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -117,3 +118,51 @@ async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: Brows
     await again.get_by_label("Secret key").fill(served.key)
     await again.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("link", name="Reception", exact=True)).to_be_visible()  # what it wanted comes then
+
+
+async def test_an_address_with_a_key_signs_in_an_open_tab_and_asks_before_it_takes_the_place_of_another_tenant(
+    context: BrowserContext, serve: Serve
+) -> None:
+    served, other = await serve(), await serve()
+    page = await context.new_page()
+    await page.goto(f"{served.url}/agents")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.evaluate(OPEN, served.key)
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    assert page.url == f"{served.url}/agents"
+    (mine,) = await context.cookies(served.url)
+
+    await page.evaluate(OPEN, "sb_secret_wrong")
+    await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+
+    await page.evaluate(OPEN, other.key)
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    assert await context.cookies(served.url) == [mine]
+    await page.evaluate(OPEN, other.key)
+    await page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+    await page.wait_for_load_state()
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    assert await context.cookies(served.url) != [mine]
+
+
+async def test_what_was_written_is_asked_for_before_the_session_ends_and_not_on_the_way_to_the_page_itself(
+    context: BrowserContext, serve: Serve
+) -> None:
+    served = await serve()
+    page = await sign_in(context, served)
+    await page.get_by_role("link", name="Agents").click()
+    await expect(page.get_by_role("main")).to_be_focused()
+    await page.get_by_role("main").get_by_role("link", name="New agent").click()
+    await page.get_by_label("Name", exact=True).fill("Reception")
+    await page.get_by_role("link", name="Skip to the page").press("Enter")
+    await expect(page.get_by_role("main")).to_be_focused()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("button", name="Sign out")).to_be_focused()
+    assert await context.cookies(served.url)
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -10,24 +10,22 @@ import { isOver, useLive } from "./live/feed.js";
 import { useListening } from "./live/listening.js";
 
 export default function Live() {
-  const { calls, isReady, trouble, error } = useLive();
-  const shown = calls.filter(({ call }) => call.status !== "queued");
-  const { nameOf } = useAgentNames([...new Set(shown.map(({ call }) => call.agent_id))]);
+  const { calls, waiting, isReady, round, trouble, error } = useLive();
+  const { nameOf } = useAgentNames([...new Set(calls.map(({ call }) => call.agent_id))]);
   const now = useNow();
   const listening = useListening();
-  const running = shown.filter(({ call }) => !isOver(call)).length;
-  const waiting = calls.length - shown.length;
+  const running = calls.filter(({ call }) => !isOver(call)).length;
   if (error) return html`<div><${Head} title="Live" /><${Failure} error=${error} /></div>`;
   return html`
     <div>
       <${Head} title="Live" about=${isReady && `${plural(running, "call")} now${waiting ? `, ${plural(waiting, "call")} waiting` : ""}`}
         actions=${waiting > 0 && html`<a class="button" href="/calls?status=queued">See who waits</a>`} />
       ${trouble && html`<p class="failure" role="alert">${trouble.message} What is shown may be old; it goes on by itself.</p>`}
-      <${Announcer} calls=${isReady ? shown : null} nameOf=${nameOf} />
-      <div>${isReady ? shown.length === 0 && html`<${Nothing} />` : html`<${Waiting} />`}</div>
+      <${Announcer} calls=${isReady ? calls : null} nameOf=${nameOf} />
+      <div>${isReady ? calls.length === 0 && html`<${Nothing} />` : html`<${Waiting} />`}</div>
       <div class="live-calls">
-        ${shown.map(({ call, segments }) => html`
-          <${Card} key=${call.id} ...${{ call, segments, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
+        ${calls.map(({ call, segments }) => html`
+          <${Card} key=${call.id} ...${{ call, segments, round, now, listening }} agentName=${nameOf(call.agent_id)} />`)}
       </div>
     </div>
   `;

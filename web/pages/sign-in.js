@@ -2,12 +2,7 @@
 
 import { html, useState } from "../preact.js";
 import { TextField } from "../parts/field.js";
-import { signIn } from "../session.js";
-
-const REFUSED = {
-  401: "This key is not accepted here. Look at the address that make up printed, or paste another key.",
-  403: "This key may not do that: the console needs a secret key, not a publishable one.",
-};
+import { REFUSED, signIn } from "../session.js";
 
 export function SignIn({ onSignedIn }) {
   return html`

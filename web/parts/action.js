@@ -6,14 +6,19 @@ import { attempt } from "./notices.js";
 /** @param work `() => Promise`; other attributes go to the `<button>`. */
 export function Action({ work, children, ...more }) {
   const [isBusy, setBusy] = useState(false);
+  const busy = useRef(false); // known at once, where what is shown comes later
   const isGone = useRef(false);
   useEffect(() => () => (isGone.current = true), []);
   const press = async () => {
+    if (busy.current) return;
+    busy.current = true;
     setBusy(true);
     await attempt(work);
+    busy.current = false;
     if (!isGone.current) setBusy(false);
   };
-  return html`<button type="button" ...${more} disabled=${isBusy || more.disabled} onClick=${press}>${children}</button>`;
+  // Not `disabled`, which would take the focus from it that it is to have again after a question.
+  return html`<button type="button" ...${more} aria-disabled=${isBusy ? "true" : null} onClick=${press}>${children}</button>`;
 }
 
 /**

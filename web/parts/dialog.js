@@ -37,8 +37,12 @@ export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
-    dialog.current.showModal();
-    return () => before?.focus?.();
+    const shown = dialog.current;
+    shown.showModal();
+    return () => {
+      shown.close(); // as long as it is open nothing else takes the focus
+      before?.focus?.();
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();

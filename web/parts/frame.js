@@ -9,8 +9,11 @@ import { attempt } from "./notices.js";
 export function Frame({ session, children }) {
   const { path } = useAddress();
   const nav = useRef(null);
-  // On a phone the pages do not fit side by side.
-  useEffect(() => nav.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [path]);
+  useEffect(() => {
+    const link = nav.current.querySelector("[aria-current]");
+    // On a phone the pages are one line that scrolls; the page itself is to stay where it is.
+    if (link) nav.current.scrollLeft = link.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2;
+  }, [path]);
   return html`
     <a class="skip" href="#main" data-external>Skip to the page</a>
     <header class="side">
@@ -21,17 +24,11 @@ export function Frame({ session, children }) {
       </nav>
       <div class="account">
         <span class="tenant" title="Tenant">${session.tenant.name}</span>
-        <button type="button" class="plain" onClick=${() => attempt(leave)}>Sign out</button>
+        <button type="button" class="plain" onClick=${() => attempt(signOut)}>Sign out</button>
       </div>
     </header>
     <main id="main" tabindex="-1">${children}</main>
   `;
-}
-
-/** Gone from here for good: nothing of what was loaded stays in the page. */
-async function leave() {
-  await signOut();
-  location.assign("/");
 }
 
 function isWithin(page, path) {

@@ -6,21 +6,30 @@ import { duration, words } from "../../format.js";
 import { Action } from "../../parts/action.js";
 import { Badge } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, tell } from "../../parts/notices.js";
+import { attempt, fail, tell } from "../../parts/notices.js";
 import { isOver } from "./feed.js";
 import { STATES, stateOf } from "./state.js";
 
 const LAST = 3; // lines that are shown of a call whose transcript is not open
 const CLOSE_PX = 40; // to the end of what scrolls
 
-/** @param now milliseconds, the same for all cards. */
-export function Card({ call, segments, agentName, now, listening }) {
+/**
+ * @param round another one when something may have been said of which `segments` does not know.
+ * @param now milliseconds, the same for all cards.
+ */
+export function Card({ call, segments, round, agentName, now, listening }) {
   const isMine = listening.id === call.id;
   const [before, setBefore] = useState(null); // what was said before the page was opened, once that is asked for
   const toggle = async () => {
     if (before) return setBefore(null);
-    return attempt(async () => setBefore((await get(`/v1/calls/${call.id}`)).transcript.segments));
+    return attempt(async () => setBefore(await readSegments(call.id)));
   };
+  useEffect(() => {
+    if (!before) return undefined;
+    const aborter = new AbortController();
+    readSegments(call.id, aborter.signal).then(setBefore, (error) => aborter.signal.aborted || fail(error));
+    return () => aborter.abort();
+  }, [round]);
   const lines = before ? merged(before, segments) : segments.slice(-LAST);
   const who = call.primary_participant.identity;
   return html`
@@ -95,6 +104,10 @@ async function end(call, who) {
   if (!(await confirm(`End the call with ${who}?`, { action: "End the call", detail }))) return;
   await post(`/v1/calls/${call.id}/end`);
   tell(`The call with ${who} was ended.`);
+}
+
+async function readSegments(id, signal) {
+  return (await get(`/v1/calls/${id}`, {}, { signal })).transcript.segments;
 }
 
 /** Seconds from its beginning until now, or until its end. */

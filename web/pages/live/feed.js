@@ -1,4 +1,4 @@
-// All calls that are not over, as one stream tells of them.
+// All calls that ring or run, and how many wait, as one stream tells of them.
 
 import { useEffect, useRef, useState } from "../../preact.js";
 import { follow } from "../../api.js";
@@ -10,13 +10,15 @@ const OVER = new Set(["completed", "failed"]);
 export const isOver = (call) => OVER.has(call.status);
 
 /**
- * The calls of the tenant that run, ring or wait, those that began first before the others.
+ * The calls of the tenant that run or ring, those that began first before the others.
  *
- * @returns `{ calls, isReady, trouble, error }`: each of `calls` is `{ call, segments }`, its segments in order; `trouble`
- *     is an error while the stream is being made anew, `error` one for which there is none.
+ * @returns `{ calls, waiting, isReady, round, trouble, error }`: each of `calls` is `{ call, segments }`, its segments in
+ *     order; `waiting` is how many calls wait for their turn; `round` is another with each connection, behind which what was
+ *     said meanwhile is to be read anew; `trouble` is an error while the stream is being made anew, `error` one for which
+ *     there is none.
  */
 export function useLive() {
-  const [state, setState] = useState({ calls: [], isReady: false });
+  const [state, setState] = useState({ calls: [], waiting: 0, isReady: false, round: 0 });
   const live = useRef(null);
   useEffect(() => {
     const aborter = new AbortController();
@@ -24,7 +26,8 @@ export function useLive() {
     const draw = () => {
       drawing ??= setTimeout(() => {
         drawing = null;
-        setState({ calls: live.current.list(), isReady: live.current.isReady, trouble });
+        const { waiting, isReady, round } = live.current;
+        setState({ calls: live.current.list(), waiting, isReady, round, trouble });
       }, DRAWN_MS);
     };
     live.current = new LiveCalls((id) => setTimeout(() => live.current.forget(id) && draw(), STAYS_MS));
@@ -52,6 +55,8 @@ export function useLive() {
 /** What the messages of the stream come to. */
 class LiveCalls {
   isReady = false;
+  waiting = 0;
+  round = 0;
   #calls = new Map(); // id -> { call, segments }
   #listed = new Set(); // those that this connection told of
   #onOver;
@@ -61,15 +66,18 @@ class LiveCalls {
     this.#onOver = onOver;
   }
 
-  /** A connection begins: it tells of all that there is, and then that it has. */
+  /** A connection begins: it tells of all that there is, also of what was said last, and then that it has. */
   begin() {
+    this.round += 1;
     this.#listed.clear();
+    for (const { call, segments } of this.#calls.values()) if (!isOver(call)) segments.clear();
   }
 
   take({ kind, data }) {
     if (kind === "call") this.#put(data);
     if (kind === "segment") this.#say(data);
     if (kind === "ready") this.#keepListed();
+    if (kind === "queue") this.waiting = data.calls;
   }
 
   /** True if it was there. */
@@ -86,6 +94,7 @@ class LiveCalls {
   }
 
   #put(call) {
+    if (call.status === "queued") return;
     this.#listed.add(call.id);
     const known = this.#calls.get(call.id);
     if (isOver(call) && (!known || isOver(known.call))) return; // as when it is analysed later
