@@ -1,5 +1,6 @@
 """The page of one call: heard, read, followed while it runs, looked back at part by part."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -100,6 +101,7 @@ async def test_a_link_that_has_expired_is_renewed_where_the_sound_was(browser: B
     await hang_up(calls.db, call_id, token)
     await calls.record(call_id)
     refused: list[str] = []
+    asked, is_pressed = asyncio.Event(), asyncio.Event()
 
     async def refuse_the_first(route: Route) -> None:
         if refused:
@@ -108,13 +110,26 @@ async def test_a_link_that_has_expired_is_renewed_where_the_sound_was(browser: B
             refused.append(route.request.url)
             await route.fulfill(status=403)
 
+    async def renew(route: Route) -> None:
+        asked.set()
+        await is_pressed.wait()
+        await route.continue_()
+
     async with opened(browser, served, "none") as page:
         await page.route("**/v1/recordings/**", refuse_the_first)
+        await page.route(f"**/v1/calls/{call_id}/recording", renew)
         await page.goto(f"{served.url}/calls/{call_id}?t=4")
         await clock(page, "0:04")
-        await page.get_by_role("button", name="Play").click()
+        await page.get_by_label("Speed").select_option("1.25")
+        await asked.wait()
+        await page.get_by_role("button", name="Play").click()  # while there is no link that holds
+        is_pressed.set()
         await clock(page, "0:0[5-9]")
-        assert refused
+        await expect(page.get_by_label("Speed")).to_have_value("1.25")
+
+        async with page.expect_download() as taken:
+            await page.get_by_role("button", name="Download").click()
+        assert (await taken.value).suggested_filename == f"{call_id}.wav"
 
 
 async def test_each_part_is_there_as_soon_as_it_is_made(browser: Browser, served: Served, calls: Calls):
