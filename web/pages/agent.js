@@ -61,7 +61,7 @@ function Editor({ agent, onSaved }) {
   };
   const form = { draft, change: setDraft, faults: error?.details ?? [] };
   return html`
-    <${Head} title=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, setWhole }} />`} />
+    <${Head} title=${agent.id ? html`<bdi>${agent.name}</bdi>` : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, setWhole }} />`} />
     <form class="cards agent" onSubmit=${submit} novalidate>
       <${AgentForm.Provider} value=${form}>
         ${isWhole

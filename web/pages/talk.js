@@ -55,7 +55,7 @@ export default function Talk({ id }) {
   };
   if (!data) return html`<${Head} title="Talk" /><${Loading} ...${loading} />`;
   return html`
-    <${Head} title="Talk to ${data.agent.name}" actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
+    <${Head} title=${html`Talk to <bdi>${data.agent.name}</bdi>`} actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
     <div class="talk">
       ${call
         ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`

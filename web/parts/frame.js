@@ -1,6 +1,6 @@
 // What surrounds every page: the brand, the navigation, who is signed in.
 
-import { html } from "../preact.js";
+import { html, useEffect, useRef } from "../preact.js";
 import { NAVIGATION } from "../pages.js";
 import { useAddress } from "../router.js";
 import { signOut } from "../session.js";
@@ -8,11 +8,16 @@ import { attempt } from "./notices.js";
 
 export function Frame({ session, children }) {
   const { path } = useAddress();
+  const nav = useRef(null);
+  useEffect(() => {
+    const here = nav.current.querySelector("[aria-current]"); // on a phone the pages are more than are seen at once
+    if (here) nav.current.scrollLeft = here.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - here.offsetWidth) / 2;
+  }, [path]);
   return html`
     <a class="skip" href="#main" data-external>Skip to the page</a>
     <header class="side">
       <a class="brand" href="/"><img src="/web/icon.svg" alt="" width="26" height="26" />Callroom</a>
-      <nav aria-label="Pages">
+      <nav ref=${nav} aria-label="Pages">
         ${NAVIGATION.map((page) => html`<a href=${page.path} aria-current=${isWithin(page.path, path) ? "page" : null}>${page.title}</a>`)}
         <a href="/docs" data-external>API</a>
       </nav>

@@ -25,8 +25,8 @@ export function Captions({ segments, nameOf }) {
         ${lines.map(
           (line) => html`
             <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
-              <strong>${nameOf(line)}</strong>
-              <p>${line.text}</p>
+              <strong><bdi>${nameOf(line)}</bdi></strong>
+              <p dir="auto">${line.text}</p>
             </li>
           `,
         )}
