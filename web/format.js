@@ -13,6 +13,11 @@ export function exactMoment(text) {
   return text ? LONG.format(new Date(text)) : "";
 }
 
+/** A text of the API in which each moment is written as the reader's. */
+export function withMoments(text) {
+  return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, moment);
+}
+
 /** Seconds as `4:05` or `1:02:09`. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -1,5 +1,6 @@
 """The page of one call: heard, read, followed while it runs, looked back at part by part."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,6 +79,10 @@ async def test_a_call_is_heard_and_its_words_follow_and_lead(browser: Browser, s
         await page.locator("h1").click()  # a place that takes no keys
         await page.keyboard.press("ArrowLeft")
         await clock(page, "0:03")
+        await page.get_by_role("region", name="What was said and done").focus()
+        await page.keyboard.press("ArrowRight")  # it scrolls a text that has the focus
+        await clock(page, "0:03")
+        await page.locator("h1").click()
         await page.keyboard.press("Space")
         await expect(page.get_by_role("button", name="Pause")).to_be_visible()
         await expect(current).to_contain_text("It is booked for")  # it goes on by itself
@@ -100,6 +105,7 @@ async def test_a_link_that_has_expired_is_renewed_where_the_sound_was(browser: B
     await hang_up(calls.db, call_id, token)
     await calls.record(call_id)
     refused: list[str] = []
+    asked, is_pressed = asyncio.Event(), asyncio.Event()
 
     async def refuse_the_first(route: Route) -> None:
         if refused:
@@ -108,13 +114,26 @@ async def test_a_link_that_has_expired_is_renewed_where_the_sound_was(browser: B
             refused.append(route.request.url)
             await route.fulfill(status=403)
 
+    async def renew(route: Route) -> None:
+        asked.set()
+        await is_pressed.wait()
+        await route.continue_()
+
     async with opened(browser, served, "none") as page:
         await page.route("**/v1/recordings/**", refuse_the_first)
+        await page.route(f"**/v1/calls/{call_id}/recording", renew)
         await page.goto(f"{served.url}/calls/{call_id}?t=4")
         await clock(page, "0:04")
-        await page.get_by_role("button", name="Play").click()
+        await page.get_by_label("Speed").select_option("1.25")
+        await asked.wait()
+        await page.get_by_role("button", name="Play").click()  # while there is no link that holds
+        is_pressed.set()
         await clock(page, "0:0[5-9]")
-        assert refused
+        await expect(page.get_by_label("Speed")).to_have_value("1.25")
+
+        async with page.expect_download() as taken:
+            await page.get_by_role("button", name="Download").click()
+        assert (await taken.value).suggested_filename == f"{call_id}.wav"
 
 
 async def test_each_part_is_there_as_soon_as_it_is_made(browser: Browser, served: Served, calls: Calls):
@@ -182,6 +201,7 @@ async def test_a_running_call_grows_as_it_is_spoken_and_is_ended_after_a_questio
             await expect(words.get_by_text(text, exact=True)).to_be_visible()
         await expect(page.locator("[aria-live]", has_text="Caller: And by the window.")).to_be_attached()
 
+        await expect(page.get_by_role("button", name="Listen in")).to_be_visible()
         end = page.get_by_role("main").get_by_role("button", name="End")
         await end.click()
         await page.get_by_role("button", name="Cancel").click()
@@ -189,6 +209,8 @@ async def test_a_running_call_grows_as_it_is_spoken_and_is_ended_after_a_questio
         await end.click()
         await page.get_by_role("button", name="End the call").click()
         await expect(page.get_by_text("completed").first).to_be_visible()
+        await expect(words).to_contain_text("Call completed: ended by api")
+        await expect(page.get_by_role("button", name="Listen in")).to_have_count(0)
         await expect(page.get_by_role("button", name="Erase")).to_be_visible()
 
 
@@ -218,6 +240,10 @@ async def test_every_moment_of_a_long_call_is_found_and_every_event(browser: Bro
         await expect(current).to_have_text(re.compile(r"Sentence number 1450\.$"))
         await expect(current).to_be_in_viewport()
         await expect(page.get_by_text("Sentence number 1499.", exact=True)).to_be_attached()
+        skip = page.get_by_role("link", name="Skip the conversation")
+        await skip.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Results")).to_be_focused()
         await expect(page.get_by_text("Entry 1099", exact=True)).to_have_count(0)
         await page.get_by_role("button", name="Show later events").click()
         await expect(page.get_by_text("Entry 1099", exact=True)).to_be_attached()
@@ -243,7 +269,7 @@ async def test_a_call_without_words_says_why_and_one_that_is_not_there_that_it_i
     silent, _ = await calls.begin(said=())
     async with calls.db.writing() as conn:
         await CallStore(conn).finish(silent, EndReason.CALLER_HUNG_UP)
-    async with opened(browser, served, silent) as page:
+    async with opened(browser, served, silent, "?t=Infinity") as page:
         await expect(page.get_by_text("Nothing was said.")).to_be_visible()
     private = await finished_call(
         calls.db, ALL, said=(), tenant_id=calls.tenant_id, features={"transcription_enabled": False}

@@ -79,8 +79,9 @@ async def test_rows_tell_how_calls_went_and_filters_stand_in_the_address(
         await expect(rows(page)).to_have_count(2)
         await page.get_by_label("Order").select_option("Oldest first")
         await expect(rows(page).nth(0)).to_contain_text("not passed")
-        await page.get_by_label("Words said").fill("table")
+        await page.get_by_label("Words said").fill("table ")
         await expect(page).to_have_url(f"{served.url}/calls?status=completed&order=asc&words=table")
+        await expect(page.get_by_label("Words said")).to_have_value("table ")  # another word may come
         await page.reload()
         await expect(rows(page)).to_have_count(2)
         await expect(page.get_by_label("Words said")).to_have_value("table")
@@ -146,11 +147,23 @@ async def test_pages_follow_each_other_and_a_failed_one_is_asked_for_again(
         await expect(rows(page)).to_have_count(120)
         await expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
+        link = rows(page).nth(110).get_by_role("link").first
+        await link.click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Reception")
+        await page.go_back()
+        await expect(rows(page)).to_have_count(120)
+        await expect(link).to_be_in_viewport()
+
 
 async def test_a_filter_that_is_refused_is_said_at_its_field(browser: Browser, serve: Serve) -> None:
     served = await serve()
-    async with opened(browser, served, "/calls?words=%3F%21&agent_id=nobody&from=yesterday") as page:
-        for name, said in (("Words said", "expected a word"), ("Agent", "agent"), ("From", "expected a date")):
+    async with opened(browser, served, "/calls?words=%3F%21&agent_id=nobody&from=yesterday&to=2026-13-45") as page:
+        for name, said in (
+            ("Words said", "expected a word"),
+            ("Agent", "agent"),
+            ("From", "expected a date"),
+            ("To", "expected a date"),
+        ):
             await expect(page.get_by_label(name)).to_have_attribute("aria-invalid", "true")
             described = await page.get_by_label(name).get_attribute("aria-describedby")
             if name != "Agent":

@@ -12,12 +12,12 @@ import { FIRST_AGENT } from "./agent/first-agent.js";
 
 const PAGE = 50;
 const COLUMNS = [
-  { name: "Agent", show: (agent) => agent.name },
+  { name: "Agent", show: (agent) => html`<bdi>${agent.name}</bdi>` },
   { name: "Language", show: (agent) => agent.language ?? "en-US" },
   { name: "Model", show: (agent) => agent.llm_model ?? agent.llm_provider ?? "the installation's own" },
   { name: "Voice", show: (agent) => agent.voice ?? agent.tts_model ?? agent.tts_provider ?? "the installation's own" },
   { name: "Changed", show: (agent) => html`<${Moment} of=${agent.updated_at} />` },
-  { name: "Try it", show: (agent) => html`<a href="/agents/${agent.id}/talk">Talk<span class="unseen"> to ${agent.name}</span></a>` },
+  { name: "Try it", show: (agent) => html`<a href="/agents/${agent.id}/talk">Talk<span class="unseen"> to <bdi>${agent.name}</bdi></span></a>` },
 ];
 
 export default function Agents() {

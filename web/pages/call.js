@@ -70,7 +70,7 @@ function Call({ call, segments, events, isFollowed, again }) {
 function useStart(playback) {
   const [start] = useState(() => {
     const given = Number(new URLSearchParams(location.search).get("t") ?? NaN);
-    return given >= 0 ? given : null;
+    return Number.isFinite(given) && given >= 0 ? given : null;
   });
   const isThere = useRef(false);
   useEffect(() => {

@@ -12,18 +12,22 @@ import { Head } from "../parts/page.js";
 import { Table } from "../parts/table.js";
 import { useAddress } from "../router.js";
 import { Filters, clearFilters, fieldOf, isFiltered, wantedOf } from "./calls/filters.js";
+import { placeLeft, usePlace } from "./calls/place.js";
 
 const PAGE = 50;
+const MOST = 200; // rows that the API gives at once
 const MOST_COUNTED = 1000; // with filters the API counts no further
 
 export default function Calls() {
   const { query } = useAddress();
   const [wanted, order] = [wantedOf(query), query.get("order") ?? ""];
   const load = async (cursor, signal) => {
-    const { calls, next_cursor: next, total } = await get("/v1/calls", { ...wanted, order, cursor, limit: PAGE }, { signal });
+    const limit = cursor === null ? Math.min(Math.max(PAGE, placeLeft().count), MOST) : PAGE;
+    const { calls, next_cursor: next, total } = await get("/v1/calls", { ...wanted, order, cursor, limit }, { signal });
     return { rows: calls, next, total };
   };
   const pages = usePages(load, [JSON.stringify([wanted, order])]);
+  const keep = usePlace(pages.rows);
   const { agents, nameOf } = useAgentNames();
   const faults = Object.fromEntries(Object.entries(faultsOf(pages.error)).map(([path, text]) => [fieldOf(path), text]));
   const isRefused = pages.error?.status === 400 && Object.keys(faults).length > 0;
@@ -32,7 +36,7 @@ export default function Calls() {
     <div>
       <${Head} title="Calls" about=${!isRefused && pages.first && found(pages.first.total, isFiltered(query))} actions=${!isRefused && download} />
       <${Filters} ...${{ query, faults, agents, nameOf }} />
-      <div>${isRefused ? html`<${Refused} />` : html`<${Found} ...${{ pages, nameOf }} isFiltered=${isFiltered(query)} />`}</div>
+      <div onClickCapture=${keep}>${isRefused ? html`<${Refused} />` : html`<${Found} ...${{ pages, nameOf }} isFiltered=${isFiltered(query)} />`}</div>
     </div>
   `;
 }
@@ -59,7 +63,7 @@ function Nothing({ isFiltered: some }) {
 function columns(nameOf) {
   return [
     { name: "Time", show: ({ created_at: at }) => html`<span class="call-time"><${Moment} of=${at} /></span>` },
-    { name: "Agent", show: ({ agent_id: id }) => nameOf(id) },
+    { name: "Agent", show: ({ agent_id: id }) => html`<bdi>${nameOf(id)}</bdi>` },
     { name: "Who", show: (call) => html`<${Who} call=${call} />` },
     { name: "Length", number: true, show: (call) => (call.started_at ? duration(lasted(call)) : "") },
     { name: "End", show: (call) => html`<${End} call=${call} />` },
@@ -73,7 +77,7 @@ function Who({ call: { primary_participant: first, participant_count: people, er
   if (erased) return html`<span class="quiet">erased</span>`;
   return html`
     <span>
-      <span class="identity">${first.identity}</span>
+      <bdi class="identity">${first.identity}</bdi>
       <span class="quiet"> ${first.transport === "pstn" ? "phone" : "browser"}${people > 1 ? `, and ${plural(people - 1, "other")}` : ""}</span>
     </span>
   `;

@@ -20,7 +20,7 @@ const HELD_UP = {
   worker: "No worker is running: nobody is called until one is.",
 };
 const REJECTED = [
-  { name: "Number", show: ({ identity }) => identity },
+  { name: "Number", show: ({ identity }) => html`<bdi>${identity}</bdi>` },
   { name: "Why", show: ({ error }) => error },
 ];
 

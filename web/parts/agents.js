@@ -23,7 +23,7 @@ async function allAgents(signal) {
 /** The agent's name as a link to it; one that was deleted has no page any more. */
 export function AgentLink({ id, agents }) {
   const agent = agents?.find((one) => one.id === id);
-  return agent ? html`<a href="/agents/${id}">${agent.name}</a>` : html`<code>${id.slice(0, 8)}</code>`;
+  return agent ? html`<a href="/agents/${id}"><bdi>${agent.name}</bdi></a>` : html`<code>${id.slice(0, 8)}</code>`;
 }
 
 /** `[[id, name], …]` for a choice. */

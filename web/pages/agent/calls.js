@@ -11,7 +11,7 @@ import { Table } from "../../parts/table.js";
 const LAST = 10;
 const COLUMNS = [
   { name: "Call", show: (call) => html`<${Moment} of=${call.created_at} />` },
-  { name: "Who", show: (call) => call.primary_participant.identity },
+  { name: "Who", show: (call) => html`<bdi>${call.primary_participant.identity}</bdi>` },
   { name: "Length", number: true, show: (call) => call.ended_at && duration(call.bill_duration) },
   { name: "Since then", show: (call) => html`<a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">What was changed</a>` },
   { name: "Status", show: (call) => html`<${Badge} of=${call.status} />` },

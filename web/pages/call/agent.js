@@ -24,11 +24,11 @@ function Config({ call }) {
   if (!loaded.data) return html`<${Loading} ...${loaded} />`;
   const fields = Object.entries(said(loaded.data)).filter(([name]) => !LONG.has(name) && !SAID_TWICE.has(name));
   return html`
-    <p><a href="/agents/${call.agent_id}">${call.agent.name} as it is now</a>, <a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">what was changed since</a></p>
+    <p><a href="/agents/${call.agent_id}"><bdi>${call.agent.name}</bdi> as it is now</a>, <a href="/agents/${call.agent_id}?since=${encodeURIComponent(call.created_at)}">what was changed since</a></p>
     <h3>Prompt</h3>
-    <pre class="text" tabindex="0" aria-label="Prompt">${loaded.data.system_prompt || "none"}</pre>
+    <pre class="text" dir="auto" tabindex="0" aria-label="Prompt">${loaded.data.system_prompt || "none"}</pre>
     <h3>First message</h3>
-    <p>${loaded.data.first_message || "none: the agent waited"}</p>
+    <p dir="auto">${loaded.data.first_message || "none: the agent waited"}</p>
     <h3>Settings</h3>
     <dl class="facts">${fields.map(([name, value]) => html`<div key=${name}><dt>${words(name)}</dt><dd><${Setting} value=${value} /></dd></div>`)}</dl>
   `;
@@ -43,6 +43,6 @@ function said(value) {
 }
 
 function Setting({ value }) {
-  if (typeof value !== "object") return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
+  if (typeof value !== "object") return typeof value === "boolean" ? (value ? "yes" : "no") : html`<bdi>${String(value)}</bdi>`;
   return html`<pre tabindex="0"><code>${JSON.stringify(value, null, 2)}</code></pre>`;
 }

@@ -76,6 +76,7 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
         </div>
       </div>
       ${isEmpty && html`<p class="quiet">${empty}</p>`}
+      ${rows.length > 0 && html`<a class="pass" href="#results-title" data-external>Skip the conversation</a>`}
       <div ref=${box} class="timeline" tabindex="0" role="region" aria-label="What was said and done" onClick=${click} onScroll=${scrolled} onWheel=${() => setFollows(false)} onTouchMove=${() => setFollows(false)}>
         <ol>${rows}</ol>
       </div>

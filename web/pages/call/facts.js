@@ -30,7 +30,7 @@ function Given({ title, of }) {
   const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   return html`
     <h3>${title}</h3>
-    <dl class="facts">${given.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${text(value)}</dd></div>`)}</dl>
+    <dl class="facts">${given.map(([name, value]) => html`<div key=${name}><dt><bdi>${name}</bdi></dt><dd><bdi>${text(value)}</bdi></dd></div>`)}</dl>
   `;
 }
 

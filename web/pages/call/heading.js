@@ -8,21 +8,26 @@ import { Badge } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
 import { tell } from "../../parts/notices.js";
 import { Head } from "../../parts/page.js";
+import { Listen } from "../live/listen.js";
+import { useListening } from "../live/listening.js";
 import { isOver } from "./following.js";
 
 /** @param again begins to follow the call anew. */
 export function Heading({ call, again }) {
   const { agent, participant_count: people, primary_participant: first } = call;
-  const who = people > 1 ? `${first.identity} and ${plural(people - 1, "other")}` : first.identity;
+  const others = people > 1 && ` and ${plural(people - 1, "other")}`;
   const about = html`
-    <${Badge} of=${call.status} /> <a href="/agents/${call.agent_id}">${agent.name}</a>,
+    <${Badge} of=${call.status} /> <a href="/agents/${call.agent_id}"><bdi>${agent.name}</bdi></a>,
     ${" "}<time datetime=${call.created_at} title=${exactMoment(call.created_at)}>${moment(call.created_at)}</time><${Length} call=${call} />${call.end_reason && `, ${words(call.end_reason)}`}
   `;
-  const title = call.erased_at ? `A call of ${agent.name}` : `${agent.name} and ${who}`;
+  const title = call.erased_at
+    ? html`A call of <bdi>${agent.name}</bdi>`
+    : html`<bdi>${agent.name}</bdi> and <bdi>${first.identity}</bdi>${others}`;
   return html`<${Head} title=${title} about=${about} actions=${html`<${Actions} ...${{ call, again }} />`} />`;
 }
 
 function Actions({ call, again }) {
+  const listening = useListening();
   const at = `/v1/calls/${call.id}`;
   const end = async () => {
     const detail = "The agent and everybody in it are cut off.";
@@ -48,7 +53,12 @@ function Actions({ call, again }) {
     tell("The call was erased.");
     again();
   };
-  if (!isOver(call)) return html`<${Action} class="danger" work=${end}>End<//>`;
+  if (!isOver(call)) {
+    return html`
+      ${call.status === "in_progress" && html`<${Listen} ...${{ call, listening }} />`}
+      <${Action} class="danger" work=${end}>End<//>
+    `;
+  }
   if (call.erased_at) return null;
   return html`
     <div class="actions">

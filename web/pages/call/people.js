@@ -21,7 +21,7 @@ function Person({ one }) {
   const { identity, transport, status, end_reason: reason, from_number: from, joined_at: joined, left_at: left, cost } = one;
   return html`
     <li>
-      <p><strong>${identity}</strong> <${Badge} of=${status} mood=${status === "failed" ? "bad" : status === "joined" ? "live" : "quiet"} /></p>
+      <p><strong><bdi>${identity}</bdi></strong> <${Badge} of=${status} mood=${status === "failed" ? "bad" : status === "joined" ? "live" : "quiet"} /></p>
       <p class="quiet">
         ${OVER[transport]}${from && `, called from ${from}`}${joined && html`, came <${Moment} of=${joined} />`}${joined && left && `, stayed ${duration((Date.parse(left) - Date.parse(joined)) / 1000)}`}${reason && `, ${words(reason)}`}${cost > 0 && `, ${money(cost)}`}
       </p>

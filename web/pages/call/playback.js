@@ -10,6 +10,8 @@ export class Playback {
   #listeners = new Set();
   #renew;
   #renewedAt = -Infinity;
+  #isWanted = false; // to be heard, also while there is no link that holds
+  #isMending = false;
   #frame = null;
   error = null;
 
@@ -21,12 +23,16 @@ export class Playback {
     this.#renew = renew;
     this.#audio.preload = "metadata";
     this.#audio.src = url;
+    this.#audio.addEventListener("play", () => (this.#isWanted = true)); // a key of the keyboard can do that too
+    this.#audio.addEventListener("pause", () => {
+      if (this.#audio.paused && !this.#isMending) this.#isWanted = false;
+    });
     for (const kind of ["play", "pause", "seeked", "ended", "ratechange", "loadedmetadata"]) this.#audio.addEventListener(kind, () => this.#tell());
     this.#audio.addEventListener("error", () => this.#mend());
   }
 
   get isPlaying() {
-    return !this.#audio.paused && !this.#audio.ended;
+    return this.#isWanted && this.error === null;
   }
 
   /** Seconds from the beginning. */
@@ -39,10 +45,14 @@ export class Playback {
   }
 
   set rate(rate) {
+    this.#audio.defaultPlaybackRate = rate; // what another link begins with
     this.#audio.playbackRate = rate;
   }
 
   async play() {
+    this.#isWanted = true;
+    if (this.error !== null) return this.retry();
+    this.#tell();
     try {
       await this.#audio.play();
     } catch (error) {
@@ -52,8 +62,14 @@ export class Playback {
   }
 
   toggle() {
-    if (this.isPlaying) this.#audio.pause();
+    if (this.isPlaying) this.#pause();
     else this.play();
+  }
+
+  #pause() {
+    this.#isWanted = false;
+    this.#audio.pause();
+    this.#tell();
   }
 
   seek(seconds) {
@@ -84,16 +100,20 @@ export class Playback {
 
   /** The link has expired, or nobody answers: go on where we were with another one. */
   async #mend() {
-    const { currentTime, paused } = this.#audio;
     if (performance.now() - this.#renewedAt < RENEWED_MS) return this.#fail("The recording cannot be fetched.");
     this.#renewedAt = performance.now();
+    this.#isMending = true;
     try {
-      this.#audio.src = await this.#renew();
+      const url = await this.#renew();
+      const { currentTime } = this.#audio; // asked for only now: somebody may have gone elsewhere meanwhile
+      this.#audio.src = url;
+      this.#audio.currentTime = currentTime;
     } catch (error) {
       return this.#fail(error.message);
+    } finally {
+      this.#isMending = false;
     }
-    this.#audio.currentTime = currentTime;
-    return paused ? undefined : this.play();
+    return this.#isWanted ? this.play() : undefined;
   }
 
   #fail(message) {

@@ -3,12 +3,14 @@
 import { html, useEffect, useState } from "../../preact.js";
 import { ApiError, get } from "../../api.js";
 import { duration } from "../../format.js";
+import { Action } from "../../parts/action.js";
 import { Playback, usePlayback } from "./playback.js";
 import { Waveform } from "./waveform.js";
 
 const RATES = [0.75, 1, 1.25, 1.5, 2];
 const ARROW_S = 5;
 const CONTROLS = "a, button, input, select, textarea, summary, audio, [role=slider], [contenteditable], dialog";
+const SCROLLED = "pre, [role=region]"; // by the arrows
 
 /** The sound of a call's recording once there is one; the same as long as the page is there, however links change. */
 export function useRecording(call) {
@@ -19,12 +21,7 @@ export function useRecording(call) {
   const size = call?.recording.metadata.size_bytes; // a recording that is made again, with what came late, is another
   useEffect(() => {
     if (!url) return undefined;
-    const opened = new Playback(url, async () => {
-      const { recording } = await get(`/v1/calls/${id}/recording`);
-      const renewed = recording.metadata.stereo_mix?.signed_url;
-      if (!renewed) throw new ApiError(404, "The recording is not there any more.");
-      return renewed;
-    });
+    const opened = new Playback(url, () => link(id));
     const aborter = new AbortController();
     setPlayback(opened);
     get(`/v1/calls/${id}/recording/peaks`, {}, { signal: aborter.signal }).then(setPeaks, () => {}); // without them who spoke is drawn
@@ -35,27 +32,39 @@ export function useRecording(call) {
       setPeaks(null);
     };
   }, [id, size, Boolean(url)]);
-  return { playback, peaks, url };
+  return { playback, peaks };
 }
 
-export function Player({ call, lengthMs, entries, recording: { playback, peaks, url }, onSeek }) {
+/** A link to the sound that holds from now on for a while. */
+async function link(id) {
+  const { recording } = await get(`/v1/calls/${id}/recording`);
+  const url = recording.metadata.stereo_mix?.signed_url;
+  if (!url) throw new ApiError(404, "The recording is not there any more.");
+  return url;
+}
+
+export function Player({ call, lengthMs, entries, recording: { playback, peaks }, onSeek }) {
   useKeys(playback, onSeek);
   const isSeen = lengthMs > 0 && (playback || entries.some(({ kind }) => kind === "said"));
   return html`
     <section class="card player" aria-label="Recording">
       ${isSeen && html`<${Waveform} ...${{ lengthMs, peaks, entries, playback, onSeek }} />`}
-      ${playback ? html`<${Controls} ...${{ playback, lengthMs, url, call }} />` : html`<${WhyNot} call=${call} />`}
+      ${playback ? html`<${Controls} ...${{ playback, lengthMs, call }} />` : html`<${WhyNot} call=${call} />`}
     </section>
   `;
 }
 
-function Controls({ playback, lengthMs, url, call }) {
+function Controls({ playback, lengthMs, call }) {
   const isPlaying = usePlayback(playback, () => playback.isPlaying);
   const second = usePlayback(playback, () => Math.floor(playback.position));
   const rate = usePlayback(playback, () => playback.rate);
   const error = usePlayback(playback, () => playback.error);
   const choose = (chosen) => {
     playback.rate = Number(chosen.target.value);
+  };
+  const download = async () => {
+    const name = `${call.id}.${call.recording.format}`;
+    Object.assign(document.createElement("a"), { href: await link(call.id), download: name }).click();
   };
   return html`
     <div>
@@ -67,7 +76,7 @@ function Controls({ playback, lengthMs, url, call }) {
             ${RATES.map((one) => html`<option key=${one} value=${String(one)} selected=${one === rate}>${one}×</option>`)}
           </select>
         </label>
-        <a href=${url} download=${`${call.id}.${call.recording.format}`} data-external>Download</a>
+        <${Action} work=${download}>Download<//>
       </div>
       ${error && html`<p class="failure" role="alert">${error}<button type="button" onClick=${() => playback.retry()}>Try again</button></p>`}
     </div>
@@ -91,6 +100,7 @@ function useKeys(playback, onSeek) {
       if (pressed.defaultPrevented || pressed.altKey || pressed.ctrlKey || pressed.metaKey || pressed.shiftKey) return;
       if (pressed.target.closest?.(CONTROLS) || document.querySelector("dialog[open]")) return;
       if (pressed.key === " ") playback.toggle();
+      else if (pressed.target.closest?.(SCROLLED)) return;
       else if (pressed.key === "ArrowLeft") onSeek(playback.position - ARROW_S);
       else if (pressed.key === "ArrowRight") onSeek(playback.position + ARROW_S);
       else return;

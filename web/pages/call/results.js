@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../../preact.js";
 import { get } from "../../api.js";
-import { exactMoment, moment, words } from "../../format.js";
+import { exactMoment, moment, withMoments, words } from "../../format.js";
 import { Badge } from "../../parts/badge.js";
 import { ChoiceField } from "../../parts/field.js";
 import { useLoaded } from "../../parts/loaded.js";
@@ -30,7 +30,7 @@ export function Results({ call, isFollowed, isPrivate }) {
 }
 
 function Card({ children }) {
-  return html`<section class="card results" aria-labelledby="results-title"><h2 id="results-title">Results</h2>${children}</section>`;
+  return html`<section class="card results" aria-labelledby="results-title"><h2 id="results-title" tabindex="-1">Results</h2>${children}</section>`;
 }
 
 /** Every time that the call was analysed, the last one first. */
@@ -48,7 +48,7 @@ function Found({ found }) {
   return html`
     <div>
       ${"summary" in parts && html`
-        <${Part} name="summary" part=${parts.summary} badge=${html`<${Badge} of=${sentiment} />`} isThere=${summary !== null}><p>${summary}</p><//>
+        <${Part} name="summary" part=${parts.summary} badge=${html`<${Badge} of=${sentiment} />`} isThere=${summary !== null}><p dir="auto">${summary}</p><//>
       `}
       ${"extraction" in parts && html`<${Part} name="extraction" part=${parts.extraction} isThere=${data !== null}><${Data} data=${data} /><//>`}
       ${"evaluation" in parts && html`
@@ -56,7 +56,7 @@ function Found({ found }) {
           <${Evaluation} evaluation=${evaluation} />
         <//>
       `}
-      ${found.errors.filter((error) => error.startsWith("analysis: ")).map((error) => html`<p class="fault">${error.slice("analysis: ".length)}</p>`)}
+      ${found.errors.filter((error) => error.startsWith("analysis: ")).map((error) => html`<p class="fault">${withMoments(error.slice("analysis: ".length))}</p>`)}
     </div>
   `;
 }
@@ -77,7 +77,7 @@ function State({ part: { status, error, attempt, max_attempts: most, next_attemp
   const old = isThere ? " Above is what was found before." : "";
   if (status === "failed") return html`<p class="fault">It failed: ${error}${old}</p>`;
   const isAgain = next !== null || attempt > 1;
-  if (!isAgain) return html`<p class="quiet">${error ?? "It is being made …"}${old}</p>`;
+  if (!isAgain) return html`<p class="quiet">${error ? withMoments(error) : "It is being made …"}${old}</p>`;
   return html`
     <p class="warning">
       ${error} ${next ? html`It is tried again <${In} moment=${next} />, attempt ${attempt + 1} of ${most}.` : `It is being tried again, attempt ${attempt} of ${most}.`}${old}
@@ -109,7 +109,7 @@ function Data({ data }) {
 function Value({ value }) {
   if (value === null) return html`<span class="quiet">not said</span>`;
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "object" ? html`<code>${JSON.stringify(value)}</code>` : String(value);
+  return typeof value === "object" ? html`<code>${JSON.stringify(value)}</code>` : html`<bdi>${String(value)}</bdi>`;
 }
 
 function Verdict({ passed }) {
@@ -121,7 +121,7 @@ function Evaluation({ evaluation: { score, reasoning, criteria } }) {
   return html`
     <div>
       <p class="score"><meter min="0" max="100" value=${percent} aria-label="Score">${percent} %</meter> ${percent} %</p>
-      <p>${reasoning}</p>
+      <p dir="auto">${reasoning}</p>
       ${criteria && html`
         <ul class="criteria">
           ${criteria.map((one) => html`<li class=${one.passed ? "good" : "bad"}><span aria-hidden="true">${one.passed ? "✓" : "✗"}</span><span><span class="unseen">${one.passed ? "Passed: " : "Not passed: "}</span>${one.criterion}<span class="quiet"> ${one.reasoning}</span></span></li>`)}

@@ -1,7 +1,7 @@
 // The rows of the time line: something was said, a tool was called, something happened.
 
 import { html } from "../../preact.js";
-import { seconds, words } from "../../format.js";
+import { seconds, withMoments, words } from "../../format.js";
 import { Badge } from "../../parts/badge.js";
 
 const TOOL_MOODS = { completed: "good", failed: "bad", unknown: "warn", running: "live" };
@@ -14,8 +14,8 @@ export function Said({ entry: { key, at, segment, turn }, moment, name }) {
       ${moment}
       <div>
         ${turn && html`<${Wait} turn=${turn} />`}
-        <strong>${name}</strong>${isCut && html` <${Badge} mood="warn">${speaker === "agent" ? "interrupted" : "cut off"}<//>`}
-        <p>${text || "…"}</p>
+        <strong><bdi>${name}</bdi></strong>${isCut && html` <${Badge} mood="warn">${speaker === "agent" ? "interrupted" : "cut off"}<//>`}
+        <p dir="auto">${text || "…"}</p>
       </div>
     </li>
   `;
@@ -55,7 +55,13 @@ export function Happened({ entry: { key, at, event }, moment }) {
   return html`
     <li class="happened ${event.level}" data-key=${key} data-at=${moment.type === "a" ? at : null}>
       ${moment}
-      <p>${event.level !== "info" && html`<span class="unseen">${event.level}: </span>`}${event.message === event.kind ? words(event.kind.replaceAll(".", " ")) : event.message}</p>
+      <p>${event.level !== "info" && html`<span class="unseen">${event.level}: </span>`}${said(event)}</p>
     </li>
   `;
+}
+
+function said({ kind, message, data }) {
+  if (message === kind) return words(kind.replaceAll(".", " "));
+  const { reason } = data;
+  return withMoments(typeof reason === "string" ? message.replace(reason, words(reason)) : message);
 }

@@ -72,7 +72,7 @@ function Typed({ name, value, ...more }) {
   const [text, setText] = useState(value);
   const timer = useRef(null);
   useEffect(() => {
-    setText(value);
+    setText((now) => (now.trim() === value ? now : value)); // the space before the next word stays
     return () => clearTimeout(timer.current);
   }, [value]);
   const type = (typed) => {
@@ -96,6 +96,7 @@ function given(query) {
 /** The moment at which that day begins here, or one some days later; what is no day is left to the API to refuse. */
 function startOf(day, later) {
   const [year, month, date] = day.split("-").map(Number);
-  const moment = new Date(year, month - 1, date + later);
-  return Number.isNaN(moment.getTime()) ? day : moment.toISOString();
+  const here = new Date(year, month - 1, date);
+  if (here.getMonth() !== month - 1 || here.getDate() !== date) return day; // Date makes a day of any numbers
+  return new Date(year, month - 1, date + later).toISOString();
 }

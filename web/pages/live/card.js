@@ -8,6 +8,7 @@ import { Badge } from "../../parts/badge.js";
 import { confirm } from "../../parts/dialog.js";
 import { attempt, fail, tell } from "../../parts/notices.js";
 import { isOver } from "./feed.js";
+import { Listen } from "./listen.js";
 import { STATES, stateOf } from "./state.js";
 
 const LAST = 3; // lines that are shown of a call whose transcript is not open
@@ -35,7 +36,7 @@ export function Card({ call, segments, round, agentName, now, listening }) {
   return html`
     <article class="card running ${isOver(call) ? "over" : ""}" aria-labelledby="call-${call.id}">
       <header>
-        <h2 id="call-${call.id}"><a href="/calls/${call.id}">${agentName}<span class="unseen"> with ${who}</span></a></h2>
+        <h2 id="call-${call.id}"><a href="/calls/${call.id}"><bdi>${agentName}</bdi><span class="unseen"> with <bdi>${who}</bdi></span></a></h2>
         <${Stage} call=${call} state=${(isMine && listening.agentState) || stateOf(segments)} />
         ${call.started_at && html`<span class="clock" role="timer">${duration(lasted(call, now))}</span>`}
       </header>
@@ -44,7 +45,7 @@ export function Card({ call, segments, round, agentName, now, listening }) {
       ${!isOver(call) &&
       html`<p class="actions">
         ${call.status === "in_progress" && html`
-          <${Listen} call=${call} listening=${listening} isMine=${isMine} />
+          <${Listen} call=${call} listening=${listening} />
           <button type="button" aria-expanded=${before !== null} onClick=${toggle}>${before ? "Last words" : "Whole transcript"}</button>`}
         <${Action} class="end" work=${() => end(call, who)}>End …<//>
       </p>`}
@@ -63,8 +64,13 @@ function People({ call }) {
     <ul class="people" aria-label="People">
       ${call.participants.map(({ id, identity, status, transport }) => html`
         <li key=${id}>
+<<<<<<< HEAD
           <span class="identity">${identity}</span> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
           ${status !== "joined" && status !== call.status && html` <${Badge} of=${status} />`}
+=======
+          <bdi class="identity">${identity}</bdi> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
+          ${status !== "joined" && html` <${Badge} of=${status} />`}
+>>>>>>> mendcall
         </li>`)}
     </ul>
   `;
@@ -83,12 +89,13 @@ function Lines({ lines, isOpen, agentName }) {
     <ol ref=${list} onScroll=${scrolled} class="lines ${isOpen ? "all" : ""}" aria-label="Transcript" tabindex=${isOpen ? 0 : null}>
       ${lines.map(({ sequence, speaker, participant_identity: identity, text, is_final: isFinal }) => html`
         <li key=${sequence} class="${speaker} ${isFinal ? "" : "growing"}">
-          <strong>${speaker === "agent" ? agentName : identity ?? "Caller"}</strong> ${text}
+          <strong><bdi>${speaker === "agent" ? agentName : identity ?? "Caller"}</bdi></strong> <bdi>${text}</bdi>
         </li>`)}
     </ol>
   `;
 }
 
+<<<<<<< HEAD
 function Listen({ call, listening, isMine }) {
   if (!isMine) return html`<button type="button" onClick=${() => listening.start(call.id)}>Listen in</button>`;
   return html`
@@ -99,6 +106,8 @@ function Listen({ call, listening, isMine }) {
   `;
 }
 
+=======
+>>>>>>> mendcall
 async function end(call, who) {
   const detail = "Everybody in it is put out, the agent without a goodbye.";
   if (!(await confirm(`End the call with ${who}?`, { action: "End the call", detail }))) return;

@@ -19,6 +19,7 @@ export function Captions({ segments, nameOf }) {
     isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   };
   return html`
+<<<<<<< HEAD
     <div>
       <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
         ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
@@ -35,6 +36,22 @@ export function Captions({ segments, nameOf }) {
       </section>
       <${Announcer} ...${{ lines, nameOf }} />
     </div>
+=======
+    <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
+      ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
+      <ol>
+        ${lines.map(
+          (line) => html`
+            <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
+              <strong><bdi>${nameOf(line)}</bdi></strong>
+              <p dir="auto">${line.text}</p>
+            </li>
+          `,
+        )}
+      </ol>
+    </section>
+    <${Announcer} ...${{ lines, nameOf }} />
+>>>>>>> mendcall
   `;
 }
 
