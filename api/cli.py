@@ -5,13 +5,14 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from aiohttp import web
 
 from api.app import create_app
 from api.commands import run
+from api.schema.common import MAX_LABEL
 from calls.agent_config import MAX_DAYS
 from calls.database.engine import DEFAULT_TENANT
 from calls.errors import CallroomError
@@ -20,6 +21,7 @@ from calls.privacy.retention import FOREVER
 from calls.settings import Settings
 from calls.tenants.prices import MICROS_PER_DOLLAR
 
+MAX_NAME = 200  # of a tenant
 SHUTDOWN_S = 5  # for requests under way; streams end at once
 
 
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="keys").add_subparsers(dest="verb", required=True)
     create = keys.add_parser("create", help="make a secret key")
     create.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
-    create.add_argument("--label", default="command line")
+    create.add_argument("--label", type=_at_most(MAX_LABEL), default="command line")
     listed = keys.add_parser("list", help="list a tenant's keys, secret and publishable ones")
     listed.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
     revoke = keys.add_parser("revoke", help="revoke a key of either kind, at once and for every process")
@@ -69,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id", metavar="ID", help="the key's id, as `list` shows it")
     tenants = commands.add_parser("tenants", help="tenants").add_subparsers(dest="verb", required=True)
     create = tenants.add_parser("create", help="make a tenant")
-    create.add_argument("name", metavar="NAME")
+    create.add_argument("name", metavar="NAME", type=_at_most(MAX_NAME))
     create.add_argument("--metered", action="store_true", help="its calls cost credits")
     tenants.add_parser("list", help="list the tenants, with their credits")
     retention = tenants.add_parser("retention", help="show or set after how many days something of a call is erased")
@@ -83,6 +85,15 @@ def _parser() -> argparse.ArgumentParser:
     secrets = commands.add_parser("secrets", help="stored secrets").add_subparsers(dest="verb", required=True)
     secrets.add_parser("encrypt", help="encrypt all again with the first of CALLROOM_ENCRYPTION_KEYS")
     return parser
+
+
+def _at_most(characters: int) -> Callable[[str], str]:
+    def short(text: str) -> str:
+        if len(text) <= characters:
+            return text
+        raise argparse.ArgumentTypeError(f"expected at most {characters} characters")
+
+    return short
 
 
 def _micros(text: str) -> int:

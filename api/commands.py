@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,7 +91,11 @@ async def _keys(conn: AsyncConnection, tenant_id: str) -> list[sa.Row[Any]]:
 
 def _key(row: sa.Row[Any]) -> Json:
     shown = {name: getattr(row, name) for name in ("id", "kind", "key_prefix", "label", "agent_id")}
-    return {**shown, "created_at": row.created_at.isoformat().replace("+00:00", "Z")}
+    return {**shown, "created_at": _moment(row.created_at), "last_used_at": _moment(row.last_used_at)}
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def _tenant(row: sa.Row[Any]) -> Json:

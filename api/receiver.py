@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -65,7 +66,7 @@ async def receive(api: str, key: str, *, port: int = PORT) -> None:
         async with session.post(f"{api}/v1/webhooks", json=wanted) as answer:
             made = await answer.json()
         if answer.status != HTTPStatus.CREATED:
-            raise Refused(f"{made['error']}; with CALLROOM_WEBHOOK_PRIVATE_ADDRESSES=true, api and pipeline may")
+            raise Refused(_why(made))
         path = f"{api}/v1/webhooks/{made['id']}"
         runner = web.AppRunner(receiver(made["secret"]), access_log=None)
         try:
@@ -92,13 +93,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
-        asyncio.run(receive(api, key, port=asked.port))
+        asyncio.run(receive(api.rstrip("/"), key, port=asked.port))
     except (Refused, aiohttp.ClientError, OSError) as error:
         _complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _why(refusal: Mapping[str, Any]) -> str:
+    # What is wrong with our own address can only be that it is a private one.
+    is_private = any(detail["path"] == "url" for detail in refusal.get("details", ()))
+    advice = "; with CALLROOM_WEBHOOK_PRIVATE_ADDRESSES=true, api and pipeline may" if is_private else ""
+    return f"{refusal['error']}{advice}"
 
 
 def _say(text: str) -> None:

@@ -429,28 +429,33 @@ class CallStore:
     async def _start_after_its_end(self, row: sa.Row[Any]) -> None:
         account = ending.account(row, EndReason(row.end_reason), self._at, row.ended_at)
         await self._update(row.id, started_at=self._at, **account)
-        place, reason, micros = Place.of(row), row.end_reason, row.cost_micros
-        await usage.count_call(
-            self._connection, place, row.status, reason, calls=-1, seconds=-row.bill_duration, micros=-micros
-        )
-        seconds = account["bill_duration"]
-        await usage.count_call(
-            self._connection, place, account["status"], reason, calls=1, seconds=seconds, micros=micros
-        )
-        await self._bill_again(row.id)
-        if account["status"] != row.status:
-            await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, account["status"]: 1})
+        # As `finish` does it: its tenant, then the counters of calls, then those of usage.
+        micros = await self._charge_again(row.id)
+        status, seconds = account["status"], account["bill_duration"]
+        if status != row.status:
+            await count(self._connection, row.tenant_id, row.agent_id, {row.status: -1, status: 1})
+        place, reason = Place.of(row), row.end_reason
+        before = {"calls": -1, "seconds": -row.bill_duration, "micros": -row.cost_micros}
+        await usage.count_call(self._connection, place, row.status, reason, **before)
+        micros += row.cost_micros
+        await usage.count_call(self._connection, place, status, reason, calls=1, seconds=seconds, micros=micros)
         await ending.expect_recording_after_all(self._connection, row.id)
 
     async def _bill_again(self, call_id: str) -> None:
         """Bill a call that is over by what is known of it now."""
+        # One that never began costs nothing, and must not hold its counter before those that `start` holds first.
+        if micros := await self._charge_again(call_id):
+            row = await self._lock(call_id)
+            await usage.count_call(self._connection, Place.of(row), row.status, row.end_reason, micros=micros)
+
+    async def _charge_again(self, call_id: str) -> int:
+        """Write and charge what a call that is over costs by what is known of it now; by how much that is more."""
         row = await self._lock(call_id)
         cost = await legs.bill(self._connection, call_id, row.started_at, row.ended_at)
-        await charge(self._connection, row.tenant_id, cost - row.cost_micros)
+        micros: int = cost - row.cost_micros
+        await charge(self._connection, row.tenant_id, micros)
         await self._update(call_id, cost_micros=cost)
-        await usage.count_call(
-            self._connection, Place.of(row), row.status, row.end_reason, micros=cost - row.cost_micros
-        )
+        return micros
 
     async def _dial(self, call_id: str) -> None:
         """Let the queued phones' dials run, also those of a call that is over: they end then."""

@@ -59,12 +59,15 @@ class Figures:
         return self.completed + self.failures.total()
 
     def percentile_ms(self, share: float) -> int | None:
-        """So long or shorter took this share of the answers, to less than a step; None if there were none."""
+        """So long or shorter took this share of the answers, to less than a step.
+
+        None if there were none, or if it is more than the steps tell apart: `STEP_MS * LAST_STEP` or longer.
+        """
         rank = share * self.answers.total()
         below = 0
         for step, count in sorted(self.answers.items()):
             if count and below + count >= rank:
-                return round(STEP_MS * (step + (rank - below) / count))
+                return None if step == LAST_STEP else round(STEP_MS * (step + (rank - below) / count))
             below += count
         return None
 

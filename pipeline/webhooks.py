@@ -88,8 +88,7 @@ async def run(job: Job, deps: Deps) -> Fate:
 
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     """After a day the message is kept, not sent: the user can have it redelivered."""
-    del reason
-    await give_up_delivery(conn, job.payload["delivery_id"])
+    await give_up_delivery(conn, job.payload["delivery_id"], reason)
 
 
 async def _post(row: sa.Row[Any], secrets: _Secrets, *, private_addresses: bool) -> Answer:

@@ -37,6 +37,8 @@ def _printable(text: str) -> str:
     """The same; ValueError if it could not stand in a path."""
     if not text.isprintable():
         raise ValueError("expected printable characters")
+    if text in {".", ".."}:
+        raise ValueError("expected more than dots, which a path does without")
     return text
 
 

@@ -32,7 +32,8 @@ def _check_size(value: dict[str, Any]) -> dict[str, Any]:
 
 Id = Annotated[str, AfterValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+MAX_LABEL = 100
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LABEL)]
 # Longer than any phone number in any spelling; what is one is decided by `calls.phones`. The pattern is what all have.
 Phone = Annotated[
     str,

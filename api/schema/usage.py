@@ -1,5 +1,7 @@
 """What calls come to."""
 
+import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Literal
 
@@ -9,15 +11,24 @@ from api.schema.common import Answer, Id, Query
 
 Group = Literal["day", "agent"]
 MOST_DAYS = 366
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _listed(text: str) -> list[str]:
     return text.split(",")
 
 
+def _day(text: str) -> date:
+    # Of all that ISO 8601 calls a date, only this is one by JSON schema.
+    with suppress(ValueError):
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    raise ValueError("expected a day, as in 2026-03-01")
+
+
 Day = Annotated[
     date,
-    BeforeValidator(date.fromisoformat, json_schema_input_type=str),
+    BeforeValidator(_day, json_schema_input_type=str),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 
@@ -50,8 +61,8 @@ class Answers(Answer):
     """How long callers waited for the agent's answers."""
 
     count: int = Field(description="How many there were.")
-    p50_ms: int | None = Field(description="Half of them took so long or shorter; null without any.")
-    p95_ms: int | None = Field(description="95 % of them took so long or shorter; null without any.")
+    p50_ms: int | None = Field(description="Half of them took so long or shorter; null without any, and from 20 s on.")
+    p95_ms: int | None = Field(description="95 % of them took so long or shorter; null without any, and from 20 s on.")
 
 
 class UsageFigures(Answer):

@@ -3,7 +3,7 @@
 A call has reserved what its legs have cost so far, and a minute more for each that is there or is to come. So no two
 calls count on the same money, whatever process they run in. The minute of a phone that rings is kept for it; that of a
 browser which has not come yet may be spent by those who are there.
-Rows are locked in one order everywhere: a call, its tenant, the tenant's counters.
+Rows are locked in one order everywhere: a call, its tenant, the tenant's counters of calls, those of usage.
 """
 
 import math

@@ -201,10 +201,10 @@ async def record_attempt(
     await conn.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(**values))
 
 
-async def give_up_delivery(conn: AsyncConnection, delivery_id: str) -> None:
-    """Note that a message that was never taken will not be tried again by itself."""
+async def give_up_delivery(conn: AsyncConnection, delivery_id: str, reason: str) -> None:
+    """Note that a message that was never taken will not be tried again by itself, and why."""
     pending = (deliveries.c.id == delivery_id, deliveries.c.status == DeliveryStatus.PENDING)
-    await conn.execute(deliveries.update().where(*pending).values(status=DeliveryStatus.FAILED))
+    await conn.execute(deliveries.update().where(*pending).values(status=DeliveryStatus.FAILED, error=reason))
 
 
 async def _subscribed(conn: AsyncConnection, tenant_id: str, event: str) -> list[Row]:

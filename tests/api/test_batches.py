@@ -178,5 +178,6 @@ async def test_what_cannot_be_done_with_batches_is_said(api: Api, agent: str):
         answer = await api.ask(method, path)
         assert (answer.status, answer.body["code"]) == (405, "method_not_allowed")
         assert set(answer.headers["Allow"].split(",")) >= allowed
-    unprintable = await api.post(BATCH, {"agent_id": agent, "to": [ANN], "batch_id": "a\nb"})
-    assert (unprintable.status, unprintable.body["details"][0]["path"]) == (400, "batch_id")
+    for name in ("a\nb", ".", ".."):
+        unseen = await api.post(BATCH, {"agent_id": agent, "to": [ANN], "batch_id": name})
+        assert (unseen.status, unseen.body["details"][0]["path"]) == (400, "batch_id")

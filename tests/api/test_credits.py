@@ -17,6 +17,8 @@ Make = Callable[..., Awaitable[str]]
 
 WRONG = {
     ("keys", "create", "--tenant", "nobody"): "Tenant not found",
+    ("keys", "create", "--label", "x" * 101): "at most 100 characters",
+    ("tenants", "create", "x" * 201): "at most 200 characters",
     ("credits", "add", "--tenant", "nobody", "1"): "Tenant not found",
     ("credits", "add", "--tenant", "default", "many"): "expected dollars",
     ("credits", "add", "--tenant", "default", "NaN"): "expected dollars",
@@ -156,6 +158,7 @@ async def test_the_command_line_lists_and_revokes(api: Api, command: Command, pu
         agent,
     )
     assert not [secret for secret in (browsers, servers["key"]) if secret in str((kept, first, last))]
+    assert (first["last_used_at"], last["last_used_at"]) == (None, None)
     assert command("keys", "revoke", servers["id"])["revoked"] == first
     assert (await api.get("/v1/auth/me", key=servers["key"])).status == 401
     command("keys", "revoke", last["id"])

@@ -30,3 +30,5 @@ async def tried(api: Api) -> list[str]:
 async def test_an_api_that_sends_nothing_to_private_addresses_says_what_to_do(api: Api):
     with pytest.raises(Refused, match="CALLROOM_WEBHOOK_PRIVATE_ADDRESSES"):
         await receive(api.url, api.key, port=free_port())
+    with pytest.raises(Refused, match=r"key[^;]*$"):
+        await receive(api.url, "nobody's", port=free_port())

@@ -48,6 +48,7 @@ async def test_calls_are_counted_by_day_and_agent_and_still_when_they_are_erased
     ("query", "path"),
     [
         ("from_day=yesterday", "from_day"),
+        ("from_day=20260301", "from_day"),
         ("from_day=2026-03-01&to_day=2026-02-01", "from_day"),
         ("from_day=2020-01-01&to_day=2021-01-01", "from_day"),
         ("group_by=week", "group_by[0]"),

@@ -136,7 +136,7 @@ async def test_a_message_that_ended_can_be_sent_again_and_one_that_is_being_trie
         test = await webhooks.send_test(connection, DEFAULT_TENANT, row.id)
         with pytest.raises(Conflict):
             await webhooks.redeliver(connection, DEFAULT_TENANT, row.id, test.id)
-        await webhooks.give_up_delivery(connection, test.id)
+        await webhooks.give_up_delivery(connection, test.id, "no 2xx")
         again = await webhooks.redeliver(connection, DEFAULT_TENANT, row.id, test.id)
         assert (again.id, again.status, again.payload) == (test.id, DeliveryStatus.PENDING, test.payload)
         page, total = await webhooks.list_deliveries(connection, DEFAULT_TENANT, row.id, 50, 0)

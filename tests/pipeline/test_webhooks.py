@@ -266,7 +266,8 @@ async def test_what_waits_for_a_deleted_or_switched_off_endpoint_is_not_sent(dep
 
     async with working(deps):
         await until(settled)
-    assert (await delivery(deps.db, delivery_id)).status == "failed"
+    given_up = await delivery(deps.db, delivery_id)
+    assert (given_up.status, given_up.error) == ("failed", "the endpoint is switched off")
     assert receiver.got == []
 
 
