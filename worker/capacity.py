@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from livekit.agents import AgentServer, JobRequest
 from livekit.agents.ipc.proc_pool import ProcPool
@@ -38,7 +39,8 @@ class Capacity:
         self._max = settings.worker_max_calls
         self._headcount = Headcount(settings)
         self._known: set[str] = set()
-        self._being_taken = 0
+        self._answering = 0
+        self._reservations: set[Reservation] = set()
         self._refill: asyncio.TimerHandle | None = None
 
     def load(self, server: AgentServer) -> float:
@@ -56,7 +58,7 @@ class Capacity:
         if asked.get("avoid") == server.id or in_use + self._being_taken >= self._max:
             await request.reject(terminate=False)
             return
-        self._being_taken += 1
+        self._answering += 1
         try:
             if await self._has_agent(asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
@@ -67,18 +69,20 @@ class Capacity:
             logger.warning("a call is left to others: the database does not answer")
             await request.reject(terminate=False)
         finally:
-            self._being_taken -= 1
+            self._answering -= 1
 
     @contextmanager
-    def reserved(self, server: AgentServer) -> Iterator[int]:
-        """How many calls more may be taken within the block: no more than processes wait for one."""
+    def reserved(self, server: AgentServer, most: int) -> Iterator["Reservation"]:
+        """Seats for calls that are taken within the block: no more than `most`, and than processes wait for one."""
         waiting = server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
-        free = max(min(self._max - self.taken(server), waiting), 0)
-        self._being_taken += free
+        # What is just being taken has no process yet.
+        free = max(min(self._max - self.taken(server), waiting - self._being_taken, most), 0)
+        reservation = Reservation(free)
+        self._reservations.add(reservation)
         try:
-            yield free
+            yield reservation
         finally:
-            self._being_taken -= free
+            self._reservations.discard(reservation)
 
     def hold_refill(self, server: AgentServer) -> None:
         """Start no process for the next call while one begins."""
@@ -100,6 +104,10 @@ class Capacity:
         async with self._database.reading() as connection:
             return await has_agent(connection, call_id)
 
+    @property
+    def _being_taken(self) -> int:
+        return self._answering + sum(one.seats for one in self._reservations)
+
     def _in_use(self, server: AgentServer) -> int:
         told = self._told(server)
         ears = _ears(told)
@@ -111,6 +119,13 @@ class Capacity:
             self._headcount.forget(job_id)  # it was killed, else it has removed its file itself
         self._known = running
         return [self._headcount.read(job_id) for job_id in running]
+
+
+@dataclass(eq=False)
+class Reservation:
+    """So many seats are kept from what is offered; whoever needs fewer says so."""
+
+    seats: int
 
 
 def _ears(told: list[Told]) -> int:

@@ -3,9 +3,8 @@
 import asyncio
 import json
 import logging
-from contextlib import suppress
 
-from livekit.agents import AgentServer, utils
+from livekit.agents import AgentServer, JobRequest, utils
 from livekit.agents.job import JobAcceptArguments, RunningJobInfo
 from livekit.protocol import agent, models
 
@@ -17,12 +16,13 @@ from calls.settings import Settings
 from calls.workers import waiting
 from calls.workers.waiting import Claimed
 from worker.capacity import AGENT_NAME, AGENT_PREFIX, Capacity
+from worker.entrances import Entrances
 
 logger = logging.getLogger(__name__)
 
 
 class Claims:
-    """Takes calls from the moment when LiveKit knows the worker until it is told to stop.
+    """Takes calls from the moment when LiveKit knows the worker until it is told to stop, while LiveKit can be reached.
 
     Only as many as there are processes that wait for calls: what would wait for one is better offered to others.
     """
@@ -31,6 +31,7 @@ class Claims:
         self._settings = settings
         self._capacity = capacity
         self._database = Database(settings.database, pool_size=1)
+        self._entrances = Entrances(self._database, self._look_again)
         self._claiming: asyncio.Task[None] | None = None
         self._watch: Watch | None = None
         self._stopped = False
@@ -39,35 +40,52 @@ class Claims:
         """Take calls for this server."""
         server.on("worker_registered", lambda *_about: self._begin(server))
 
+    def offered(self, server: AgentServer, request: JobRequest) -> None:
+        """LiveKit offers this server a call, which it may take."""
+        call_id = json.loads(request.job.metadata).get("call_id")
+        if call_id is not None:
+            self._entrances.offered(call_id, server.id)
+
     async def stop(self) -> None:
         """Take no calls any more; returns when what was taken has its process."""
         self._stopped = True
-        if self._watch is not None:
-            self._watch.wake()
+        self._look_again()
         if self._claiming is not None:
             await self._claiming
 
     def _begin(self, server: AgentServer) -> None:
+        self._entrances.open()
         if self._claiming is None and not self._stopped:
             self._claiming = asyncio.get_running_loop().create_task(self._run(server), name="claims")
+
+    def _look_again(self) -> None:
+        if self._watch is not None:
+            self._watch.wake()
 
     async def _run(self, server: AgentServer) -> None:
         try:
             async with self._database.changes.watch(WAITING) as self._watch:
                 while await self._watch.wait() and not self._stopped:
-                    with suppress(DatabaseAway):  # LiveKit offers them all the same
+                    if server._connecting or not self._entrances.are_open:  # noqa: SLF001 - it has no public name
+                        continue  # nobody could enter the room
+                    try:
                         await self._claim(server)
+                    except DatabaseAway:  # LiveKit offers them all the same
+                        pass
+                    except Exception:  # whatever it was, the next look comes
+                        logger.exception("calls could not be taken")
         finally:
+            await self._entrances.stop()
             await self._database.close()
 
     async def _claim(self, server: AgentServer) -> None:
         async with self._database.reading() as connection:
-            if not await waiting.any_waits(connection):
-                return
-        with self._capacity.reserved(server) as most:
-            if most:
+            most = await waiting.count(connection, self._settings.worker_max_calls)
+        with self._capacity.reserved(server, most) as reservation:
+            if reservation.seats:
                 async with self._database.writing() as connection:
-                    claimed = await waiting.claim(connection, server.id, most, _new_name)
+                    claimed = await waiting.claim(connection, server.id, reservation.seats, _new_name)
+                reservation.seats = len(claimed)
                 await asyncio.gather(*(self._launch(server, one) for one in claimed))
 
     async def _launch(self, server: AgentServer, call: Claimed) -> None:
@@ -92,6 +110,8 @@ class Claims:
             await server._proc_pool.launch_job(info)  # noqa: SLF001 - it has no public name
         except Exception:  # its lease is renewed by nobody, so the judge frees it
             logger.exception("no process takes a call")
+        else:
+            self._entrances.claimed(call.id, server.id)
 
 
 def _new_name() -> str:

@@ -48,12 +48,19 @@ class DrainingServer(AgentServer):
     async def drain(self, *arguments: Any, **options: Any) -> None:
         ending = asyncio.create_task(self._end_calls(), name="drain")
         try:
-            await self._callroom_claims.stop()
-            await self._callroom_seats.stop()
+            await self._take_no_more()
             await super().drain(*arguments, **options)
         finally:
             await utils.aio.cancel_and_wait(ending)
             await self._callroom_uploads.stop()
+
+    async def _take_no_more(self) -> None:
+        """Whatever goes wrong in it costs no call."""
+        for stop in (self._callroom_claims.stop, self._callroom_seats.stop):
+            try:
+                await stop()
+            except Exception:
+                logger.exception("the worker did not stop to take calls as it should")
 
     async def _end_calls(self) -> None:
         """End them until cancelled: a call that is just being taken shows only later."""

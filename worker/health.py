@@ -1,4 +1,4 @@
-"""Whether the worker can take calls: told over HTTP beside the agent server, on `worker_host` and `worker_port`."""
+"""Whether the worker lives and can take calls: told to the database, and over HTTP on `worker_host`, `worker_port`."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ from livekit.agents import AgentServer
 from calls.database.engine import Database
 from calls.errors import Unavailable
 from calls.health import serve_health
+from calls.processes import present
 from calls.rooms import Rooms
 from calls.settings import Settings
 
@@ -32,7 +33,8 @@ class Health:
     async def _serve(self) -> None:
         settings = self._settings
         try:
-            async with Rooms.connect(settings) as rooms:
+            # Also while it has not reached LiveKit yet, and while it waits for its last calls.
+            async with present(self._database, "worker"), Rooms.connect(settings) as rooms:
                 checks = {"registered": self._is_registered, "database": self._database.ping, "livekit": rooms.ping}
                 async with serve_health(settings.worker_host, settings.worker_port, checks):
                     await asyncio.Event().wait()

@@ -1,6 +1,7 @@
 """What this worker could take, told to the database, so that batches go on as fast as there are seats."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -8,9 +9,10 @@ from livekit.agents import AgentServer
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
-from calls.processes import present
 from calls.settings import Settings
 from calls.workers import seats
+
+logger = logging.getLogger(__name__)
 
 LOOK_S = 0.25  # so soon others know of a change
 SIGN_S = 2.0  # so often they hear from a worker of which nothing changes
@@ -49,24 +51,28 @@ class Seats:
         clock = asyncio.get_running_loop().time
         told_at = clock()
         try:
-            async with present(self._database, "worker"):
-                while not self._stopping.is_set():
-                    now = (server.id, self._taken(server))  # to a worker that comes back, LiveKit gives another id
-                    if now != self._told or clock() - told_at >= SIGN_S:
-                        told_at = clock()
-                        await self._write(now)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(LOOK_S):
-                            await self._stopping.wait()
-                await self._write(None)
+            while not self._stopping.is_set():
+                now = (server.id, self._taken(server))  # to a worker that comes back, LiveKit gives another id
+                if now != self._told or clock() - told_at >= SIGN_S:
+                    told_at = clock()
+                    await self._write(now)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._stopping.wait()
+            await self._write(None)
         finally:
             await self._database.close()
 
     async def _write(self, now: tuple[str, int] | None) -> None:
-        with suppress(DatabaseAway):  # then nobody reads it either, and the next sign comes
+        try:
             async with self._database.writing() as connection:
                 if self._told is not None and (now is None or now[0] != self._told[0]):
                     await seats.forget(connection, self._told[0])
                 if now is not None:
                     await seats.tell(connection, now[0], self._seats, now[1])
+            self._told = now
+        except DatabaseAway:  # then nobody reads it either, and the next sign comes
+            pass
+        except Exception:  # whatever it was, the next sign comes
+            logger.exception("the seats could not be told")
             self._told = now

@@ -3,7 +3,7 @@
 import math
 from functools import partial
 
-from livekit.agents import AgentServer, cli
+from livekit.agents import AgentServer, JobRequest, cli
 
 from calls.database.engine import Database
 from calls.settings import Settings
@@ -29,7 +29,7 @@ def run() -> None:
 
 def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
-    database = Database(settings.database, pool_size=1)  # for one question at a time: does it answer?
+    database = Database(settings.database, pool_size=1)  # for one short question at a time
     capacity = Capacity(settings, database)
     seats, claims = Seats(settings, capacity.taken), Claims(settings, capacity)
     uploads, end_model = Uploads(settings), EndModelServer()
@@ -54,10 +54,15 @@ def create_server(settings: Settings) -> AgentServer:
         port=0,
         log_level="WARN",  # until the server runs and the log has our own form
     )
+
+    async def answer_offer(request: JobRequest) -> None:
+        claims.offered(server, request)
+        await capacity.answer(server, request)
+
     server.rtc_session(
         answer,
         agent_name=settings.agent_name,
-        on_request=partial(capacity.answer, server),
+        on_request=answer_offer,
         on_session_end=finish,
     )
     server.on("worker_started", partial(configure_log, settings))

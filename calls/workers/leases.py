@@ -118,6 +118,13 @@ async def is_held(conn: AsyncConnection, call_id: str, token: int) -> bool:
     return await conn.scalar(held, {"of_call": call_id}) is not None
 
 
+async def is_live(conn: AsyncConnection, call_id: str, token: int) -> bool:
+    """Whether the lease is still of this token and the call is not over, as far as one can see without a lock."""
+    mine = sa.exists().where(leases.c.call_id == calls.c.id, leases.c.token == token, leases.c.held)
+    live = sa.select(sa.exists().where(calls.c.id == call_id, calls.c.status.in_(LIVE), mine))
+    return bool(await conn.scalar(live))
+
+
 async def held_by(conn: AsyncConnection, worker: str) -> list[str]:
     """The calls whose leases agents of this worker hold; that stays so until the commit."""
     held = sa.select(leases.c.call_id).where(leases.c.worker == worker, leases.c.held).order_by(leases.c.call_id)
@@ -133,6 +140,13 @@ async def has_entered(conn: AsyncConnection, call_id: str) -> bool:
     """Whether some agent holds the call's lease and is in the room."""
     there = sa.select(sa.exists().where(_THIS, leases.c.held, leases.c.entered))
     return bool(await conn.scalar(there, {"of_call": call_id}))
+
+
+async def was_entered_by(conn: AsyncConnection, call_id: str, worker: str) -> bool:
+    """Whether an agent of this worker, the last that had the call, is or was in the room, or needs not: it is over."""
+    there = sa.exists().where(leases.c.call_id == calls.c.id, leases.c.worker == worker, leases.c.entered)
+    needless = ~calls.c.status.in_(LIVE)
+    return bool(await conn.scalar(sa.select(sa.exists().where(calls.c.id == call_id, needless | there))))
 
 
 async def last_sign(conn: AsyncConnection, call_id: str) -> datetime:

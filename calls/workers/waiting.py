@@ -44,9 +44,9 @@ async def tell(conn: AsyncConnection, call_ids: Iterable[str]) -> None:
         mark(conn, WAITING)
 
 
-async def any_waits(conn: AsyncConnection) -> bool:
-    """Whether a call waits that some worker may take."""
-    return (await conn.execute(_WAITING, {"most": 1})).first() is not None
+async def count(conn: AsyncConnection, most: int) -> int:
+    """How many calls wait that some worker may take; no more than `most` are counted."""
+    return len((await conn.execute(_WAITING, {"most": most})).all())
 
 
 async def claim(conn: AsyncConnection, worker: str, most: int, name: Callable[[], str]) -> list[Claimed]:

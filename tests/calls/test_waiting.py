@@ -32,12 +32,14 @@ async def claim(database: Database, worker: str, most: int) -> list[Claimed]:
 async def test_each_call_is_one_workers_which_takes_no_more_than_it_may(database, place):
     placed = [(await place()).id for _ in range(5)]
     await tell(database, *placed)
+    async with database.reading() as connection:
+        assert [await waiting.count(connection, most) for most in (9, 2)] == [5, 2]
     claims = await asyncio.gather(*(claim(database, f"worker-{number}", 2) for number in range(3)))
     assert sorted(one.id for claimed in claims for one in claimed) == sorted(placed)
     assert all(len(claimed) <= 2 for claimed in claims)
     async with database.reading() as connection:
         held = {lease.call_id: (lease.worker, lease.identity) for lease in await leases.held_leases(connection)}
-        assert not await waiting.any_waits(connection)
+        assert await waiting.count(connection, 9) == 0
     assert held == {
         one.id: (f"worker-{number}", one.identity) for number, claimed in enumerate(claims) for one in claimed
     }
@@ -52,7 +54,7 @@ async def test_a_call_that_is_over_was_not_told_or_had_an_agent_is_not_to_be_cla
         assert token == 1
         await leases.release(connection, had, token)
     async with database.reading() as connection:
-        assert not await waiting.any_waits(connection)
+        assert await waiting.count(connection, 9) == 0
     assert await claim(database, "another", 10) == []
     async with database.writing() as connection:
         assert await leases.take(connection, untold, "worker", "agent-2") == 1

@@ -1,4 +1,4 @@
-"""A way to LiveKit through which a worker always hears of calls, and that may be shut when it wants into a room."""
+"""A way to LiveKit that may be shut when a worker wants into a room, or silent, or gone: else it hears of calls."""
 
 import asyncio
 import threading
@@ -21,29 +21,62 @@ class Door:
         self.url = ""
         self._is_shut = is_shut
         self._livekit = urlparse(url)
+        self._lines: set[asyncio.StreamWriter] = set()
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self._is_there = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def fall_silent(self) -> None:
+        """Let nothing pass, and tell nobody so."""
+        self._do(self._passes.clear)
+
+    def go_away(self) -> None:
+        """Break every line, and refuse whoever comes."""
+        self._is_there = False
+        self._do(self._break_lines)
+
+    def come_back(self) -> None:
+        """Be as before; what was to pass meanwhile does."""
+        self._is_there = True
+        self._do(self._passes.set)
+
+    def _break_lines(self) -> None:
+        for line in self._lines:
+            line.transport.abort()
+
+    def _do(self, what: Callable[[], object]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(what)
 
     async def open(self) -> asyncio.Server:
+        self._loop = asyncio.get_running_loop()
         server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
         self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         return server
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(65536)
-        if first.startswith(ROOMS) and self._is_shut(self):
+        if not self._is_there or (first.startswith(ROOMS) and self._is_shut(self)):
             writer.close()
             return
         behind_reader, behind_writer = await asyncio.open_connection(self._livekit.hostname, self._livekit.port)
+        lines = {writer, behind_writer}
+        self._lines |= lines
+        await self._passes.wait()
         behind_writer.write(first)
-        await asyncio.gather(_pour(reader, behind_writer), _pour(behind_reader, writer), return_exceptions=True)
+        ways = (self._pour(reader, behind_writer), self._pour(behind_reader, writer))
+        await asyncio.gather(*ways, return_exceptions=True)
+        self._lines -= lines
 
-
-async def _pour(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            into.write(data)
-            await into.drain()
-    finally:
-        into.close()
+    async def _pour(self, source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._passes.wait()
+                into.write(data)
+                await into.drain()
+        finally:
+            into.close()
 
 
 @contextmanager

@@ -83,15 +83,16 @@ async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_once(
 
 
 @pytest.mark.parametrize(
-    ("running", "late", "processes", "free"),
+    ("running", "late", "processes", "wanted", "free"),
     [
-        pytest.param(1, 0, 2, 2, id="as many as processes wait"),
-        pytest.param(3, 0, 2, 1, id="as many as seats are free"),
-        pytest.param(2, 2, 2, 0, id="none if it does not keep up"),
+        pytest.param(1, 0, 2, 9, 2, id="as many as processes wait"),
+        pytest.param(3, 0, 2, 9, 1, id="as many as seats are free"),
+        pytest.param(0, 0, 4, 3, 3, id="as many as calls wait"),
+        pytest.param(2, 2, 2, 9, 0, id="none if it does not keep up"),
     ],
 )
 async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
-    own: Settings, running: int, late: int, processes: int, free: int
+    own: Settings, running: int, late: int, processes: int, wanted: int, free: int
 ) -> None:
     database = Database(own.database)
     capacity = Capacity(own, database)
@@ -102,9 +103,13 @@ async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
         _proc_pool=SimpleNamespace(_warmed_proc_queue=SimpleNamespace(qsize=lambda: processes)),
     )
     before = capacity.taken(server)
-    with capacity.reserved(server) as most:
-        assert most == free
+    with capacity.reserved(server, wanted) as reservation:
+        assert reservation.seats == free
         assert capacity.taken(server) == before + free, "what is offered meanwhile finds fewer seats"
+        with capacity.reserved(server, wanted) as another:
+            assert another.seats <= processes - free, "the processes are those of the calls that are being taken"
+        reservation.seats = 0
+        assert capacity.taken(server) == before, "what it needs not is free at once"
     for count in counts:
         count.write(0)
     await database.close()

@@ -1,6 +1,7 @@
 """A call is taken as soon as it is placed, and its agent is in the room before it may speak."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from livekit import api
@@ -8,10 +9,13 @@ from livekit.protocol.agent import JobStatus
 from livekit.protocol.models import ParticipantInfo
 
 from calls.database.engine import Database
-from calls.rooms import server_api
+from calls.rooms import Rooms, server_api
 from calls.workers import leases, waiting
 from tests.conftest import PATIENCE_S, Until
-from tests.worker.conftest import Stage, Talk
+from tests.providers import Providers
+from tests.servers import LiveKitServer, process
+from tests.worker.conftest import Stage, Talk, make_settings
+from tests.worker.door import door_to
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
@@ -26,18 +30,14 @@ async def agents(call: Talk) -> list[str]:
 async def test_a_call_that_is_told_to_the_workers_needs_no_offer_and_one_that_comes_is_declined(
     stage: Stage, until: Until
 ) -> None:
-    call = await stage.place(first_message=HELLO)
-    async with server_api(call.settings) as livekit:
-        await livekit.room.create_room(api.CreateRoomRequest(name=call.room))
-        async with call.database.writing() as connection:
-            await waiting.tell(connection, [call.id])
-        async with call.caller():
-            await until(lambda: call.has_said_also("agent", HELLO))
-            there = await agents(call)
-            await call.rooms.dispatch_agent(call.room, call.id)
-            [offer] = await until(lambda: given_out(livekit, call))
-            assert (offer.state.status, offer.state.participant_identity) == (JobStatus.JS_SUCCESS, "")
-            assert await agents(call) == there
+    call = await tell(stage)
+    async with server_api(call.settings) as livekit, call.caller():
+        await until(lambda: call.has_said_also("agent", HELLO))
+        there = await agents(call)
+        await call.rooms.dispatch_agent(call.room, call.id)
+        [offer] = await until(lambda: given_out(livekit, call))
+        assert (offer.state.status, offer.state.participant_identity) == (JobStatus.JS_SUCCESS, "")
+        assert await agents(call) == there
     row = await until(call.ended)
     assert (row.status, row.end_reason) == ("completed", "caller_hung_up")
     assert [event.kind for event in await call.events()].count("agent.joined") == 1
@@ -69,3 +69,60 @@ async def test_an_agent_is_in_the_room_while_its_lease_is_taken_and_leaves_if_th
 
 async def has_no_agent(call: Talk) -> bool:
     return not await agents(call)
+
+
+async def test_a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
+    livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    database = Database(settings.database, patience_s=PATIENCE_S)
+    with door_to(livekit.url, lambda _door: False) as door:
+        worker = process("worker", settings.model_copy(update={"livekit_url": door.url}), tmp_path / "worker.log")
+        async with worker, Rooms.connect(settings) as rooms:
+            stage = Stage(settings, database, rooms)
+
+            door.go_away()
+            await until(lambda: "failed to connect to livekit" in worker.output)
+            refused = await told_in_vain(stage)
+            door.come_back()
+            await until(lambda: refused.has_happened("agent.joined"))
+
+            door.fall_silent()
+            await tell(stage)
+            await until(lambda: "an agent could not enter its room" in worker.output)
+            spared = await told_in_vain(stage)
+            door.come_back()
+            await rooms.dispatch_agent(spared.room, spared.id)
+            await until(lambda: spared.has_happened("agent.joined"))
+            await until(lambda: is_taken_when_told(stage))
+
+            for call in (refused, spared):
+                assert not await call.has_happened("agent.entering_failed")
+    await database.close()
+
+
+async def tell(stage: Stage) -> Talk:
+    """A call that workers may take and that LiveKit offers to nobody."""
+    call = await stage.place(first_message=HELLO)
+    async with server_api(call.settings) as livekit:
+        await livekit.room.create_room(api.CreateRoomRequest(name=call.room))
+    async with call.database.writing() as connection:
+        await waiting.tell(connection, [call.id])
+    return call
+
+
+async def told_in_vain(stage: Stage) -> Talk:
+    """One that nobody takes, though there was time for it; the only one."""
+    call = await tell(stage)
+    await asyncio.sleep(1)
+    async with call.database.reading() as connection:
+        assert await waiting.count(connection, 9) == 1
+    return call
+
+
+async def is_taken_when_told(stage: Stage) -> bool:
+    """Whether a worker takes one at once."""
+    call = await tell(stage)
+    await asyncio.sleep(1)
+    async with call.database.reading() as connection:
+        return await leases.has_agent(connection, call.id)

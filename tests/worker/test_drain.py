@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+from calls import processes
 from calls.database.engine import Database
 from calls.migrations import migrate
 from calls.rooms import Rooms
@@ -36,6 +37,7 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
         async with call.caller() as caller:
             await until(lambda: call.has_said("agent", HELLO))
             await until(lambda: has_told(database, [(settings.worker_max_calls, 1)]))
+            assert await living(database) == ["worker"]
             worker.send(signal.SIGTERM)
             row = await until(call.ended)
             await until(lambda: not caller.room.isconnected())
@@ -46,6 +48,7 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
         assert len(call.pieces()) == 1
         assert list(settings.recordings_dir.iterdir()) == [], "it has brought what it had"
         assert await has_told(database, []), "it has no seats any more"
+        assert await living(database) == []
     await database.close()
 
 
@@ -59,6 +62,8 @@ async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_thei
         async with call.caller() as caller:
             await until(lambda: call.has_said("agent", HELLO))
             with closing(sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)) as other:
+                other.execute("DROP TABLE workers")  # what it cannot tell there costs no call
+                await until(lambda: "the seats could not be told" in worker.output)
                 other.execute("BEGIN IMMEDIATE")
                 worker.send(signal.SIGTERM)
                 await until(lambda: not caller.room.isconnected())
@@ -135,3 +140,9 @@ async def has_told(database: Database, rows: list[tuple[int, int]]) -> bool:
     """Whether these are the seats of all workers, and how many are taken."""
     async with database.reading() as conn:
         return [tuple(row) for row in await conn.execute(sa.select(workers.c.seats, workers.c.taken))] == rows
+
+
+async def living(database: Database) -> list[str]:
+    """The kinds of the processes that live."""
+    async with database.reading() as conn:
+        return [one.kind for one in await processes.list_living(conn)]

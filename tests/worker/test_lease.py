@@ -80,6 +80,7 @@ async def test_a_lease_that_another_worker_took_is_lost(running):
 
 async def test_an_agent_whose_worker_took_the_lease_for_it_shows_that_it_lives_and_renews_it(running):
     taken = await adopt(running.database, running.call.id, running.token, TTL_S)
+    assert taken is not None
     assert (taken.row.id, taken.lease.token) == (running.call.id, running.token)
     async with running.database.reading() as connection:
         [lease] = [one for one in await leases.held_leases(connection) if one.call_id == running.call.id]
@@ -92,6 +93,16 @@ async def test_an_agent_whose_worker_took_the_lease_for_it_shows_that_it_lives_a
     await taken.lease.leave()
     await holding
     await taken.lease.release(running.persistence())
+
+
+async def test_what_its_worker_took_for_it_an_agent_has_no_more_once_it_is_anothers_or_the_call_is_over(running):
+    second = await running.take_over()
+    assert await adopt(running.database, running.call.id, running.token, TTL_S) is None
+    async with running.database.writing() as connection:
+        await CallStore(connection).finish(running.call.id, EndReason.ENDED_BY_API)
+    assert await adopt(running.database, running.call.id, second, TTL_S) is None
+    async with running.database.reading() as connection:
+        assert not await leases.has_agent(connection, running.call.id), "nobody is to wait for what it would write"
 
 
 async def test_who_comes_knows_what_was_cut_however_many_came_before(running):

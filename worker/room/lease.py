@@ -160,17 +160,24 @@ async def take(
         return Taken(lease, row, said, tool_calls, Clock(moment(connection)), broke_off_at, _answered(people))
 
 
-async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken:
+async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken | None:
     """A call of which the worker has taken the lease for this agent, the call's first: so nothing is to be settled.
 
-    Raises while the database is away. Nothing is written, for several calls often begin at once.
+    None if the lease was freed meanwhile, as that of an agent which shows no life, or the call is over. Raises while
+    the database is away. Nothing is written for a call that is to be had: several often begin at once.
     """
+    lease = Lease(database, call_id, token, ttl_s)
     async with database.reading() as connection:
-        lease = Lease(database, call_id, token, ttl_s)
+        # Before the look: a judge who sees that it lives frees nothing.
         await lease._life.show(connection)  # noqa: SLF001 - its maker
-        row = await CallStore(connection).get(None, call_id)
-        people = await read_participants(connection, call_id)
-        return Taken(lease, row, [], [], Clock(moment(connection)), None, _answered(people))
+        if await leases.is_live(connection, call_id, token):
+            row = await CallStore(connection).get(None, call_id)
+            people = await read_participants(connection, call_id)
+            return Taken(lease, row, [], [], Clock(moment(connection)), None, _answered(people))
+    async with database.writing() as connection:
+        await leases.release(connection, call_id, token)  # that of a call which is over waits for it
+    lease._life.end()  # noqa: SLF001 - its maker
+    return None
 
 
 def _answered(people: Iterable[sa.Row[Any]]) -> frozenset[str]:
