@@ -416,5 +416,7 @@ class PostgresCluster(postgres.PostgresCluster):
 
 
 def _copy(folder: Path, target: Path) -> None:
-    """With all files, whoever owns them."""
-    subprocess.run(["cp", "-a", folder, target], check=True)
+    """With all files, whoever owns them: all of it is there or nothing, also if this process is killed meanwhile."""
+    half = target.with_name(f"{target.name}.{os.getpid()}")
+    subprocess.run(["cp", "-a", folder, half], check=True)
+    half.rename(target)

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from livekit import rtc
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
     APIConnectionError,
@@ -18,7 +20,10 @@ from typing_extensions import override
 
 from tests.conftest import Until
 from worker.ranking import Ranking
-from worker.room.recognition import Recognition
+from worker.room import recognition
+from worker.room.activity import SAMPLE_RATE
+from worker.room.kept import FRAME_S, Frame
+from worker.room.recognition import SETTLED, Recognition
 
 
 class Recogniser(stt.STT[Any]):
@@ -135,3 +140,27 @@ async def test_a_provider_works_once_it_finds_words(person: Person, until: Until
     person.stream.tell(stt.SpeechEventType.INTERIM_TRANSCRIPT, "Hello")
     await until(lambda: len(person.events) == 2)
     assert not person.ranking.is_down(place)
+
+
+def a_frame(level: int) -> Frame:
+    samples = np.full(int(FRAME_S * SAMPLE_RATE), level, np.int16)
+    return Frame(rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE, 1, len(samples)), 0.0, 0.0)
+
+
+async def test_all_results_that_may_come_for_a_sound_before_the_end_or_after_one_of_it_are_waited_for(
+    person: Person, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "LAST_WORDS_S", 3600)
+    person.recognition.hear(a_frame(level=100))
+    person.recognition.wait(3600)
+    person.recognition.end()
+    for count, text in enumerate(("Yes please.", "Bye."), 1):
+        person.recognition.finish()
+        await asyncio.sleep(0)
+        person.stream.tell(stt.SpeechEventType.FINAL_TRANSCRIPT, text)
+        await until(lambda count=count: len(person.events) == count)
+        person.recognition.wait(SETTLED * 3600)
+    person.recognition.hear(a_frame(level=0))
+    person.recognition.wait(1)
+    person.recognition.finish()
+    await until(lambda: not person.recognition.is_open)

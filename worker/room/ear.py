@@ -262,10 +262,11 @@ class Ear:
         if self._utterance.is_open and not self._utterance.in_doubt and self._since_result_s > PAUSE_S:
             if self._awaited.quiet_s > PAUSE_S or self._says_no_more:
                 self._utterance.close(self._voice_ended_at)
-        elif self._recognition.may_return and self._awaited.quiet_s > QUIET_S and not self._has_something_to_say:
-            self._recognition.replace(None)
-        if self._gone and not self._has_something_to_say:
-            self._recognition.finish()
+        elif not self._has_something_to_say:
+            if self._gone:
+                self._recognition.finish()
+            elif self._recognition.may_return and self._awaited.quiet_s > QUIET_S:
+                self._recognition.replace(None)
         if self.is_cut_off:
             self._on_cut_off()
 

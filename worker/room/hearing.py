@@ -32,7 +32,7 @@ HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 class Attachment:
     """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns.
 
-    `on_beat` is called whenever time has passed for the ears, or one of them is gone.
+    `on_beat` is called whenever time has passed for the ears, or one of them is gone; an ear would die of its error.
     """
 
     def __init__(self, ears: Collection[Ear], eager: float) -> None:

@@ -1,10 +1,13 @@
 """One microphone's audio as speech recognition hears it: by one stream, and when that is of no use by the next."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt, utils
 
 from worker.ranking import Ranking
@@ -12,6 +15,8 @@ from worker.room.kept import Frame, Kept
 
 JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
 LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for; of a recording, longer
+SETTLED = 2  # times as long after the last sound or result no more comes, though the microphone went only then
+SOUND = 32  # of 32767: what is softer nobody understands
 RETRY_S = (0.2, 0.5, 1.0, 1.4, 2.0)
 CONNECT_S = 3.0  # a caller whom nobody can hear by then is told so,
 CONNECT_OF_SEVERAL_S = 1.5  # unless another provider still can
@@ -66,6 +71,7 @@ class Recognition:
         self._failures = 0  # of streams that broke or did not come about, one after the other
         self._deaf_since_s: float | None = None
         self._hung = False  # there was no connection for as long as one may take
+        self._active_s = -math.inf  # when a stream last got a sound, or gave a result
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +106,10 @@ class Recognition:
     def _age_s(self) -> float:
         return self._now_s - self._opened_s
 
+    @property
+    def _last_words_s(self) -> float:
+        return LAST_WORDS_S if self.gives_interims else LAST_WORDS_S + self._words_s
+
     def wait(self, seconds: float) -> None:
         """So much time has passed."""
         self._now_s += seconds
@@ -127,8 +137,12 @@ class Recognition:
             self._ask_for_last_words()
 
     def finish(self) -> None:
-        """All that was said is text: wait for no end of the stream, of which not every plugin tells."""
-        if self._stream is not None:
+        """All that is known to have been said is text: wait for no end of the stream, of which not every plugin tells.
+
+        But while a result may come, it is waited for as if this had not been called: one result may be of less than
+        the voice has said, and what is no voice to the voice activity may be words.
+        """
+        if self._stream is not None and self._now_s - self._active_s > SETTLED * self._last_words_s:
             self._leave_in(0.0)
 
     async def run(self) -> None:
@@ -191,7 +205,7 @@ class Recognition:
     def _take(self, event: stt.SpeechEvent) -> None:
         if event.type == stt.SpeechEventType.RECOGNITION_USAGE:
             return
-        self.answers, self._deaf_since_s = True, None
+        self.answers, self._deaf_since_s, self._active_s = True, None, self._now_s
         if not self._finds_words and has_words(event):
             self._finds_words = True
             self._providers.works(self.place)
@@ -216,6 +230,8 @@ class Recognition:
 
     def _push(self, stream: stt.RecognizeStream, frame: Frame) -> None:
         frame.second = self._times.add(frame.at, frame.audio.duration)
+        if _sounds(frame.audio):
+            self._active_s = self._now_s
         with suppress(RuntimeError):  # it broke a moment ago; the next one hears this again
             stream.push_frame(frame.audio)
 
@@ -223,7 +239,7 @@ class Recognition:
         if self._stream is not None:
             with suppress(RuntimeError):
                 self._stream.end_input()
-            self._leave_in(LAST_WORDS_S if self.gives_interims else LAST_WORDS_S + self._words_s)
+            self._leave_in(self._last_words_s)
 
     def _leave_in(self, seconds: float) -> None:
         with suppress(RuntimeError):  # it is being left already
@@ -233,6 +249,11 @@ class Recognition:
 def has_words(event: stt.SpeechEvent) -> bool:
     """Whether it tells words, for certain or not."""
     return bool(event.alternatives and event.alternatives[0].text.strip())
+
+
+def _sounds(audio: rtc.AudioFrame) -> bool:
+    samples = np.frombuffer(audio.data, np.int16)
+    return bool(samples.max(initial=0) > SOUND or samples.min(initial=0) < -SOUND)
 
 
 class _Times:

@@ -192,7 +192,7 @@ class Speaker:
         playing = asyncio.create_task(self._voice.play(), name="voice")
         watching = asyncio.create_task(self._patience.run(), name="patience")
         rehearsing = asyncio.create_task(self._rehearsal.run(), name="rehearsal")
-        self._heard.on_beat = self._courtesy.look
+        self._heard.on_beat = self._give_way
         try:
             await asyncio.wait({playing, watching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in (playing, watching):
@@ -381,8 +381,18 @@ class Speaker:
         await self._session.start(self._agent, session_host=False, record=False)
 
     def _closed(self, event: CloseEvent) -> None:
+        self._fail(SessionEnded(event.reason.value))
+
+    def _give_way(self) -> None:
+        """Pause for who speaks; what breaks in that is this speaker's, not the ear's whose beat it is."""
+        try:
+            self._courtesy.look()
+        except Exception as error:  # noqa: BLE001 - whatever it was, people are still to be heard
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
         if not self._ended.done():
-            self._ended.set_exception(SessionEnded(event.reason.value))
+            self._ended.set_exception(error)
 
     def _show_state(self, event: AgentStateChangedEvent) -> None:
         self._begin(self._show(str(event.new_state)))
