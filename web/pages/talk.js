@@ -57,21 +57,13 @@ export default function Talk({ id }) {
   };
   if (!data) return html`<div><${Head} title="Talk" /><${Loading} ...${loading} /></div>`;
   return html`
-<<<<<<< HEAD
     <div>
-      <${Head} title="Talk to ${data.agent.name}" actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
+      <${Head} title=${html`Talk to <bdi>${data.agent.name}</bdi>`} actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
       <div class="talk">
         ${call
           ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`
           : html`<${Before} ...${data} ...${{ told, setTold }} fault=${fault || data.trouble} onStart=${start} />`}
       </div>
-=======
-    <${Head} title=${html`Talk to <bdi>${data.agent.name}</bdi>`} actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
-    <div class="talk">
-      ${call
-        ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`
-        : html`<${Before} ...${data} fault=${fault || data.trouble} onStart=${start} />`}
->>>>>>> mendcall
     </div>
   `;
 }

@@ -10,24 +10,15 @@ export function Frame({ session, children }) {
   const { path } = useAddress();
   const nav = useRef(null);
   useEffect(() => {
-<<<<<<< HEAD
     const link = nav.current.querySelector("[aria-current]");
     // On a phone the pages are one line that scrolls; the page itself is to stay where it is.
     if (link) nav.current.scrollLeft = link.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2;
-=======
-    const here = nav.current.querySelector("[aria-current]"); // on a phone the pages are more than are seen at once
-    if (here) nav.current.scrollLeft = here.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - here.offsetWidth) / 2;
->>>>>>> mendcall
   }, [path]);
   return html`
     <a class="skip" href="#main" data-external>Skip to the page</a>
     <header class="side">
       <a class="brand" href="/"><img src="/web/icon.svg" alt="" width="26" height="26" />Callroom</a>
-<<<<<<< HEAD
       <nav aria-label="Pages" ref=${nav}>
-=======
-      <nav ref=${nav} aria-label="Pages">
->>>>>>> mendcall
         ${NAVIGATION.map((page) => html`<a href=${page.path} aria-current=${isWithin(page.path, path) ? "page" : null}>${page.title}</a>`)}
         <a href="/docs" data-external>API</a>
       </nav>

@@ -64,13 +64,8 @@ function People({ call }) {
     <ul class="people" aria-label="People">
       ${call.participants.map(({ id, identity, status, transport }) => html`
         <li key=${id}>
-<<<<<<< HEAD
-          <span class="identity">${identity}</span> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
-          ${status !== "joined" && status !== call.status && html` <${Badge} of=${status} />`}
-=======
           <bdi class="identity">${identity}</bdi> <span class="quiet">${transport === "pstn" ? "phone" : "browser"}</span>
-          ${status !== "joined" && html` <${Badge} of=${status} />`}
->>>>>>> mendcall
+          ${status !== "joined" && status !== call.status && html` <${Badge} of=${status} />`}
         </li>`)}
     </ul>
   `;
@@ -95,19 +90,6 @@ function Lines({ lines, isOpen, agentName }) {
   `;
 }
 
-<<<<<<< HEAD
-function Listen({ call, listening, isMine }) {
-  if (!isMine) return html`<button type="button" onClick=${() => listening.start(call.id)}>Listen in</button>`;
-  return html`
-    <span class="actions">
-      <button type="button" aria-pressed="true" onClick=${listening.stop}>${listening.phase === "on" ? "Stop listening" : "Opening …"}</button>
-      ${listening.isBlocked && html`<button type="button" class="primary" onClick=${listening.play}>Let the sound play</button>`}
-    </span>
-  `;
-}
-
-=======
->>>>>>> mendcall
 async function end(call, who) {
   const detail = "Everybody in it is put out, the agent without a goodbye.";
   if (!(await confirm(`End the call with ${who}?`, { action: "End the call", detail }))) return;

@@ -19,7 +19,6 @@ export function Captions({ segments, nameOf }) {
     isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   };
   return html`
-<<<<<<< HEAD
     <div>
       <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
         ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
@@ -27,8 +26,8 @@ export function Captions({ segments, nameOf }) {
           ${lines.map(
             (line) => html`
               <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
-                <strong>${nameOf(line)}</strong>
-                <p>${line.text}</p>
+                <strong><bdi>${nameOf(line)}</bdi></strong>
+                <p dir="auto">${line.text}</p>
               </li>
             `,
           )}
@@ -36,22 +35,6 @@ export function Captions({ segments, nameOf }) {
       </section>
       <${Announcer} ...${{ lines, nameOf }} />
     </div>
-=======
-    <section class="captions" aria-label="Transcript" tabindex="0" ref=${box} onScroll=${scrolled}>
-      ${lines.length === 0 && html`<p class="quiet">What is said appears here.</p>`}
-      <ol>
-        ${lines.map(
-          (line) => html`
-            <li key=${line.sequence} class="${line.speaker} ${line.is_final ? "" : "interim"}">
-              <strong><bdi>${nameOf(line)}</bdi></strong>
-              <p dir="auto">${line.text}</p>
-            </li>
-          `,
-        )}
-      </ol>
-    </section>
-    <${Announcer} ...${{ lines, nameOf }} />
->>>>>>> mendcall
   `;
 }
 
