@@ -78,23 +78,44 @@ async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser
     ]
 
 
-async def test_a_lost_answer_and_another_try_call_nobody_twice(browser: Browser, serve: Serve) -> None:
+async def test_a_lost_answer_of_a_part_and_another_try_call_nobody_twice(browser: Browser, serve: Serve) -> None:
     served = await serve()
     await equip(served)
     async with opened(browser, served, "/campaigns/new") as page:
 
-        async def lose(route: Route) -> None:
-            await route.fetch()
-            await route.abort()
+        async def lose_second(route: Route) -> None:
+            answer = await route.fetch()
+            sent.append(route)
+            await (route.abort() if len(sent) == 2 else route.fulfill(response=answer))
 
-        await page.route("**/v1/calls/batch", lose, times=1)
-        await page.get_by_label("Or paste the rows").fill("+4930111222\t4\n+4930111333\t5")
+        sent: list[Route] = []
+        await page.route("**/v1/calls/batch", lose_second, times=2)
+        await page.get_by_label("Or paste the rows").fill("".join(f"+4930{at}\t{at}\n" for at in range(10_000, 10_502)))
         await expect(page.get_by_label("The first row names the columns")).not_to_be_checked()
-        await confirm(page, "Call 2 people")
+        name = "Напоминание о записи к стоматологу на ноябрь месяц"
+        await page.get_by_label("Name", exact=True).fill(name)
+        await confirm(page, "Call 502 people")
+        await expect(page.get_by_role("alert").filter(has_text="500 of 502 people are sent")).to_be_visible()
         await expect(page.get_by_role("alert").filter(has_text="Callroom does not answer")).to_be_visible()
         await confirm(page, "Call 2 people")
-        await expect(page.get_by_text("2 calls are on the way.")).to_be_visible()
-    assert (await ask(served, "GET", "/v1/calls"))["total"] == 2
+        await expect(page.get_by_text("502 calls are on the way.")).to_be_visible()
+    assert (await ask(served, "GET", "/v1/calls"))["total"] == 502
+
+
+async def test_what_a_table_lacks_is_said_before_anybody_is_called(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    await equip(served)
+    async with opened(browser, served, "/campaigns/new") as page:
+        rows = page.get_by_label("Or paste the rows")
+        await rows.fill('phone,name\n+4930123456,"Ann\n+4930123457,Bob')
+        await expect(page.get_by_text("A quote that begins in line 2 does not end.")).to_be_visible()
+        await rows.fill("0151123456,Ann\n+4930123457,Bob")
+        await expect(page.get_by_role("row", name="1 0151123456")).to_contain_text("no country code")
+        await rows.fill("sep=;\nphone;name;name\n+4930123457;Bob;Smith")
+        await expect(page.get_by_role("alert").filter(has_text="Another column has this name.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Call 1 person")).to_be_disabled()
+        await page.get_by_label("Name of column 3").fill("last_name")
+        await expect(page.get_by_role("button", name="Call 1 person")).to_be_enabled()
 
 
 async def test_a_name_that_another_campaign_has_is_said(browser: Browser, serve: Serve) -> None:
@@ -113,12 +134,16 @@ async def test_a_campaign_shows_its_progress_as_it_goes_and_is_canceled(browser:
     served = await serve()
     await begin(served, "+4930111222", "+4930111333", "nobody")
     async with opened(browser, served, "/campaigns") as page:
+        full = {"Retry-After": "1"}
+        await page.route("**/v1/calls/stream", lambda route: route.fulfill(status=429, headers=full, json={}))
         await page.get_by_role("link", name="Spring / May").click()
         await expect(page.get_by_text("2 waiting")).to_be_visible()
         await expect(page.get_by_role("row", name="nobody")).to_contain_text("expected a phone number")
         await accessibility.check(page)
         first, _ = (await ask(served, "GET", "/v1/calls"))["calls"]
+        await expect(page.get_by_text("What is shown here may be old")).to_be_visible()
         await ask(served, "POST", f"/v1/calls/{first['id']}/end")
+        await page.unroute("**/v1/calls/stream")
         await expect(page.get_by_text("1 completed, 1 waiting")).to_be_visible()
         await page.get_by_role("button", name="Cancel the campaign").click()
         await page.get_by_role("button", name="Cancel it").click()

@@ -1,5 +1,6 @@
 """The Usage page: figures, charts and tables of the days that the address names."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from tests.web.conftest import Serve, Served
 from tests.web.console import ask, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DELETED = "550e8400-e29b-41d4-a716-446655440000"
 
 
 async def count(served: Served, agent_id: str, day: date, talked: int, unanswered: int) -> None:
@@ -59,4 +62,9 @@ async def test_usage_shows_the_days_and_the_agent_that_the_address_names(browser
         async with page.expect_download() as downloading:
             await page.get_by_role("button", name="Download CSV").click()
         table = (await (await downloading.value).path()).read_text(encoding="utf-8-sig").splitlines()
+        await page.get_by_role("region", name="Usage by day").get_by_role("link").click()
+        await expect(page.get_by_text("No call is like that.")).to_be_visible()
+        await expect(page.get_by_label("From", exact=True)).to_have_accessible_description(re.compile("or later"))
+        await page.goto(f"{served.url}/usage?agent_id={DELETED}")
+        await expect(page.get_by_role("combobox", name="Agent")).to_have_value(DELETED)
         assert table[1].startswith(f"{today - timedelta(days=1)},{other['id']},Sales,10,10,0,15,0.05,10,")

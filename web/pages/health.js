@@ -1,6 +1,6 @@
 // Health: which processes live, how busy the workers are, who of the providers does not work, what was given up.
 
-import { html, useEffect } from "../preact.js";
+import { html, useEffect, useRef } from "../preact.js";
 import { get } from "../api.js";
 import { count, plural, words } from "../format.js";
 import { Badge } from "../parts/badge.js";
@@ -21,8 +21,15 @@ const MISSING = {
 export default function Health() {
   const health = useLoaded(load, []);
   const dead = usePages(deadJobs, []);
+  const isShort = useRef(true); // who has turned over pages keeps them
+  isShort.current = !dead.rows || dead.rows.length <= LIMIT;
   useEffect(() => {
-    const timer = setInterval(() => document.hidden || health.reload(), AGAIN_MS);
+    const look = () => {
+      if (document.hidden) return;
+      health.reload();
+      if (isShort.current) dead.reload();
+    };
+    const timer = setInterval(look, AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
   return html`
@@ -55,7 +62,7 @@ function Shown({ health, queue }) {
       </div>
       <section class="stack">
         <h2>Workers</h2>
-        <${Table} label="Workers" columns=${WORKERS} rows=${health.workers} empty="No worker takes calls. Start one: python -m worker." />
+        <${Table} label="Workers" columns=${WORKERS} rows=${health.workers} empty="No worker takes calls. Start one: python -m worker start." />
       </section>
       <section class="stack">
         <h2>Providers</h2>

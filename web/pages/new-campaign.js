@@ -2,6 +2,7 @@
 
 import { html, useMemo, useState } from "../preact.js";
 import { get } from "../api.js";
+import { useLeaveGuard } from "../router.js";
 import { count, plural } from "../format.js";
 import { FormFault, useSending } from "../parts/action.js";
 import { agentOptions, useAgents } from "../parts/agents.js";
@@ -11,9 +12,9 @@ import { Loading, useLoaded } from "../parts/loaded.js";
 import { Head } from "../parts/page.js";
 import { parse } from "./campaigns/csv.js";
 import { Mapping } from "./campaigns/mapping.js";
-import { guess, hasHead, PHONE, recipientsOf } from "./campaigns/recipients.js";
+import { guess, hasHead, PHONE, recipientsOf, twice } from "./campaigns/recipients.js";
 import { Refused } from "./campaigns/refused.js";
-import { batchIds, send } from "./campaigns/send.js";
+import { batchIds, send, UNSENT } from "./campaigns/send.js";
 import { Sent } from "./campaigns/sent.js";
 import { Source } from "./campaigns/source.js";
 
@@ -32,63 +33,73 @@ export default function NewCampaign() {
   `;
 }
 
-const TAKEN = ["batch_exists", "idempotency_key_reused"];
+const TAKEN = "batch_exists";
 const FIELDS = ["batch_id", "agent_id", "from_number"];
 
 function Form({ agents, numbers, onSent }) {
   const [form, setForm] = useState({ name: "", agent: agents[0].id, from: "" });
   const [table, setTable] = useState({ text: "", rows: [], isHead: false, columns: [] });
-  const [progress, setProgress] = useState(0);
+  const [sent, setSent] = useState(UNSENT);
   const change = (name) => (value) => setForm((before) => ({ ...before, [name]: value }));
   const setHead = (isHead) => setTable((before) => ({ ...before, isHead, columns: guess(before.rows, isHead) }));
   const load = (text, file) => {
-    const rows = parse(text);
+    const { rows, fault } = parse(text);
     const isHead = hasHead(rows);
-    setTable({ text, rows, isHead, columns: guess(rows, isHead) });
+    setTable({ text, rows, fault, isHead, columns: guess(rows, isHead) });
     setForm((before) => ({ ...before, name: before.name || named(file) }));
   };
   const body = table.isHead ? table.rows.slice(1) : table.rows;
   const { recipients, refused } = useMemo(() => recipientsOf(body, table.columns), [table]);
+  const waiting = recipients.length - sent.count;
   const sending = useSending(async () => {
-    const question = `Call ${plural(recipients.length, "person", "people")} now?`;
+    const question = `Call ${plural(waiting, "person", "people")} now?`;
     if (!(await confirm(question, { action: "Call them", detail: "The first ones are dialled within seconds.", danger: false }))) return;
     const name = form.name.trim();
-    const done = await send({ name, agentId: form.agent, recipients, from: form.from }, setProgress);
+    const done = await send({ name, agentId: form.agent, recipients, from: form.from }, sent, setSent);
     onSent({ ...done, refused });
   });
+  useLeaveGuard(sending.isBusy ? mayLeave : null);
   const faults = faultsOf(sending.error);
   const callerIds = [["", "the first of your numbers"], ...numbers.map(({ number }) => [number, number])];
   const parts = batchIds(form.name, recipients).length;
   return html`
     <form onSubmit=${sending.send}>
-      <${Source} text=${table.text} onTable=${load} />
-      ${table.rows.length > 0 && html`
+      ${sent.count === 0 && html`<${Source} text=${table.text} fault=${table.fault} onTable=${load} />`}
+      ${sent.count === 0 && table.rows.length > 0 && html`
         <section class="stack">
           <h2>${plural(body.length, "row")}</h2>
           <${SwitchField} label="The first row names the columns" value=${table.isHead} onValue=${setHead} />
           <${Mapping} rows=${body} columns=${table.columns} onColumns=${(columns) => setTable((before) => ({ ...before, columns }))} />
           ${!table.columns.some(({ use }) => use === PHONE) && html`<p class="fault" role="alert">Say which column has the phone numbers.</p>`}
         </section>
-        <${Refused} rows=${refused} title="row" />
       `}
+      <${Refused} rows=${refused} title="row" />
       <div class="fields">
         <${TextField} label="Name" help="Each name is used once: the same campaign again calls nobody twice."
-          fault=${TAKEN.includes(sending.error?.code) ? "There is another campaign of this name." : faults.batch_id}
+          fault=${sending.error?.code === TAKEN ? "There is another campaign of this name." : faults.batch_id}
           required maxlength="80" value=${form.name} onValue=${change("name")} />
         <${ChoiceField} label="Agent" options=${agentOptions(agents)} fault=${faults.agent_id} value=${form.agent} onValue=${change("agent")} />
         <${ChoiceField} label="Caller ID" options=${callerIds} fault=${faults.from_number} value=${form.from} onValue=${change("from")} />
       </div>
+      ${sending.error && sent.count > 0 && html`
+        <p class="fault" role="alert">${count(sent.count)} of ${plural(recipients.length, "person", "people")} are sent and called, as ${sent.ids.join(", ")}. The
+          rest ${sending.error.status === 0 ? "got no answer: send it again under the same name, and nobody is called twice." : "was refused, and only that is sent again."}</p>
+      `}
       <${FormFault} error=${sending.error} fields=${FIELDS} />
       ${parts > 1 && html`<p class="help">They are sent in ${parts} batches, each of which is shown by itself.</p>`}
       <p class="buttons">
-        ${sending.isBusy && progress > 0 && html`<span role="status">${count(progress)} of ${count(recipients.length)} sent</span>`}
+        ${sending.isBusy && sent.count > 0 && html`<span role="status">${count(sent.count)} of ${count(recipients.length)} sent</span>`}
         <a class="button" href="/campaigns">Cancel</a>
-        <button class="primary" disabled=${sending.isBusy || recipients.length === 0}>
-          ${recipients.length === 0 ? "Nobody to call yet" : `Call ${plural(recipients.length, "person", "people")}`}
+        <button class="primary" disabled=${sending.isBusy || waiting === 0 || twice(table.columns).size > 0}>
+          ${waiting === 0 ? "Nobody to call yet" : `Call ${plural(waiting, "person", "people")}`}
         </button>
       </p>
     </form>
   `;
+}
+
+function mayLeave() {
+  return confirm("Leave while the campaign is sent?", { action: "Leave", detail: "It goes on, but nobody tells you here if a part of it is refused." });
 }
 
 function named(file) {

@@ -4,7 +4,7 @@ import { html } from "../preact.js";
 import { get } from "../api.js";
 import { setQuery, useAddress } from "../router.js";
 import { Action } from "../parts/action.js";
-import { agentOptions, useAgents } from "../parts/agents.js";
+import { useAgentNames, withChosen } from "../parts/agent-names.js";
 import { ChoiceField, faultsOf, TextField } from "../parts/field.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
 import { Head } from "../parts/page.js";
@@ -18,7 +18,7 @@ import { ByAgent, ByDay } from "./usage/tables.js";
 export default function Usage() {
   const { query } = useAddress();
   const wanted = { from_day: query.get("from") ?? "", to_day: query.get("to") ?? "", agent_id: query.get("agent_id") ?? "" };
-  const agents = useAgents();
+  const { agents, nameOf } = useAgentNames();
   const days = useLoaded((signal) => get("/v1/usage", wanted, { signal }), Object.values(wanted));
   const byAgent = useLoaded((signal) => get("/v1/usage", { ...wanted, group_by: "agent" }, { signal }), Object.values(wanted));
   const usage = days.data;
@@ -26,12 +26,12 @@ export default function Usage() {
   return html`
     <div>
       <${Head} title="Usage" about="What calls came to. Each counts on the day (UTC) on which it was asked for, once it is over."
-        actions=${html`<${Action} work=${() => download(wanted, agents.data)} disabled=${!usage || usage.groups.length === 0}>Download CSV<//>`} />
+        actions=${html`<${Action} work=${() => download(wanted, agents)} disabled=${!usage || usage.groups.length === 0}>Download CSV<//>`} />
       <div class="inline">
         <${TextField} label="From" type="date" fault=${isRangeWrong && "Choose a day before the last one, at most 366 days in all."}
           value=${wanted.from_day || (usage?.from_day ?? "")} onValue=${(day) => setQuery({ from: day })} />
         <${TextField} label="To" type="date" value=${wanted.to_day || (usage?.to_day ?? "")} onValue=${(day) => setQuery({ to: day })} />
-        <${ChoiceField} label="Agent" options=${[["", "all agents"], ...agentOptions(agents.data)]} value=${wanted.agent_id}
+        <${ChoiceField} label="Agent" options=${[["", "all agents"], ...withChosen(wanted.agent_id, agents, nameOf)]} value=${wanted.agent_id}
           onValue=${(id) => setQuery({ agent_id: id })} />
       </div>
       ${!isRangeWrong && html`<${Loading} ...${days} />`}
@@ -46,7 +46,7 @@ export default function Usage() {
                     <${Charts} days=${everyDay(usage)} />
                     <${Failures} total=${usage.total} />
                   </div>
-                  <${ByAgent} groups=${byAgent.data?.groups ?? []} agents=${agents.data} />
+                  <${ByAgent} groups=${byAgent.data?.groups ?? []} agents=${agents} />
                   <${ByDay} groups=${usage.groups} agentId=${wanted.agent_id} />
                 </div>
               `}

@@ -19,3 +19,9 @@ export function useAgentNames(wanted = []) {
   }, [names, wanted.join()]);
   return { agents, nameOf: (id) => names.get(id) ?? (agents ? "A deleted agent" : "…") };
 }
+
+/** `[[id, name], …]` for a choice: all agents, and the chosen one also if it is none of them any more. */
+export function withChosen(chosen, agents = [], nameOf) {
+  const options = agents.map(({ id, name }) => [id, name]);
+  return !chosen || options.some(([id]) => id === chosen) ? options : [[chosen, nameOf(chosen)], ...options];
+}

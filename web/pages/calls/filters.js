@@ -2,7 +2,8 @@
 
 import { html, useEffect, useRef, useState } from "../../preact.js";
 import { setQuery } from "../../router.js";
-import { words } from "../../format.js";
+import { exactMoment, words } from "../../format.js";
+import { withChosen } from "../../parts/agent-names.js";
 import { ChoiceField, TextField } from "../../parts/field.js";
 
 const SETTLED_MS = 350; // after the last letter
@@ -16,12 +17,14 @@ const END_REASONS = [
   "transferred", "voicemail",
 ];
 const TRANSPORTS = [["webrtc", "Browser"], ["pstn", "Phone"]];
-const NAMES = ["words", "participant", "agent_id", "status", "end_reason", "transport", "from", "to", "batch_id"];
+const NAMES = [
+  "words", "participant", "agent_id", "status", "end_reason", "transport", "from", "to", "created_from", "created_to", "batch_id",
+];
 
-/** The filters of an address as the API takes them; a day is one of the reader's. */
+/** The filters of an address as the API takes them; a day is one of the reader's, unless there are moments. */
 export function wantedOf(query) {
-  const { from, to, ...others } = given(query);
-  return { ...others, created_from: startOf(from, 0), created_to: startOf(to, 1) };
+  const { from, to, created_from: first, created_to: end, ...others } = given(query);
+  return { ...others, created_from: first || startOf(from, 0), created_to: end || startOf(to, 1) };
 }
 
 /** The name of a field of the API in the address. */
@@ -56,8 +59,8 @@ export function Filters({ query, faults, agents, nameOf }) {
         ${choice("status", "Status", phrases(STATUSES))}
         ${choice("end_reason", "End reason", phrases(END_REASONS))}
         ${choice("transport", "Transport", TRANSPORTS)}
-        ${typed("from", "From", { type: "date" })}
-        ${typed("to", "To", { type: "date" })}
+        ${typed("from", "From", { type: "date", instead: "created_from", help: exact(value("created_from"), "or later") })}
+        ${typed("to", "To", { type: "date", instead: "created_to", help: exact(value("created_to"), "is too late") })}
         ${typed("batch_id", "Campaign", { type: "search", placeholder: "Its id" })}
         <${ChoiceField} label="Order" fault=${faults.order} value=${value("order")} options=${[["", "Newest first"], ["asc", "Oldest first"]]}
           onValue=${(chosen) => setQuery({ order: chosen })} />
@@ -67,8 +70,13 @@ export function Filters({ query, faults, agents, nameOf }) {
   `;
 }
 
-/** A field whose text goes into the address once nobody types any more. */
-function Typed({ name, value, ...more }) {
+/** What stands at a field for a day while there is a moment in its place. */
+function exact(moment, what) {
+  return Number.isNaN(Date.parse(moment)) ? moment : `${exactMoment(moment)} ${what}`;
+}
+
+/** A field whose text goes into the address once nobody types any more; `instead` of a filter that is another way to say it. */
+function Typed({ name, value, instead, ...more }) {
   const [text, setText] = useState(value);
   const timer = useRef(null);
   useEffect(() => {
@@ -78,15 +86,9 @@ function Typed({ name, value, ...more }) {
   const type = (typed) => {
     setText(typed);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setQuery({ [name]: typed.trim() }), SETTLED_MS);
+    timer.current = setTimeout(() => setQuery({ [name]: typed.trim(), ...(instead && { [instead]: "" }) }), SETTLED_MS);
   };
   return html`<${TextField} ...${more} value=${text} onValue=${type} />`;
-}
-
-/** All agents, and the chosen one also if it is none of them any more. */
-function withChosen(chosen, agents = [], nameOf) {
-  const options = agents.map(({ id, name }) => [id, name]);
-  return !chosen || options.some(([id]) => id === chosen) ? options : [[chosen, nameOf(chosen)], ...options];
 }
 
 function given(query) {

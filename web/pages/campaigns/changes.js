@@ -2,10 +2,15 @@
 
 import { useEffect, useRef } from "../../preact.js";
 import { follow } from "../../api.js";
+import { fail } from "../../parts/notices.js";
 
 const PAUSE_MS = 1_000; // many calls change at once: they are looked at together
+const AGAIN_S = 30; // after the API refused the stream, unless it says when
 
-/** While `isWanted`, call `onChange()` soon after a call changed for which `matters(call)`. */
+/**
+ * While `isWanted`, call `onChange()` soon after a call changed for which `matters(call)`, and whenever the stream is
+ * there again: nobody told what happened before.
+ */
 export function useCallsChanging(isWanted, matters, onChange) {
   const latest = useRef({});
   latest.current = { matters, onChange };
@@ -19,7 +24,9 @@ export function useCallsChanging(isWanted, matters, onChange) {
         latest.current.onChange();
       }, PAUSE_MS);
     };
-    listen(aborter.signal, (call) => latest.current.matters(call) && soon());
+    listen(aborter.signal, (kind, data) => {
+      if (kind === "ready" || (kind === "call" && latest.current.matters(data))) soon();
+    });
     return () => {
       aborter.abort();
       clearTimeout(timer);
@@ -28,11 +35,13 @@ export function useCallsChanging(isWanted, matters, onChange) {
 }
 
 async function listen(signal, tell) {
-  try {
-    for await (const { kind, data } of follow("/v1/calls/stream", {}, { signal })) {
-      if (kind === "call") tell(data);
+  for (let isTold = false; !signal.aborted; isTold = true) {
+    try {
+      for await (const { kind, data } of follow("/v1/calls/stream", {}, { signal })) tell(kind, data);
+    } catch (error) {
+      if (signal.aborted || error.status === 401) return;
+      if (!isTold) fail(new Error(`${error.message} What is shown here may be old until that is over.`));
+      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter || AGAIN_S) * 1000));
     }
-  } catch {
-    // There are as many streams as may be: the page still shows what was, and can be loaded anew.
   }
 }

@@ -1,7 +1,7 @@
 // The first rows of a table, and above each column what it is for.
 
 import { html } from "../../preact.js";
-import { METADATA, NOTHING, PHONE, VARIABLE } from "./recipients.js";
+import { METADATA, NOTHING, PHONE, twice, VARIABLE } from "./recipients.js";
 
 const SHOWN = 5;
 const USES = [
@@ -22,6 +22,7 @@ export function Mapping({ rows, columns, onColumns }) {
       }),
     );
   };
+  const doubles = twice(columns);
   const rename = (at) => (typed) => onColumns(columns.map((column, i) => (i === at ? { ...column, name: typed.target.value } : column)));
   return html`
     <div class="wide mapping" tabindex="0" role="region" aria-label="What the columns are">
@@ -36,7 +37,8 @@ export function Mapping({ rows, columns, onColumns }) {
                 </select>
                 ${column.use === PHONE || column.use === NOTHING
                   ? html`<span>${column.name}</span>`
-                  : html`<input aria-label="Name of column ${at + 1}" required maxlength="100" value=${column.name} onInput=${rename(at)} />`}
+                  : html`<input aria-label="Name of column ${at + 1}" required maxlength="100" aria-invalid=${doubles.has(at) ? "true" : null} value=${column.name} onInput=${rename(at)} />`}
+                ${doubles.has(at) && html`<span class="fault" role="alert">Another column has this name.</span>`}
               </th>
             `)}
           </tr>

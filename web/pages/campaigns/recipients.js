@@ -13,9 +13,9 @@ export function looksLikePhone(text) {
   return /^(\+|00)[1-9]\d{6,14}$/.test(digits);
 }
 
-/** Whether the first row names the columns: nothing in it is a phone number, but something below is. */
+/** Whether the first row names the columns: nothing in it has several digits, as also a wrong phone number would. */
 export function hasHead(rows) {
-  return rows.length > 1 && !rows[0].cells.some(looksLikePhone);
+  return rows.length > 1 && !rows[0].cells.some((cell) => /(\d\D*){3}/.test(cell));
 }
 
 /** What each column is probably for, `[{ use, name, sample }]`. */
@@ -30,6 +30,13 @@ export function guess(rows, isHead) {
     name: (isHead && rows[0].cells[column]) || `column_${column + 1}`,
     sample: body[0]?.cells[column] ?? "",
   }));
+}
+
+/** The places of the columns that have the name of an earlier one of the same use, of which only one could be sent. */
+export function twice(columns) {
+  const isNamed = ({ use }) => use === VARIABLE || use === METADATA;
+  const isSame = (one, other) => one.use === other.use && one.name === other.name;
+  return new Set([...columns.keys()].filter((at) => isNamed(columns[at]) && columns.slice(0, at).some((earlier) => isSame(earlier, columns[at]))));
 }
 
 /** Who is called, `{ recipients: [{ line, to, … }], refused: [{ line, number, why }] }`, as far as can be said here. */

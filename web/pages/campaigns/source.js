@@ -4,8 +4,11 @@ import { html } from "../../preact.js";
 import { Field, LongField } from "../../parts/field.js";
 import { decoded } from "./csv.js";
 
-/** @param onTable called with the text, and the name of the file without its ending if it came from one. */
-export function Source({ text, onTable }) {
+/**
+ * @param fault what is wrong with the text, if something is.
+ * @param onTable called with the text, and the name of the file without its ending if it came from one.
+ */
+export function Source({ text, fault, onTable }) {
   const choose = async (chosen) => {
     const [file] = chosen.target.files;
     if (file) onTable(decoded(await file.arrayBuffer()), file.name.replace(/\.\w+$/, ""));
@@ -14,7 +17,7 @@ export function Source({ text, onTable }) {
     <div class="fields">
       <${Field} label="CSV file" help="With a header or without; parted by commas, semicolons or tabs."
         control=${(tied) => html`<input type="file" accept=".csv,.tsv,.txt,text/csv" ...${tied} onChange=${choose} />`} />
-      <${LongField} label="Or paste the rows" placeholder="phone,first_name" spellcheck=${false} value=${text} onValue=${(typed) => onTable(typed, null)} />
+      <${LongField} label="Or paste the rows" placeholder="phone,first_name" spellcheck=${false} fault=${fault} value=${text} onValue=${(typed) => onTable(typed, null)} />
     </div>
   `;
 }

@@ -1,7 +1,8 @@
 // Bars, one a day. What they show stands in the table of the days too, so to a screen reader each is one picture.
 
 import { html } from "../../preact.js";
-import { count, seconds } from "../../format.js";
+import { count } from "../../format.js";
+import { height, write } from "./answers.js";
 import { dayName } from "./days.js";
 
 const HEIGHT = 120;
@@ -13,10 +14,18 @@ export function Charts({ days }) {
     <div class="columns">
       <${Chart} title="Calls" days=${days} write=${count} parts=${[["completed", "completed", (day) => day.completed], ["failed", "failed", (day) => day.failed]]} />
       <${Chart} title="Minutes" days=${days} write=${(minutes) => count(Math.round(minutes))} parts=${[["minutes", "minutes", (day) => day.minutes]]} />
-      <${Chart} title="Time to an answer" days=${days} write=${seconds} each=""
-        parts=${[["p50", "half within", (day) => day.answers.p50_ms ?? 0], ["p95", "95 % within", (day) => Math.max((day.answers.p95_ms ?? 0) - (day.answers.p50_ms ?? 0), 0), (day) => day.answers.p95_ms ?? 0]]} />
+      <${Chart} title="Time to an answer" days=${days} write=${write} each=""
+        parts=${[["p50", "half within", half], ["p95", "95 % within", (day) => Math.max(most(day) - half(day), 0), most]]} />
     </div>
   `;
+}
+
+function half({ answers }) {
+  return height(answers, answers.p50_ms);
+}
+
+function most({ answers }) {
+  return height(answers, answers.p95_ms);
 }
 
 /** @param parts `[[class, name, height, said?], …]`, from the bottom up; `said` is what is told of it, if not its height. */

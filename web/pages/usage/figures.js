@@ -1,7 +1,8 @@
 // All of it together, in a few large figures.
 
 import { html } from "../../preact.js";
-import { count, money, seconds } from "../../format.js";
+import { count, money } from "../../format.js";
+import { height, write } from "./answers.js";
 
 export function Figures({ total }) {
   const shown = [
@@ -9,8 +10,8 @@ export function Figures({ total }) {
     [`Failed, ${Math.round((100 * total.failed) / Math.max(total.calls, 1))} %`, count(total.failed)],
     ["Minutes", count(Math.round(total.minutes))],
     ["Cost", money(total.cost)],
-    ["Answer, half within", seconds(total.answers.p50_ms) || "–"],
-    ["Answer, 95 % within", seconds(total.answers.p95_ms) || "–"],
+    ["Answer, half within", write(height(total.answers, total.answers.p50_ms)) || "–"],
+    ["Answer, 95 % within", write(height(total.answers, total.answers.p95_ms)) || "–"],
   ];
   return html`<dl class="figures stack">${shown.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>`;
 }

@@ -1,9 +1,10 @@
 // The figures as tables: of each agent, and of each day.
 
 import { html } from "../../preact.js";
-import { count, money, seconds } from "../../format.js";
+import { count, money } from "../../format.js";
 import { AgentLink } from "../../parts/agents.js";
 import { Table } from "../../parts/table.js";
+import { height, write } from "./answers.js";
 import { dayAfter, dayName } from "./days.js";
 
 const FIGURES = [
@@ -11,8 +12,8 @@ const FIGURES = [
   { name: "Failed", number: true, show: (group) => count(group.failed) },
   { name: "Minutes", number: true, show: (group) => count(Math.round(group.minutes)) },
   { name: "Cost", number: true, show: (group) => money(group.cost) },
-  { name: "Half within", number: true, show: (group) => seconds(group.answers.p50_ms) },
-  { name: "95 % within", number: true, show: (group) => seconds(group.answers.p95_ms) },
+  { name: "Half within", number: true, show: ({ answers }) => write(height(answers, answers.p50_ms)) },
+  { name: "95 % within", number: true, show: ({ answers }) => write(height(answers, answers.p95_ms)) },
 ];
 
 export function ByAgent({ groups, agents }) {

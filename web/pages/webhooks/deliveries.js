@@ -68,7 +68,7 @@ export function Deliveries({ of: webhook, list }) {
         <pre tabindex="0" role="region" aria-label="Payload"><code>${JSON.stringify(shown.payload, null, 2)}</code></pre>
         <p class="buttons">
           <button type="button" onClick=${() => setShown(null)}>Close</button>
-          <${Action} class="primary" work=${again(shown)} disabled=${shown.status === "pending"}>Send again<//>
+          <${Action} class="primary" work=${again(shown)} disabled=${shown.status === "pending" || !webhook.active}>Send again<//>
         </p>
       <//>
     `}
