@@ -20,8 +20,6 @@ from api.cli import main
 from api.routing import DATABASE, STORAGE
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.providers import health
-from calls.providers import health
-from calls.providers import health
 from calls.recordings.storage import Storage
 from calls.settings import Settings
 from calls.tenants.keys import add_credits, create_secret_key, create_tenant

@@ -1,8 +1,6 @@
 """What is said at the start of the stack of providers that do not work; they are stand-ins on ports of their own."""
 
 import socket
-import socket
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,31 +10,15 @@ from typing import Any
 import pytest
 
 from calls.providers import health
-from calls.providers import health
-from calls.providers import health
 from calls.settings import NamedProvider
 from stack.providers import failing_providers
 from stack.settings import StackSettings
-from tests.conftest import PATIENCE_S
-from tests.conftest import PATIENCE_S
 from tests.conftest import PATIENCE_S
 from tests.servers import free_port
 
 Serve = Callable[[int], int]
 
 UNTIL_IT_DOES = ": calls will fail until it does."
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is none of the providers' faults."""
-    monkeypatch.setattr(health, "WITHIN_S", PATIENCE_S)
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is none of the providers' faults."""
-    monkeypatch.setattr(health, "WITHIN_S", PATIENCE_S)
 
 
 @pytest.fixture(autouse=True)
@@ -111,43 +93,3 @@ def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
     assert not found.is_set()
     is_over.set()
     assert f"The language model (local) does not answer at http://models.example{UNTIL_IT_DOES}" in said
-
-
-def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DNS that hangs: Python's own look-up cannot be broken off."""
-    look_up, is_over, found = socket.getaddrinfo, Event(), Event()
-
-    def hang(host: str, *args: object, **more: object) -> object:
-        if host == "models.example":
-            is_over.wait(PATIENCE_S)
-            found.set()
-        return look_up(host, *args, **more)  # type: ignore[call-overload] # whatever it was asked
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    monkeypatch.setattr(health, "WITHIN_S", 1)
-    [said] = failing(local_port=serve(404), llm_url="http://models.example/v1")
-    assert not found.is_set()
-    is_over.set()
-    assert said == f"The language model (local) does not answer at http://models.example{UNTIL_IT_DOES}"
-
-
-def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DNS that hangs: Python's own look-up cannot be broken off."""
-    look_up, is_over, found = socket.getaddrinfo, Event(), Event()
-
-    def hang(host: str, *args: object, **more: object) -> object:
-        if host == "models.example":
-            is_over.wait(PATIENCE_S)
-            found.set()
-        return look_up(host, *args, **more)  # type: ignore[call-overload] # whatever it was asked
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    monkeypatch.setattr(health, "WITHIN_S", 1)
-    [said] = failing(local_port=serve(404), llm_url="http://models.example/v1")
-    assert not found.is_set()
-    is_over.set()
-    assert said == f"The language model (local) does not answer at http://models.example{UNTIL_IT_DOES}"
