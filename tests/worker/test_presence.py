@@ -41,8 +41,8 @@ class Seen:
     welcomed: list[str] = field(default_factory=list)
     cut_off: list[datetime | None] = field(default_factory=list)
 
-    def follow(self, answered: Collection[str]) -> None:
-        Presence(
+    def follow(self, answered: Collection[str]) -> Presence:
+        return Presence(
             self.room,
             self.call.call.id,
             self.journal,
@@ -174,6 +174,9 @@ async def test_an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_know
     [since] = seen.cut_off
     assert since is not None
     assert before <= since == left.created_at
+    await seen.room.disconnect()
+    seen.follow([]).look_around(None)
+    assert seen.cut_off == [since, None], "also one that was out before it could see that"
 
 
 async def test_a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:

@@ -49,7 +49,7 @@ class _Absence:
 
 
 class Presence:
-    """Follows a room from before it is connected.
+    """Follows a room that is connected or is about to be; what was before is seen by `look_around`.
 
     Args:
         answered: the names in the room of those who were there before the agent. A phone among them was picked up.
@@ -83,6 +83,7 @@ class Presence:
         self._on_microphone = on_microphone
         self._on_end = on_end
         self._on_cut_off = on_cut_off
+        self._is_out = False
         self._here: set[str] = set()
         self._lost_at: datetime | None = None  # when the agent's own connection was, while it is being made anew
         # By the loop's clock: when it was back, and by when others are to be.
@@ -123,10 +124,15 @@ class Presence:
     def look_around(self, broke_off_at: datetime | None) -> None:
         """Take note of whoever was in the room before the agent, and of whoever left it before that could be seen.
 
+        That may be the agent itself.
+
         Args:
             broke_off_at: when the conversation broke off with which it is to go on. Should those who had it be gone,
                 it was over then.
         """
+        if not self._room.isconnected():
+            self._disconnected(_Reason.UNKNOWN_REASON)
+            return
         present = set(self._room.remote_participants)
         now = self._journal.put(lambda store: store.others_left(self._call_id, present))
         if self._answered and not self._here:
@@ -299,6 +305,9 @@ class Presence:
             self._on_end(EndReason.SHUT_DOWN, None)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        if self._is_out:
+            return
+        self._is_out = True
         if reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         elif reason != _Reason.CLIENT_INITIATED:

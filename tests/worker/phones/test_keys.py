@@ -11,7 +11,8 @@ from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
-PRESSED_PIN, PRESSED_ONE = "[pressed on the phone's keys: 4 7 1 1 #]", "[pressed on the phone's keys: 1]"
+PRESSED_PIN = "[pressed on the phone's keys: 4 7 1 1 #]"
+PRESSED_ONE, PRESSED_END = "[pressed on the phone's keys: 1]", "[pressed on the phone's keys: #]"
 
 
 async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_itself(house, network, providers, until):
@@ -59,8 +60,8 @@ async def test_keys_of_a_call_of_which_nothing_is_kept_are_not_kept_either(house
     phone = await network.phone(number)
     call = await place(house, number, features={"transcription_enabled": False})
     await until(lambda: seconds_of_sound(phone.heard) > 1)
-    await phone.press("4711#")
-    await until(lambda: providers.chats and providers.chats[-1].last_user == PRESSED_PIN)
+    await phone.press("#")  # one alone: on a busy machine there may be long pauses between several
+    await until(lambda: providers.chats and providers.chats[-1].last_user == PRESSED_END)
     await phone.hang_up()
     await until(call.ended)
     [received] = [event for event in await call.events() if event.kind == "dtmf.received"]

@@ -49,9 +49,10 @@ async def test_another_agent_waits_with_a_phone_that_rings_and_speaks_after_a_mo
     phone = await network.phone(number, answers_after_s=None)
     call = await place(house, number)
     await until(lambda: phone.state is State.RINGING)
+    before = await agents_of(call)  # more than one, if a busy machine was late with the first
     (await house.job_of(call)).kill()
     await until(lambda: call.has_happened("agent.lost"))
-    await until(lambda: agents_came(call, 2))
+    await until(lambda: agents_came(call, before + 1))
     assert phone.state is State.RINGING
     await phone.answer()
     await until(lambda: call.has_said("agent", HELLO))
@@ -63,9 +64,12 @@ async def test_another_agent_waits_with_a_phone_that_rings_and_speaks_after_a_mo
     assert len(phone.rings) == 1
 
 
+async def agents_of(call: Talk) -> int:
+    return sum(event.kind == "agent.joined" for event in await call.events())
+
+
 async def agents_came(call: Talk, count: int) -> bool:
-    joined = [event for event in await call.events() if event.kind == "agent.joined"]
-    return len(joined) == count
+    return await agents_of(call) >= count
 
 
 async def test_a_deploy_fails_no_phone_that_rings_and_a_busy_one_is_told_to_be_busy(house, network, until):
