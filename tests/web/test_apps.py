@@ -129,7 +129,7 @@ async def tab(browser: Browser, *, microphone: bool = True, script: str = "() =>
 
 @pytest.mark.timeout(180)
 async def test_the_example_talks_shows_what_is_said_and_ends_its_call_with_a_publishable_key(
-    apps: Apps, talker: Browser
+    apps: Apps, talker: Browser, until: Until
 ) -> None:
     text = (ROOT / "examples" / "talk.html").read_text()
     given = {"CALLROOM": apps.url, "KEY": apps.publishable_key, "AGENT": apps.agent}
@@ -144,9 +144,19 @@ async def test_the_example_talks_shows_what_is_said_and_ends_its_call_with_a_pub
             await expect(page.get_by_role("listitem").filter(has_text=line).first).to_be_visible()
         await page.get_by_role("button", name="Mute").click()
         await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
-        await page.get_by_role("button", name="End").click()
-        await expect(page.get_by_text("The call is over")).to_be_visible()
-    assert await apps.ended_because(await apps.last_call(), "ended_by_api")
+        end, over = page.get_by_role("button", name="End"), page.get_by_text("The call is over")
+        await end.click()
+        await expect(over).to_be_visible()
+        await page.get_by_role("button", name="Start").click()
+        await expect(end).to_be_enabled()
+        await expect(page.get_by_role("button", name="Mute", exact=True)).to_be_visible()
+        await expect(page.get_by_role("listitem").filter(has_text=f"Agent: {GREETED}")).to_be_visible()
+        await page.route("**/end", gone)
+        await end.click()
+        await expect(over).to_be_visible()
+    latest, before = (await apps.ask("/v1/calls?limit=2"))["calls"]
+    assert before["end_reason"] == "ended_by_api"
+    assert await until(lambda: apps.ended_because(latest["id"], "caller_hung_up"))
 
 
 @pytest.mark.timeout(180)
