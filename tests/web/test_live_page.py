@@ -189,6 +189,7 @@ async def test_a_stopped_server_is_said_and_what_ended_meanwhile_is_gone_when_it
         await expect(cards(page)).to_have_count(2)
         await cards(page).last.get_by_role("button", name="Whole transcript").click()
         lines = cards(page).last.get_by_role("list", name="Transcript").get_by_role("listitem")
+        await expect(cards(page).last.get_by_role("button", name="Last words")).to_be_visible()
         await expect(lines).to_have_count(3)
         served.program.kill_group()
         await expect(page.get_by_text("What is shown may be old")).to_be_visible()

@@ -1,6 +1,6 @@
 // Questions that are asked before something happens that cannot be taken back.
 
-import { html, render, useEffect, useRef } from "../preact.js";
+import { html, render, useLayoutEffect, useRef } from "../preact.js";
 
 /**
  * Ask, in a dialog that the keyboard can answer; Escape is no.
@@ -35,7 +35,8 @@ function Question({ question, detail, action, danger, answer }) {
 /** A modal dialog with a title; `onClose()` when Escape is pressed. */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
-  useEffect(() => {
+  // At once: a key that is pressed right behind the click is for the dialog.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const shown = dialog.current;
     shown.showModal();
