@@ -21,7 +21,8 @@ class Bell:
         """Wake all who listen. On a disk that has no pipes nobody does."""
         with suppress(OSError):
             for pipe in self._folder.glob("[!.]*"):
-                _ring(pipe)
+                with suppress(OSError):  # a listener that dies just now is in no other's way
+                    _ring(pipe)
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
@@ -55,6 +56,8 @@ def _ring(pipe: Path) -> None:
         if error.errno == errno.ENXIO:  # nobody has the other end
             pipe.unlink(missing_ok=True)
         return
-    with suppress(BlockingIOError):  # it is full, so whoever is to hear it will
-        os.write(end, b"!")
-    os.close(end)
+    try:
+        with suppress(BlockingIOError):  # it is full, so whoever is to hear it will
+            os.write(end, b"!")
+    finally:
+        os.close(end)

@@ -1,6 +1,8 @@
 """Who waits for commits, of this process or any other: Postgres tells by NOTIFY, SQLite by its data version."""
 
 import asyncio
+import errno
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
@@ -10,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.bell import Bell
 from calls.errors import DatabaseAway
+
+log = logging.getLogger(__name__)
 
 CALLS = "calls"  # a stream of a call has something to send
 JOBS = "jobs"  # a job may be claimed that could not be before
@@ -168,11 +172,15 @@ class Changes:
                 await asyncio.sleep(POLL_S)
 
     async def _follow_bell(self, bell: Bell) -> None:
-        with suppress(OSError), bell.listening() as rung:
-            while True:
-                self.wake()
-                await rung.wait()
-                rung.clear()
+        try:
+            with bell.listening() as rung:
+                while True:
+                    self.wake()
+                    await rung.wait()
+                    rung.clear()
+        except OSError as error:
+            reason = errno.errorcode.get(error.errno or 0)
+            log.warning("calls wait until LiveKit offers them: no pipe can be made", extra={"error": reason})
 
     async def _follow_notifications(self, dsn: str) -> None:
         connection = await asyncpg.connect(dsn, timeout=self._patience_s, command_timeout=self._patience_s)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from itertools import count
 
+import psutil
 import pytest
 
 from calls.database.bell import Bell
@@ -73,6 +74,21 @@ async def test_workers_are_woken_by_what_is_told_to_them_and_beside_sqlite_by_no
         await tell(database, call.id)
         assert await watch.wait(60)
     await other.close()
+
+
+async def test_a_listener_that_cannot_be_rung_is_in_no_others_way(tmp_path, until):
+    opened = count_open_files()
+    for number in range(20):  # whichever is first of them
+        (tmp_path / f"{number}").symlink_to("/dev/full")
+    bell = Bell(tmp_path)
+    with bell.listening() as rung:
+        bell.ring()
+        await until(rung.is_set)
+    assert count_open_files() == opened
+
+
+def count_open_files() -> int:
+    return psutil.Process().num_fds()
 
 
 async def test_what_a_listener_that_was_killed_leaves_goes_with_the_next_ring(tmp_path, until):
