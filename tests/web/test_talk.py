@@ -167,6 +167,23 @@ async def test_a_space_hangs_nobody_up_and_leaving_asks_first(browser: Browser, 
         await page.wait_for_url(f"**/calls/{(await call_of_page(served))['id']}")
 
 
+async def test_a_call_goes_on_when_the_session_of_the_browser_is_over(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    async with open_page(browser) as page:
+        await press_start(page, served)
+        await expect(page.get_by_text(WAITING)).to_be_visible()
+        await page.context.request.delete(f"{served.url}/v1/session", headers={"X-Callroom-Session": "test"})
+        again = page.get_by_role("dialog", name="Sign in again")
+        await again.get_by_label("Secret key").fill(served.key)
+        await again.get_by_role("button", name="Sign in").click()
+        await expect(again).to_have_count(0)
+        await expect(page.get_by_text(WAITING)).to_be_visible()
+        call = await call_of_page(served)
+        assert call["ended_at"] is None
+        await ask(served, f"/v1/calls/{call['id']}/end", {})  # which it is told by its stream
+        await page.wait_for_url(f"**/calls/{call['id']}")
+
+
 async def test_who_leaves_the_page_is_out_of_the_room(
     browser: Browser, serve: Serve, livekit: LiveKitServer, until: Until
 ) -> None:
