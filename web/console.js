@@ -15,11 +15,14 @@ function Console() {
   const [session, setSession] = useState(undefined); // undefined: not known yet; null: nobody is signed in
   const [isOver, setOver] = useState(false); // the session; its page stays as it is, with what is typed there
   const [failed, setFailed] = useState(null);
+  const shown = useRef(null);
+  shown.current = session;
   const begin = (found) => {
-    if (!found) return;
+    if (!found) return undefined;
+    if (shown.current && found.tenant.id !== shown.current.tenant.id) return location.assign("/"); // nothing here is theirs
     setSession(found);
     setOver(false);
-    signedIn();
+    return signedIn();
   };
   useEffect(() => {
     onSignedOut(() => setOver(true));
@@ -29,15 +32,9 @@ function Console() {
   if (failed) return html`<main class="alone"><${Failure} error=${failed} /></main>`;
   if (session === undefined) return html`<main class="alone"><${Waiting} /></main>`;
   if (session === null) return html`<${SignIn} onSignedIn=${setSession} />`;
-  const goOn = (again) => {
-    if (again.tenant.id !== session.tenant.id) return location.assign("/"); // nothing here is theirs
-    setSession(again);
-    setOver(false);
-    return signedIn();
-  };
   return html`
     <${Frame} session=${session}><${Page} /><//>
-    ${isOver && html`<${SignInAgain} onClose=${() => setOver(false)} onSignedIn=${goOn} />`}
+    ${isOver && html`<${SignInAgain} onClose=${() => setOver(false)} onSignedIn=${begin} />`}
   `;
 }
 
@@ -58,7 +55,10 @@ function Page() {
   useEffect(() => {
     mend();
     document.title = `${page.title} · Callroom`;
-    page.load().then((module) => setLoaded({ page, Component: module.default }), (error) => setLoaded({ page, error }));
+    let isLeft = false; // a page that was left before it was loaded may come behind the one that is wanted
+    const show = (found) => isLeft || setLoaded({ page, ...found });
+    page.load().then((module) => show({ Component: module.default }), (error) => show({ error }));
+    return () => (isLeft = true);
   }, [page, path]);
   useFocus(path, loaded.page === page);
   if (broken) return html`<${Failure} error=${broken} />`;

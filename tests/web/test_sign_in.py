@@ -15,6 +15,7 @@ from tests.web.conftest import Serve, Served
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STORED = "() => [document.cookie, ...Object.entries(localStorage), ...Object.entries(sessionStorage)].join()"
+KEPT = "() => { window.kept = true; }"
 OPEN = "(key) => { location.hash = `key=${key}`; }"
 
 
@@ -146,6 +147,12 @@ async def test_an_address_with_a_key_signs_in_an_open_tab_and_asks_before_it_tak
     await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     await expect(page.get_by_role("alert")).to_be_hidden()
     assert await context.cookies(served.url) != [mine]
+
+    await context.clear_cookies()  # a session that is over, and whose page is still there
+    await page.evaluate(KEPT)
+    await page.evaluate(OPEN, served.key)
+    await expect(page.get_by_role("heading", name="Live")).to_be_visible()
+    assert not await page.evaluate("() => 'kept' in window")
 
 
 async def test_what_was_written_is_asked_for_before_the_session_ends_and_not_on_the_way_to_the_page_itself(
