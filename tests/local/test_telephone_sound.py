@@ -117,7 +117,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         speak(browser, SAMPLE_RATE, [in_a_browser(file) for file in files]),
         speak(phone, RATE, [on_a_phone(file) for file in files]),
     )
-    await until(lambda: all("station" in " ".join(heard[who]).lower() for who in ("browser", "phone")))
+    await until(lambda: all("station" in " ".join(heard[who]).lower() for who in ("browser", "phone")), timeout=180)
     await hearing.aclose()
     for room in (agent, browser, phone):
         await room.disconnect()

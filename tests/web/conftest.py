@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from calls.database.engine import Database
 from calls.settings import Settings
@@ -28,7 +28,9 @@ _FLAGS = [
     "--use-fake-device-for-media-stream",
 ]
 
-expect.set_options(timeout=60_000)
+PATIENCE_MS = 60_000
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -38,6 +40,13 @@ async def chromium(*flags: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS, *flags])
         yield browser
         await browser.close()
+
+
+async def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context of its own, whose pages are as patient as what is expected of them: a busy machine takes its time."""
+    context = await browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,13 +8,13 @@ import aiohttp
 import orjson
 from playwright.async_api import Browser, Page, expect
 
-from tests.web.conftest import Served
+from tests.web.conftest import Served, new_context
 
 
 @asynccontextmanager
 async def opened(browser: Browser, served: Served, path: str) -> AsyncIterator[Page]:
     """A tab of its own at this address of the console, signed in with the tenant's key."""
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         page = await context.new_page()
         await page.goto(f"{served.url}{path}#key={served.key}")
         await expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()

@@ -22,7 +22,7 @@ from tests.conftest import Until
 from tests.providers import Providers, in_thread
 from tests.servers import free_port, process
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served, chromium
+from tests.web.conftest import Serve, Served, chromium, new_context
 from tests.web.media import SILENT, UNPLUGGABLE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.restless]
@@ -122,7 +122,7 @@ async def talker(spoken: Path) -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def tab(browser: Browser, *, microphone: bool = True, script: str = "() => {}") -> AsyncIterator[Page]:
     """A tab that knows nothing of the others, in which the script runs before any page's."""
-    async with await browser.new_context(permissions=["microphone"] if microphone else []) as context:
+    async with await new_context(browser, permissions=["microphone"] if microphone else []) as context:
         await context.add_init_script(f"({script})()")
         yield await context.new_page()
 

@@ -19,7 +19,7 @@ from calls.transcript import Segment, write_segments
 from pipeline.post_call import give_up, put_off
 from tests.pipeline.finished import GOOD, finished_call, hang_up
 from tests.web.accessibility import check
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 from tests.web.recorded import ALL, SAID, Calls, calls_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +40,7 @@ async def calls(served: Served, tmp_path: Path) -> AsyncIterator[Calls]:
 async def opened(browser: Browser, served: Served, call_id: str, query: str = "") -> AsyncIterator[Page]:
     """The page of that call in a tab of its own, in which nothing goes wrong unseen."""
     wrong: list[str] = []
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         page = await context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None)

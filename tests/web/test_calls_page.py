@@ -14,7 +14,7 @@ from calls.placing.creation import NewCall, NewParticipant, create_calls
 from calls.tables import calls
 from tests.pipeline.finished import finished_call, running_call
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,7 +110,7 @@ async def test_days_are_those_of_the_reader_and_the_last_one_is_in(
     async with database.writing() as conn:
         at = sa.func.datetime("2026-03-01 22:30:00")  # half past eleven at night in Berlin
         await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(created_at=at))
-    async with await browser.new_context(timezone_id="Europe/Berlin") as context:
+    async with await new_context(browser, timezone_id="Europe/Berlin") as context:
         page = await context.new_page()
         await page.goto(f"{served.url}/calls?from=2026-03-01&to=2026-03-01#key={served.key}")
         await expect(rows(page)).to_have_count(1)

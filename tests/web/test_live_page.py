@@ -17,7 +17,7 @@ from calls.transcript import Segment, write_segments
 from calls.workers import leases
 from tests.pipeline.finished import hang_up, running_call
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 from tests.worker.caller import Caller
 
@@ -213,7 +213,7 @@ async def test_a_stopped_server_is_said_and_what_ended_meanwhile_is_gone_when_it
 
 async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> None:
     served = await serve(recording_link_s=902)  # an api of its own, which stands still
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         page = await context.new_page()
         await page.clock.install()
         await page.goto(f"{served.url}/#key={served.key}")
@@ -227,7 +227,7 @@ async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> No
 
 async def test_while_nobody_sees_the_page_it_has_no_connection(browser: Browser, serve: Serve) -> None:
     served = await serve()
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         page = await context.new_page()
         await page.clock.install()
         await page.goto(f"{served.url}/#key={served.key}")

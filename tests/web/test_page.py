@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from demo.client import Client, Json
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @asynccontextmanager
 async def open_page(browser: Browser) -> AsyncIterator[Page]:
     """A tab that knows nothing of the others."""
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         yield await context.new_page()
 
 

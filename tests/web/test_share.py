@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 from tests.web.test_agents import made
 
@@ -34,7 +34,7 @@ WIDGETS = """async ({ key, agent }) => {
 @asynccontextmanager
 async def visited(browser: Browser, url: str) -> AsyncIterator[Page]:
     """A stranger's tab at the link."""
-    async with await browser.new_context(permissions=["microphone"]) as context:
+    async with await new_context(browser, permissions=["microphone"]) as context:
         page = await context.new_page()
         await page.goto(url)
         yield page

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from api.credentials import COOKIE
 from demo.client import Client
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,7 +23,7 @@ OPEN = "(key) => { location.hash = `key=${key}`; }"
 @pytest_asyncio.fixture(loop_scope="module")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser that knows nobody yet."""
-    async with await browser.new_context() as new:
+    async with await new_context(browser) as new:
         yield new
 
 
@@ -114,6 +114,7 @@ async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: Brows
     await expect(again).to_have_count(0)
     await page.get_by_role("button", name="Create the agent").click()
     await expect(page.get_by_role("heading", name="Reception")).to_be_visible()
+    await page.wait_for_load_state("networkidle")  # or what it still asks for says that the session is over
 
     await context.clear_cookies()
     await page.get_by_role("link", name="Agents").click()

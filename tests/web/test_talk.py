@@ -13,7 +13,7 @@ from demo.client import Client, Json
 from tests.conftest import Until
 from tests.servers import LiveKitServer, free_port
 from tests.web import accessibility
-from tests.web.conftest import Serve, Served
+from tests.web.conftest import Serve, Served, new_context
 from tests.web.media import SILENT, UNPLUGGABLE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,7 +33,7 @@ IS_WITHIN = """(button) => {
 @asynccontextmanager
 async def open_page(browser: Browser, *, microphone: bool = True, script: str = "() => {}") -> AsyncIterator[Page]:
     """A tab that knows nothing of the others, in which the script runs before any page's."""
-    async with await browser.new_context(permissions=["microphone"] if microphone else []) as context:
+    async with await new_context(browser, permissions=["microphone"] if microphone else []) as context:
         await context.add_init_script(f"({script})()")
         yield await context.new_page()
 

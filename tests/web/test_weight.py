@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from api.page import CONSOLE
-from tests.web.conftest import Serve
+from tests.web.conftest import Serve, new_context
 from tests.web.console import ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,7 +21,7 @@ async def test_every_page_is_light_and_loads_no_way_to_speak_before_a_call(brows
     agent = await ask(served, "POST", "/v1/agents", {"name": "Aria"})
     pages = [path.format(id=agent["id"]) for path in (*CONSOLE, "/agents/new", "/campaigns/new", "/join/{id}")]
     loaded: dict[str, set[str]] = {}
-    async with await browser.new_context() as context:
+    async with await new_context(browser) as context:
         page = await context.new_page()
         await (await context.new_cdp_session(page)).send("Network.setCacheDisabled", {"cacheDisabled": True})
         asked: list[str] = []
