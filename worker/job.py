@@ -121,10 +121,11 @@ async def _take(context: JobContext, database: Database, call_id: str, token: in
 
 
 async def _enter_ahead(context: JobContext, asked: dict[str, Any]) -> None:
-    """Be in the room while the lease is still being taken, unless the call may have another agent.
+    """Be in the room while the call is still being read, if its lease was taken before: nobody else enters without one.
 
-    Nobody is heard, and nothing is said, without the lease. What fails here the call tries again.
+    Nobody is heard, and nothing is said, before it is known that the lease is still ours. What fails here the call
+    tries again.
     """
-    if "call_id" in asked and not asked.get("again"):
+    if "token" in asked:
         with suppress(rtc.ConnectError):
             await context.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)

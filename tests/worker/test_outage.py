@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -360,27 +360,25 @@ async def check(
     assert row.ended_at - SLACK < person.left_at <= row.ended_at
 
 
-# Many calls at once are work for a small machine: each outage meets some, placed side by side as far as they take as
-# long to be ready for it. The one without a room comes last, for it does not wait long. Every kind of outage at every
-# moment of a call, short and long, is what `make drills` is for.
-Placed = tuple[tuple[Course, ...], ...]
-THREE: Placed = ((in_its_middle, at_its_end_by_its_length), (before_its_agent,))
-TWO: Placed = ((in_its_middle, at_its_end_by_the_agent),)
-FIVE: Placed = (
-    (in_its_middle, at_its_end_by_the_caller),
-    (after_its_agent, ended_over_the_api_as_soon_as_it_is_back),
-    (before_its_agent,),
+# Many calls at once are work for a small machine: each outage meets some. The one without a room comes last, for it
+# does not wait long. Every kind of outage at every moment of a call, short and long, is what `make drills` is for.
+FIVE: tuple[Course, ...] = (
+    in_its_middle,
+    after_its_agent,
+    at_its_end_by_the_caller,
+    ended_over_the_api_as_soon_as_it_is_back,
+    before_its_agent,
 )
+THREE: tuple[Course, ...] = (in_its_middle, at_its_end_by_its_length, before_its_agent)
+TWO: tuple[Course, ...] = (in_its_middle, at_its_end_by_the_agent)
 
 
-async def go_through(house: House, until: Until, outage: Outage, placed: Placed) -> None:
-    """One outage, and calls that it meets in different places; who is placed together is ready before the next are."""
+async def go_through(house: House, until: Until, outage: Outage, calls: Iterable[Course]) -> None:
+    """One outage, and calls that it meets in different places."""
     async with asyncio.TaskGroup() as tasks:
-        for together in placed:
-            for call in together:
-                tasks.create_task(call(house.stage, until, outage))
-            for _ in together:
-                await outage.ready.acquire()
+        for call in calls:
+            tasks.create_task(call(house.stage, until, outage))
+            await outage.ready.acquire()
         await outage.happen()
 
 
@@ -419,10 +417,10 @@ async def test_calls_outlast_a_database_that_is_away(
     script(providers)
     async with open_house(on_postgres, workers=1) as house:
         killed: Course = partial(its_agent_is_killed_meanwhile, house)
-        await go_through(house, until, away, ((killed, *FIVE[0]), *FIVE[1:]))
+        await go_through(house, until, away, (killed, *FIVE))
+        await go_through(house, until, frozen, THREE)
         async with open_house(on_sqlite, workers=1) as other_house, asyncio.TaskGroup() as meanwhile:
-            meanwhile.create_task(go_through(other_house, until, locked, ((in_its_middle,), (before_its_agent,))))
-            await go_through(house, until, frozen, THREE)
+            meanwhile.create_task(go_through(other_house, until, locked, (in_its_middle, before_its_agent)))
             await go_through(house, until, restarted, TWO)
-            await go_through(house, until, read_only, ((in_its_middle,),))
+            await go_through(house, until, read_only, (in_its_middle,))
     other.close()
