@@ -49,26 +49,27 @@ async def given_out(livekit: api.LiveKitAPI, call: Talk):
     return [job for dispatch in dispatches for job in dispatch.state.jobs]
 
 
-async def test_an_agent_is_in_the_room_while_its_lease_is_taken_and_leaves_if_that_is_anothers(
-    stage: Stage, until: Until
-) -> None:
+async def test_an_agent_of_an_offered_call_enters_only_with_its_lease(stage: Stage, until: Until) -> None:
     taken, lost = [await stage.place(first_message=HELLO) for _ in range(2)]
     other = Database(stage.database.url, patience_s=PATIENCE_S)
-    async with other.writing() as connection:
+    async with server_api(taken.settings) as livekit, other.writing() as connection:
         assert await leases.take(connection, lost.id, "another", "agent-2")
         await asyncio.gather(taken.open_room(), lost.open_room())
-        await until(lambda: agents(taken))
-        await until(lambda: agents(lost))
+        for call in (taken, lost):
+            await until(lambda call=call: is_begun(livekit, call))
+            assert await agents(call) == []
     async with taken.caller() as caller:
         await until(lambda: taken.has_said_also("agent", HELLO))
         await until(lambda: caller.seconds_heard() > 0)
-    await until(lambda: has_no_agent(lost))
+        assert await agents(lost) == []
     assert await until(taken.ended)
+    assert not await lost.has_happened("agent.joined")
     await other.close()
 
 
-async def has_no_agent(call: Talk) -> bool:
-    return not await agents(call)
+async def is_begun(livekit: api.LiveKitAPI, call: Talk) -> bool:
+    """Whether a worker has taken the call that it was offered."""
+    return any(job.state.status == JobStatus.JS_RUNNING for job in await given_out(livekit, call))
 
 
 async def test_a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
