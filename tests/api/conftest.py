@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,26 @@ async def api(settings: MakeSettings, working: dict[str, str], monkeypatch: pyte
     monkeypatch.setattr(health, "WITHIN_S", PATIENCE_S)  # a busy machine is none of the providers' faults
     async for running in run_api(settings(**working)):
         yield running
+
+
+Serve = Callable[..., Awaitable[Api]]
+
+
+@pytest.fixture
+async def serve(settings: MakeSettings) -> AsyncIterator[Serve]:
+    """`await serve(trusted_proxies=…)`: one more api on the test's database."""
+    running = []
+
+    async def start(**changes: object) -> Api:
+        generator = run_api(settings(**changes))
+        running.append(generator)
+        api: Api = await anext(generator)
+        return api
+
+    yield start
+    for generator in running:
+        async with aclosing(generator):
+            pass
 
 
 @pytest.fixture

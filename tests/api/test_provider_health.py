@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +13,8 @@ from aiohttp import web
 from api import provider_health
 from calls.providers import health
 from calls.settings import NamedProvider
-from tests.api.conftest import Api, browser, run_api
-from tests.conftest import PATIENCE_S, MakeSettings, Until
+from tests.api.conftest import Api, Serve, browser
+from tests.conftest import PATIENCE_S, Until
 from tests.servers import free_port
 
 KEY = "a-key-for-nobody-else"
@@ -79,7 +78,7 @@ async def other() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-async def serve(settings: MakeSettings, good: Provider, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+async def serve(serve: Serve, good: Provider, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """`await serve(**settings)`: a running api with providers that work, but for what the settings say.
 
     It asks once, and is as patient as a busy machine wants: a test that is about time says so.
@@ -88,19 +87,12 @@ async def serve(settings: MakeSettings, good: Provider, monkeypatch: pytest.Monk
         monkeypatch.setattr(provider_health, seconds, 10 * PATIENCE_S)
     monkeypatch.setattr(provider_health, "MOMENT_S", PATIENCE_S)
     monkeypatch.setattr(health, "WITHIN_S", PATIENCE_S)
-    async with AsyncExitStack() as running:
 
-        async def start(**changes: Any) -> Api:
-            urls = {"stt_url": good.url, "llm_url": good.url, "tts_url": good.url}
-            return await running.enter_async_context(_running(settings(**(urls | changes))))
+    async def start(**changes: Any) -> Api:
+        urls = {"stt_url": good.url, "llm_url": good.url, "tts_url": good.url}
+        return await serve(**(urls | changes))
 
-        yield start
-
-
-@asynccontextmanager
-async def _running(settings: Any) -> AsyncIterator[Api]:
-    async for api in run_api(settings):
-        yield api
+    return start
 
 
 def named(provider: Provider, **more: Any) -> dict[str, NamedProvider]:
@@ -161,7 +153,7 @@ async def events(api: Api, call_id: str) -> list[dict[str, Any]]:
     ],
 )
 async def test_readyz_says_how_a_provider_is_and_stays_200(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch, status: int, state: str
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch, status: int, state: str
 ):
     if status == NEVER:
         monkeypatch.setattr(health, "WITHIN_S", 0.3)
@@ -182,7 +174,7 @@ async def test_readyz_says_how_a_provider_is_and_stays_200(
 
 
 async def test_a_provider_that_is_gone_and_comes_back_is_seen(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
 ):
     for pause in ("EVERY_S", "SOONER_S"):
         monkeypatch.setattr(provider_health, pause, 0.05)
@@ -202,7 +194,7 @@ async def test_a_provider_that_is_gone_and_comes_back_is_seen(
 
 
 async def test_the_installations_own_are_asked_though_nobody_wants_to_know(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(provider_health, "UNUSED_S", 0.05)
     monkeypatch.setattr(provider_health, "EVERY_S", 0.1)
@@ -212,7 +204,7 @@ async def test_the_installations_own_are_asked_though_nobody_wants_to_know(
 
 
 async def test_who_stood_still_blames_nobody(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(health, "WITHIN_S", STANDSTILL_S / 2)
     monkeypatch.setattr(provider_health, "SOONER_S", 0.1)  # it may be late once
@@ -230,7 +222,7 @@ async def test_who_stood_still_blames_nobody(
     "headers",
     [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 a"}, {"Host": "calls.example.com"}],
 )
-async def test_readyz_names_nobody_to_strangers(serve: Any, other: Provider, until: Until, headers: dict[str, str]):
+async def test_readyz_names_nobody_to_strangers(serve: Serve, other: Provider, until: Until, headers: dict[str, str]):
     api = await serve(stt_url=other.url, trusted_proxies=("127.0.0.1",))
     known = await readiness(api, until)
     assert known["providers"]["stt"] == {"local": "does not answer"}
@@ -241,7 +233,7 @@ async def test_readyz_names_nobody_to_strangers(serve: Any, other: Provider, unt
     assert (await api.get("/readyz", headers=headers)).body == known
 
 
-async def test_what_cannot_be_asked_is_said_without(serve: Any, until: Until):
+async def test_what_cannot_be_asked_is_said_without(serve: Serve, until: Until):
     api = await serve(stt_url=None, tts_url=None, tts_provider="no-such-plugin")
     body = await readiness(api, until)
     assert body["providers"] == {
@@ -252,7 +244,7 @@ async def test_what_cannot_be_asked_is_said_without(serve: Any, until: Until):
     assert body["status"] == "degraded"
 
 
-async def test_nothing_is_said_against_a_plugin_that_is_installed(serve: Any, good: Provider, until: Until):
+async def test_nothing_is_said_against_a_plugin_that_is_installed(serve: Serve, good: Provider, until: Until):
     api = await serve(stt_provider="silero")
     await until(lambda: good.asked)
 
@@ -264,7 +256,7 @@ async def test_nothing_is_said_against_a_plugin_that_is_installed(serve: Any, go
     assert (body["status"], body["providers"]["stt"]) == ("ok", {"silero": "not asked"})
 
 
-async def test_one_place_is_asked_once_for_all_that_it_does(serve: Any, good: Provider, until: Until):
+async def test_one_place_is_asked_once_for_all_that_it_does(serve: Serve, good: Provider, until: Until):
     api = await serve(stt_url=None, stt_provider="ears", providers={"ears": NamedProvider(url=good.url)})
     assert (await readiness(api, until))["status"] == "ok"
     agent = await hears(api, None)
@@ -272,7 +264,7 @@ async def test_one_place_is_asked_once_for_all_that_it_does(serve: Any, good: Pr
     assert good.asked == [("/v1/models", None)]
 
 
-async def test_a_call_is_warned_of_its_agents_dead_provider_and_no_other_call_is(serve: Any, other: Provider):
+async def test_a_call_is_warned_of_its_agents_dead_provider_and_no_other_call_is(serve: Serve, other: Provider):
     api = await serve(providers=named(other))
     warned, fine = await call(api, await hears(api, "dead")), await call(api, await hears(api, None))
     message = f"{DEAD}: there is no conversation until it does."
@@ -283,14 +275,14 @@ async def test_a_call_is_warned_of_its_agents_dead_provider_and_no_other_call_is
     assert await events(api, fine["id"]) == []
 
 
-async def test_of_a_list_the_next_one_takes_over(serve: Any, other: Provider):
+async def test_of_a_list_the_next_one_takes_over(serve: Serve, other: Provider):
     api = await serve(providers=named(other))
     created = await call(api, await hears(api, "dead", None))
     assert created["warnings"] == [f"{DEAD}: the next one of the agent's list takes over."]
     assert len(await events(api, created["id"])) == 1
 
 
-async def test_an_agent_of_whose_list_nobody_works_is_told_each(serve: Any, other: Provider):
+async def test_an_agent_of_whose_list_nobody_works_is_told_each(serve: Serve, other: Provider):
     api = await serve(providers=named(other), stt_url=f"http://127.0.0.1:{free_port()}/v1")
     created = await call(api, await hears(api, "dead", None))
     ends = "does not answer: there is no conversation until it does."
@@ -299,7 +291,7 @@ async def test_an_agent_of_whose_list_nobody_works_is_told_each(serve: Any, othe
 
 
 async def test_a_provider_that_hangs_keeps_no_call_waiting_and_the_next_one_is_warned(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch
 ):
     other.status = NEVER
     await other.start()
@@ -319,7 +311,7 @@ async def test_a_provider_that_hangs_keeps_no_call_waiting_and_the_next_one_is_w
 
 
 async def test_a_provider_that_hangs_is_warned_of_however_seldom_it_is_called(
-    serve: Any, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serve: Serve, other: Provider, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     other.status = NEVER
     await other.start()
@@ -336,7 +328,7 @@ async def test_a_provider_that_hangs_is_warned_of_however_seldom_it_is_called(
 
 @pytest.mark.parametrize(("limit", "value"), [("KEPT_S", 0), ("KEPT", 0)])
 async def test_what_was_found_long_ago_or_of_too_many_is_forgotten(
-    serve: Any,
+    serve: Serve,
     other: Provider,
     until: Until,
     monkeypatch: pytest.MonkeyPatch,
@@ -357,7 +349,7 @@ async def test_what_was_found_long_ago_or_of_too_many_is_forgotten(
     await until(is_told_anew)
 
 
-async def test_a_batch_asks_once_and_warns_once(serve: Any, other: Provider):
+async def test_a_batch_asks_once_and_warns_once(serve: Serve, other: Provider):
     other.status = 503
     await other.start()
     api = await serve(providers=named(other))
@@ -371,7 +363,7 @@ async def test_a_batch_asks_once_and_warns_once(serve: Any, other: Provider):
     assert await events(api, batch.body["calls"][0]["id"]) == []
 
 
-async def test_other_ways_to_make_a_call_tell_of_it_too(serve: Any, other: Provider):
+async def test_other_ways_to_make_a_call_tell_of_it_too(serve: Serve, other: Provider):
     api = await serve(providers=named(other))
     agent = await hears(api, "dead")
     await api.post("/v1/numbers", {"number": OWN})
@@ -382,7 +374,7 @@ async def test_other_ways_to_make_a_call_tell_of_it_too(serve: Any, other: Provi
     assert len(await events(api, token.body["room_name"].removeprefix("call_"))) == 1
 
 
-async def test_a_request_that_is_repeated_gets_the_same_warnings(serve: Any, other: Provider):
+async def test_a_request_that_is_repeated_gets_the_same_warnings(serve: Serve, other: Provider):
     api = await serve(providers=named(other))
     body = {"agent_id": await hears(api, "dead"), "participants": [browser()]}
     once, again = [await api.post("/v1/calls", body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
@@ -390,7 +382,7 @@ async def test_a_request_that_is_repeated_gets_the_same_warnings(serve: Any, oth
     assert len(again.body["warnings"]) == 1
 
 
-async def test_a_page_is_not_told_who_the_operators_providers_are(serve: Any, other: Provider):
+async def test_a_page_is_not_told_who_the_operators_providers_are(serve: Serve, other: Provider):
     api = await serve(providers=named(other))
     agent = await hears(api, "dead")
     created = await call(api, agent, key=await publishable(api, agent))
@@ -399,7 +391,7 @@ async def test_a_page_is_not_told_who_the_operators_providers_are(serve: Any, ot
 
 
 async def test_no_key_and_nothing_that_a_provider_said_is_in_an_answer_or_a_log(
-    serve: Any, other: Provider, until: Until, caplog: pytest.LogCaptureFixture
+    serve: Serve, other: Provider, until: Until, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG)
     other.status = 401

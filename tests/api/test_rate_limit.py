@@ -2,37 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from calls.tables import rate_windows
-from tests.api.conftest import Answer, Api, browser, run_api
-from tests.conftest import MakeSettings
+from tests.api.conftest import Answer, Api, Serve, browser
 
 pytestmark = pytest.mark.restless
-
-Serve = Callable[..., Awaitable[Api]]
-
-
-@pytest.fixture
-async def serve(settings: MakeSettings) -> AsyncIterator[Serve]:
-    """`await serve(publishable_calls_per_minute=3)`: one more api on the test's database."""
-    running = []
-
-    async def start(**changes: object) -> Api:
-        generator = run_api(settings(**changes))
-        running.append(generator)
-        api: Api = await anext(generator)
-        return api
-
-    yield start
-    for generator in running:
-        async with aclosing(generator):
-            pass
 
 
 async def agent_and_key(api: Api) -> tuple[str, str]:

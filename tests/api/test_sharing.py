@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -11,28 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from calls.tables import share_visits
-from tests.api.conftest import Answer, Api, run_api
-from tests.conftest import MakeSettings
+from tests.api.conftest import Answer, Api, Serve
 from tests.servers import free_port
-
-Serve = Callable[..., Awaitable[Api]]
-
-
-@pytest.fixture
-async def serve(settings: MakeSettings) -> AsyncIterator[Serve]:
-    """`await serve(trusted_proxies=…)`: one more api on the test's database."""
-    running = []
-
-    async def start(**changes: object) -> Api:
-        generator = run_api(settings(**changes))
-        running.append(generator)
-        api: Api = await anext(generator)
-        return api
-
-    yield start
-    for generator in running:
-        async with aclosing(generator):
-            pass
 
 
 async def linked(api: Api, agent_id: str, **limits: Any) -> str:

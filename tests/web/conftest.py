@@ -58,9 +58,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @dataclass(frozen=True)
 class Served:
-    """An api process, and the key of a tenant that has nothing yet."""
+    """An api process, and a tenant that has nothing yet with its key."""
 
     url: str
+    tenant_id: str
     key: str
     program: Program
     settings: Settings
@@ -100,8 +101,22 @@ def serve(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> I
             tenant = await create_tenant(conn, "tests", metered=False)
             _, key = await create_secret_key(conn, tenant.id, "tests")
         await database.close()
-        return Served(f"http://127.0.0.1:{settings.api_port}", key, program, settings)
+        return Served(f"http://127.0.0.1:{settings.api_port}", tenant.id, key, program, settings)
 
     yield serve
     for _, program in running.values():
         program.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def served(serve: Serve) -> Served:
+    """The module's api, with a tenant of the test's own."""
+    return await serve()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(served: Served) -> AsyncIterator[Database]:
+    """What that api writes to."""
+    opened = Database(served.settings.database)
+    yield opened
+    await opened.close()

@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import sqlalchemy as sa
 
@@ -116,9 +115,6 @@ class Calls:
 @asynccontextmanager
 async def calls_of(served: Served, folder: Path) -> AsyncIterator[Calls]:
     """The calls of a tenant of a running api."""
-    headers = {"Authorization": f"Bearer {served.key}"}
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{served.url}/v1/auth/me") as answer:
-        tenant_id = (await answer.json())["id"]
     database = Database(served.settings.database)
-    yield Calls(database, Storage(served.settings), tenant_id, folder)
+    yield Calls(database, Storage(served.settings), served.tenant_id, folder)
     await database.close()

@@ -19,15 +19,10 @@ from calls.transcript import Segment, write_segments
 from pipeline.post_call import give_up, put_off
 from tests.pipeline.finished import GOOD, finished_call, hang_up
 from tests.web.accessibility import check
-from tests.web.conftest import Serve, Served, new_context
+from tests.web.conftest import Served, new_context
 from tests.web.recorded import ALL, SAID, Calls, calls_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def served(serve: Serve) -> Served:
-    return await serve()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,10 +1,8 @@
 """The Calls page: what a row tells, filters in the address, pages, the table to take away, and what goes wrong."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 import sqlalchemy as sa
 from playwright.async_api import Browser, Download, Locator, Page, Route, expect
 
@@ -20,24 +18,6 @@ from tests.web.console import ask, opened
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTH = {"summary": {"enabled": True}, "evaluation": {"rubric": "Was it kind?"}}
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def served(serve: Serve) -> Served:
-    """An api with a tenant that has no calls yet."""
-    return await serve()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def database(served: Served) -> AsyncIterator[Database]:
-    """What that api writes to."""
-    opened_database = Database(served.settings.database)
-    yield opened_database
-    await opened_database.close()
-
-
-async def tenant(served: Served) -> str:
-    return str((await ask(served, "GET", "/v1/session"))["tenant"]["id"])
 
 
 async def analysed(database: Database, tenant_id: str, *, passed: bool) -> str:
@@ -63,7 +43,7 @@ async def test_without_calls_the_page_says_how_there_come_to_be_some(browser: Br
 async def test_rows_tell_how_calls_went_and_filters_stand_in_the_address(
     browser: Browser, served: Served, database: Database
 ) -> None:
-    mine = await tenant(served)
+    mine = served.tenant_id
     bad, good = [await analysed(database, mine, passed=passed) for passed in (False, True)]
     running, _ = await running_call(database, {}, tenant_id=mine)
     async with opened(browser, served, "/calls") as page:
@@ -106,7 +86,7 @@ async def test_days_are_those_of_the_reader_and_the_last_one_is_in(
     browser: Browser, serve: Serve, database: Database
 ) -> None:
     served = await serve()
-    call_id = await finished_call(database, {}, tenant_id=await tenant(served))
+    call_id = await finished_call(database, {}, tenant_id=served.tenant_id)
     async with database.writing() as conn:
         at = sa.func.datetime("2026-03-01 22:30:00")  # half past eleven at night in Berlin
         await conn.execute(sa.update(calls).where(calls.c.id == call_id).values(created_at=at))
@@ -125,7 +105,7 @@ async def test_pages_follow_each_other_and_a_failed_one_is_asked_for_again(
 ) -> None:
     served = await serve()
     agent = await ask(served, "POST", "/v1/agents", {"name": "Reception"})
-    mine = await tenant(served)
+    mine = served.tenant_id
     placed = {"id": agent["id"], "name": "Reception"}
     async with database.writing() as conn:
         await create_calls(conn, [NewCall(mine, placed, [NewParticipant("webrtc", "ada")]) for _ in range(120)])

@@ -9,7 +9,7 @@ from calls.processes import present
 from calls.workers import seats
 from tests.web import accessibility
 from tests.web.conftest import Serve
-from tests.web.console import ask, opened
+from tests.web.console import opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,7 +18,6 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
     browser: Browser, serve: Serve
 ) -> None:
     served = await serve()
-    tenant = (await ask(served, "GET", "/v1/auth/me"))["id"]
     database = Database(served.settings.database)
     async with opened(browser, served, "/health") as page:
         await expect(page.get_by_text("No worker lives")).to_be_visible()
@@ -28,7 +27,7 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
         await page.reload()
         await expect(page.get_by_text("Nothing was given up")).to_be_visible()
         async with database.writing() as conn:
-            await enqueue(conn, "summarize", {}, queue="dead", tenant_id=tenant, max_attempts=1)
+            await enqueue(conn, "summarize", {}, queue="dead", tenant_id=served.tenant_id, max_attempts=1)
         queue = JobQueue(database, "tests", 60)
         [job] = await queue.claim("dead", 1)
         await queue.retry(job, "the model does not answer")

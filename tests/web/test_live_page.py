@@ -3,10 +3,8 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from calls.database.engine import Database
@@ -33,27 +31,9 @@ SEEN = """(state) => {
 }"""
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def served(serve: Serve) -> Served:
-    """An api with a tenant that has no calls yet."""
-    return await serve()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def database(served: Served) -> AsyncIterator[Database]:
-    """What that api writes to."""
-    opened_database = Database(served.settings.database)
-    yield opened_database
-    await opened_database.close()
-
-
-async def tenant(served: Served) -> str:
-    return str((await ask(served, "GET", "/v1/session"))["tenant"]["id"])
-
-
 async def talking(served: Served, database: Database) -> tuple[str, int]:
     """A call in progress in which something was said: its id and the token of its agent's lease."""
-    return await running_call(database, {}, said=SAID, tenant_id=await tenant(served))
+    return await running_call(database, {}, said=SAID, tenant_id=served.tenant_id)
 
 
 async def say(database: Database, call_id: str, token: int, segment: Segment) -> None:
@@ -170,7 +150,7 @@ async def test_calls_that_wait_for_their_turn_are_counted(browser: Browser, serv
     placed = {"id": agent["id"], "name": "Reception"}
     async with database.writing() as conn:
         for number in ("+15551234567", "+15551234568"):
-            call = NewCall(await tenant(served), placed, [NewParticipant("pstn", number)])
+            call = NewCall(served.tenant_id, placed, [NewParticipant("pstn", number)])
             await CallStore(conn).create(call)
     async with opened(browser, served, "/") as page:
         await expect(page.get_by_text("0 calls now, 2 calls waiting")).to_be_visible()

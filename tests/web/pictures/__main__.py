@@ -57,7 +57,7 @@ async def sheets(made: Installation) -> list[Sheet]:
 
 
 async def serve(settings: Settings) -> Served:
-    """An api that runs, and the key of its tenant."""
+    """An api that runs, and its tenant."""
     program = Program(
         [sys.executable, "-m", "api"],
         log=settings.state_dir / "api.log",
@@ -72,7 +72,7 @@ async def serve(settings: Settings) -> Served:
     await database.close()
     program.start()
     await asyncio.to_thread(program.wait_ready)
-    return Served(f"http://127.0.0.1:{settings.api_port}", key, program, settings)
+    return Served(f"http://127.0.0.1:{settings.api_port}", tenant.id, key, program, settings)
 
 
 async def main() -> None:
