@@ -49,30 +49,20 @@ from api.providers import open_providers
 from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agent_changes import AgentChangePage, ChangesQuery
 from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
+from api.schema.analyses import GenerationPage, SummaryAnswer
+from api.schema.batches import Batch, BatchDetail, BatchPage, CreateBatch, CreatedBatch, CreatedFanout
 from api.schema.calls import (
-    Batch,
-    BatchDetail,
-    BatchPage,
     CallDetail,
     CallPage,
-    CreateBatch,
     CreateCall,
-    CreatedBatch,
     CreatedCall,
-    CreatedFanout,
     CreatedToken,
     CreateToken,
     EndedCall,
     EventPage,
     EventPageQuery,
-    GenerationPage,
     Listening,
-    RecordingAnswer,
-    RecordingPeaks,
-    RecordingQuery,
     Reprocessing,
-    SummaryAnswer,
-    TranscriptAnswer,
 )
 from api.schema.common import Nothing, Page
 from api.schema.dnc import AddedToDnc, AddManyToDnc, AddToDnc, CheckDnc, DncEntry, DncPage, DncResults
@@ -93,11 +83,13 @@ from api.schema.listing import ActiveCallsQuery, AgentCallsQuery, CallPageQuery,
 from api.schema.numbers import AttachNumber, CreateNumber, Number, Numbers
 from api.schema.options import LlmOptions, QueueStats
 from api.schema.participants import AddedParticipants, AddParticipants
+from api.schema.recordings import RecordingAnswer, RecordingPeaks, RecordingQuery
 from api.schema.session import BeginSession, Session
 from api.schema.sharing import PutShareLink, SharedAgent, SharedCall, ShareLink, Testers
 from api.schema.stream import CallStreamMessage, LiveQuery, LiveStreamMessage
 from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
+from api.schema.transcripts import TranscriptAnswer
 from api.schema.usage import Usage, UsageQuery
 from api.schema.webhooks import (
     CreateWebhook,

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.once import Outcome, answer_once
 from api.routing import DATABASE, KEY, SETTINGS, reply
-from api.schema.calls import Batch, BatchCounts, BatchDetail, BatchPage, RejectedRecipient
+from api.schema.batches import Batch, BatchCounts, BatchDetail, BatchPage, RejectedRecipient
 from api.schema.common import Nothing, Page
 from calls.errors import NotFound
 from calls.phones.lines import Limits

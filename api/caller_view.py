@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from api import rendering
-from api.schema.calls import Event, Segment
+from api.schema.calls import Event
+from api.schema.transcripts import Segment
 from calls.events import EventKind
 
 # The events, with those of their data. All others tell of providers, tools, other people or what is made of the call.

@@ -10,18 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import rendering
 from api.routing import DATABASE, KEY, SETTINGS, STORAGE, named, own_address, reply
 from api.schema.agents import CallAgent
-from api.schema.calls import (
-    EventPage,
-    EventPageQuery,
-    GenerationPage,
-    Recording,
-    RecordingAnswer,
-    RecordingPeaks,
-    SummaryAnswer,
-    TranscriptAnswer,
-)
+from api.schema.analyses import GenerationPage, SummaryAnswer
+from api.schema.calls import EventPage, EventPageQuery
 from api.schema.common import Page
 from api.schema.listing import ActiveCallsQuery, CallPageQuery
+from api.schema.recordings import Recording, RecordingAnswer, RecordingPeaks
+from api.schema.transcripts import TranscriptAnswer
 from calls.agent_config import AgentSnapshot
 from calls.errors import NotFound
 from calls.latency import read_turns

@@ -11,7 +11,7 @@ from api.once import Outcome, answer_once, fingerprint
 from api.placing import place
 from api.provider_health import PROVIDER_HEALTH, ask_beforehand
 from api.routing import KEY, SETTINGS
-from api.schema.calls import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
+from api.schema.batches import BatchCall, CreateBatch, CreatedBatch, CreatedFanout, Recipient, RejectedRecipient
 from calls.agent_config import AgentSnapshot
 from calls.agents import adapted, get_agent, snapshot
 from calls.analysis.post_call import merge

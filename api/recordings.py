@@ -5,7 +5,7 @@ import time
 from aiohttp import hdrs, web
 
 from api.routing import DATABASE, STORAGE
-from api.schema.calls import RecordingQuery
+from api.schema.recordings import RecordingQuery
 from calls.errors import Forbidden, NotFound
 from calls.privacy.erasure import is_recording_erased
 from calls.recordings.pieces import call_of

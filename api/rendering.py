@@ -9,25 +9,11 @@ import orjson
 import sqlalchemy as sa
 
 from api.schema.agents import AgentName
-from api.schema.calls import (
-    AnalysisPart,
-    CallDetail,
-    CallPage,
-    Evaluation,
-    Event,
-    Generation,
-    Intelligence,
-    Latency,
-    LatencyOfTurn,
-    Recording,
-    Segment,
-    Spread,
-    TimedUtterance,
-    ToolCall,
-    Transcript,
-    Utterance,
-)
+from api.schema.analyses import AnalysisPart, Evaluation, Generation, Intelligence
+from api.schema.calls import CallDetail, CallPage, Event, Latency, LatencyOfTurn, Spread, ToolCall
 from api.schema.participants import Access, BrowserPlace, Participant, PhonePlace
+from api.schema.recordings import Recording
+from api.schema.transcripts import Segment, TimedUtterance, Transcript, Utterance
 from calls.analysis.findings import Finding
 from calls.analysis.post_call import PostCall
 from calls.latency import Turn

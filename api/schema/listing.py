@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from api.schema.calls import BatchId
+from api.schema.batches import BatchId
 from api.schema.common import Id, Page, Query
 from api.schema.participants import MAX_IDENTITY_BYTES, Transport
 from calls.listing import Order, Wanted

@@ -5,7 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schema.calls import Analysed, BatchCounts, Reason, Status
+from api.schema.analyses import Analysed
+from api.schema.batches import BatchCounts
+from api.schema.calls import Reason, Status
 from api.schema.common import Answer, JsonObject, Uuid
 from api.schema.participants import ParticipantState, Transport
 from calls.placing.batches import BatchStatus

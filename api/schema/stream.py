@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
 
-from api.schema.calls import Analysed, Event, ListedCall, Reason, Segment, Status
+from api.schema.analyses import Analysed
+from api.schema.calls import Event, ListedCall, Reason, Status
 from api.schema.common import Answer, Query, Uuid
 from api.schema.participants import Participant
+from api.schema.transcripts import Segment
 
 Kind = Literal["events", "segments"]
 
