@@ -92,8 +92,8 @@ class CreatedToken(Answer):
     call_token: str = Field(description="In place of a key for this call's `stream` and `end`, and for nothing else.")
 
 
-class CallRow(Answer):
-    """What a call's detail and a list show of it."""
+class CallState(Answer):
+    """What is told of a call wherever it is told of: in a list, its detail, and the messages that webhooks get."""
 
     id: Uuid = Field(description="Names the call in paths.")
     room_name: str = Field(description="Its room in LiveKit.")
@@ -103,10 +103,15 @@ class CallRow(Answer):
     created_at: datetime = Field(description="When it was asked for.")
     started_at: datetime | None = Field(description="When the first human and the agent were both there; null before.")
     ended_at: datetime | None = Field(description="When it was over; null before.")
-    bill_duration: int = Field(description="Whole seconds from its start to its end.")
+    bill_duration: int = Field(description="Whole seconds from its start to its end; 0 before.")
     total_cost: float = Field(description="Dollars: what its participants cost together.")
     metadata: JsonObject = Field(description="As it was given.")
     intelligence_status: Analysed = Field(description="How far its analysis is; `not_started` also if there is none.")
+
+
+class CallRow(CallState):
+    """What a call's detail and a list show of it."""
+
     participant_count: int = Field(description="How many were ever to be in it.")
     primary_participant: PrimaryParticipant = Field(description="The first of them.")
     erased_at: datetime | None = Field(description="When everything but the bill was erased.")

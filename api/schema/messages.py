@@ -5,10 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schema.analyses import Analysed
 from api.schema.batches import BatchCounts
-from api.schema.calls import Reason, Status
-from api.schema.common import Answer, JsonObject, Uuid
+from api.schema.calls import CallState
+from api.schema.common import Answer, Uuid
 from api.schema.participants import ParticipantState, Transport
 from calls.placing.batches import BatchStatus
 from calls.tenants.webhooks import TEST_EVENT, WebhookEvent
@@ -23,21 +22,9 @@ class ParticipantThen(Answer):
     status: ParticipantState = Field(description="Where it was then.")
 
 
-class CallThen(Answer):
+class CallThen(CallState):
     """A call as it was when the event happened; what was said in it is fetched by its id."""
 
-    id: Uuid = Field(description="Names the call in paths.")
-    room_name: str = Field(description="Its room in LiveKit.")
-    agent_id: Uuid = Field(description="The agent that it was created with.")
-    status: Status = Field(description="Where it was in its life.")
-    end_reason: Reason | None = Field(description="Why it ended; null before.")
-    created_at: datetime = Field(description="When it was asked for.")
-    started_at: datetime | None = Field(description="When the first human and the agent were both there; null before.")
-    ended_at: datetime | None = Field(description="When it was over; null before.")
-    bill_duration: int = Field(description="Whole seconds from its start to its end; 0 before.")
-    total_cost: float = Field(description="Dollars: what its participants cost together.")
-    metadata: JsonObject = Field(description="As it was given.")
-    intelligence_status: Analysed = Field(description="How far its analysis was.")
     participants: list[ParticipantThen] = Field(description="Everybody who was ever to be in it, in that order.")
 
 
