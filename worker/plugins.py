@@ -66,7 +66,7 @@ class Constructor(NamedTuple):
             if given is not None:
                 fields[one.name] = given if one.default is one.empty else NotRequired[given]
         shape = TypedDict("shape", fields)  # type: ignore[misc] # made from what is found
-        shape.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        shape.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined] # what pydantic looks for
         return cls(make, cast("TypeAdapter[dict[str, Any]]", TypeAdapter(shape)), frozenset(fields))
 
     def named(self, candidates: tuple[str, ...]) -> str | None:
@@ -153,7 +153,8 @@ def _annotation(make: type, argument: inspect.Parameter) -> Any:  # noqa: ANN401
     if not isinstance(given, str):
         return given
     try:
-        return evaluate_forward_ref(ForwardRef(given), globals=make.__init__.__globals__)  # type: ignore[misc]
+        names = make.__init__.__globals__  # type: ignore[misc] # of this very class: it is no instance
+        return evaluate_forward_ref(ForwardRef(given), globals=names)
     except Exception:  # noqa: BLE001 # imported for type checkers alone, say
         return Any
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calls.analysis.post_call import RecordingFormat
 from pipeline.joining import Damaged, Sound, join
 from pipeline.waveform import MOST_POINTS, Waveform, waveform
 from tests.pipeline.sound import LOUDNESS, RATE, Pcm, write_ogg
@@ -12,13 +13,13 @@ from tests.pipeline.sound import LOUDNESS, RATE, Pcm, write_ogg
 LOUD = LOUDNESS // 128
 
 
-def looks(folder: Path, pcm: Pcm, file_format: str) -> Waveform:
+def looks(folder: Path, pcm: Pcm, file_format: RecordingFormat) -> Waveform:
     piece, whole = folder / "piece.ogg", folder / "whole"
     write_ogg(piece, pcm)
     with piece.open("rb") as file, whole.open("wb") as target:
-        join([Sound(0, file)], target, file_format)  # type: ignore[arg-type]
+        join([Sound(0, file)], target, file_format)
     with whole.open("rb") as file:
-        return waveform(file, file_format)  # type: ignore[arg-type]
+        return waveform(file, file_format)
 
 
 def in_turns(seconds: int) -> Pcm:
@@ -32,7 +33,7 @@ def in_turns(seconds: int) -> Pcm:
 @pytest.mark.parametrize("file_format", ["wav", "ogg"])
 @pytest.mark.parametrize(("seconds", "step_ms"), [(4, 10), (64, 30)])
 def test_both_sides_have_as_many_points_as_can_be_seen_at_their_time_and_loudness(
-    tmp_path: Path, file_format: str, seconds: int, step_ms: int
+    tmp_path: Path, file_format: RecordingFormat, seconds: int, step_ms: int
 ):
     found = looks(tmp_path, in_turns(seconds), file_format)
     points = len(found.peaks) // 2
