@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import re
-import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -23,6 +21,7 @@ from calls.store import CallStore
 from tests.api.conftest import ABSENT, Answer, Api, browser, phone, run_api
 from tests.awake import awake
 from tests.conftest import MakeSettings
+from tests.locked import locked
 from tests.servers import PostgresCluster
 
 pytestmark = pytest.mark.restless
@@ -182,18 +181,6 @@ async def seen(stream: aiohttp.StreamReader, wanted: bytes) -> bytes:
         assert chunk, got
         got += chunk
     return got
-
-
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Somebody else writes to the file, and takes very long over it."""
-    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.rollback()
-        other.close()
 
 
 async def test_who_writes_is_told_while_sqlite_is_locked_and_who_reads_notices_nothing(api: Api, agent: str):

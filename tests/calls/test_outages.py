@@ -1,10 +1,8 @@
 """What becomes of transactions while the database is away, and after: one error, soon; then all is as before."""
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +14,7 @@ from calls.migrations import migrate
 from calls.tables import tenants
 from tests.awake import awake
 from tests.conftest import PATIENCE_S as FOR_ANYTHING_S
+from tests.locked import locked
 from tests.servers import PostgresCluster
 
 pytestmark = pytest.mark.restless
@@ -154,18 +153,6 @@ async def test_a_wrong_statement_is_not_taken_for_an_outage(database):
 
     with pytest.raises(sa.exc.IntegrityError):
         await insert_twice()
-
-
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Somebody else writes to the file, and takes very long over it."""
-    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.rollback()
-        other.close()
 
 
 async def test_a_locked_sqlite_lets_nobody_write_and_everybody_read(sqlite_url):
