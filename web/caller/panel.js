@@ -2,17 +2,9 @@
 
 import { Call } from "./call.js";
 import { Captions } from "./captions.js";
+import { STATES } from "./states.js";
 import { style } from "./style.js";
 
-const STATES = {
-  connecting: "Connecting …",
-  joined: "Waiting for the agent …",
-  initializing: "Getting ready …",
-  listening: "Listening",
-  thinking: "Thinking …",
-  speaking: "Speaking",
-  reconnecting: "The line is down, reconnecting …",
-};
 const ENDINGS = {
   agent_hung_up: "The agent hung up",
   agent_lost: "The agent was lost",

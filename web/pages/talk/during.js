@@ -1,23 +1,13 @@
 // The call while it runs: who speaks, what is said, and what can be done.
 
 import { html, useEffect, useRef, useState } from "../../preact.js";
+import { STATES } from "../../caller/states.js";
 import { duration } from "../../format.js";
 import { Level } from "../../parts/level.js";
 import { attempt } from "../../parts/notices.js";
 import { Captions } from "./captions.js";
 import { endingOf } from "./endings.js";
 import { MicrophoneField } from "./microphone.js";
-
-const STATES = {
-  connecting: "Connecting …",
-  joined: "Waiting for the agent …",
-  initializing: "Getting ready …",
-  listening: "Listening",
-  thinking: "Thinking …",
-  speaking: "Speaking",
-  reconnecting: "The line is down, reconnecting …",
-  over: "The call is over.",
-};
 
 /** @param heard what was told of the call so far: see `placeCall`. */
 export function During({ agent, call, heard, onHangUp }) {
@@ -33,7 +23,7 @@ export function During({ agent, call, heard, onHangUp }) {
         <div class="bar">
           <span class="avatar" data-state=${heard.state} aria-hidden="true"></span>
           <div class="who" tabindex="-1" ref=${status}>
-            <p role="status">${heard.reason ? endingOf(heard.reason) : (STATES[heard.state] ?? "")}</p>
+            <p role="status">${isOver ? endingOf(heard.reason) : (STATES[heard.state] ?? "")}</p>
             <${Clock} runs=${Boolean(heard.joined) && !isOver} />
           </div>
           ${isOver
