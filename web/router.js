@@ -31,13 +31,15 @@ export async function mayLeave() {
 }
 
 /**
- * Go to an address of the console, as a link does.
+ * Go to an address of the console, as a link does. The same path with another query is the same page, which stays.
  *
  * @param asks false: it was asked already, or there is nothing left that could be lost.
  */
 export async function go(address, { asks = true } = {}) {
-  if (asks && !(await mayLeave())) return;
-  guards.length = 0;
+  if (isElsewhere(address)) {
+    if (asks && !(await mayLeave())) return;
+    guards.length = 0;
+  }
   history.pushState(null, "", address);
   window.scrollTo(0, 0);
   tell();
@@ -70,6 +72,10 @@ export function useLeaveGuard(ask) {
   }, [ask]);
 }
 
+function isElsewhere(address) {
+  return new URL(address, location.href).pathname !== location.pathname;
+}
+
 function tell() {
   here = location.href;
   for (const listener of [...listeners]) listener();
@@ -78,7 +84,7 @@ function tell() {
 window.addEventListener("popstate", async () => {
   const { pathname, search } = new URL(here);
   if (pathname === location.pathname && search === location.search) return; // another place in the same page
-  if (guards.length > 0) {
+  if (guards.length > 0 && pathname !== location.pathname) {
     const wanted = location.href;
     history.pushState(null, "", here); // a step back cannot be refused, only taken back
     if (!(await mayLeave())) return;

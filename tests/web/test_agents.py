@@ -24,6 +24,7 @@ AGENT: dict[str, Any] = {
     "features": {"redact": ["card"]},
     "post_call": {"summary": {"enabled": True, "prompt": "What was booked"}, "recording": {"enabled": False}},
 }
+FOLLOW = "(address) => Object.assign(document.body.appendChild(document.createElement('a')), { href: address }).click()"
 
 
 async def made(served: Served, **changes: Any) -> str:
@@ -190,6 +191,14 @@ async def test_unsaved_changes_are_not_left_without_a_word(browser: Browser, ser
     async with opened(browser, served, f"/agents/{await made(served)}") as page:
         await page.get_by_label("Prompt").fill("Another one.")
         await page.get_by_role("link", name="Calls", exact=True).click()
+        await page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_label("Prompt")).to_have_value("Another one.")
+        await page.evaluate(FOLLOW, "?since=2026-03-01T10:00:00Z")
+        since = page.get_by_role("heading", name=re.compile("^Changed since"))
+        await expect(since).to_be_visible()
+        await page.go_back()
+        await expect(since).to_be_hidden()
+        await page.get_by_role("link", name="Agents", exact=True).click()
         await page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
         await expect(page.get_by_label("Prompt")).to_have_value("Another one.")
         await page.get_by_role("button", name="Discard").click()
