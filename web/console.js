@@ -1,7 +1,7 @@
 // The console: who is signed in, and the page of this address in its frame.
 
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./preact.js";
-import { onSignedOut, signedIn } from "./api.js";
+import { get, onSignedOut, signedIn } from "./api.js";
 import { Dialog } from "./parts/dialog.js";
 import { Frame } from "./parts/frame.js";
 import { Failure, Waiting } from "./parts/loaded.js";
@@ -10,6 +10,8 @@ import { findPage } from "./pages.js";
 import { useAddress } from "./router.js";
 import { onKeyInAddress, resume } from "./session.js";
 import { KeyForm, SignIn } from "./pages/sign-in.js";
+
+const HOUR_MS = 3_600_000;
 
 function Console() {
   const [session, setSession] = useState(undefined); // undefined: not known yet; null: nobody is signed in
@@ -28,6 +30,8 @@ function Console() {
     onSignedOut(() => setOver(true));
     resume().then(setSession, setFailed);
     onKeyInAddress(() => resume().then(begin, fail));
+    // A session that is asked for in the second half of its time lasts anew: a tab that stays open stays signed in.
+    setInterval(() => shown.current && get("/v1/session").catch(() => {}), HOUR_MS);
   }, []);
   if (failed) return html`<main class="alone"><${Failure} error=${failed} /></main>`;
   if (session === undefined) return html`<main class="alone"><${Waiting} /></main>`;

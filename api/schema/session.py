@@ -28,5 +28,6 @@ class Session(Answer):
     tenant: SessionTenant = Field(description="For whom the key speaks.")
     rights: list[str] = Field(description="What may be done with it; `*` is everything.", examples=[["*"]])
     expires_at: datetime | None = Field(
-        description="When the session ends by itself, seven days after it began; null for a request with a key.",
+        description="When the session ends by itself, seven days after it began, or after this was asked in the second "
+        "half of its time; null for a request with a key.",
     )

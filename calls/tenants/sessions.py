@@ -1,4 +1,7 @@
-"""Sessions of browsers: a key is exchanged once for a token that ends by itself, and with its key. Its hash is kept."""
+"""Sessions of browsers: a key is exchanged once for a token that ends with its key, and by itself when it is not used.
+
+Its hash is kept.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -46,6 +49,22 @@ async def session_ends(conn: AsyncConnection, token: str) -> datetime | None:
     """When a session ends by itself; None if there is no such session."""
     ends: datetime | None = await conn.scalar(
         sa.select(sessions.c.expires_at).where(sessions.c.token_hash == hashed(token))
+    )
+    return ends
+
+
+def is_half_over(conn: AsyncConnection, expires_at: datetime) -> bool:
+    """Whether more than half of its time is over for a session that ends then."""
+    return expires_at - moment(conn) < LASTS / 2
+
+
+async def prolong_session(conn: AsyncConnection, token: str) -> datetime | None:
+    """Let a session last as if it began now; when it ends then, None if it is over."""
+    ends: datetime | None = await conn.scalar(
+        sa.update(sessions)
+        .where(sessions.c.token_hash == hashed(token), sessions.c.expires_at > moment(conn))
+        .values(expires_at=moment(conn) + LASTS)
+        .returning(sessions.c.expires_at)
     )
     return ends
 

@@ -1,6 +1,7 @@
 """A browser signs in once: the cookie, what it may do, and when it ends."""
 
 import asyncio
+from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
@@ -102,6 +103,24 @@ async def test_a_session_ends_with_its_key_and_by_itself(database_url: str, api:
     await prune(api.database)
     async with api.database.reading() as conn:
         assert await conn.scalar(sa.select(sa.func.count()).select_from(sessions)) == 0
+
+
+async def test_a_session_that_is_asked_for_in_its_second_half_lasts_anew(database_url: str, api: Api):
+    first, _second = [signed_in(await sign_in(api)) for _ in range(2)]
+    fresh = await api.get("/v1/session", key=None, headers=first)
+    assert "Set-Cookie" not in fresh.headers
+    async with api.database.writing() as conn:
+        ends = await conn.scalar(sa.select(sa.func.max(sessions.c.expires_at)))
+        await conn.execute(sa.update(sessions).values(expires_at=ends - LASTS * 0.6))
+    prolonged = await api.get("/v1/session", key=None, headers=first)
+    assert datetime.fromisoformat(prolonged.body["expires_at"]) >= ends
+    assert signed_in(prolonged) == first
+    assert int(cookie(prolonged)["max-age"]) == LASTS.total_seconds()
+    again = await api.get("/v1/session", key=None, headers=first)
+    assert (again.body, "Set-Cookie" in again.headers) == (prolonged.body, False)
+    async with api.database.reading() as conn:
+        kept = (await conn.scalars(sa.select(sessions.c.expires_at).order_by(sessions.c.expires_at))).all()
+    assert kept == [ends - LASTS * 0.6, datetime.fromisoformat(prolonged.body["expires_at"])]
 
 
 async def test_a_stream_ends_with_the_session_that_it_was_opened_with(api: Api, agent: str):

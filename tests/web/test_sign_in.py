@@ -1,13 +1,18 @@
 """Signing in to the console, and that nothing of the key stays in the browser."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from api.credentials import COOKIE
+from calls.database.clock import iso, moment
+from calls.database.engine import Database
+from calls.tables import sessions
 from demo.client import Client
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served, new_context
@@ -98,6 +103,19 @@ async def test_a_reload_and_a_second_tab_are_signed_in_until_somebody_signs_out(
     await expect(first.get_by_role("heading", name="Sign in")).to_be_visible()
     await second.reload()
     await expect(second.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_tab_that_stays_open_stays_signed_in(context: BrowserContext, serve: Serve, database: Database) -> None:
+    page = await sign_in(context, await serve())
+    await page.clock.install()
+    await page.reload()
+    await expect(page.get_by_role("navigation")).to_be_visible()
+    async with database.writing() as conn:
+        soon = sa.update(sessions).values(expires_at=moment(conn) + timedelta(days=1))
+        await conn.execute(soon)
+    async with page.expect_response("**/v1/session") as asked:
+        await page.clock.fast_forward(3_600_000)
+    assert (await (await asked.value).json())["expires_at"] > iso(datetime.now(UTC) + timedelta(days=6))
 
 
 async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: BrowserContext, serve: Serve) -> None:
