@@ -3,7 +3,7 @@
 import { get, post, remove } from "./api.js";
 import { confirm } from "./parts/dialog.js";
 import { fail } from "./parts/notices.js";
-import { render } from "./preact.js";
+import { html, render } from "./preact.js";
 import { mayLeave } from "./router.js";
 
 /** What is said of a key that begins no session, by the status of the answer. */
@@ -44,7 +44,7 @@ function keyInAddress() {
 async function change(before, key) {
   const { tenant } = await get("/v1/session", {}, { headers: { Authorization: `Bearer ${key.trim()}` } });
   if (tenant.id === before.tenant.id) return signIn(key);
-  const question = `Sign in as ${tenant.name} instead of ${before.tenant.name}?`;
+  const question = html`Sign in as <bdi>${tenant.name}</bdi> instead of <bdi>${before.tenant.name}</bdi>?`;
   const detail = "The address that was opened has a key of another tenant. You are signed in with it in every tab of this browser.";
   if (!(await confirm(question, { action: "Sign in", detail, danger: false })) || !(await mayLeave())) return before;
   await signIn(key);

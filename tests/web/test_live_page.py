@@ -102,7 +102,10 @@ async def test_a_call_is_ended_after_a_question(browser: Browser, serve: Serve, 
         assert (await ask(served, "GET", f"/v1/calls/{call_id}"))["status"] == "in_progress"
         await page.get_by_role("button", name="End …").click()
         await accessibility.check(page)
-        await page.get_by_role("dialog").get_by_role("button", name="End the call").click()
+        question = page.get_by_role("dialog", name="End the call with ada?")
+        await expect(question.locator("bdi")).to_have_text("ada")  # a name may run from the right to the left
+        await question.get_by_role("button", name="End the call").click()
+        await expect(page.get_by_text("The call with ada was ended.").locator("bdi")).to_have_text("ada")
         await expect(cards(page)).to_contain_text("Over: ended by api")
     assert (await ask(served, "GET", f"/v1/calls/{call_id}"))["end_reason"] == "ended_by_api"
 

@@ -116,9 +116,9 @@ function Actions({ agent, isWhole, toggle }) {
   };
   const erase = async () => {
     const detail = "Its calls stay. Numbers and keys that are for it lead nowhere any more.";
-    if (!(await confirm(`Delete ${agent.name}?`, { action: "Delete", detail }))) return;
+    if (!(await confirm(html`Delete <bdi>${agent.name}</bdi>?`, { action: "Delete", detail }))) return;
     await remove(`/v1/agents/${agent.id}`);
-    tell(`${agent.name} is deleted.`);
+    tell(html`<bdi>${agent.name}</bdi> is deleted.`);
     await go("/agents", { asks: false });
   };
   return html`

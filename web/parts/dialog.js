@@ -5,6 +5,7 @@ import { html, render, useLayoutEffect, useRef } from "../preact.js";
 /**
  * Ask, in a dialog that the keyboard can answer; Escape is no.
  *
+ * @param question a text; one with somebody's name in it as `html`, with that in a <bdi>.
  * @param action the word on the button that says yes.
  * @returns a promise of true for yes.
  */

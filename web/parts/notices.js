@@ -5,7 +5,7 @@ import { html, useEffect, useState } from "../preact.js";
 const GOOD_MS = 5_000; // a failure stays until it is closed
 let show = () => {};
 
-/** Say that something went well. */
+/** Say that something went well: a text; one with somebody's name in it as `html`, with that in a <bdi>. */
 export function tell(text) {
   show({ text, bad: false });
 }

@@ -45,9 +45,9 @@ function Revoke({ of, path, onRevoked }) {
     : "Whoever uses it is refused from then on. It cannot be undone.";
   const revoke = async () => {
     const name = of.label || of.key_prefix;
-    if (!(await confirm(`Revoke “${name}”?`, { action: "Revoke", detail }))) return;
+    if (!(await confirm(html`Revoke “<bdi>${name}</bdi>”?`, { action: "Revoke", detail }))) return;
     await remove(`${path}/${of.id}`);
-    tell(`“${name}” is revoked.`);
+    tell(html`“<bdi>${name}</bdi>” is revoked.`);
     onRevoked();
   };
   return html`<${Action} work=${revoke} aria-label="Revoke ${of.label || of.key_prefix}">Revoke<//>`;

@@ -92,9 +92,9 @@ function Lines({ lines, isOpen, agentName }) {
 
 async function end(call, who) {
   const detail = "Everybody in it is put out, the agent without a goodbye.";
-  if (!(await confirm(`End the call with ${who}?`, { action: "End the call", detail }))) return;
+  if (!(await confirm(html`End the call with <bdi>${who}</bdi>?`, { action: "End the call", detail }))) return;
   await post(`/v1/calls/${call.id}/end`);
-  tell(`The call with ${who} was ended.`);
+  tell(html`The call with <bdi>${who}</bdi> was ended.`);
 }
 
 async function readSegments(id, signal) {

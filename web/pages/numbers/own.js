@@ -49,7 +49,7 @@ function Answers({ number, agents, onChange }) {
     const agentId = changed.target.value || null;
     setBusy(true);
     const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
-    if (went) tell(`${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"} answers ${number.number}.`);
+    if (went) tell(html`<bdi>${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"}</bdi> answers ${number.number}.`);
     setBusy(false);
     onChange();
   };
