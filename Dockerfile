@@ -4,7 +4,7 @@
 FROM node:22.22.2-bookworm-slim AS page
 WORKDIR /page
 COPY web/package.json web/package-lock.json web/.npmrc ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN npm ci --omit=dev --no-audit --no-fund && npm run --silent compress
 
 FROM python:3.11.15-slim-bookworm AS packages
 COPY pyproject.toml requirements.lock ./

@@ -72,5 +72,5 @@ $(LIVEKIT):
 
 $(WEB): web/package.json web/package-lock.json
 	@echo "Installing the page's packages into web/node_modules"
-	@cd web && npm ci --silent --no-audit --no-fund
+	@cd web && npm ci --silent --no-audit --no-fund && npm run --silent compress
 	@touch $@

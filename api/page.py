@@ -86,6 +86,7 @@ async def file(request: web.Request) -> web.FileResponse:
     found = await asyncio.to_thread(_find, request.match_info["path"])
     if found is None:
         raise NotFound("File not found.")
+    # Whoever takes that gets the `.gz` that `npm run compress` has put beside a large one.
     return web.FileResponse(found, headers=_SHARED)
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from api.page import WEB
 from tests.api.conftest import Api
 
 
@@ -45,6 +46,27 @@ async def test_at_a_mistyped_address_a_browser_has_the_console(api: Api):
         async with api.session.get(api.url + path, headers=opened) as answer:
             assert (answer.status, answer.content_type) == (404, kind)
             assert ("Content-Security-Policy" in answer.headers) == (kind == "text/html")
+
+
+async def test_what_is_large_comes_compressed_to_whoever_takes_that(api: Api):
+    large = (
+        "livekit-client/dist/livekit-client.esm.mjs",
+        "swagger-ui-dist/swagger-ui-bundle.js",
+        "swagger-ui-dist/swagger-ui.css",
+    )
+    for file in large:
+        url, whole = f"{api.url}/web/node_modules/{file}", (WEB / "node_modules" / file).read_bytes()
+        tags = {}
+        for encoding in ("gzip", "identity"):
+            async with api.session.get(url, headers={"Accept-Encoding": encoding}) as answer:
+                assert answer.headers.get("Content-Encoding", "identity") == encoding
+                assert await answer.read() == whole
+                assert (int(answer.headers["Content-Length"]) < len(whole) / 3) == (encoding == "gzip")
+                tags[encoding] = answer.headers["ETag"]
+        for encoding, tag in tags.items():
+            known = {"Accept-Encoding": "gzip", "If-None-Match": tag}
+            async with api.session.get(url, headers=known) as answer:
+                assert answer.status == (304 if encoding == "gzip" else 200)
 
 
 async def test_a_browser_looks_again_whether_a_file_changed(api: Api):
