@@ -19,6 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all of them if none is given")
     parser.add_argument("--listed", type=int, default=1_000_000, help="calls of the largest list (%(default)s)")
+    parser.add_argument("--database", metavar="URL", help="an empty one of Postgres, for either of listing and viewing")
     parser.add_argument("--calls", type=int, default=2, help="conversations at once (%(default)s)")
     parser.add_argument("--turns", type=int, default=24, help="of each caller with each system (%(default)s)")
     parser.add_argument(
@@ -39,8 +40,8 @@ def main() -> int:
     benches: dict[str, Callable[[], Awaitable[bool]]] = {
         "placing": placing.run,
         "joining": lambda: joining.run(options.json),
-        "listing": lambda: listing.run(options.listed),
-        "viewing": viewing.run,
+        "listing": lambda: listing.run(options.listed, options.database),
+        "viewing": lambda: viewing.run(options.database),
         "reading": reading.run,
         "analysis": analysis.run,
         "speech": speech.run,

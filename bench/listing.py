@@ -1,6 +1,5 @@
 """Whether a page of the call list costs the same however many calls there are."""
 
-import asyncio
 import random
 
 from bench.ground import Ground, ground
@@ -24,13 +23,18 @@ FILTERS = {
 }
 
 
-async def run(most: int) -> bool:
-    """Print the table for 1,000 to `most` calls; whether every goal was reached."""
+async def run(most: int, database_url: str | None) -> bool:
+    """Print the table; whether every goal was reached.
+
+    Args:
+        most: calls of the largest list; the smallest has 1,000.
+        database_url: an empty database of Postgres, instead of a SQLite file.
+    """
     sizes = sorted({*(size for size in SIZES if size < most), most})
     pages: dict[str, list[float]] = {"first page": [], "page by cursor": [], **{f"by {name}": [] for name in FILTERS}}
-    async with ground() as on:
+    async with ground(database_url=database_url) as on:
         for size in sizes:
-            await asyncio.to_thread(on.fill, size)
+            await on.fill(size)
             for what, times in pages.items():
                 times.append(percentile([await _page(on, what) for _ in range(ROUNDS)], 0.5))
     lines = []

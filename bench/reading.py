@@ -22,7 +22,7 @@ FIRST_WORDS_S = 30
 async def run() -> bool:
     """Print the table; whether every goal was reached."""
     async with ground() as on:
-        await asyncio.to_thread(on.fill, CALLS)
+        await on.fill(CALLS)
         async with AsyncExitStack() as stack:
             live = [await stack.enter_async_context(_conversation(on)) for _ in range(WRITERS)]
             for call_id in live:

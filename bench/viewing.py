@@ -1,6 +1,5 @@
 """Whether each page of the console has its data at once, with as many calls as a year brings."""
 
-import asyncio
 import time
 
 from bench.ground import Ground, ground
@@ -33,11 +32,15 @@ PAGES = {
 }
 
 
-async def run() -> bool:
-    """Print the slowest request of each page; whether every goal was reached."""
+async def run(database_url: str | None) -> bool:
+    """Print the slowest request of each page; whether every goal was reached.
+
+    Args:
+        database_url: an empty database of Postgres, instead of a SQLite file.
+    """
     lines = []
-    async with ground() as on:
-        await asyncio.to_thread(on.fill, CALLS)
+    async with ground(database_url=database_url) as on:
+        await on.fill(CALLS)
         named = {"call": on.call_ids[-1], "agent": on.agent_id}
         for page, paths in PAGES.items():
             slowest = max([await _p95_ms(on, path.format(**named)) for path in paths])

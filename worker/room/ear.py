@@ -26,7 +26,7 @@ STEP_S = 0.1  # of a longer step of time only so much counts: the machine stood 
 LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends in recordings
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
-GUESS_S = 0.09  # of silence may be an end
+GUESS_S = 0.06  # of silence may be an end: two windows
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
 

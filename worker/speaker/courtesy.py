@@ -8,7 +8,7 @@ from livekit.agents import AgentSession
 
 from worker.room.hearing import Attachment
 
-VOICE_S = 0.12  # what is shorter is noise more often than a voice
+VOICE_S = 0.09  # what is shorter is noise more often than a voice
 PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
 
 
