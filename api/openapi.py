@@ -50,7 +50,7 @@ _ERRORS = {
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",
     422: "The same Idempotency-Key came with another body",
-    429: "Too many new calls by this publishable key or address, or too many streams at once",
+    429: "Too many new calls by this publishable key or address, too many streams at once, or voice samples",
     503: "A server that is needed does not answer",
 }
 _RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}

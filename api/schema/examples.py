@@ -346,6 +346,7 @@ EXAMPLES: dict[str, Example] = {
     "Nothing": {},
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
+    "CreateVoiceSample": {"provider": "openai", "voice": "ash", "text": "Good evening, how can I help you?"},
     "Agent": _AGENT_SHOWN,
     "AgentChangePage": {
         "changes": [

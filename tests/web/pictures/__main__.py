@@ -32,6 +32,11 @@ async def sheets(made: Installation) -> list[Sheet]:
     async def paste(page: Page) -> None:
         await page.get_by_label("Or paste the rows").fill(ROWS)
 
+    async def hear(page: Page) -> None:
+        await page.get_by_role("heading", name="Voice and models").click()
+        await page.get_by_role("button", name="Hear it").first.click()
+        await page.locator("audio").scroll_into_view_if_needed()
+
     link = (await made.ask("GET", f"/v1/agents/{made.restaurant}/testers"))["link"]["url"]
     return [
         Sheet("sign-in", "/", "Sign in", signed_in=False),
@@ -40,6 +45,7 @@ async def sheets(made: Installation) -> list[Sheet]:
         Sheet("call", f"/calls/{made.shown}?t=24", "find_table"),
         Sheet("agents", "/agents", "Harbour Clinic"),
         Sheet("agent", f"/agents/{made.restaurant}", "Undo"),
+        Sheet("voice", f"/agents/{made.restaurant}", "Hear it", hear),
         Sheet("talk", f"/agents/{made.restaurant}/talk", "Microphone"),
         Sheet("campaigns", "/campaigns", CAMPAIGN),
         Sheet("new-campaign", "/campaigns/new", "Grace Hopper", paste),
