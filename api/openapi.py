@@ -16,6 +16,7 @@ from api.schema.examples import EXAMPLES, FAILURES
 from api.schema.messages import MESSAGES
 from api.schema.parameters import IN_PATHS
 from api.schema.summaries import SUMMARIES, TAGS
+from calls.version import VERSION
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -79,7 +80,7 @@ def document(routes: Iterable[Route]) -> bytes:
     return orjson.dumps(
         {
             "openapi": "3.1.0",
-            "info": {"title": "Callroom", "version": "1.0.0", "description": _ABOUT},
+            "info": {"title": "Callroom", "version": VERSION, "description": _ABOUT},
             "servers": [{"url": "/"}],
             "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
             "paths": paths,
