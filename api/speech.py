@@ -99,12 +99,13 @@ async def _deepgram(http: aiohttp.ClientSession, place: Endpoint, voice: Voice, 
         async for message in socket:
             if message.type is aiohttp.WSMsgType.BINARY:
                 yield message.data
-            elif message.type is aiohttp.WSMsgType.TEXT and (kind := json.loads(message.data)["type"]) != "Metadata":
-                if kind == "Flushed":
-                    await socket.send_json({"type": "Close"})
-                    return
-                if kind.lower() == "error":
-                    break
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                match json.loads(message.data):
+                    case {"type": "Flushed"}:
+                        await socket.send_json({"type": "Close"})
+                        return
+                    case {"type": "Error" | "error"}:
+                        break
     raise aiohttp.ClientConnectionError
 
 
