@@ -106,6 +106,8 @@ async def _deepgram(http: aiohttp.ClientSession, place: Endpoint, voice: Voice, 
                         return
                     case {"type": "Error" | "error"}:
                         break
+                    case _:
+                        pass
     raise aiohttp.ClientConnectionError
 
 
