@@ -35,6 +35,7 @@ from api import (
     telephony,
     tool_secrets,
     usage,
+    voice_samples,
     webhooks,
 )
 from api.feed import close_feed, open_feed
@@ -91,6 +92,7 @@ from api.schema.telephony import PutTrunk, TelephonyStatus, Trunk
 from api.schema.tools import PutToolSecret, ToolSecret, ToolSecrets
 from api.schema.transcripts import TranscriptAnswer
 from api.schema.usage import Usage, UsageQuery
+from api.schema.voice_samples import CreateVoiceSample
 from api.schema.webhooks import (
     CreateWebhook,
     Delivery,
@@ -135,6 +137,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
     Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent, idempotent=True),
     Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),
+    Route("POST", "/v1/agents/voice-sample", voice_samples.create, {200: None}, body=CreateVoiceSample,
+        errors=(429,), media="audio/wav"),
     Route("GET", AGENT, agents.get, {200: Agent}),
     Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent),
     Route("DELETE", AGENT, agents.delete, {204: None}),

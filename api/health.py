@@ -13,6 +13,7 @@ from api.schema.health import Alive, Installation, Process, Ready, WorkerLoad
 from calls import processes
 from calls.errors import Forbidden, Unauthorized, Unavailable
 from calls.health import CHECK_TIMEOUT_S
+from calls.version import VERSION
 from calls.workers import seats
 
 NEEDED: tuple[Literal["worker", "pipeline"], ...] = ("worker", "pipeline")
@@ -52,6 +53,7 @@ async def installation(request: web.Request) -> web.Response:
     return reply(
         Installation(
             status="ok" if works else "degraded",
+            version=VERSION,
             missing=missing,
             livekit=answers,
             processes=[Process(**{name: getattr(row, name) for name in Process.model_fields}) for row in living],

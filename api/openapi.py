@@ -16,6 +16,7 @@ from api.schema.examples import EXAMPLES, FAILURES
 from api.schema.messages import MESSAGES
 from api.schema.parameters import IN_PATHS
 from api.schema.summaries import SUMMARIES, TAGS
+from calls.version import VERSION
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -50,7 +51,7 @@ _ERRORS = {
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",
     422: "The same Idempotency-Key came with another body",
-    429: "Too many new calls by this publishable key or address, or too many streams at once",
+    429: "Too many new calls by this publishable key or address, too many streams at once, or voice samples",
     503: "A server that is needed does not answer",
 }
 _RETRY_AFTER: Json = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
@@ -79,7 +80,7 @@ def document(routes: Iterable[Route]) -> bytes:
     return orjson.dumps(
         {
             "openapi": "3.1.0",
-            "info": {"title": "Callroom", "version": "1.0.0", "description": _ABOUT},
+            "info": {"title": "Callroom", "version": VERSION, "description": _ABOUT},
             "servers": [{"url": "/"}],
             "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
             "paths": paths,

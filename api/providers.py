@@ -50,6 +50,14 @@ async def check(app: web.Application, agent: AgentConfig, given: Collection[str]
         raise Invalid(f"{errors[0].path}: {errors[0].message}", errors)
 
 
+async def check_voice(app: web.Application, voice: Voice) -> None:
+    """The same for one voice that is no agent's yet: each field by its own name."""
+    one = _Chosen(app[SETTINGS], app[CATALOGUE], app[PLUGINS], "tts", 0, voice, None, ())
+    errors = [FieldError(found.path.removeprefix("tts[0]."), found.message) for found in await one.errors()]
+    if errors:
+        raise Invalid(f"{errors[0].path}: {errors[0].message}", errors)
+
+
 @dataclass(frozen=True)
 class _Chosen:
     """One choice of an agent, with what is needed to judge it."""

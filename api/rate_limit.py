@@ -1,6 +1,6 @@
-"""How many calls publishable keys may start: they are public, so each key and each address has a limit.
+"""How often something may be done that costs money: calls of publishable keys, which are public, and voice samples.
 
-The counts are rows, one for each second in which something started, so that any number of api processes keep one limit.
+The counts are rows, one for each second in which something began, so that any number of api processes keep one limit.
 """
 
 from ipaddress import IPv4Address, ip_network
@@ -17,6 +17,7 @@ from calls.errors import RateLimited
 from calls.tables import rate_windows
 
 PERIOD_S = 60
+VOICE_SAMPLES = 20  # of a tenant: its members try voices, and no program needs them
 _IPV6_PREFIX = 64  # what one household or server gets: limiting single addresses of it would limit nothing
 _LOCK = 0  # the window of a key's lock row, whose count is the minute of its last use
 _FORGET = 20
@@ -41,6 +42,13 @@ async def admit_new_call(request: web.Request, conn: AsyncConnection) -> None:
     waits = [await _count(conn, name, limit) for name, limit in limits]
     if any(waits):
         raise RateLimited("Too many new calls; try again later.", retry_after=max(waits))
+    await _forget(conn, _second(conn))
+
+
+async def admit_voice_sample(conn: AsyncConnection, tenant_id: str) -> None:
+    """Count one more sample of a voice by the tenant, whatever becomes of it; RateLimited as of calls."""
+    if wait := await _count(conn, f"voices:{tenant_id}", VOICE_SAMPLES):
+        raise RateLimited("Too many voice samples; try again later.", retry_after=wait)
     await _forget(conn, _second(conn))
 
 

@@ -1,6 +1,7 @@
 """Which processes there are: each says that it lives, in the database that all of them share."""
 
 import asyncio
+import logging
 import os
 import platform
 import uuid
@@ -16,6 +17,9 @@ from calls.database.clock import moment
 from calls.database.engine import Database, upsert
 from calls.errors import DatabaseAway
 from calls.tables import processes
+from calls.version import VERSION
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["api", "worker", "pipeline"]
 
@@ -27,6 +31,7 @@ STALE_AFTER = timedelta(seconds=20)  # so long after its last sign of life a pro
 async def present(database: Database, kind: Kind) -> AsyncIterator[None]:
     """Say that this process lives for the length of the block; a database that is away keeps nobody from its work."""
     name = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"[:100]
+    logger.info("a process begins", extra={"version": VERSION})
     telling = asyncio.create_task(_keep_telling(database, name, kind), name="present")
     try:
         yield
@@ -50,8 +55,8 @@ async def _keep_telling(database: Database, name: str, kind: Kind) -> None:
         with suppress(DatabaseAway):
             async with database.writing() as conn:
                 now = moment(conn)
-                values = {"kind": kind, "host": platform.node()[:100], "pid": os.getpid(), "began_at": now}
-                statement = upsert(conn, processes).values(id=name, told_at=now, **values)
+                known = {"kind": kind, "host": platform.node()[:100], "pid": os.getpid(), "version": VERSION}
+                statement = upsert(conn, processes).values(id=name, began_at=now, told_at=now, **known)
                 await conn.execute(
                     statement.on_conflict_do_update(index_elements=["id"], set_={"told_at": statement.excluded.told_at})
                 )

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 from pydantic import AliasChoices
 
 from calls.settings import Settings
+from calls.version import VERSION
 from tests.servers import ROOT, LiveKitServer, Redis, free_port
 from tests.telephony.bridge import BINARY, SipBridge
 
@@ -59,8 +59,7 @@ def test_every_image_is_pinned_and_livekit_is_the_one_that_is_tested() -> None:
     makefile = re.search(r"^LIVEKIT_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert makefile is not None
     assert images["livekit"] == f"livekit/livekit-server:v{makefile[1]}"
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert {images[name] for name in OURS} == {f"callroom:{version}"}
+    assert {images[name] for name in OURS} == {f"callroom:{VERSION}"}
     assert len({stage for stage in stages if stage.startswith("python:")}) == 1
 
 

@@ -42,6 +42,11 @@ export function post(path, body = {}, { headers } = {}) {
   return read("POST", path, { body, headers });
 }
 
+/** What is answered by other than JSON, as a `Blob`. */
+export function postForFile(path, body) {
+  return read("POST", path, { body, kind: "blob" });
+}
+
 export function put(path, body) {
   return read("PUT", path, { body });
 }
@@ -106,11 +111,11 @@ async function ask(method, path, { body, headers = {}, signal }) {
 }
 
 /** The whole answer, null if it has no body. */
-async function read(method, path, { signal, ...more } = {}) {
+async function read(method, path, { signal, kind = "json", ...more } = {}) {
   const late = AbortSignal.timeout(LATE_MS);
   try {
     const response = await ask(method, path, { ...more, signal: signal ? AbortSignal.any([signal, late]) : late });
-    return response.status === 204 ? null : await response.json();
+    return response.status === 204 ? null : await response[kind]();
   } catch (error) {
     throw error instanceof ApiError || signal?.aborted ? error : noAnswer();
   }

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from calls.version import VERSION
+
 AGENT_ID = "550e8400-e29b-41d4-a716-446655440000"
 CALL_ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -315,9 +317,13 @@ EXAMPLES: dict[str, Example] = {
     },
     "Installation": {
         "status": "degraded",
+        "version": VERSION,
         "missing": ["worker"],
         "livekit": True,
-        "processes": [{"kind": "api", "host": "callroom-1", "pid": 4711, "began_at": TIME, "told_at": LATER}],
+        "processes": [
+            {"kind": "api", "host": "callroom-1", "pid": 4711, "version": VERSION}
+            | {"began_at": TIME, "told_at": LATER}
+        ],
         "workers": [],
         "providers": {"stt": {"local": "ok"}, "llm": {"openai": "does not accept the key"}, "tts": {"local": "ok"}},
     },
@@ -346,6 +352,7 @@ EXAMPLES: dict[str, Example] = {
     "Nothing": {},
     "CreateAgent": {"name": "Aria", "system_prompt": _AGENT["system_prompt"], "first_message": _AGENT["first_message"]},
     "UpdateAgent": {"post_call": _POST_CALL},
+    "CreateVoiceSample": {"provider": "openai", "voice": "ash", "text": "Good evening, how can I help you?"},
     "Agent": _AGENT_SHOWN,
     "AgentChangePage": {
         "changes": [

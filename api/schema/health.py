@@ -22,6 +22,9 @@ class Process(Answer):
     kind: Literal["api", "worker", "pipeline"] = Field(description="What it does.")
     host: str = Field(description="The machine or container that it runs in.", examples=["callroom-1"])
     pid: int = Field(description="Its number there.")
+    version: str | None = Field(
+        description="Which version of Callroom it is; null: one from before processes said so.", examples=["0.1.0"]
+    )
     began_at: datetime = Field(description="Since when it runs.")
     told_at: datetime = Field(description="Its last sign of life.")
 
@@ -39,6 +42,7 @@ class Installation(Answer):
     """How this installation is; `degraded`: a process is missing, or somebody whom it needs does not work."""
 
     status: Literal["ok", "degraded"] = Field(description="Whether everything is there and works.")
+    version: str = Field(description="The version of Callroom that answers here.", examples=["0.1.0"])
     missing: list[Literal["worker", "pipeline"]] = Field(description="The kinds of process of which none lives.")
     livekit: bool = Field(description="Whether LiveKit answers.")
     processes: list[Process] = Field(description="Those that live, by kind, the oldest first.")

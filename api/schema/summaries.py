@@ -9,6 +9,7 @@ SUMMARIES = {
     "GET /v1/agents": "List agents",
     "POST /v1/agents": "Create an agent",
     "GET /v1/agents/llm-options": "Models and voices to choose from",
+    "POST /v1/agents/voice-sample": "Hear a voice say a sentence",
     "GET /v1/agents/{id}": "Get an agent",
     "PUT /v1/agents/{id}": "Change the given fields of an agent",
     "DELETE /v1/agents/{id}": "Delete an agent; its calls stay",

@@ -22,6 +22,7 @@ processes = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),  # api | worker | pipeline
     sa.Column("host", sa.String(100), nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("version", sa.String(40)),  # null: one from before they said it, which still runs during an update
     sa.Column("began_at", UtcDateTime, nullable=False),
     sa.Column("told_at", UtcDateTime, nullable=False),
 )

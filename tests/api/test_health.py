@@ -5,6 +5,7 @@ from typing import Any
 from calls.database.engine import DEFAULT_TENANT
 from calls.jobs import JobQueue, enqueue
 from calls.processes import present
+from calls.version import VERSION
 from calls.workers import seats
 from tests.api.conftest import Api, MakeTenant
 from tests.conftest import Until
@@ -26,6 +27,7 @@ async def test_health_names_who_lives_and_who_is_missing(api: Api, until: Until)
         await until(lambda: is_known("api", "pipeline", "worker"))
         together = await health()
         assert (together["missing"], together["livekit"]) == ([], True)
+        assert {process["version"] for process in together["processes"]} == {together["version"]} == {VERSION}
         [load] = together["workers"]
         assert (load["id"], load["seats"], load["taken"]) == ("AW_1", 8, 3)
     assert await is_known("api"), "who ends says so"

@@ -22,6 +22,7 @@ from calls.phones.numbers import normalise
 from calls.settings import Settings
 from calls.states import CallStatus
 from calls.tenants.webhooks import TEST_EVENT, WebhookEvent
+from calls.version import VERSION
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
 PAGES = {*CONSOLE, "/docs", "/join/{code}", "/talk/{code}", "/web/{path}"}
@@ -78,6 +79,10 @@ def test_every_body_and_answer_has_an_example_that_its_own_model_takes(model: ty
     model.model_validate_json(text)
     schema = {**DOCUMENT["components"]["schemas"][model.__name__], "components": DOCUMENT["components"]}
     jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+
+
+def test_the_version_is_the_one_that_runs():
+    assert DOCUMENT["info"]["version"] == VERSION
 
 
 def test_the_schemas_are_valid_and_every_reference_leads_somewhere():

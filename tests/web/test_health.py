@@ -1,11 +1,14 @@
 """The Health page."""
 
 import pytest
+import sqlalchemy as sa
 from playwright.async_api import Browser, expect
 
 from calls.database.engine import Database
 from calls.jobs import JobQueue, enqueue
 from calls.processes import present
+from calls.tables import processes as living
+from calls.version import VERSION
 from calls.workers import seats
 from tests.web import accessibility
 from tests.web.conftest import Serve
@@ -38,6 +41,14 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
             processes = page.get_by_role("region", name="Processes")
             await expect(processes.get_by_role("rowheader", name="worker")).to_be_visible()
             await expect(page.get_by_text("No worker lives")).to_be_hidden()
+            await expect(page.get_by_text(f"Version {VERSION}", exact=True)).to_be_visible()
+            async with database.writing() as conn:
+                await conn.execute(sa.update(living).where(living.c.kind == "worker").values(version="0.0.9"))
+            await page.clock.fast_forward(11_000)
+            await expect(
+                page.get_by_text(f"Version {VERSION}, and another one in 1 process", exact=True)
+            ).to_be_visible()
+            await expect(processes.get_by_role("row", name="worker")).to_contain_text("0.0.9")
             await expect(page.get_by_role("row", name="summarize")).to_contain_text("the model does not answer")
             await accessibility.check(page)
     await database.close()

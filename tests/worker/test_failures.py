@@ -8,6 +8,7 @@ import pytest
 
 from calls.database.engine import Database
 from calls.rooms import Rooms
+from calls.version import VERSION
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
@@ -227,3 +228,4 @@ async def test_the_worker_says_that_it_is_alive_and_ready(worker: Program, worke
         async with http.get(f"{url}/readyz") as answer:
             body = await answer.json()
     assert body == {"status": "ready", "registered": True, "database": True, "livekit": True}
+    assert f"version={VERSION}" in worker.output

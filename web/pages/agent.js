@@ -85,7 +85,7 @@ function Editor({ agent, onSaved }) {
             ? html`<${Whole} />`
             : html`
                 <${Words} />
-                <${Providers} talk=${agent.id && `/agents/${agent.id}/talk`} />
+                <${Providers} />
                 <${Tools} />
                 <${Behaviour} />
                 <${Keeping} />

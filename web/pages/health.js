@@ -54,11 +54,13 @@ function Shown({ health, queue }) {
     ...health.missing.map((kind) => MISSING[kind]),
     ...(health.livekit ? [] : ["LiveKit does not answer: no call can begin."]),
   ];
+  const others = health.processes.filter(({ version }) => version !== health.version);
   return html`
     <div>
       <div class="card stack" role="status">
         <p><${Badge} of=${health.status}>${health.status === "ok" ? "everything works" : "something is wrong"}<//></p>
         ${problems.map((problem) => html`<p class="fault">${problem}</p>`)}
+        <p>Version ${health.version}${others.length > 0 && `, and another one in ${plural(others.length, "process", "processes")}`}</p>
       </div>
       <section class="stack">
         <h2>Workers</h2>
@@ -97,6 +99,7 @@ const WORKERS = [
 
 const PROCESSES = [
   { name: "Process", show: ({ kind }) => kind },
+  { name: "Version", show: ({ version }) => version ?? "an earlier one" },
   { name: "Host", show: ({ host }) => host },
   { name: "PID", number: true, show: ({ pid }) => pid },
   { name: "Runs since", show: ({ began_at: at }) => html`<${Moment} of=${at} />` },

@@ -3,6 +3,11 @@
 const PLACE = /\{\{\s*([\p{L}\p{Nl}_][\p{L}\p{N}_-]*(?:\.[\p{L}\p{N}_-]+)*)\s*(?:\|\s*default\s*:\s*(?:"([^"{}]*)"|'([^'{}]*)')\s*)?\}\}/gu;
 const OF_TOOLS = /^(secrets|arguments)\./; // what a tool's own places name is no variable of the call
 
+/** A text in which every default stands at its place, and `hole` where there is none. */
+export function filled(text, hole) {
+  return text.replaceAll(PLACE, (_, name, double, single) => double ?? single ?? hole);
+}
+
 /**
  * The variables that are in an agent's prompt, first message and tools, each once, as they come.
  *

@@ -7,6 +7,9 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +24,7 @@ from tests.servers import ROOT, LiveKitServer, Program, environment, free_port
 from tests.web.conftest import Served, chromium
 from tests.web.pictures.installation import CAMPAIGN, Installation, furnish
 from tests.web.pictures.sheets import Sheet, write_sheets
+from tests.web.pictures.talking import in_conversation
 
 FOLDER = ROOT / "docs/images/console"
 ROWS = "Name\tPhone\tTime\nGrace Hopper\t+49 30 1234567\tten\nAda King\t0049 30 1234568\thalf past ten\nBob\t555\tnoon"
@@ -29,8 +33,17 @@ ROWS = "Name\tPhone\tTime\nGrace Hopper\t+49 30 1234567\tten\nAda King\t0049 30 
 async def sheets(made: Installation) -> list[Sheet]:
     """Every page, with what its picture waits for."""
 
-    async def paste(page: Page) -> None:
+    @asynccontextmanager
+    async def paste(page: Page) -> AsyncIterator[None]:
         await page.get_by_label("Or paste the rows").fill(ROWS)
+        yield
+
+    @asynccontextmanager
+    async def hear(page: Page) -> AsyncIterator[None]:
+        await page.get_by_role("heading", name="Voice and models").click()
+        await page.get_by_role("button", name="Hear it").first.click()
+        await page.locator("audio").scroll_into_view_if_needed()
+        yield
 
     link = (await made.ask("GET", f"/v1/agents/{made.restaurant}/testers"))["link"]["url"]
     return [
@@ -40,6 +53,7 @@ async def sheets(made: Installation) -> list[Sheet]:
         Sheet("call", f"/calls/{made.shown}?t=24", "find_table"),
         Sheet("agents", "/agents", "Harbour Clinic"),
         Sheet("agent", f"/agents/{made.restaurant}", "Undo"),
+        Sheet("voice", f"/agents/{made.restaurant}", "Hear it", hear),
         Sheet("talk", f"/agents/{made.restaurant}/talk", "Microphone"),
         Sheet("campaigns", "/campaigns", CAMPAIGN),
         Sheet("new-campaign", "/campaigns/new", "Grace Hopper", paste),
@@ -98,9 +112,12 @@ async def main() -> None:
             served = await serve(settings)
             try:
                 made = await furnish(served, folder)
-                wanted = [sheet for sheet in await sheets(made) if not names or sheet.name in names]
                 FOLDER.mkdir(parents=True, exist_ok=True)
-                await write_sheets(browser, served, wanted, FOLDER)
+                talk = partial(in_conversation, made, livekit)
+                talking = Sheet("talking", f"/agents/{made.restaurant}/talk", "0:12", talk)
+                for part in (await sheets(made), [talking]):  # whose calls are not to be seen on the others
+                    wanted = [sheet for sheet in part if not names or sheet.name in names]
+                    await write_sheets(browser, served, wanted, FOLDER)
                 await made.db.close()
             finally:
                 served.program.stop()

@@ -43,6 +43,7 @@ from calls.tenants.webhooks import DeliveryStatus, record_attempt
 from calls.tools.records import Outcome, ToolCall, ToolCallStatus
 from calls.transcript import Segment, write_segments
 from calls.usage import Place, count_answers, count_call, steps
+from calls.version import VERSION
 from calls.workers import leases
 from pipeline.waveform import waveform
 from tests.web.conftest import Served
@@ -343,7 +344,7 @@ async def _health(made: Installation) -> None:
         since = NOW - timedelta(days=6, hours=3)
         for host, kind, number in (("hamburg", "worker", 812), ("bremen", "worker", 655), ("hamburg", "pipeline", 815)):
             row = {"id": f"{host}:{kind}", "kind": kind, "host": host, "pid": number, "began_at": since}
-            await conn.execute(sa.insert(processes).values(**row, told_at=LATER))
+            await conn.execute(sa.insert(processes).values(**row, version=VERSION, told_at=LATER))
         await enqueue(
             conn,
             "post_call",

@@ -1,7 +1,8 @@
 """One sheet per page: as it is on a desk and on a phone, light and dark, side by side."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,12 @@ _DRAW = """async ({ pictures, gap, quality }) => {
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }"""
 
-Prepare = Callable[[Page], Awaitable[None]]
+Prepare = Callable[[Page], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A page: its file's name, its address, what is to be seen before the picture, and what is done before."""
+    """A page: its file's name, its address, what is to be seen before the picture, and what is so meanwhile."""
 
     name: str
     path: str
@@ -79,13 +80,12 @@ async def write_sheets(browser: Browser, served: Served, sheets: list[Sheet], fo
 async def _picture(context: BrowserContext, served: Served, sheet: Sheet) -> bytes:
     page = await context.new_page()
     await page.goto(f"{served.url}{sheet.path}" + (f"#key={served.key}" if sheet.signed_in else ""))
-    if sheet.prepare is not None:
-        await sheet.prepare(page)
-    await page.get_by_text(sheet.shows).locator("visible=true").first.wait_for()
-    await expect(page.locator(".waiting")).to_have_count(0)
-    await page.wait_for_timeout(DRAWN_MS)
-    picture = await page.screenshot(animations="disabled")
-    await page.close()
+    async with nullcontext() if sheet.prepare is None else sheet.prepare(page):
+        await page.get_by_text(sheet.shows).locator("visible=true").first.wait_for()
+        await expect(page.locator(".waiting")).to_have_count(0)
+        await page.wait_for_timeout(DRAWN_MS)
+        picture = await page.screenshot(animations="disabled")
+        await page.close()
     return picture
 
 
