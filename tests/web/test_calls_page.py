@@ -17,18 +17,18 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOTH = {"summary": {"enabled": True}, "evaluation": {"rubric": "Was it kind?"}}
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(serve: Serve) -> Served:
     """An api with a tenant that has no calls yet."""
     return await serve()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def database(served: Served) -> AsyncIterator[Database]:
     """What that api writes to."""
     opened_database = Database(served.settings.database)

@@ -21,7 +21,7 @@ from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 from tests.worker.caller import Caller
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SAID = [("agent", "Hello, how can I help you?"), ("user", "A table, please.")]
 HEARD = "() => [...document.querySelectorAll('audio')].some(({ srcObject, paused }) => srcObject?.active && !paused)"
@@ -33,13 +33,13 @@ SEEN = """(state) => {
 }"""
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(serve: Serve) -> Served:
     """An api with a tenant that has no calls yet."""
     return await serve()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def database(served: Served) -> AsyncIterator[Database]:
     """What that api writes to."""
     opened_database = Database(served.settings.database)
