@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from calls.database import postgres
+from calls.database import compiled, postgres
 from calls.database.allowance import allowance
 from calls.database.bell import Bell
 from calls.database.changes import CHANNEL, Changes, begin_marking, marked
@@ -27,7 +27,7 @@ from calls.line import Line
 
 DEFAULT_TENANT = "default"
 PATIENCE_S = 2.0
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_DRIVERS = {**compiled.DRIVERS, "postgres": compiled.DRIVERS["postgresql"]}
 
 
 class Database:
@@ -55,7 +55,13 @@ class Database:
         # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
         limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
         options = _sqlite_options(patience_s) if self.is_sqlite else postgres.engine_options(patience_s)
-        self._engine = create_async_engine(parsed, json_deserializer=_from_json, **limits, **options)
+        self._engine = create_async_engine(
+            parsed,
+            json_deserializer=_from_json,
+            execution_options={"compiled_cache": compiled.CACHE},
+            **limits,
+            **options,
+        )
         self._line = Line(pool_size)
         self._writer = self._engine.execution_options(callroom_writes=True)
         if self.is_sqlite:

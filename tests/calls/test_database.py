@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
 from calls import migrations
+from calls.database import compiled
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import Invalid
 from calls.migrations import alembic_config, is_compared, migrate, upgrade_schema
@@ -150,3 +151,18 @@ def test_a_naive_time_is_refused():
 def test_a_database_of_another_kind_is_refused_by_name():
     with pytest.raises(Invalid, match="CALLROOM_DATABASE_URL"):
         Database("mysql://somewhere/else")
+
+
+async def test_what_one_database_has_compiled_serves_the_next(database_url):
+    async def ask() -> set[object]:
+        """All that is kept after the same question to a database that is opened anew."""
+        database = Database(database_url)
+        async with database.reading() as connection:
+            await connection.execute(sa.select(tenants.c.id.label("of_which_only_this_test_asks")))
+        await database.close()
+        return set(compiled.CACHE)
+
+    before = set(compiled.CACHE)
+    first = await ask()
+    assert len(first - before) == 1
+    assert await ask() == first

@@ -6,6 +6,7 @@ number of the step at which the life is killed. `killed` or `finished` is answer
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -87,6 +88,8 @@ async def mortal(module: str, settings: Settings, *arguments: str) -> AsyncItera
 def serve(live: Callable[..., Coroutine[Any, Any, None]], *first: str) -> None:
     """Live once with the words `first`, say `ready`, and then serve what stdin asks for, until it ends."""
     asyncio.run(live(*first, Steps(0)))
+    gc.collect()
+    gc.freeze()  # a life that collected garbage would write into all that is shared
     print("ready", flush=True)  # noqa: T201 - what the test waits for
     for line in sys.stdin:
         *words, fatal = line.split()

@@ -9,6 +9,7 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
+from tests.microphone import switch_off
 from tests.telephony.sip import Reason
 from tests.telephony.sound import RATE, Pcm, through_the_line
 
@@ -31,6 +32,7 @@ class Leg:
         self._heard: NDArray[np.int32] = np.zeros(0, np.int32)
         self._since: float | None = None
         self._until: float | None = None
+        self._track: rtc.LocalAudioTrack | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.room.on("disconnected", self._gone)
         self.room.on("track_published", self._published)
@@ -74,6 +76,8 @@ class Leg:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._track is not None:
+            await switch_off(self._track, self._source)
 
     async def __aenter__(self) -> None:
         """It is in the room; leaving the block it leaves it as a phone does that hangs up."""
@@ -93,9 +97,9 @@ class Leg:
         return through_the_line(np.clip(whole, -32768, 32767).astype(np.int16))
 
     async def _publish(self) -> None:
-        track = rtc.LocalAudioTrack.create_audio_track(self.room.local_participant.identity, self._source)
+        self._track = rtc.LocalAudioTrack.create_audio_track(self.room.local_participant.identity, self._source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self.room.local_participant.publish_track(track, options)
+        await self.room.local_participant.publish_track(self._track, options)
 
     async def _unless_gone(self, doing: Coroutine[Any, Any, None]) -> None:
         """What cannot be done any more has no effect; the library would wait for it."""

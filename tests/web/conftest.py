@@ -49,9 +49,9 @@ async def new_context(browser: Browser, **options: Any) -> BrowserContext:
     return context
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One browser for the tests of a module; each opens a context of its own."""
+    """One browser for all tests of pages; each opens a context of its own."""
     async with chromium() as running:
         yield running
 
@@ -70,9 +70,9 @@ class Served:
 Serve = Callable[..., Awaitable[Served]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serve(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """`await serve()`: the module's api and a new tenant; `await serve(**settings)`: one with these settings."""
+    """`await serve()`: the api of all tests and a new tenant; `await serve(**settings)`: one with these settings."""
     running: dict[tuple[object, ...], tuple[Settings, Program]] = {}
 
     def start(folder: Path, **changes: Any) -> tuple[Settings, Program]:
@@ -108,13 +108,13 @@ def serve(livekit: LiveKitServer, tmp_path_factory: pytest.TempPathFactory) -> I
         program.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(serve: Serve) -> Served:
-    """The module's api, with a tenant of the test's own."""
+    """The api of all tests, with a tenant of the test's own."""
     return await serve()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def database(served: Served) -> AsyncIterator[Database]:
     """What that api writes to."""
     opened = Database(served.settings.database)

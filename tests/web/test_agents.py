@@ -12,7 +12,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCHEMA = {"type": "object", "properties": {"people": {"type": "integer", "description": "How many come"}}}
 DEEP = {"type": "object", "properties": {"guests": {"type": "array", "items": {"type": "string"}}}}

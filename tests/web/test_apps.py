@@ -25,7 +25,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served, chromium, new_context
 from tests.web.media import SILENT, UNPLUGGABLE
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.restless]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.restless]
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEECH = ROOT / "tests" / "worker" / "speech.wav"
@@ -78,7 +78,7 @@ def providers() -> Iterator[Providers]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def apps(serve: Serve, providers: Providers) -> AsyncIterator[Apps]:
     asked = {"stt_url": providers.url, "llm_url": providers.url, "tts_url": providers.url}
     served = await serve(**asked, stt_words_s=20, worker_port=free_port(), agent_name="apps")
@@ -112,7 +112,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return whole
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def talker(spoken: Path) -> AsyncIterator[Browser]:
     """A browser with this somebody at its microphone."""
     async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:

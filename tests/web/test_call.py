@@ -22,10 +22,10 @@ from tests.web.accessibility import check
 from tests.web.conftest import Served, new_context
 from tests.web.recorded import ALL, SAID, Calls, calls_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def calls(served: Served, tmp_path: Path) -> AsyncIterator[Calls]:
     async with calls_of(served, tmp_path) as those:
         yield those

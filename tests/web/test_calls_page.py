@@ -15,7 +15,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BOTH = {"summary": {"enabled": True}, "evaluation": {"rubric": "Was it kind?"}}
 

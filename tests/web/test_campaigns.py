@@ -7,7 +7,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HEAD = "\ufeffName;Telefon;Table\r\n"
 ROWS = (

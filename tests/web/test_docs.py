@@ -6,7 +6,7 @@ from playwright.async_api import Browser, expect
 from tests.web.conftest import Serve
 from tests.web.test_page import ask, open_page
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve: Serve) -> None:

@@ -14,7 +14,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve
 from tests.web.console import opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_given_up(

@@ -9,7 +9,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_secret_key_is_shown_once_and_revoked_after_a_question(browser: Browser, serve: Serve) -> None:

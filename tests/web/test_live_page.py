@@ -19,7 +19,7 @@ from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 from tests.worker.caller import Caller
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SAID = [("agent", "Hello, how can I help you?"), ("user", "A table, please.")]
 HEARD = "() => [...document.querySelectorAll('audio')].some(({ srcObject, paused }) => srcObject?.active && !paused)"

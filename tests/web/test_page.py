@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from demo.client import Client, Json
 from tests.web.conftest import Serve, Served, new_context
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @asynccontextmanager

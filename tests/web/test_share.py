@@ -12,7 +12,7 @@ from tests.web.conftest import Serve, Served, new_context
 from tests.web.console import ask, opened
 from tests.web.test_agents import made
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # Two widgets, and a browser that gives the microphone only on `allow()`.
 WIDGETS = """async ({ key, agent }) => {

@@ -17,7 +17,7 @@ from demo.client import Client
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served, new_context
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STORED = "() => [document.cookie, ...Object.entries(localStorage), ...Object.entries(sessionStorage)].join()"
 KEPT = "() => { window.kept = true; }"
@@ -25,7 +25,7 @@ ANEW = "() => !('kept' in window)"  # the page was loaded again
 OPEN = "(key) => { location.hash = `key=${key}`; }"
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser that knows nobody yet."""
     async with await new_context(browser) as new:

@@ -16,7 +16,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served, new_context
 from tests.web.media import SILENT, UNPLUGGABLE
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WAITING = "Waiting for the agent"
 # A tab that is frozen runs no timer, and its clock has gone on when it does again.

@@ -12,7 +12,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve, Served
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DELETED = "550e8400-e29b-41d4-a716-446655440000"
 

@@ -10,7 +10,7 @@ from tests.web import accessibility
 from tests.web.conftest import Serve
 from tests.web.console import ask, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from api.page import CONSOLE
 from tests.web.conftest import Serve, new_context
 from tests.web.console import ask
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOST_BYTES = 300_000
 

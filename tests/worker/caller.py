@@ -14,6 +14,8 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
+from tests.microphone import switch_off
+
 RATE = 16_000
 FRAME = RATE // 50
 LONGEST_MS = 30_000  # of what is said at a time
@@ -49,9 +51,7 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.room.disconnect()
-        # Else its thread goes on, to look a hundred times a second for something to send.
-        self._track._ffi_handle.dispose()
-        await self._source.aclose()
+        await switch_off(self._track, self._source)
 
     async def say(self, seconds: float = len(SPEECH) / RATE) -> None:
         """Speak for so long, else a whole sentence; what the words were, the script of the providers says."""
@@ -74,6 +74,7 @@ class Caller:
     async def publish_again(self) -> None:
         """Take the microphone back and publish it anew, as a browser does for another device."""
         await self.room.local_participant.unpublish_track(self._track.sid)
+        self._track._ffi_handle.dispose()
         await self._publish()
 
     def hush(self) -> None:
