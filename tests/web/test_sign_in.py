@@ -75,7 +75,7 @@ async def test_a_key_leaves_the_address_and_is_kept_nowhere_in_reach_of_a_script
     assert served.key not in await page.evaluate(STORED)
     assert await page.evaluate("() => document.cookie") == ""
     (cookie,) = await context.cookies(served.url)
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (COOKIE, True, "Strict")
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (f"{COOKIE}_{served.settings.api_port}", True, "Strict")
     assert served.key not in cookie["value"]
     await page.go_back()  # to the empty tab: no step of the history has the key either
     await page.go_forward()
