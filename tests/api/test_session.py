@@ -64,7 +64,9 @@ async def test_behind_tls_the_cookie_goes_nowhere_else(settings: MakeSettings, w
 
 async def test_who_signs_out_at_one_port_of_a_host_stays_signed_in_at_another(api: Api):
     here, there = {"Host": "calls.example:8080"}, {"Host": "calls.example:8090"}
-    both = signed_in(await sign_in(api, headers=here), await sign_in(api, headers=there))  # a browser sends all of a host
+    both = signed_in(
+        await sign_in(api, headers=here), await sign_in(api, headers=there)
+    )  # a browser sends all of a host
     assert (await api.delete("/v1/session", key=None, headers=both | here | OURS)).status == 204
     statuses = [(await api.get("/v1/session", key=None, headers=both | host)).status for host in (here, there)]
     assert statuses == [401, 200]
