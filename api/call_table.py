@@ -17,7 +17,7 @@ from api.schema.listing import CallsWanted
 from calls.analysis.findings import Finding
 from calls.database.allowance import limit
 from calls.errors import DatabaseAway
-from calls.listing import SHOWN, Page, Wanted, list_calls
+from calls.listing import LISTED, Page, Wanted, list_calls
 from calls.tenants.prices import MICROS_PER_DOLLAR
 
 CHUNK = 500
@@ -76,7 +76,7 @@ async def _read_patiently(request: web.Request, wanted: Wanted, cursor: str) -> 
 
 def _titles() -> list[str]:
     names = {"cost_micros": "total_cost", "primary_identity": "participant", "primary_transport": "transport"}
-    return [*(names.get(name, name) for name in SHOWN), *FOUND]
+    return [*(names.get(name, name) for name in LISTED), *FOUND]
 
 
 def _rows(page: Page) -> bytes:
@@ -84,7 +84,7 @@ def _rows(page: Page) -> bytes:
 
 
 def _cells(row: sa.Row[Any], found: Finding) -> list[str]:
-    shown = [cell(name, value) for name, value in zip(SHOWN, row, strict=False)]
+    shown = [cell(name, value) for name, value in zip(LISTED, row, strict=False)]
     return shown + [cell(name, getattr(found, name)) for name in FOUND]
 
 

@@ -25,7 +25,7 @@ from calls.database.changes import Watch
 from calls.database.engine import Database
 from calls.errors import RateLimited
 from calls.events import EventKind
-from calls.listing import SHOWN
+from calls.listing import LISTED_COLUMNS
 from calls.states import CallStatus
 from calls.tables import calls, participants
 
@@ -35,7 +35,6 @@ PAUSE_S = 0.1
 RETRY_AFTER_S = 5
 
 _QUEUE = "queue"  # among the calls' ids
-_SHOWN = [calls.c[name] for name in SHOWN]
 
 
 class Follower:
@@ -194,7 +193,7 @@ class LiveFeed:
 
 async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> list[LiveCall]:
     """These calls as they are now, the oldest first."""
-    found = (await conn.execute(sa.select(*_SHOWN).where(which))).all()
+    found = (await conn.execute(sa.select(*LISTED_COLUMNS).where(which))).all()
     # They are few. Asked for in this order, SQLite goes through all calls in it.
     rows = sorted(found, key=lambda row: (row.created_at, row.id))
     people: defaultdict[str, list[Participant]] = defaultdict(list)

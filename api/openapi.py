@@ -94,7 +94,8 @@ def document(routes: Iterable[Route]) -> bytes:
                         "type": "apiKey",
                         "in": "cookie",
                         "name": COOKIE,
-                        "description": f"For our pages, from `POST /v1/session`; over TLS `{SECURE_COOKIE}`. "
+                        "description": f"For our pages, from `POST /v1/session`; over TLS `{SECURE_COOKIE}`. Where our "
+                        f"address has a port, that stands behind it: `{COOKIE}_8080`. "
                         f"All but GET needs the header `{HEADER}` too, with any value.",
                     },
                     "publishableKey": {"type": "http", "scheme": "bearer", "description": "For browsers."},

@@ -40,9 +40,10 @@ def call_row(shown: tuple[Any, ...]) -> dict[str, Any]:
     return fields
 
 
-def listed_call(shown: Sequence[Any], found: Finding) -> dict[str, Any]:
-    """The fields that a call has in a list."""
-    return call_row(tuple(shown)) | {"sentiment": found.sentiment, "passed": found.passed}
+def listed_call(row: Row, found: Finding) -> dict[str, Any]:
+    """The fields that a call has in a list, from a row that begins with what is `LISTED`."""
+    went = {"sentiment": found.sentiment, "passed": found.passed}
+    return call_row(tuple(row)) | {"agent_name": row.agent_name} | went
 
 
 def call_page(page: Page, limit: int, offset: int) -> CallPage:

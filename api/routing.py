@@ -1,5 +1,6 @@
 """What a row of the route table says, and the steps that every request takes before its handler runs."""
 
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -34,6 +35,7 @@ CREDENTIAL = web.RequestKey("credential", Credential)
 KEY = web.RequestKey("key", Key)
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+_PORT = re.compile(r"https?://[^/]*:([0-9]+)(?:/|$)")
 DATABASE_S = 2.5  # so long a request waits for the database in all: then it is answered by 503
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -134,8 +136,13 @@ async def authenticate(request: web.Request, who: Who) -> Key:
 
 
 def cookie_name(request: web.Request) -> str:
-    """The name of the cookie of a browser's session."""
-    return SECURE_COOKIE if is_secure(request) else COOKIE
+    """The name of the cookie of a browser's session, with the port that the browser's address has, if any.
+
+    A cookie is the same at every port of a host, and two installations there may not sign each other out.
+    """
+    name = SECURE_COOKIE if is_secure(request) else COOKIE
+    port = _PORT.match(own_address(request))
+    return f"{name}_{port[1]}" if port else name
 
 
 def is_secure(request: web.Request) -> bool:

@@ -34,9 +34,11 @@ SHOWN = (
     "primary_transport",
     "erased_at",
 )
+# And the name that the agent had: of one that was deleted since nothing else tells it.
+LISTED = (*SHOWN, "agent_name")
 MOST_COUNTED = 1_000
 Order = Literal["asc", "desc"]
-_COLUMNS = [calls.c[name] for name in SHOWN]
+LISTED_COLUMNS = [*(calls.c[name] for name in SHOWN), calls.c.agent["name"].as_string().label("agent_name")]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Wanted:
 class Page:
     """One page of calls.
 
-    `rows` begin with what is `SHOWN`; `total` counts all that match, but those of which there are no counters only up
+    `rows` begin with what is `LISTED`; `total` counts all that match, but those of which there are no counters only up
     to one more than MOST_COUNTED; `next_cursor` is the id to go on from, None at the end; `findings` are by call.
     """
 
@@ -94,7 +96,7 @@ async def list_calls(
     # All in one statement: each visit to the database costs more than what it has to do there.
     are_counted = wanted == Wanted(status=wanted.status, agent_id=wanted.agent_id)
     matching = total(tenant_id, status=wanted.status, agent_id=wanted.agent_id) if are_counted else _count(found)
-    query = found.add_columns(*_COLUMNS, matching.label("total"))
+    query = found.add_columns(*LISTED_COLUMNS, matching.label("total"))
     last = sa.select(*source.place).where(calls.c.tenant_id == tenant_id, calls.c.id == cursor)
     if cursor is not None:
         place, behind = sa.tuple_(*source.order), last.scalar_subquery()

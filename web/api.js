@@ -4,7 +4,9 @@ import { messages } from "./stream.js";
 
 const OWN_PAGE = { "X-Callroom-Session": "console" }; // what no page of another origin can send
 const LATE_MS = 90_000; // the api itself waits up to a minute for a database that is away
+const SESSION = "/v1/session";
 let signedOut = () => {};
+let isOver = false; // the session, as far as the API has said
 const signIns = new EventTarget();
 
 /** The API said no, in its own words, or did not answer at all (status 0). */
@@ -16,13 +18,17 @@ export class ApiError extends Error {
   }
 }
 
-/** Call `listener` when the API no longer knows whoever is signed in. */
+/**
+ * Call `listener(isPressed)` whenever the API says that the session is over: true where somebody has pressed a button, false
+ * where something was only to be read.
+ */
 export function onSignedOut(listener) {
   signedOut = listener;
 }
 
 /** Whoever was signed out is signed in again: what was asked for meanwhile is asked for now. */
 export function signedIn() {
+  isOver = false;
   signIns.dispatchEvent(new Event("again"));
 }
 
@@ -69,9 +75,9 @@ export function remove(path) {
 export function follow(path, query = {}, { signal, onTrouble = () => {} } = {}) {
   const open = async (lastId, closing) => {
     const headers = lastId ? { "Last-Event-ID": lastId } : {};
-    closing.addEventListener("abort", () => closing.reason.name === "TimeoutError" && onTrouble(noAnswer()));
+    closing.addEventListener("abort", () => closing.reason.name === "TimeoutError" && !isOver && onTrouble(noAnswer()));
     try {
-      const response = await ask("GET", withQuery(path, query), { headers, signal: closing });
+      const response = await inSession("GET", path, closing, () => ask("GET", withQuery(path, query), { headers, signal: closing }));
       onTrouble(null);
       return response;
     } catch (error) {
@@ -99,10 +105,6 @@ async function ask(method, path, { body, headers = {}, signal }) {
   }
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
-  if (response.status === 401 && path !== "/v1/session") {
-    signedOut();
-    if (method === "GET") return untilSignedIn(signal).then(() => ask(method, path, { headers, signal }));
-  }
   throw new ApiError(response.status, said.error ?? `The server answered with status ${response.status}.`, {
     code: said.code,
     details: said.details,
@@ -110,15 +112,32 @@ async function ask(method, path, { body, headers = {}, signal }) {
   });
 }
 
-/** The whole answer, null if it has no body. */
-async function read(method, path, { signal, kind = "json", ...more } = {}) {
-  const late = AbortSignal.timeout(LATE_MS);
+/** What `request()` gives. What is only read is asked for again when somebody is signed in again, however long that takes. */
+async function inSession(method, path, signal, request) {
   try {
-    const response = await ask(method, path, { ...more, signal: signal ? AbortSignal.any([signal, late]) : late });
-    return response.status === 204 ? null : await response[kind]();
+    return await request();
   } catch (error) {
-    throw error instanceof ApiError || signal?.aborted ? error : noAnswer();
+    if (error.status !== 401 || path === SESSION) throw error;
+    isOver = true;
+    signedOut(method !== "GET");
+    if (method !== "GET") throw new ApiError(401, "The session is over: sign in and press it again.");
   }
+  await untilSignedIn(signal);
+  signal?.throwIfAborted();
+  return inSession(method, path, signal, request);
+}
+
+/** The whole answer, null if it has no body. */
+function read(method, path, { signal, kind = "json", ...more } = {}) {
+  return inSession(method, path, signal, async () => {
+    const late = AbortSignal.timeout(LATE_MS);
+    try {
+      const response = await ask(method, path, { ...more, signal: signal ? AbortSignal.any([signal, late]) : late });
+      return response.status === 204 ? null : await response[kind]();
+    } catch (error) {
+      throw error instanceof ApiError || signal?.aborted ? error : noAnswer();
+    }
+  });
 }
 
 function noAnswer() {

@@ -8,26 +8,28 @@ import { Failure, Waiting } from "./parts/loaded.js";
 import { fail, Notices } from "./parts/notices.js";
 import { findPage } from "./pages.js";
 import { useAddress } from "./router.js";
-import { onKeyInAddress, resume } from "./session.js";
+import { onKeyInAddress, onOtherTab, resume, startOver } from "./session.js";
 import { KeyForm, SignIn } from "./pages/sign-in.js";
 
 const HOUR_MS = 3_600_000;
+const [ASKS, SAYS] = ["asks", "says"]; // a dialog for a key; a line, where that was closed
 
 function Console() {
   const [session, setSession] = useState(undefined); // undefined: not known yet; null: nobody is signed in
-  const [isOver, setOver] = useState(false); // the session; its page stays as it is, with what is typed there
+  const [over, setOver] = useState(null); // ASKS or SAYS when the session is; its page stays, with what is typed there
   const [failed, setFailed] = useState(null);
   const shown = useRef(null);
   shown.current = session;
   const begin = (found) => {
     if (!found) return undefined;
-    if (shown.current && found.tenant.id !== shown.current.tenant.id) return location.assign("/"); // nothing here is theirs
+    if (shown.current && found.tenant.id !== shown.current.tenant.id) return startOver("/"); // nothing here is theirs
     setSession(found);
-    setOver(false);
+    setOver(null);
     return signedIn();
   };
   useEffect(() => {
-    onSignedOut(() => setOver(true));
+    onSignedOut((isPressed) => setOver((before) => (isPressed ? ASKS : before ?? ASKS)));
+    onOtherTab((found) => (found ? begin(found) : shown.current && setOver(ASKS)));
     resume().then(setSession, setFailed);
     onKeyInAddress(() => resume().then(begin, fail));
     // A session that is asked for in the second half of its time lasts anew: a tab that stays open stays signed in.
@@ -35,10 +37,22 @@ function Console() {
   }, []);
   if (failed) return html`<main class="alone"><${Failure} error=${failed} /></main>`;
   if (session === undefined) return html`<main class="alone"><${Waiting} /></main>`;
-  if (session === null) return html`<${SignIn} onSignedIn=${setSession} />`;
+  if (session === null) return html`<${SignIn} onSignedIn=${begin} />`;
   return html`
-    <${Frame} session=${session}><${Page} /><//>
-    ${isOver && html`<${SignInAgain} onClose=${() => setOver(false)} onSignedIn=${begin} />`}
+    <${Frame} session=${session}>
+      ${over === SAYS && html`<${Over} onSignIn=${() => setOver(ASKS)} />`}
+      <${Page} />
+    <//>
+    ${over === ASKS && html`<${SignInAgain} onClose=${() => setOver(SAYS)} onSignedIn=${begin} />`}
+  `;
+}
+
+function Over({ onSignIn }) {
+  return html`
+    <div class="failure" role="alert">
+      <p>The session is over. What is open here stays as it is.</p>
+      <button type="button" onClick=${onSignIn}>Sign in</button>
+    </div>
   `;
 }
 
@@ -82,4 +96,6 @@ function useFocus(path, isThere) {
   }, [path, isThere]);
 }
 
-render(html`<${Console} /><${Notices} />`, document.getElementById("console"));
+const place = document.getElementById("console");
+place.replaceChildren(); // what the page says as long as this file is not there
+render(html`<${Console} /><${Notices} />`, place);

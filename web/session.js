@@ -1,14 +1,16 @@
 // Who is signed in: a key is exchanged once for a cookie that no script can read, and is kept nowhere.
 
-import { get, post, remove } from "./api.js";
+import { ApiError, get, post, remove } from "./api.js";
 import { confirm } from "./parts/dialog.js";
 import { fail } from "./parts/notices.js";
 import { html, render } from "./preact.js";
 import { mayLeave } from "./router.js";
 
+const UNKNOWN = "This key is not accepted here. Look at the address that make up printed, or paste another key.";
 /** What is said of a key that begins no session, by the status of the answer. */
 export const REFUSED = {
-  401: "This key is not accepted here. Look at the address that make up printed, or paste another key.",
+  400: UNKNOWN, // no key looks like that
+  401: UNKNOWN,
   403: "This key may not do that: the console needs a secret key, not a publishable one.",
 };
 
@@ -31,6 +33,13 @@ export async function resume() {
   }
 }
 
+const tabs = new BroadcastChannel("session");
+
+/** Call `act(session)` when another tab of this browser has begun a session, and with null when it has ended the one there was. */
+export function onOtherTab(act) {
+  tabs.addEventListener("message", ({ data }) => act(data));
+}
+
 /** Call `act` when an address with a key was opened in this tab, as by a click on one that differs in nothing else. */
 export function onKeyInAddress(act) {
   window.addEventListener("hashchange", () => keyInAddress() && act());
@@ -42,6 +51,7 @@ function keyInAddress() {
 
 /** The session that a key begins in place of another; that one, if it is another tenant's and nobody wants that. */
 async function change(before, key) {
+  if (/[^ -~]/.test(key)) throw new ApiError(401, UNKNOWN); // no header takes it
   const { tenant } = await get("/v1/session", {}, { headers: { Authorization: `Bearer ${key.trim()}` } });
   if (tenant.id === before.tenant.id) return signIn(key);
   const question = html`Sign in as <bdi>${tenant.name}</bdi> instead of <bdi>${before.tenant.name}</bdi>?`;
@@ -53,7 +63,7 @@ async function change(before, key) {
 }
 
 /** Load the console anew: nothing of what was loaded for somebody else stays in the page. */
-function startOver(address) {
+export function startOver(address) {
   render(null, document.getElementById("console")); // with it go those who would ask whether the page may be left
   location.assign(address);
 }
@@ -67,13 +77,18 @@ async function current() {
   }
 }
 
-export function signIn(key) {
-  return post("/v1/session", { key: key.trim() });
+export async function signIn(key) {
+  const begun = await post("/v1/session", { key: key.trim() });
+  tabs.postMessage(begun);
+  return begun;
 }
 
 /** Gone from here for good, unless something was written that is not to be lost. */
 export async function signOut() {
   if (!(await mayLeave())) return;
-  await remove("/v1/session");
+  await remove("/v1/session").catch((error) => {
+    if (error.status !== 401) throw error; // it is over already
+  });
+  tabs.postMessage(null);
   startOver("/");
 }

@@ -120,6 +120,7 @@ class CallRow(CallState):
 class ListedCall(CallRow):
     """A call in a list, with how it went."""
 
+    agent_name: str = Field(description="How that agent was called when the call was created.")
     sentiment: str | None = Field(description="`positive`, `neutral` or `negative`; null where that is not known.")
     passed: bool | None = Field(description="The verdict by the agent's rubric; null where there is none, or not yet.")
 

@@ -129,7 +129,7 @@ _INTELLIGENCE = {
     "errors": [],
     "parts": {"summary": _MADE, "extraction": _MADE, "evaluation": _MADE},
 }
-_LISTED_CALL: Example = {**_CALL, "sentiment": "neutral", "passed": True}
+_LISTED_CALL: Example = {**_CALL, "agent_name": "Aria", "sentiment": "neutral", "passed": True}
 _CALL_PAGE = {
     "calls": [_LISTED_CALL],
     "total": 1,

@@ -131,7 +131,8 @@ async def test_the_detail_has_everything_about_a_call(database_url: str, api: Ap
     assert answer.status == 200
     detail = answer.body
     [row] = (await api.get("/v1/calls")).body["calls"]
-    found = {"sentiment": detail["intelligence"]["sentiment"], "passed": None}
+    went = {"sentiment": detail["intelligence"]["sentiment"], "passed": None}
+    found = {"agent_name": detail["agent"]["name"]} | went
     assert row == {name: detail[name] for name in row.keys() - found} | found
     assert (detail["status"], detail["end_reason"], detail["bill_duration"]) == ("completed", "caller_hung_up", 145)
     assert (detail["metadata"], detail["variables"]) == ({"a": 1}, {"b": 2})

@@ -31,6 +31,7 @@ async def test_a_row_has_the_fields_of_the_specification(api: Api, agent: str):
         "id": call_id,
         "room_name": f"call_{call_id}",
         "agent_id": agent,
+        "agent_name": "Aria",
         "status": "connecting",
         "end_reason": None,
         "started_at": None,

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 import sqlalchemy as sa
+from yarl import URL
 
 from api import live, live_feed
 from api.credentials import COOKIE, Credential, Kind
@@ -194,7 +195,8 @@ async def test_a_stream_ends_with_its_key_and_its_session_also_while_nothing_hap
     made = (await api.post("/v1/auth/api-keys", {"label": "console"})).body
     async with api.database.writing() as conn:
         token, _ = await begin_session(conn, made["id"])
-    session = api.session.get(f"{api.url}{PATH}", headers={"Cookie": f"{COOKIE}={token}"})
+    mine = {"Cookie": f"{COOKIE}_{URL(api.url).port}={token}"}
+    session = api.session.get(f"{api.url}{PATH}", headers=mine)
     async with following(api, key=made["key"]) as of_key, session as of_session, asyncio.timeout(60):
         assert of_session.status == 200
         async with api.database.writing() as conn:

@@ -6,6 +6,7 @@ from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import sqlalchemy as sa
+from yarl import URL
 
 from api.credentials import COOKIE, HEADER, SECURE_COOKIE
 from calls.database.pruning import prune
@@ -22,17 +23,19 @@ async def sign_in(api: Api, key: str | None = None, headers: dict[str, str] | No
 
 
 def cookie(answer: Answer) -> Morsel[str]:
-    return SimpleCookie(answer.headers["Set-Cookie"])[COOKIE]
+    [kept] = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    return kept
 
 
-def signed_in(answer: Answer) -> dict[str, str]:
-    return {"Cookie": f"{COOKIE}={cookie(answer).value}"}
+def signed_in(*answers: Answer) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{kept.key}={kept.value}" for kept in map(cookie, answers))}
 
 
 async def test_a_key_becomes_a_cookie_that_no_script_and_no_other_site_gets(database_url: str, api: Api):
     answer = await sign_in(api)
     assert answer.status == 201
     kept = cookie(answer)
+    assert kept.key == f"{COOKIE}_{URL(api.url).port}"
     assert (kept["httponly"], kept["samesite"], kept["path"], kept["secure"]) == (True, "Strict", "/", "")
     assert int(kept["max-age"]) == LASTS.total_seconds()
     assert (answer.body["tenant"]["name"], answer.body["rights"]) == ("default", ["*"])
@@ -60,6 +63,16 @@ async def test_behind_tls_the_cookie_goes_nowhere_else(settings: MakeSettings, w
         assert (SimpleCookie(gone)[SECURE_COOKIE].value, SimpleCookie(gone)[SECURE_COOKIE]["secure"]) == ("", True)
 
 
+async def test_who_signs_out_at_one_port_of_a_host_stays_signed_in_at_another(api: Api):
+    here, there = {"Host": "calls.example:8080"}, {"Host": "calls.example:8090"}
+    both = signed_in(
+        await sign_in(api, headers=here), await sign_in(api, headers=there)
+    )  # a browser sends all of a host
+    assert (await api.delete("/v1/session", key=None, headers=both | here | OURS)).status == 204
+    statuses = [(await api.get("/v1/session", key=None, headers=both | host)).status for host in (here, there)]
+    assert statuses == [401, 200]
+
+
 async def test_what_changes_something_needs_a_header_that_only_our_page_can_send(api: Api):
     mine = signed_in(await sign_in(api))
     for method, path, body in (("POST", "/v1/agents", {"name": "Aria"}), ("DELETE", "/v1/session", {})):
@@ -76,8 +89,9 @@ async def test_what_changes_something_needs_a_header_that_only_our_page_can_send
 async def test_who_has_no_secret_key_is_not_signed_in(api: Api, publishable: Any):
     assert (await sign_in(api, "sb_secret_nobody")).status == 401
     assert (await sign_in(api, await publishable())).status == 403
-    assert (await api.get("/v1/session", key=None, headers={"Cookie": f"{COOKIE}={api.key}"})).status == 401
-    token = cookie(await sign_in(api)).value
+    kept = cookie(await sign_in(api))
+    assert (await api.get("/v1/session", key=None, headers={"Cookie": f"{kept.key}={api.key}"})).status == 401
+    token = kept.value
     assert (await api.get("/v1/session", key=token)).status == 401
 
 

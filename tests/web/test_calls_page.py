@@ -1,5 +1,6 @@
 """The Calls page: what a row tells, filters in the address, pages, the table to take away, and what goes wrong."""
 
+import asyncio
 import re
 
 import pytest
@@ -109,9 +110,11 @@ async def test_pages_follow_each_other_and_a_failed_one_is_asked_for_again(
     placed = {"id": agent["id"], "name": "Reception"}
     async with database.writing() as conn:
         await create_calls(conn, [NewCall(mine, placed, [NewParticipant("webrtc", "ada")]) for _ in range(120)])
+    await ask(served, "DELETE", f"/v1/agents/{agent['id']}")
     async with opened(browser, served, "/calls") as page:
         await expect(page.get_by_text("120 calls")).to_be_visible()
         await expect(rows(page)).to_have_count(50)
+        await expect(rows(page).nth(0)).to_contain_text("Reception")
         await page.get_by_role("button", name="Show more").click()
         await expect(rows(page)).to_have_count(100)
 
@@ -133,6 +136,30 @@ async def test_pages_follow_each_other_and_a_failed_one_is_asked_for_again(
         await page.go_back()
         await expect(rows(page)).to_have_count(120)
         await expect(link).to_be_in_viewport()
+
+        late = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await late.wait()
+            await route.abort()
+
+        await page.route("**/v1/calls?*", hold)
+        await page.get_by_label("Status").select_option("failed")  # of which the rows that are there are none
+        await expect(page.get_by_text("Looking for them")).to_be_visible()
+        await expect(page.get_by_text("120 calls")).to_be_hidden()
+        late.set()
+        await expect(page.get_by_text("Callroom does not answer.")).to_be_in_viewport()
+        await expect(rows(page)).to_have_count(0)
+        await page.unroute("**/v1/calls?*")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_text("No call is like that.")).to_be_visible()
+
+        await page.route("**/v1/agents?*", fail)
+        await page.reload()
+        await expect(page.get_by_text("The agents could not be loaded")).to_be_visible()
+        await page.unroute("**/v1/agents?*")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_text("The agents could not be loaded")).to_be_hidden()
 
 
 async def test_a_filter_that_is_refused_is_said_at_its_field(browser: Browser, serve: Serve) -> None:

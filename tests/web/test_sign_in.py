@@ -1,5 +1,6 @@
 """Signing in to the console, and that nothing of the key stays in the browser."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 STORED = "() => [document.cookie, ...Object.entries(localStorage), ...Object.entries(sessionStorage)].join()"
 KEPT = "() => { window.kept = true; }"
 ANEW = "() => !('kept' in window)"  # the page was loaded again
+DEADLINES = """AbortSignal.timeout = () => {
+  const deadline = new AbortController();
+  (window.deadlines ??= []).push(deadline);
+  return deadline.signal;
+}"""
+PASS_DEADLINES = "() => deadlines.forEach((one) => one.abort(new DOMException('', 'TimeoutError')))"
 OPEN = "(key) => { location.hash = `key=${key}`; }"
 
 
@@ -46,9 +53,13 @@ async def test_without_a_key_the_page_asks_for_one_and_says_when_it_is_wrong(
     served = await serve()
     page = await context.new_page()
     await page.goto(served.url)
-    await page.get_by_label("Secret key").fill("sb_secret_wrong")
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+    for wrong in ("sb_secret_wrong", " ", "x" * 10_000):
+        await page.get_by_label("Secret key").fill(wrong)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+        await expect(page.get_by_label("Secret key")).to_have_attribute("aria-invalid", "true")
+        await expect(page.get_by_label("Secret key")).to_have_accessible_description(re.compile("not accepted"))
+        await expect(page.get_by_role("button", name="Sign in")).to_be_focused()
     await accessibility.check(page)
 
     await page.get_by_label("Secret key").fill(f" {served.key}\n")
@@ -80,7 +91,11 @@ async def test_a_key_leaves_the_address_and_is_kept_nowhere_in_reach_of_a_script
     assert served.key not in await page.evaluate(STORED)
     assert await page.evaluate("() => document.cookie") == ""
     (cookie,) = await context.cookies(served.url)
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (COOKIE, True, "Strict")
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (
+        f"{COOKIE}_{served.settings.api_port}",
+        True,
+        "Strict",
+    )
     assert served.key not in cookie["value"]
     await page.go_back()  # to the empty tab: no step of the history has the key either
     await page.go_forward()
@@ -130,6 +145,7 @@ async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: Brows
     await again.get_by_label("Secret key").fill(served.key)
     await again.get_by_role("button", name="Sign in").click()
     await expect(again).to_have_count(0)
+    await expect(page.get_by_role("alert")).to_contain_text("sign in and press it again")
     await page.get_by_role("button", name="Create the agent").click()
     await expect(page.get_by_role("heading", name="Reception")).to_be_visible()
     await page.wait_for_load_state("networkidle")  # or what it still asks for says that the session is over
@@ -139,6 +155,57 @@ async def test_a_session_that_is_over_costs_nothing_that_is_typed(context: Brows
     await again.get_by_label("Secret key").fill(served.key)
     await again.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("link", name="Reception", exact=True)).to_be_visible()  # what it wanted comes then
+
+
+async def test_a_session_that_is_over_is_said_as_long_as_nobody_signs_in(context: BrowserContext, serve: Serve) -> None:
+    served = await serve()
+    page = await context.new_page()
+    await page.add_init_script(DEADLINES)
+    await page.goto(f"{served.url}/agents#key={served.key}")
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await context.clear_cookies()
+    await page.get_by_role("link", name="Calls").click()
+    again = page.get_by_role("dialog", name="Sign in again")
+    await expect(again).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(again).to_have_count(0)
+    await expect(page.get_by_role("alert")).to_contain_text("The session is over.")
+    await page.evaluate(PASS_DEADLINES)
+    await page.get_by_role("alert").get_by_role("button", name="Sign in").click()
+    await again.get_by_label("Secret key").fill(served.key)
+    await again.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("There was no call yet.")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+async def test_a_tab_goes_on_under_no_other_tenant(context: BrowserContext, serve: Serve) -> None:
+    served, other = await serve(), await serve()
+    first, second = await sign_in(context, served), await context.new_page()
+    await second.goto(f"{served.url}/agents")
+    await second.get_by_role("button", name="Sign out").click()
+    await expect(first.get_by_role("dialog", name="Sign in again")).to_be_visible()
+    await first.evaluate(KEPT)
+    await second.get_by_label("Secret key").fill(served.key)
+    await second.get_by_role("button", name="Sign in").click()
+    await expect(first.get_by_role("dialog")).to_have_count(0)  # it is in again too, as it was
+    assert not await first.evaluate(ANEW)
+    await second.get_by_role("button", name="Sign out").click()
+    await second.get_by_label("Secret key").fill(other.key)
+    await second.get_by_role("button", name="Sign in").click()
+    await first.wait_for_function(ANEW)
+    await expect(first.get_by_role("heading", name="Live")).to_be_visible()
+
+
+async def test_a_page_of_which_a_part_does_not_come_says_so(context: BrowserContext, serve: Serve) -> None:
+    served = await serve()
+    page = await context.new_page()
+    await page.route("**/web/api.js", lambda route: route.abort())
+    await page.goto(served.url)
+    await expect(page.get_by_text("load the page again")).to_be_visible()
+    await page.unroute("**/web/api.js")
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.get_by_text("load the page again")).to_have_count(0)
 
 
 async def test_an_address_with_a_key_signs_in_an_open_tab_and_asks_before_it_takes_the_place_of_another_tenant(
@@ -153,8 +220,11 @@ async def test_an_address_with_a_key_signs_in_an_open_tab_and_asks_before_it_tak
     assert page.url == f"{served.url}/agents"
     (mine,) = await context.cookies(served.url)
 
-    await page.evaluate(OPEN, "sb_secret_wrong")
-    await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+    for wrong in ("sb_secret_wrong", "sb_secret_\N{HORIZONTAL ELLIPSIS}"):
+        await page.evaluate(OPEN, wrong)
+        await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
+        await page.get_by_role("button", name="Close this notice").click()
+        await expect(page.get_by_role("alert")).to_have_count(0)
     await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
 
     await page.evaluate(OPEN, other.key)

@@ -2,7 +2,7 @@
 
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../preact.js";
 import { get, post, put, remove } from "../api.js";
-import { Action, FormFault, useSending } from "../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../parts/action.js";
 import { confirm } from "../parts/dialog.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
 import { tell } from "../parts/notices.js";
@@ -97,7 +97,7 @@ function Editor({ agent, onSaved }) {
           <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
           <span class="actions">
             ${isChanged && html`<button type="button" onClick=${discard}>Discard</button>`}
-            <button class="primary" disabled=${isBusy || (Boolean(agent.id) && !isChanged)}>${agent.id ? "Save" : "Create the agent"}</button>
+            <${Submit} isBusy=${isBusy} disabled=${!isBusy && Boolean(agent.id) && !isChanged}>${agent.id ? "Save" : "Create the agent"}<//>
           </span>
         </div>
       </form>

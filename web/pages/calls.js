@@ -3,7 +3,7 @@
 import { html } from "../preact.js";
 import { get, withQuery } from "../api.js";
 import { count, duration, money, plural, words } from "../format.js";
-import { useAgentNames } from "../parts/agent-names.js";
+import { NoNames, useAgentNames } from "../parts/agent-names.js";
 import { Badge } from "../parts/badge.js";
 import { faultsOf } from "../parts/field.js";
 import { Loading, usePages } from "../parts/loaded.js";
@@ -17,6 +17,16 @@ import { placeLeft, usePlace } from "./calls/place.js";
 const PAGE = 50;
 const MOST = 200; // rows that the API gives at once
 const MOST_COUNTED = 1000; // with filters the API counts no further
+const COLUMNS = [
+  { name: "Time", show: ({ created_at: at }) => html`<span class="call-time"><${Moment} of=${at} /></span>` },
+  { name: "Agent", show: ({ agent_name: name }) => html`<bdi>${name}</bdi>` },
+  { name: "Who", show: (call) => html`<${Who} call=${call} />` },
+  { name: "Length", number: true, show: (call) => (call.started_at ? duration(lasted(call)) : "") },
+  { name: "End", show: (call) => html`<${End} call=${call} />` },
+  { name: "Cost", number: true, show: ({ total_cost: cost, ended_at: ended }) => (ended ? money(cost) : "") },
+  { name: "Sentiment", show: ({ sentiment }) => html`<${Badge} of=${sentiment} />` },
+  { name: "Passed", show: ({ passed }) => passed !== null && html`<${Badge} mood=${passed ? "good" : "bad"}>${passed ? "passed" : "not passed"}<//>` },
+];
 
 export default function Calls() {
   const { query } = useAddress();
@@ -28,15 +38,16 @@ export default function Calls() {
   };
   const pages = usePages(load, [JSON.stringify([wanted, order])]);
   const keep = usePlace(pages.rows);
-  const { agents, nameOf } = useAgentNames();
+  const { agents, error, reload, nameOf } = useAgentNames();
   const faults = Object.fromEntries(Object.entries(faultsOf(pages.error)).map(([path, text]) => [fieldOf(path), text]));
   const isRefused = pages.error?.status === 400 && Object.keys(faults).length > 0;
   const download = html`<a class="button" href=${withQuery("/v1/calls.csv", wanted)} download="calls.csv">Download as CSV</a>`;
   return html`
     <div>
-      <${Head} title="Calls" about=${!isRefused && pages.first && found(pages.first.total, isFiltered(query))} actions=${!isRefused && download} />
+      <${Head} title="Calls" about=${!isRefused && about(pages, isFiltered(query))} actions=${!isRefused && download} />
       <${Filters} ...${{ query, faults, agents, nameOf }} />
-      <div onClickCapture=${keep}>${isRefused ? html`<${Refused} />` : html`<${Found} ...${{ pages, nameOf }} isFiltered=${isFiltered(query)} />`}</div>
+      ${error && html`<${NoNames} ...${{ error, reload }} />`}
+      <div onClickCapture=${keep}>${isRefused ? html`<${Refused} />` : html`<${Found} pages=${pages} isFiltered=${isFiltered(query)} />`}</div>
     </div>
   `;
 }
@@ -45,10 +56,10 @@ function Refused() {
   return html`<p class="empty" role="alert">A filter is not understood, so nothing is shown: look at what is said at its field.</p>`;
 }
 
-function Found({ pages, nameOf, isFiltered: some }) {
+function Found({ pages, isFiltered: some }) {
   return html`
-    <div>
-      ${pages.rows && html`<${Table} label="Calls" columns=${columns(nameOf)} rows=${pages.rows} link=${({ id }) => `/calls/${id}`}
+    <div class=${pages.isStale && pages.rows ? "stale" : null}>
+      ${pages.rows && html`<${Table} label="Calls" columns=${COLUMNS} rows=${pages.rows} link=${({ id }) => `/calls/${id}`}
         more=${pages.more} isLoading=${pages.isLoading} empty=${html`<${Nothing} isFiltered=${some} />`} />`}
       <${Loading} ...${pages} data=${pages.rows} />
     </div>
@@ -58,19 +69,6 @@ function Found({ pages, nameOf, isFiltered: some }) {
 function Nothing({ isFiltered: some }) {
   if (!some) return html`There was no call yet. <a href="/agents">Talk to an agent</a> and it stands here.`;
   return html`No call is like that. <button type="button" class="plain" onClick=${clearFilters}>Clear the filters</button>`;
-}
-
-function columns(nameOf) {
-  return [
-    { name: "Time", show: ({ created_at: at }) => html`<span class="call-time"><${Moment} of=${at} /></span>` },
-    { name: "Agent", show: ({ agent_id: id }) => html`<bdi>${nameOf(id)}</bdi>` },
-    { name: "Who", show: (call) => html`<${Who} call=${call} />` },
-    { name: "Length", number: true, show: (call) => (call.started_at ? duration(lasted(call)) : "") },
-    { name: "End", show: (call) => html`<${End} call=${call} />` },
-    { name: "Cost", number: true, show: ({ total_cost: cost, ended_at: ended }) => (ended ? money(cost) : "") },
-    { name: "Sentiment", show: ({ sentiment }) => html`<${Badge} of=${sentiment} />` },
-    { name: "Passed", show: ({ passed }) => passed !== null && html`<${Badge} mood=${passed ? "good" : "bad"}>${passed ? "passed" : "not passed"}<//>` },
-  ];
 }
 
 function Who({ call: { primary_participant: first, participant_count: people, erased_at: erased } }) {
@@ -91,6 +89,12 @@ function End({ call: { status, end_reason: reason } }) {
 
 function lasted({ started_at: begun, ended_at: ended, bill_duration: billed }) {
   return ended ? billed : (Date.now() - Date.parse(begun)) / 1000;
+}
+
+/** How many there are; the rows of other filters say nothing of that. */
+function about({ first, error, isStale }, some) {
+  if (isStale) return error ? null : html`<span class="looking" role="status"><span class="spinner" aria-hidden="true"></span>Looking for them …</span>`;
+  return first && found(first.total, some);
 }
 
 function found(total, some) {

@@ -1,6 +1,7 @@
 // Sign in once with a key.
 
 import { html, useState } from "../preact.js";
+import { Submit, useSending } from "../parts/action.js";
 import { TextField } from "../parts/field.js";
 import { REFUSED, signIn } from "../session.js";
 
@@ -20,25 +21,15 @@ export function SignIn({ onSignedIn }) {
 /** Where a key is pasted, beneath what is said of it. */
 export function KeyForm({ onSignedIn, children, ...more }) {
   const [key, setKey] = useState("");
-  const [fault, setFault] = useState("");
-  const [isBusy, setBusy] = useState(false);
-  const submit = async (submitted) => {
-    submitted.preventDefault();
-    setBusy(true);
-    try {
-      onSignedIn(await signIn(key));
-    } catch (error) {
-      setFault(REFUSED[error.status] ?? error.message);
-      setBusy(false);
-    }
-  };
+  const { isBusy, error, send } = useSending(async () => onSignedIn(await signIn(key)));
+  const fault = error && (REFUSED[error.status] ?? error.message);
   return html`
-    <form ...${more} onSubmit=${submit}>
+    <form ...${more} onSubmit=${send}>
       ${children}
       <${TextField} label="Secret key" type="password" autocomplete="off" spellcheck=${false} placeholder="sb_secret_…"
-        required autofocus value=${key} onValue=${setKey} />
-      <p role="alert" class="fault">${fault}</p>
-      <button class="primary" disabled=${isBusy}>Sign in</button>
+        required autofocus value=${key} onValue=${setKey} aria-invalid=${fault && "true"} aria-describedby=${fault && "key-fault"} />
+      <p id="key-fault" role="alert" class="fault">${fault}</p>
+      <${Submit} isBusy=${isBusy}>Sign in<//>
     </form>
   `;
 }

@@ -4,7 +4,7 @@ import { html } from "../preact.js";
 import { get } from "../api.js";
 import { setQuery, useAddress } from "../router.js";
 import { Action } from "../parts/action.js";
-import { useAgentNames, withChosen } from "../parts/agent-names.js";
+import { NoNames, useAgentNames, withChosen } from "../parts/agent-names.js";
 import { ChoiceField, faultsOf, TextField } from "../parts/field.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
 import { Head } from "../parts/page.js";
@@ -18,7 +18,7 @@ import { ByAgent, ByDay } from "./usage/tables.js";
 export default function Usage() {
   const { query } = useAddress();
   const wanted = { from_day: query.get("from") ?? "", to_day: query.get("to") ?? "", agent_id: query.get("agent_id") ?? "" };
-  const { agents, nameOf } = useAgentNames();
+  const { agents, error, reload, nameOf } = useAgentNames();
   const days = useLoaded((signal) => get("/v1/usage", wanted, { signal }), Object.values(wanted));
   const byAgent = useLoaded((signal) => get("/v1/usage", { ...wanted, group_by: "agent" }, { signal }), Object.values(wanted));
   const usage = days.data;
@@ -34,9 +34,10 @@ export default function Usage() {
         <${ChoiceField} label="Agent" options=${[["", "all agents"], ...withChosen(wanted.agent_id, agents, nameOf)]} value=${wanted.agent_id}
           onValue=${(id) => setQuery({ agent_id: id })} />
       </div>
+      ${error && html`<${NoNames} ...${{ error, reload }} />`}
       ${!isRangeWrong && html`<${Loading} ...${days} />`}
       ${usage && html`
-        <div aria-busy=${days.isLoading}>
+        <div aria-busy=${days.isLoading} class=${days.isStale ? "stale" : null}>
           <${Figures} total=${usage.total} />
           ${usage.total.calls === 0
             ? html`<p class="empty">No call was over in these days. Choose other days, or <a href="/agents">talk to an agent</a>.</p>`
@@ -46,7 +47,7 @@ export default function Usage() {
                     <${Charts} days=${everyDay(usage)} />
                     <${Failures} total=${usage.total} />
                   </div>
-                  <${ByAgent} groups=${byAgent.data?.groups ?? []} agents=${agents} />
+                  ${byAgent.data ? html`<${ByAgent} groups=${byAgent.data.groups} agents=${agents} />` : html`<${Loading} ...${byAgent} />`}
                   <${ByDay} groups=${usage.groups} agentId=${wanted.agent_id} />
                 </div>
               `}

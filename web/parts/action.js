@@ -27,8 +27,11 @@ export function Action({ work, children, ...more }) {
  */
 export function useSending(work) {
   const [state, setState] = useState({ isBusy: false, error: null });
+  const busy = useRef(false);
   const send = async (submitted) => {
     submitted.preventDefault();
+    if (busy.current) return;
+    busy.current = true;
     setState({ isBusy: true, error: null });
     try {
       await work();
@@ -36,9 +39,15 @@ export function useSending(work) {
     } catch (error) {
       setState({ isBusy: false, error });
     }
+    busy.current = false;
   };
   const forget = () => setState((before) => ({ ...before, error: null }));
   return { ...state, send, forget };
+}
+
+/** The button that sends a form. While that is on its way it keeps the focus, and `send` takes no second press. */
+export function Submit({ isBusy, children, ...more }) {
+  return html`<button class="primary" ...${more} aria-disabled=${isBusy ? "true" : null}>${children}</button>`;
 }
 
 /** What the API said of a form, where its fields do not say it already. */

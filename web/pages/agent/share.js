@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../preact.js";
 import { get, post, put } from "../../api.js";
-import { Action, FormFault, useSending } from "../../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { Copyable } from "../../parts/copy.js";
 import { confirm } from "../../parts/dialog.js";
 import { NumberField, SwitchField, faultsOf } from "../../parts/field.js";
@@ -67,7 +67,7 @@ function Link({ link, agent, path, renew, onSaved }) {
       </div>
       <${FormFault} error=${error} fields=${LIMITS.map(([name]) => name)} />
       <p class="actions">
-        <button class="primary" disabled=${isBusy || Object.keys(values).length === 0}>Save the link</button>
+        <${Submit} isBusy=${isBusy} disabled=${!isBusy && Object.keys(values).length === 0}>Save the link<//>
         <${Action} work=${renew}>Another address<//>
       </p>
     </form>

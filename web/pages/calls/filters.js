@@ -53,7 +53,7 @@ export function Filters({ query, faults, agents, nameOf }) {
     <details class="card filters" open=${FAST || isFiltered(query)}>
       <summary>Filters</summary>
       <form role="search" aria-label="Calls" class="fields" onSubmit=${(submitted) => submitted.preventDefault()}>
-        ${typed("words", "Words said", { type: "search", placeholder: 'late "my order"' })}
+        ${typed("words", "Words said", { type: "search", placeholder: 'late "my order"', maxlength: 200 })}
         ${typed("participant", "Number or identity", { type: "search", placeholder: "+15551234567" })}
         ${choice("agent_id", "Agent", withChosen(value("agent_id"), agents, nameOf))}
         ${choice("status", "Status", phrases(STATUSES))}
@@ -61,7 +61,7 @@ export function Filters({ query, faults, agents, nameOf }) {
         ${choice("transport", "Transport", TRANSPORTS)}
         ${typed("from", "From", { type: "date", instead: "created_from", help: exact(value("created_from"), "or later") })}
         ${typed("to", "To", { type: "date", instead: "created_to", help: exact(value("created_to"), "is too late") })}
-        ${typed("batch_id", "Campaign", { type: "search", placeholder: "Its id" })}
+        ${typed("batch_id", "Campaign", { type: "search", placeholder: "Its id", maxlength: 100 })}
         <${ChoiceField} label="Order" fault=${faults.order} value=${value("order")} options=${[["", "Newest first"], ["asc", "Oldest first"]]}
           onValue=${(chosen) => setQuery({ order: chosen })} />
       </form>

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../preact.js";
 import { post } from "../../api.js";
-import { FormFault, useSending } from "../../parts/action.js";
+import { FormFault, Submit, useSending } from "../../parts/action.js";
 import { agentOptions } from "../../parts/agents.js";
 import { Copyable } from "../../parts/copy.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -75,7 +75,7 @@ function NewKey({ title, create, fields, onCreated, onClosed }) {
             <${FormFault} error=${error} fields=${FIELDS} />
             <p class="buttons">
               <button type="button" onClick=${close}>Cancel</button>
-              <button class="primary" disabled=${isBusy}>Create the key</button>
+              <${Submit} isBusy=${isBusy}>Create the key<//>
             </p>
           </form>
         <//>

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
-import { Action, FormFault, useSending } from "../../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { agentOptions, useAgents } from "../../parts/agents.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, TextField } from "../../parts/field.js";
@@ -89,7 +89,7 @@ function NewNumber({ agents = [], onClose, onSaved }) {
         <${FormFault} error=${error} fields=${["number", "agent_id"]} />
         <p class="buttons">
           <button type="button" onClick=${onClose}>Cancel</button>
-          <button class="primary" disabled=${isBusy}>Add the number</button>
+          <${Submit} isBusy=${isBusy}>Add the number<//>
         </p>
       </form>
     <//>

@@ -1,6 +1,7 @@
 // Before the call: what it is told, who will speak, and into which microphone.
 
 import { html, useEffect, useMemo, useState } from "../../preact.js";
+import { Submit } from "../../parts/action.js";
 import { Badge } from "../../parts/badge.js";
 import { TextField } from "../../parts/field.js";
 import { Level } from "../../parts/level.js";
@@ -49,7 +50,7 @@ export function Before({ agent, speakers, told, setTold, fault, onStart }) {
         )}
       </dl>
       <p role="alert" class="fault">${fault}</p>
-      <p class="buttons"><button class="primary" disabled=${isBusy}>${isBusy ? "Starting …" : "Start the call"}</button></p>
+      <p class="buttons"><${Submit} isBusy=${isBusy}>${isBusy ? "Starting …" : "Start the call"}<//></p>
     </form>
   `;
 }

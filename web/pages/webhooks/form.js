@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../preact.js";
 import { patch, post } from "../../api.js";
-import { FormFault, useSending } from "../../parts/action.js";
+import { FormFault, Submit, useSending } from "../../parts/action.js";
 import { Copyable } from "../../parts/copy.js";
 import { Dialog } from "../../parts/dialog.js";
 import { faultsOf, SwitchField, TextField } from "../../parts/field.js";
@@ -56,7 +56,7 @@ function Form({ title, action, save, url, events, onClose }) {
         <${FormFault} error=${error} fields=${["url", "events"]} />
         <p class="buttons">
           <button type="button" onClick=${onClose}>Cancel</button>
-          <button class="primary" disabled=${isBusy}>${action}</button>
+          <${Submit} isBusy=${isBusy}>${action}<//>
         </p>
       </form>
     <//>
