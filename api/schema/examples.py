@@ -547,7 +547,7 @@ EXAMPLES: dict[str, Example] = {
     "IntelligenceReadyMessage": _message("call.intelligence.ready", {**_CALL_THEN, "intelligence_status": "completed"}),
     "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
     "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
-    "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
+    "CallStreamMessage": {"id": "17-4-5420", "event": "segment", "data": _SEGMENT},
     "LiveStreamMessage": {"event": "call", "data": {**_LISTED_CALL, "participants": [_PARTICIPANT]}},
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {

@@ -200,6 +200,9 @@ async def test_a_running_call_grows_as_it_is_spoken_and_is_ended_after_a_questio
                 assert await write_segments(conn, call_id, token, [said])
             await expect(words.get_by_text(text, exact=True)).to_be_visible()
         await expect(page.locator("[aria-live]", has_text="Caller: And by the window.")).to_be_attached()
+        await calls.wait_and_ask(call_id)  # it is no event, and comes behind the words
+        await expect(words).to_contain_text("1.00 s to the answer: end of turn 0.40 s, model 0.30 s, voice 0.30 s")
+        await expect(page.get_by_role("region", name="Waiting for answers")).to_contain_text("1.00 s")
 
         await expect(page.get_by_role("button", name="Listen in")).to_be_visible()
         end = page.get_by_role("main").get_by_role("button", name="End")

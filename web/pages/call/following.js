@@ -69,6 +69,7 @@ class Following {
         put(this.#events, numberOf(data), data);
         if (numberOf(data) > known) this.#renewSoon(RENEW_MS);
       }
+      if (kind === "turn" && !this.#knows(data)) this.#renewSoon(RENEW_MS);
       this.#drawSoon();
     }
     if (this.#signal.aborted) return undefined;
@@ -88,7 +89,11 @@ class Following {
     this.#call = { ...call, latency: newer(this.#call?.latency, call.latency), tool_calls: newer(this.#call?.tool_calls, call.tool_calls) };
   }
 
-  /** What the log says has changed in the detail. */
+  #knows(turn) {
+    return this.#call.latency?.turns.some(({ user_stopped_at_ms: at }) => at === turn.user_stopped_at_ms);
+  }
+
+  /** What the stream says has changed in the detail. */
   #renewSoon(ms) {
     clearTimeout(this.#renewing);
     this.#renewing = setTimeout(async () => {
