@@ -225,6 +225,31 @@ async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> No
         await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
 
 
+async def test_a_stream_that_comes_too_often_is_asked_for_again_and_one_that_is_refused_is_not(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    async with await new_context(browser) as context:
+        page = await context.new_page()
+        await page.clock.install()
+        full = {"status": 429, "headers": {"Retry-After": "5"}, "json": {"error": "Too many streams at once."}}
+        await page.route("**/v1/calls/stream?*", lambda route: route.fulfill(**full), times=1)
+        await page.goto(f"{served.url}/#key={served.key}")
+        await expect(page.get_by_text("Too many streams at once. What is shown may be old")).to_be_visible()
+        await page.clock.fast_forward(5_000)
+        await expect(page.get_by_text("Nobody is talking.")).to_be_visible()
+        await expect(page.get_by_text("Too many streams at once.")).to_be_hidden()
+
+        refused = {"status": 403, "json": {"error": "This key may not do this."}}
+        await page.route("**/v1/calls/stream?*", lambda route: route.fulfill(**refused))
+        await page.goto(served.url)
+        await expect(page.get_by_text("This key may not do this.")).to_be_visible()
+        await page.clock.run_for(1_000)  # whatever is drawn later
+        await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
+        await expect(page.get_by_text("Loading …")).to_be_hidden()
+
+
 async def test_while_nobody_sees_the_page_it_has_no_connection(browser: Browser, serve: Serve) -> None:
     served = await serve()
     async with await new_context(browser) as context:
