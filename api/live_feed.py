@@ -36,6 +36,7 @@ RETRY_AFTER_S = 5
 
 _QUEUE = "queue"  # among the calls' ids
 _SHOWN = [calls.c[name] for name in SHOWN]
+_IS_TRANSCRIBED = sa.func.coalesce(calls.c.agent[("features", "transcription_enabled")].as_boolean(), sa.true())
 
 
 class Follower:
@@ -194,7 +195,8 @@ class LiveFeed:
 
 async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> list[LiveCall]:
     """These calls as they are now, the oldest first."""
-    found = (await conn.execute(sa.select(*_SHOWN).where(which))).all()
+    query = sa.select(*_SHOWN, _IS_TRANSCRIBED.label("is_transcribed")).where(which)
+    found = (await conn.execute(query)).all()
     # They are few. Asked for in this order, SQLite goes through all calls in it.
     rows = sorted(found, key=lambda row: (row.created_at, row.id))
     people: defaultdict[str, list[Participant]] = defaultdict(list)
@@ -203,7 +205,12 @@ async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> lis
         people[one.call_id].append(rendering.participant(one))
     went = await read_findings(conn, [row.id for row in rows])
     return [
-        LiveCall(**rendering.listed_call(row, went.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
+        LiveCall(
+            **rendering.listed_call(row, went.get(row.id, NOTHING)),
+            participants=people[row.id],
+            is_transcribed=row.is_transcribed,
+        )
+        for row in rows
     ]
 
 

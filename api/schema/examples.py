@@ -548,7 +548,10 @@ EXAMPLES: dict[str, Example] = {
     "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
     "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
     "CallStreamMessage": {"id": "17-4-5420", "event": "segment", "data": _SEGMENT},
-    "LiveStreamMessage": {"event": "call", "data": {**_LISTED_CALL, "participants": [_PARTICIPANT]}},
+    "LiveStreamMessage": {
+        "event": "call",
+        "data": {**_LISTED_CALL, "participants": [_PARTICIPANT], "is_transcribed": True},
+    },
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],

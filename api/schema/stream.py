@@ -24,6 +24,7 @@ class LiveCall(ListedCall):
     """A call as it is now, with who is there."""
 
     participants: list[Participant] = Field(description="Everybody who was ever to be in it, in that order.")
+    is_transcribed: bool = Field(description="Whether what is said is written down, as its agent's features say.")
 
 
 class StreamReady(Answer):
