@@ -65,6 +65,7 @@ async def test_a_call_is_heard_and_its_words_follow_and_lead(browser: Browser, s
     await calls.record(call_id)
     async with opened(browser, served, call_id, "?t=6.5") as page:
         await clock(page, "0:06")  # a moment can be sent
+        await expect(page).to_have_title("Aria and ada · Callroom")
         current = page.locator("[aria-current=true]")
         await expect(current).to_contain_text("Make it five.")
         await expect(
