@@ -14,7 +14,7 @@ from calls import latency
 from calls.database.changes import Watch
 from calls.database.engine import Database
 from calls.states import TERMINAL, IntelligenceStatus
-from calls.tables import call_events, calls, jobs, recordings, segments
+from calls.tables import call_events, calls, jobs, recordings, segments, turns
 
 PAUSE_S = 0.05
 CALL = ("id", "status", "end_reason", "intelligence_status", "created_at", "started_at")
@@ -29,6 +29,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
     """
     events = sa.select(sa.func.max(call_events.c.id)).where(call_events.c.call_id == calls.c.id)
     revision = sa.select(sa.func.max(segments.c.revision)).where(segments.c.call_id == calls.c.id)
+    turn = sa.select(sa.func.max(turns.c.decided_at_ms)).where(turns.c.call_id == calls.c.id)
     work = sa.exists().where(
         jobs.c.dedup.in_([sa.literal(f"{kind}:") + calls.c.id for kind in ("store_recording", latency.JOB)]),
         sa.text("jobs.state IN ('waiting', 'active')"),
@@ -45,6 +46,7 @@ def progress(call_ids: Collection[str]) -> sa.Select[Any]:
         *(calls.c[name] for name in CALL),
         sa.func.coalesce(events.scalar_subquery(), 0).label("last_event"),
         sa.func.coalesce(revision.scalar_subquery(), 0).label("last_revision"),
+        sa.func.coalesce(turn.scalar_subquery(), 0).label("last_turn"),
         told.label("told"),
         settled.label("settled"),
     ).where(calls.c.id.in_(call_ids))
@@ -92,7 +94,8 @@ class Feed:
         return False
 
     def _compare(self, row: sa.Row[Any]) -> None:
-        state = (row.status, row.intelligence_status, row.last_event, row.last_revision, row.told, row.settled)
+        written = (row.last_event, row.last_revision, row.last_turn)
+        state = (row.status, row.intelligence_status, written, row.told, row.settled)
         if row.id in self._streams and self._seen.get(row.id) != state:
             self._seen[row.id] = state
             for stream in self._streams[row.id]:

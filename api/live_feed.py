@@ -35,6 +35,7 @@ PAUSE_S = 0.1
 RETRY_AFTER_S = 5
 
 _QUEUE = "queue"  # among the calls' ids
+_IS_TRANSCRIBED = sa.func.coalesce(calls.c.agent[("features", "transcription_enabled")].as_boolean(), sa.true())
 
 
 class Follower:
@@ -193,7 +194,8 @@ class LiveFeed:
 
 async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> list[LiveCall]:
     """These calls as they are now, the oldest first."""
-    found = (await conn.execute(sa.select(*LISTED_COLUMNS).where(which))).all()
+    query = sa.select(*LISTED_COLUMNS, _IS_TRANSCRIBED.label("is_transcribed")).where(which)
+    found = (await conn.execute(query)).all()
     # They are few. Asked for in this order, SQLite goes through all calls in it.
     rows = sorted(found, key=lambda row: (row.created_at, row.id))
     people: defaultdict[str, list[Participant]] = defaultdict(list)
@@ -202,7 +204,12 @@ async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> lis
         people[one.call_id].append(rendering.participant(one))
     went = await read_findings(conn, [row.id for row in rows])
     return [
-        LiveCall(**rendering.listed_call(row, went.get(row.id, NOTHING)), participants=people[row.id]) for row in rows
+        LiveCall(
+            **rendering.listed_call(row, went.get(row.id, NOTHING)),
+            participants=people[row.id],
+            is_transcribed=row.is_transcribed,
+        )
+        for row in rows
     ]
 
 

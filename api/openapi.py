@@ -15,6 +15,7 @@ from api.schema.common import Failure
 from api.schema.examples import EXAMPLES, FAILURES
 from api.schema.messages import MESSAGES
 from api.schema.parameters import IN_PATHS
+from api.schema.stream import MARK
 from api.schema.summaries import SUMMARIES, TAGS
 from calls.version import VERSION
 
@@ -36,10 +37,10 @@ _STREAM_OF_ALL = (
     "resumed: each connection begins with what there is."
 )
 _STREAM = (
-    "Server-sent events; the schema is that of one message. `event` and `segment` from the call's beginning on and, "
-    "once nothing more can come, `end`. A message's id in `Last-Event-ID` resumes right behind it; after `end` the "
-    "answer is 204. With a call's token come the events that concern the people in it, no phone's number, and `end` as "
-    "soon as nothing more is said."
+    "Server-sent events; the schema is that of one message. `event`, `segment` and `turn` (how long an answer was "
+    "waited for) from the call's beginning on and, once nothing more can come, `end`. A message's id in "
+    "`Last-Event-ID` resumes right behind it; after `end` the answer is 204. With a call's token come the events that "
+    "concern the people in it, no phone's number, no `turn`, and `end` as soon as nothing more is said."
 )
 _ERRORS = {
     400: "A field of the body or query is not what was expected; `details` names each",
@@ -224,7 +225,7 @@ def _headers(route: Route) -> list[Json]:
         headers.append(("Idempotency-Key", {"type": "string", "pattern": "^[ -~]{1,255}$"}, about))
     if route.media == EVENT_STREAM and "{" in route.path:
         about = "The id of the last message that was received."
-        headers.append(("Last-Event-ID", {"type": "string", "pattern": r"^[0-9]{1,18}-[0-9]{1,9}(-end)?$"}, about))
+        headers.append(("Last-Event-ID", {"type": "string", "pattern": MARK}, about))
     return [
         {"name": name, "in": "header", "required": False, "schema": schema, "description": about}
         for name, schema, about in headers

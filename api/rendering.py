@@ -207,15 +207,17 @@ def latency(turns: Sequence[Turn]) -> Latency:
     """How long the callers waited for these turns, of which there is one at least."""
     return Latency(
         **{name: _spread([getattr(turn, name) for turn in turns]) for name in _WAITS},
-        turns=[
-            LatencyOfTurn(
-                user_stopped_at_ms=turn.user_stopped_at_ms,
-                **{name: getattr(turn, name) for name in _WAITS},
-                phrase_ms=None if turn.phrase_at_ms is None else max(turn.phrase_at_ms - turn.user_stopped_at_ms, 0),
-                measured_by=turn.measured_by,
-            )
-            for turn in turns
-        ],
+        turns=[turn(one) for one in turns],
+    )
+
+
+def turn(row: Turn) -> LatencyOfTurn:
+    """How long the callers waited for one answer."""
+    return LatencyOfTurn(
+        user_stopped_at_ms=row.user_stopped_at_ms,
+        **{name: getattr(row, name) for name in _WAITS},
+        phrase_ms=None if row.phrase_at_ms is None else max(row.phrase_at_ms - row.user_stopped_at_ms, 0),
+        measured_by=row.measured_by,
     )
 
 

@@ -1,9 +1,9 @@
-"""`GET /v1/calls/:id/stream`: a call's events and transcript segments as they are written, as server-sent events.
+"""`GET /v1/calls/:id/stream`: a call's events, segments and turns as they are written, as server-sent events.
 
-A message's id says how far the stream is: `<last event>-<last revision of the transcript>`. `Last-Event-ID` goes on
-exactly behind it. A stream reads the call whenever the feed says so and whenever its client has taken what was sent,
-so a slow client delays nobody and fills no memory. Whoever shows the call's own token sees less of it
-(`api.caller_view`), and its end as soon as nothing more is said.
+A message's id says how far the stream is: `<last event>-<last revision of the transcript>-<last turn's decision>`.
+`Last-Event-ID` goes on exactly behind it. A stream reads the call whenever the feed says so and whenever its client has
+taken what was sent, so a slow client delays nobody and fills no memory. Whoever shows the call's own token sees less of
+it (`api.caller_view`), and its end as soon as nothing more is said.
 """
 
 import asyncio
@@ -26,13 +26,14 @@ from api.schema.stream import StreamEnd
 from calls.database.allowance import limit
 from calls.database.changes import Watch
 from calls.errors import DatabaseAway, Invalid
+from calls.latency import Turn
 from calls.store import CallStore
-from calls.tables import PRESSED, call_events, segments
+from calls.tables import PRESSED, call_events, segments, turns
 
 HEARTBEAT_S = 15
 RETRY_S = 1
 BATCH = 500
-_ID = re.compile(r"(\d{1,18})-(\d{1,9})(-end)?", re.ASCII)
+_ID = re.compile(r"(\d{1,18})-(\d{1,9})-(\d{1,9})(-end)?", re.ASCII)
 
 Row = sa.Row[Any]
 
@@ -43,10 +44,11 @@ class Mark:
 
     event: int = 0
     revision: int = 0
+    turn: int = 0
     ended: bool = False
 
     def __str__(self) -> str:
-        return f"{self.event}-{self.revision}{'-end' if self.ended else ''}"
+        return f"{self.event}-{self.revision}-{self.turn}{'-end' if self.ended else ''}"
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,10 @@ async def _read(request: web.Request, call_id: str, mark: Mark) -> Batch:
         call = (await conn.execute(progress([call_id]))).one()
         events = await _after(conn, call_events, call_events.c.id, call_id, mark.event)
         changed = await _after(conn, segments, segments.c.revision, call_id, mark.revision)
+        answered = await _after(conn, turns, turns.c.decided_at_ms, call_id, mark.turn)
     is_caller = request[CREDENTIAL].call is not None
-    messages, mark = _messages(call, events, changed, mark, is_caller=is_caller)
-    if BATCH in (len(events), len(changed)):
+    messages, mark = _messages(call, events, changed, answered, mark, is_caller=is_caller)
+    if BATCH in (len(events), len(changed), len(answered)):
         return Batch(messages, mark, more=True)
     if not (call.told if is_caller else call.settled):
         return Batch(messages, mark)
@@ -131,22 +134,28 @@ def _messages(
     call: Row,
     events: list[Row],
     changed: list[Row],
+    answered: list[Row],
     mark: Mark,
     *,
     is_caller: bool,
 ) -> tuple[list[bytes], Mark]:
-    """Both logs, each in its own order, side by side in time."""
+    """All that was written, each kind in its own order, side by side in time."""
     zero = call.started_at or call.created_at
     happened: list[tuple[datetime, str, Row]] = [(row.created_at, "event", row) for row in events]
     said = [(zero + timedelta(milliseconds=row.ended_at_ms), "segment", row) for row in changed]
+    waited = [(zero + timedelta(milliseconds=row.first_sound_at_ms), "turn", row) for row in answered]
     messages = []
     mark = replace(mark, ended=False)
-    for _moment, kind, row in heapq.merge(happened, said, key=lambda item: item[0]):
+    for _moment, kind, row in heapq.merge(happened, said, waited, key=lambda item: item[0]):
         if kind == "event":
             mark = replace(mark, event=row.id)
             event = caller_view.event(row) if is_caller else rendering.event(row)
             if event is not None:
                 messages.append(sse.message(kind, event, mark))
+        elif kind == "turn":
+            mark = replace(mark, turn=row.decided_at_ms)
+            if not is_caller:
+                messages.append(sse.message(kind, rendering.turn(Turn.stored(row)), mark))
         else:
             mark = replace(mark, revision=row.revision)
             if row.source != PRESSED:
@@ -162,4 +171,4 @@ def _mark(request: web.Request) -> Mark:
     known = _ID.fullmatch(text)
     if known is None:
         raise Invalid.field("Last-Event-ID", "expected the id of a message of this stream")
-    return Mark(event=int(known[1]), revision=int(known[2]), ended=known[3] is not None)
+    return Mark(event=int(known[1]), revision=int(known[2]), turn=int(known[3]), ended=known[4] is not None)

@@ -3,14 +3,15 @@
 const RETRY_MS = 1000;
 const SILENCE_MS = 40_000; // the api sends something every 15 seconds; a connection without it is dead
 const HIDDEN_MS = 10_000;
+const LATER = new Set([408, 429]); // the same is asked again in a while
 
 /**
  * Every message of a stream once, `{ kind, data }`, also when connections are lost, until the one of kind `end`, or
  * until `signal` is aborted.
  *
  * @param open `(lastId, signal) => Promise<Response>`, a connection that goes on behind the message `lastId`; what it
- *     throws ends the stream if it has a `status` between 400 and 499. Its `signal` is aborted with a `TimeoutError` when
- *     nothing comes any more.
+ *     throws ends the stream if it `isRefused`; its `retryAfter`, in seconds, says when the next attempt may be made. Its
+ *     `signal` is aborted with a `TimeoutError` when nothing comes any more.
  * @param rests whether there is no connection while nobody sees the page: over HTTP/1.1 a browser has six for all its tabs.
  */
 export async function* messages(open, signal, { rests = false } = {}) {
@@ -18,6 +19,7 @@ export async function* messages(open, signal, { rests = false } = {}) {
   while (!signal?.aborted) {
     if (rests) await shown(signal);
     if (signal?.aborted) return;
+    let pause = RETRY_MS;
     try {
       for await (const message of connection(open, lastId, signal, rests)) {
         lastId = message.id ?? lastId;
@@ -25,10 +27,16 @@ export async function* messages(open, signal, { rests = false } = {}) {
         if (message.event === "end") return;
       }
     } catch (error) {
-      if (error.status >= 400 && error.status < 500) throw error;
+      if (isRefused(error)) throw error;
+      pause = Math.max(pause, (error.retryAfter ?? 0) * 1000);
     }
-    if (!signal?.aborted) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (!signal?.aborted) await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** Whether the API will say the same no again. */
+export function isRefused({ status }) {
+  return status >= 400 && status < 500 && !LATER.has(status);
 }
 
 /** The messages of one connection. */

@@ -554,8 +554,11 @@ EXAMPLES: dict[str, Example] = {
     "IntelligenceReadyMessage": _message("call.intelligence.ready", {**_CALL_THEN, "intelligence_status": "completed"}),
     "BatchCompletedMessage": _message("batch.completed", _BATCH_THEN),
     "WebhookTestMessage": _message("webhook.test", {"message": "It works."}),
-    "CallStreamMessage": {"id": "17-4", "event": "segment", "data": _SEGMENT},
-    "LiveStreamMessage": {"event": "call", "data": {**_LISTED_CALL, "participants": [_PARTICIPANT]}},
+    "CallStreamMessage": {"id": "17-4-5420", "event": "segment", "data": _SEGMENT},
+    "LiveStreamMessage": {
+        "event": "call",
+        "data": {**_LISTED_CALL, "participants": [_PARTICIPANT], "is_transcribed": True},
+    },
     "DeliveryPage": {"deliveries": [_DELIVERY], **_PAGE},
     "LlmOptions": {
         "models": [{"id": "gpt-4.1-mini", "provider_id": "openai"}],

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, RootModel, WithJsonSchema
 
 from api.schema.analyses import Analysed
-from api.schema.calls import Event, ListedCall, Reason, Status
+from api.schema.calls import Event, LatencyOfTurn, ListedCall, Reason, Status
 from api.schema.common import Answer, Query, Uuid
 from api.schema.participants import Participant
 from api.schema.transcripts import Segment
@@ -26,6 +26,7 @@ class LiveCall(ListedCall):
     """A call as it is now, with who is there."""
 
     participants: list[Participant] = Field(description="Everybody who was ever to be in it, in that order.")
+    is_transcribed: bool = Field(description="Whether what is said is written down, as its agent's features say.")
 
 
 class StreamReady(Answer):
@@ -66,12 +67,13 @@ class LiveQuery(Query):
     )
 
 
+MARK = r"^[0-9]{1,18}-[0-9]{1,9}-[0-9]{1,9}(-end)?$"
 Mark = Annotated[
     str,
     Field(
-        pattern=r"^[0-9]{1,18}-[0-9]{1,9}(-end)?$",
+        pattern=MARK,
         description="How far the stream is: sent as `Last-Event-ID`, it goes on behind this message.",
-        examples=["17-4"],
+        examples=["17-4-5420"],
     ),
 ]
 
@@ -92,6 +94,14 @@ class SegmentSent(Answer):
     data: Segment = Field(description="What was said.")
 
 
+class TurnSent(Answer):
+    """An answer of the agent began to be heard."""
+
+    id: Mark
+    event: Literal["turn"] = Field(description="The message's name.")
+    data: LatencyOfTurn = Field(description="How long it was waited for, as it stands in the call's `latency`.")
+
+
 class EndSent(Answer):
     """Nothing more can come."""
 
@@ -100,7 +110,9 @@ class EndSent(Answer):
     data: StreamEnd = Field(description="How the call ended.")
 
 
-class CallStreamMessage(RootModel[Annotated[EventSent | SegmentSent | EndSent, Field(discriminator="event")]]):
+class CallStreamMessage(
+    RootModel[Annotated[EventSent | SegmentSent | TurnSent | EndSent, Field(discriminator="event")]]
+):
     """One message of a call's own stream, with its `data` read from JSON."""
 
 

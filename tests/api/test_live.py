@@ -103,9 +103,11 @@ async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_comes(da
     async with following(api) as stream:
         there = [(kind, data.get("id", data.get("calls"))) for kind, data in stream.seen]
         assert there == [("call", before), ("queue", 0), ("ready", 1)]
-        new = await create(api, agent)
+        private = {"name": "Private", "features": {"transcription_enabled": False}}
+        new = await create(api, (await api.post("/v1/agents", private)).body["id"])
         begun = await stream.until(lambda _kind, data: data["id"] == new)
         assert (begun["status"], [one["identity"] for one in begun["participants"]]) == ("connecting", ["Ann"])
+        assert (stream.seen[0][1]["is_transcribed"], begun["is_transcribed"]) == (True, False)
         token = await run(api, new)
         talks = await stream.until(lambda _kind, data: data["id"] == new and data["status"] == "in_progress")
         assert [one["status"] for one in talks["participants"]] == ["joined"]

@@ -17,6 +17,8 @@ from api.schema.stream import CallStreamMessage
 from calls.analysis.parts import end_part
 from calls.database.engine import Database
 from calls.events import EventKind
+from calls.jobs import JobQueue
+from calls.latency import QUEUE, Turn
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.transcript import Segment, write_segments
@@ -91,6 +93,11 @@ class Running:
         async with self.database.writing() as conn:
             await CallStore(conn).add_event(self.id, EventKind.AGENT_RETURNED, "livekit", message)
 
+    async def answer(self, decided_at_ms: int) -> None:
+        turn = Turn(decided_at_ms, decided_at_ms - 400, decided_at_ms + 300, decided_at_ms + 600)
+        async with self.database.writing() as conn:
+            await CallStore(conn).add_turn(self.id, turn)
+
     async def finish(self) -> None:
         async with self.database.writing() as conn:
             await CallStore(conn).finish(self.id, EndReason.CALLER_HUNG_UP)
@@ -108,6 +115,9 @@ class Running:
     async def do_post_call(self) -> None:
         async with self.database.writing() as conn:
             await end_part(conn, self.id, 1, "summary", value={"summary": "Short.", "sentiment": "neutral"})
+        queue = JobQueue(self.database, "pipeline", 600)
+        for job in await queue.claim(QUEUE, 10):
+            assert await queue.complete(job)
 
 
 @pytest.fixture
@@ -147,20 +157,26 @@ async def test_events_and_segments_come_as_they_are_written(api: Api, running: R
         final, answer = await stream.take(2)
         await running.note("User interrupted")
         (noted,) = await stream.take(1)
+        await running.answer(1400)
+        (waited,) = await stream.take(1)
     assert (interim.event, interim.data["sequence"], interim.data["is_final"]) == ("segment", 0, False)
     segments = (await api.get(f"/v1/calls/{running.id}/transcript")).body["segments"]
     assert [final.data, answer.data] == segments
     assert (noted.event, noted.data["message"], noted.data["kind"]) == ("event", "User interrupted", "agent.returned")
+    assert (waited.event, waited.data["response_ms"]) == ("turn", 1000)
+    assert (await api.get(f"/v1/calls/{running.id}")).body["latency"]["turns"] == [waited.data]
 
 
 async def test_whoever_comes_back_goes_on_behind_the_last_message(api: Api, running: Running):
     for sequence in range(6):
         await running.say(said(sequence, f"sentence {sequence}"))
         await running.note(f"note {sequence}")
+        await running.answer(sequence * 1000 + 1400)
     await running.end()
     async with follow(api, running.id) as stream:
         everything = await stream.rest()
-    assert [message.event for message in everything].count("segment") == 6
+    kinds = [message.event for message in everything]
+    assert (kinds.count("segment"), kinds.count("turn")) == (6, 6)
     assert everything[-1].event == "end"
     assert everything[-1].data == {
         "id": running.id,

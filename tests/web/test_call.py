@@ -24,6 +24,10 @@ from tests.web.recorded import ALL, SAID, Calls, calls_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+AT_END = """([box, last]) => {
+    return box.textContent.includes(last) && box.scrollHeight - box.scrollTop - box.clientHeight < 2;
+}"""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def calls(served: Served, tmp_path: Path) -> AsyncIterator[Calls]:
@@ -56,6 +60,7 @@ async def test_a_call_is_heard_and_its_words_follow_and_lead(browser: Browser, s
     await calls.record(call_id)
     async with opened(browser, served, call_id, "?t=6.5") as page:
         await clock(page, "0:06")  # a moment can be sent
+        await expect(page).to_have_title("Aria and ada · Callroom")
         current = page.locator("[aria-current=true]")
         await expect(current).to_contain_text("Make it five.")
         await expect(
@@ -77,6 +82,8 @@ async def test_a_call_is_heard_and_its_words_follow_and_lead(browser: Browser, s
         await page.get_by_role("region", name="What was said and done").focus()
         await page.keyboard.press("ArrowRight")  # it scrolls a text that has the focus
         await clock(page, "0:03")
+        await page.keyboard.press("Home")
+        await expect(page.get_by_role("checkbox", name="Follow the sound")).not_to_be_checked()
         await page.locator("h1").click()
         await page.keyboard.press("Space")
         await expect(page.get_by_role("button", name="Pause")).to_be_visible()
@@ -195,6 +202,9 @@ async def test_a_running_call_grows_as_it_is_spoken_and_is_ended_after_a_questio
                 assert await write_segments(conn, call_id, token, [said])
             await expect(words.get_by_text(text, exact=True)).to_be_visible()
         await expect(page.locator("[aria-live]", has_text="Caller: And by the window.")).to_be_attached()
+        await calls.wait_and_ask(call_id)  # it is no event, and comes behind the words
+        await expect(words).to_contain_text("1.00 s to the answer: end of turn 0.40 s, model 0.30 s, voice 0.30 s")
+        await expect(page.get_by_role("region", name="Waiting for answers")).to_contain_text("1.00 s")
 
         await expect(page.get_by_role("button", name="Listen in")).to_be_visible()
         end = page.get_by_role("main").get_by_role("button", name="End")
@@ -207,6 +217,33 @@ async def test_a_running_call_grows_as_it_is_spoken_and_is_ended_after_a_questio
         await expect(words).to_contain_text("Call completed: ended by api")
         await expect(page.get_by_role("button", name="Listen in")).to_have_count(0)
         await expect(page.get_by_role("button", name="Erase")).to_be_visible()
+
+
+async def test_a_long_running_call_is_seen_at_its_end_until_its_reader_scrolls_back(
+    browser: Browser, served: Served, calls: Calls
+):
+    said = [("agent" if i % 2 else "user", f"Sentence number {i}." + " And on." * (i % 40)) for i in range(700)]
+    call_id, token = await calls.begin({}, said=said)
+
+    async def say(number: int) -> None:
+        new = Segment(number, "user", f"Sentence number {number}.", number * 2000, number * 2000 + 900, is_final=True)
+        async with calls.db.writing() as conn:
+            assert await write_segments(conn, call_id, token, [new])
+
+    async with opened(browser, served, call_id) as page:
+        words = page.get_by_role("region", name="What was said and done")
+        box = await words.element_handle()
+        for number in range(700, 704):
+            await page.wait_for_function(AT_END, arg=[box, f"Sentence number {number - 1}."])
+            await say(number)
+        await page.wait_for_function(AT_END, arg=[box, "Sentence number 703."])
+        await words.hover()
+        await page.mouse.wheel(0, -500)
+        await page.wait_for_function(f"(given) => !({AT_END})(given)", arg=[box, "Sentence number 703."])
+        await say(704)
+        await expect(words.get_by_text("Sentence number 704.", exact=True)).to_be_attached()
+        await page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        assert not await page.evaluate(AT_END, [box, "Sentence number 704."])
 
 
 async def test_a_call_is_erased_after_a_question_and_shows_that(browser: Browser, served: Served, calls: Calls):

@@ -64,11 +64,21 @@ async def test_calls_come_grow_and_go_by_themselves(browser: Browser, served: Se
         await expect(cards(page)).to_contain_text(re.compile("Listening.*Of course, for when\\?", re.DOTALL))
         await accessibility.check(page)
 
+        said = page.get_by_role("log")
+        await expect(said).to_have_text("A call has begun: Aria with ada.")  # its agent is newer than the page
+        await page.get_by_role("button", name="Whole transcript").focus()
         await hang_up(database, call_id, token)
         await expect(cards(page)).to_contain_text("Over: caller hung up")
+        await expect(cards(page).get_by_role("heading")).to_be_focused()
+        await expect(said).to_contain_text("A call is over: Aria with ada, caller hung up.")
         await expect(page.get_by_role("button", name="End …")).to_be_hidden()
         await accessibility.check(page)
         await expect(cards(page)).to_have_count(0)
+        await expect(page.get_by_role("main")).to_be_focused()
+        await asyncio.gather(*(talking(served, database) for _ in range(3)))
+        await expect(cards(page)).to_have_count(3)
+        await expect(said).to_have_text(re.compile("(Aria with ada.*){5}", re.DOTALL))
+        await expect(said).not_to_contain_text("deleted")
         assert {url.removeprefix(served.url) for url in asked} <= {"/v1/agents?limit=200&offset=0"}
 
 
@@ -107,6 +117,7 @@ async def test_a_call_is_ended_after_a_question(browser: Browser, serve: Serve, 
         await question.get_by_role("button", name="End the call").click()
         await expect(page.get_by_text("The call with ada was ended.").locator("bdi")).to_have_text("ada")
         await expect(cards(page)).to_contain_text("Over: ended by api")
+        await expect(cards(page).get_by_role("heading")).to_be_focused()
     assert (await ask(served, "GET", f"/v1/calls/{call_id}"))["end_reason"] == "ended_by_api"
 
 
@@ -155,8 +166,10 @@ async def test_calls_that_wait_for_their_turn_are_counted(browser: Browser, serv
         for number in ("+15551234567", "+15551234568"):
             call = NewCall(served.tenant_id, placed, [NewParticipant("pstn", number)])
             await CallStore(conn).create(call)
+    await running_call(database, {}, said=(), tenant_id=await tenant(served), features={"transcription_enabled": False})
     async with opened(browser, served, "/") as page:
-        await expect(page.get_by_text("0 calls now, 2 calls waiting")).to_be_visible()
+        await expect(page.get_by_text("1 call now, 2 calls waiting")).to_be_visible()
+        await expect(cards(page)).to_contain_text("What is said in this agent's calls is not written down.")
         await page.get_by_role("link", name="See who waits").click()
         await expect(page.get_by_text("+15551234568")).to_be_visible()
 
@@ -206,6 +219,31 @@ async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> No
         await expect(page.get_by_text("What is shown may be old")).to_be_visible()
         served.program.send(signal.SIGCONT)
         await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
+
+
+async def test_a_stream_that_comes_too_often_is_asked_for_again_and_one_that_is_refused_is_not(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    async with await new_context(browser) as context:
+        page = await context.new_page()
+        await page.clock.install()
+        full = {"status": 429, "headers": {"Retry-After": "5"}, "json": {"error": "Too many streams at once."}}
+        await page.route("**/v1/calls/stream?*", lambda route: route.fulfill(**full), times=1)
+        await page.goto(f"{served.url}/#key={served.key}")
+        await expect(page.get_by_text("Too many streams at once. What is shown may be old")).to_be_visible()
+        await page.clock.fast_forward(5_000)
+        await expect(page.get_by_text("Nobody is talking.")).to_be_visible()
+        await expect(page.get_by_text("Too many streams at once.")).to_be_hidden()
+
+        refused = {"status": 403, "json": {"error": "This key may not do this."}}
+        await page.route("**/v1/calls/stream?*", lambda route: route.fulfill(**refused))
+        await page.goto(served.url)
+        await expect(page.get_by_text("This key may not do this.")).to_be_visible()
+        await page.clock.run_for(1_000)  # whatever is drawn later
+        await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        await expect(page.get_by_text("What is shown may be old")).to_be_hidden()
+        await expect(page.get_by_text("Loading …")).to_be_hidden()
 
 
 async def test_while_nobody_sees_the_page_it_has_no_connection(browser: Browser, serve: Serve) -> None:

@@ -162,7 +162,7 @@ async def test_a_session_that_is_over_is_said_as_long_as_nobody_signs_in(context
     page = await context.new_page()
     await page.add_init_script(DEADLINES)
     await page.goto(f"{served.url}/agents#key={served.key}")
-    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await expect(page.get_by_text("There is no agent yet.")).to_be_visible()
     await context.clear_cookies()
     await page.get_by_role("link", name="Calls").click()
     again = page.get_by_role("dialog", name="Sign in again")

@@ -78,7 +78,7 @@ function Editor({ agent, onSaved }) {
   const form = { draft, change: setDraft, faults: error?.details ?? [], hold, round };
   return html`
     <div>
-      <${Head} title=${agent.id ? html`<bdi>${agent.name}</bdi>` : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, toggle }} />`} />
+      <${Head} title=${agent.id ? html`<bdi>${agent.name}</bdi>` : "New agent"} tab=${agent.id ? agent.name : "New agent"} actions=${html`<${Actions} ...${{ agent, isWhole, toggle }} />`} />
       <form class="cards agent" ref=${fields} onSubmit=${submit} novalidate inert=${isBusy && !agent.id}>
         <${AgentForm.Provider} value=${form}>
           ${isWhole

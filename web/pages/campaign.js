@@ -39,7 +39,7 @@ export default function Campaign({ id }) {
   };
   return html`
     <div>
-      <${Head} title=${html`${id} ${batch && html`<${State} batch=${batch} />`}`}
+      <${Head} tab=${id} title=${html`${id} ${batch && html`<${State} batch=${batch} />`}`}
         actions=${html`
           ${batch && html`<a class="button" href="/calls?${new URLSearchParams({ batch_id: id })}">Its calls</a>`}
           ${batch?.status === "in_progress" && html`<${Action} work=${cancel}>Cancel the campaign<//>`}

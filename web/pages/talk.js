@@ -58,7 +58,7 @@ export default function Talk({ id }) {
   if (!data) return html`<div><${Head} title="Talk" /><${Loading} ...${loading} /></div>`;
   return html`
     <div>
-      <${Head} title=${html`Talk to <bdi>${data.agent.name}</bdi>`} actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
+      <${Head} title=${html`Talk to <bdi>${data.agent.name}</bdi>`} tab=${`Talk to ${data.agent.name}`} actions=${html`<a class="button" href="/agents/${id}">Edit the agent</a>`} />
       <div class="talk">
         ${call
           ? html`<${During} agent=${data.agent} ...${{ call, heard }} onHangUp=${() => attempt(() => call.hangUp())} />`

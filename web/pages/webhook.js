@@ -48,7 +48,7 @@ function Shown({ webhook, onChange }) {
   };
   return html`
     <div>
-      <${Head} title=${html`${new URL(webhook.url).host} <${Badge} mood=${webhook.active ? "good" : "quiet"}>${webhook.active ? "on" : "off"}<//>`} about=${webhook.url}
+      <${Head} tab=${new URL(webhook.url).host} title=${html`${new URL(webhook.url).host} <${Badge} mood=${webhook.active ? "good" : "quiet"}>${webhook.active ? "on" : "off"}<//>`} about=${webhook.url}
         actions=${html`
           <${Action} work=${test} disabled=${!webhook.active}>Send a test<//>
           <button type="button" onClick=${() => setChanging(true)}>Change</button>

@@ -1,23 +1,13 @@
-// The names of agents where many calls name theirs by id.
+// The names of agents where one of them is chosen by its id in the address.
 
-import { html, useEffect, useMemo, useRef } from "../preact.js";
+import { html } from "../preact.js";
 import { useAgents } from "./agents.js";
 
-/**
- * @param wanted ids that are to have a name: all agents are fetched once, and again for one that was not there before.
- * @returns `{ agents, error, reload, nameOf }`; `agents` is undefined before they are there.
- */
-export function useAgentNames(wanted = []) {
+/** @returns `{ agents, error, reload, nameOf }`; `agents` is undefined before they are there. */
+export function useAgentNames() {
   const { data: agents, error, reload } = useAgents();
-  const asked = useRef(new Set());
-  const names = useMemo(() => new Map((agents ?? []).map(({ id, name }) => [id, name])), [agents]);
-  useEffect(() => {
-    const unknown = wanted.filter((id) => agents && !names.has(id) && !asked.current.has(id));
-    if (unknown.length === 0) return;
-    for (const id of unknown) asked.current.add(id); // one that was deleted is asked for once
-    reload();
-  }, [names, wanted.join()]);
-  return { agents, error, reload, nameOf: (id) => names.get(id) ?? (agents ? "A deleted agent" : "…") };
+  const nameOf = (id) => agents?.find((one) => one.id === id)?.name ?? (agents ? "A deleted agent" : "…");
+  return { agents, error, reload, nameOf };
 }
 
 /** Said where the names could not be had. */

@@ -3,13 +3,14 @@
 import { html, useEffect } from "../preact.js";
 
 /**
- * @param title a text, with which the tab is named too, or something that is drawn.
+ * @param title a text, or something that is drawn.
+ * @param tab what the browser's tab is called, if that is not the title.
  * @param actions buttons and links at its right.
  */
-export function Head({ title, about, actions }) {
+export function Head({ title, tab = title, about, actions }) {
   useEffect(() => {
-    if (typeof title === "string") document.title = `${title} · Callroom`;
-  }, [title]);
+    document.title = `${tab} · Callroom`;
+  }, [tab]);
   return html`
     <div class="head">
       <div>

@@ -3,10 +3,9 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../preact.js";
 import { duration } from "../../format.js";
 import { Happened, Said, Tool } from "./rows.js";
+import { bringIntoView, onReaderScroll, useEnd } from "./scrolling.js";
 
-const NEAR_END = 80;
 const AT_ONCE = 250;
-const SETTLED_AFTER = 4; // pictures
 
 /**
  * @param entries as `entriesOf` gives them.
@@ -15,7 +14,7 @@ const SETTLED_AFTER = 4; // pictures
  * @param start the second that is to be seen first, if the address says one.
  */
 export function Conversation({ call, entries, playback, isLive, empty, onSeek, start, onMore }) {
-  const box = useRef(null);
+  const [box, list] = [useRef(null), useRef(null)];
   const [withEvents, showEvents] = useState(true);
   const [follows, setFollows] = useState(true);
   const [current, setCurrent] = useState(null); // where there is no sound: what was gone to
@@ -41,17 +40,11 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
     return playback?.subscribe(mark);
   }, [playback, said, rows, follows, current]);
 
-  const atEnd = useRef(true);
-  useEffect(() => {
-    if (isLive && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [rows, isLive]);
+  useEnd(box, list, { isWanted: isLive, begins: start === null });
   useEffect(() => {
     if (start !== null) setCurrent(start);
   }, [start]);
 
-  const scrolled = ({ target }) => {
-    atEnd.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_END;
-  };
   const seek = (second) => {
     setFollows(true);
     setCurrent(second);
@@ -77,8 +70,8 @@ export function Conversation({ call, entries, playback, isLive, empty, onSeek, s
       </div>
       ${isEmpty && html`<p class="quiet">${empty}</p>`}
       ${rows.length > 0 && html`<a class="pass" href="#results-title" data-external>Skip the conversation</a>`}
-      <div ref=${box} class="timeline" tabindex="0" role="region" aria-label="What was said and done" onClick=${click} onScroll=${scrolled} onWheel=${() => setFollows(false)} onTouchMove=${() => setFollows(false)}>
-        <ol>${rows}</ol>
+      <div ref=${box} class="timeline" tabindex="0" role="region" aria-label="What was said and done" onClick=${click} ...${onReaderScroll(() => setFollows(false))}>
+        <ol ref=${list}>${rows}</ol>
       </div>
       ${onMore && html`<p class="more"><button type="button" onClick=${onMore}>Show later events</button></p>`}
       ${isLive && html`<${Announcer} last=${said.findLast(({ segment }) => segment.is_final)} names=${names} />`}
@@ -149,15 +142,4 @@ function keyAt(said, at) {
     else high = middle;
   }
   return low > 0 ? said[low - 1].key : null;
-}
-
-/**
- * In its box alone: the page stays where it is. Looked at again in the next pictures: rows that were never seen have no exact
- * place before they are, and the browser itself moves a box into which something is put.
- */
-function bringIntoView(box, row, pictures = SETTLED_AFTER) {
-  const [inner, outer] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
-  const isSeen = inner.top >= outer.top + 24 && inner.bottom <= outer.bottom - 24;
-  if (!isSeen) box.scrollTop += inner.top - outer.top - box.clientHeight / 3;
-  if (pictures > 0) requestAnimationFrame(() => bringIntoView(box, row, pictures - 1));
 }

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useState } from "../../preact.js";
 import { follow, get } from "../../api.js";
+import { isRefused } from "../../stream.js";
 
 const OVER = new Set(["completed", "failed"]);
 const DRAW_MS = 60; // what comes in bursts is shown together
@@ -27,7 +28,7 @@ export function useCall(id) {
     const aborter = new AbortController();
     const { signal } = aborter;
     const show = (shown) => signal.aborted || setState(shown);
-    new Following(id, show, signal).run().catch((error) => show((before) => ({ ...before, error, isFollowed: false })));
+    new Following(id, show, signal).run();
     return () => aborter.abort();
   }, [id, round]);
   const again = useCallback(() => setRound((before) => before + 1), []);
@@ -43,6 +44,7 @@ class Following {
   #events = new Map(); // number -> event
   #isFollowed = true;
   #trouble = null;
+  #error;
   #drawing = null;
   #renewing = null;
 
@@ -54,8 +56,19 @@ class Following {
   }
 
   async run() {
+    try {
+      await this.#follow();
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#isFollowed = false; // nothing more will come by itself
+    this.#trouble = null;
+    this.#draw();
+  }
+
+  async #follow() {
     await this.#read();
-    if (isComplete(this.#call)) return this.#rest();
+    if (isComplete(this.#call)) return;
     this.#draw();
     const known = Math.max(0, ...this.#events.keys()); // the stream begins with what happened first
     const onTrouble = (error) => {
@@ -69,12 +82,12 @@ class Following {
         put(this.#events, numberOf(data), data);
         if (numberOf(data) > known) this.#renewSoon(RENEW_MS);
       }
+      if (kind === "turn" && !this.#knows(data)) this.#renewSoon(RENEW_MS);
       this.#drawSoon();
     }
-    if (this.#signal.aborted) return undefined;
+    if (this.#signal.aborted) return;
     clearTimeout(this.#renewing);
     await this.#read();
-    return this.#rest();
   }
 
   async #read() {
@@ -88,7 +101,11 @@ class Following {
     this.#call = { ...call, latency: newer(this.#call?.latency, call.latency), tool_calls: newer(this.#call?.tool_calls, call.tool_calls) };
   }
 
-  /** What the log says has changed in the detail. */
+  #knows(turn) {
+    return this.#call.latency?.turns.some(({ user_stopped_at_ms: at }) => at === turn.user_stopped_at_ms);
+  }
+
+  /** What the stream says has changed in the detail. */
   #renewSoon(ms) {
     clearTimeout(this.#renewing);
     this.#renewing = setTimeout(async () => {
@@ -96,7 +113,7 @@ class Following {
         await this.#read();
         this.#draw();
       } catch (error) {
-        if (!this.#signal.aborted && !(error.status >= 400 && error.status < 500)) this.#renewSoon(AGAIN_MS);
+        if (!this.#signal.aborted && !isRefused(error)) this.#renewSoon(AGAIN_MS);
       }
     }, ms);
   }
@@ -108,19 +125,9 @@ class Following {
   #draw() {
     clearTimeout(this.#drawing);
     this.#drawing = null;
-    this.#show({
-      call: this.#call,
-      segments: inOrder(this.#segments),
-      events: inOrder(this.#events),
-      isFollowed: this.#isFollowed,
-      trouble: this.#trouble,
-    });
-  }
-
-  /** Nothing more will come by itself. */
-  #rest() {
-    this.#isFollowed = false;
-    this.#draw();
+    const read = this.#call && { call: this.#call, segments: inOrder(this.#segments), events: inOrder(this.#events) };
+    const state = { isFollowed: this.#isFollowed, trouble: this.#trouble, error: this.#error };
+    this.#show((before) => ({ ...before, ...read, ...state }));
   }
 }
 

@@ -23,7 +23,8 @@ export function Heading({ call, again }) {
   const title = call.erased_at
     ? html`A call of <bdi>${agent.name}</bdi>`
     : html`<bdi>${agent.name}</bdi> and <bdi>${first.identity}</bdi>${others}`;
-  return html`<${Head} title=${title} about=${about} actions=${html`<${Actions} ...${{ call, again }} />`} />`;
+  const tab = call.erased_at ? `A call of ${agent.name}` : `${agent.name} and ${first.identity}${others || ""}`;
+  return html`<${Head} ...${{ title, tab, about }} actions=${html`<${Actions} ...${{ call, again }} />`} />`;
 }
 
 function Actions({ call, again }) {

@@ -5,7 +5,7 @@ import { follow } from "../../api.js";
 import { fail } from "../../parts/notices.js";
 
 const PAUSE_MS = 1_000; // many calls change at once: they are looked at together
-const AGAIN_S = 30; // after the API refused the stream, unless it says when
+const AGAIN_MS = 30_000; // after the API refused the stream
 
 /**
  * While `isWanted`, call `onChange()` soon after a call changed for which `matters(call)`, and whenever the stream is
@@ -35,13 +35,17 @@ export function useCallsChanging(isWanted, matters, onChange) {
 }
 
 async function listen(signal, tell) {
-  for (let isTold = false; !signal.aborted; isTold = true) {
+  let isTold = false;
+  const onTrouble = (error) => {
+    if (error && !isTold) fail(new Error(`${error.message} What is shown here may be old until that is over.`));
+    isTold = error !== null;
+  };
+  while (!signal.aborted) {
     try {
-      for await (const { kind, data } of follow("/v1/calls/stream", {}, { signal })) tell(kind, data);
+      for await (const { kind, data } of follow("/v1/calls/stream", {}, { signal, onTrouble })) tell(kind, data);
     } catch (error) {
       if (signal.aborted || error.status === 401) return;
-      if (!isTold) fail(new Error(`${error.message} What is shown here may be old until that is over.`));
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter || AGAIN_S) * 1000));
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
 }

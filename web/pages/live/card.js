@@ -1,6 +1,6 @@
 // One running call: who is in it, what was said last, and what can be done.
 
-import { html, useEffect, useRef, useState } from "../../preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../preact.js";
 import { get, post } from "../../api.js";
 import { duration, words } from "../../format.js";
 import { Action } from "../../parts/action.js";
@@ -18,7 +18,7 @@ const CLOSE_PX = 40; // to the end of what scrolls
  * @param round another one when something may have been said of which `segments` does not know.
  * @param now milliseconds, the same for all cards.
  */
-export function Card({ call, segments, round, agentName, now, listening }) {
+export function Card({ call, segments, round, now, listening }) {
   const isMine = listening.id === call.id;
   const [before, setBefore] = useState(null); // what was said before the page was opened, once that is asked for
   const toggle = async () => {
@@ -33,24 +33,39 @@ export function Card({ call, segments, round, agentName, now, listening }) {
   }, [round]);
   const lines = before ? merged(before, segments) : segments.slice(-LAST);
   const who = call.primary_participant.identity;
+  const [card, heading] = useKeptFocus(isOver(call));
   return html`
-    <article class="card running ${isOver(call) ? "over" : ""}" aria-labelledby="call-${call.id}">
+    <article ref=${card} class="card running ${isOver(call) ? "over" : ""}" aria-labelledby="call-${call.id}">
       <header>
-        <h2 id="call-${call.id}"><a href="/calls/${call.id}"><bdi>${agentName}</bdi><span class="unseen"> with <bdi>${who}</bdi></span></a></h2>
+        <h2 ref=${heading} tabindex="-1" id="call-${call.id}"><a href="/calls/${call.id}"><bdi>${call.agent_name}</bdi><span class="unseen"> with <bdi>${who}</bdi></span></a></h2>
         <${Stage} call=${call} state=${(isMine && listening.agentState) || stateOf(segments)} />
         ${call.started_at && html`<span class="clock" role="timer">${duration(lasted(call, now))}</span>`}
       </header>
       <${People} call=${call} />
-      <${Lines} lines=${lines} isOpen=${before !== null} agentName=${agentName} />
+      <${Lines} ...${{ call, lines }} isOpen=${before !== null} />
       ${!isOver(call) &&
       html`<p class="actions">
         ${call.status === "in_progress" && html`
           <${Listen} call=${call} listening=${listening} />
-          <button type="button" aria-expanded=${before !== null} onClick=${toggle}>${before ? "Last words" : "Whole transcript"}</button>`}
+          ${call.is_transcribed && html`<button type="button" aria-expanded=${before !== null} onClick=${toggle}>${before ? "Last words" : "Whole transcript"}</button>`}`}
         <${Action} class="end" work=${() => end(call, who)}>End …<//>
       </p>`}
     </article>
   `;
+}
+
+/** Refs of the card and its heading, which has the focus in place of a button that goes; behind the card, the page has it. */
+function useKeptFocus(over) {
+  const [card, heading] = [useRef(null), useRef(null)];
+  const hasFocus = card.current?.contains(document.activeElement); // asked before what is drawn now takes its place
+  useLayoutEffect(() => {
+    if (over && hasFocus && !card.current.contains(document.activeElement)) heading.current.focus();
+  }, [over]);
+  useLayoutEffect(() => {
+    const { current } = card;
+    return () => current.contains(document.activeElement) && document.getElementById("main").focus({ preventScroll: true });
+  }, []);
+  return [card, heading];
 }
 
 function Stage({ call, state }) {
@@ -72,19 +87,20 @@ function People({ call }) {
 }
 
 /** The whole transcript follows what is said, unless somebody has scrolled back in it. */
-function Lines({ lines, isOpen, agentName }) {
+function Lines({ call, lines, isOpen }) {
   const list = useRef(null);
   const follows = useRef(true);
   useEffect(() => {
     if (isOpen && follows.current && list.current) list.current.scrollTop = list.current.scrollHeight;
   }, [lines, isOpen]);
   const scrolled = ({ target }) => (follows.current = target.scrollHeight - target.scrollTop - target.clientHeight < CLOSE_PX);
+  if (!call.is_transcribed) return html`<p class="quiet">What is said in this agent's calls is not written down.</p>`;
   if (lines.length === 0) return html`<p class="quiet">Nothing was said yet.</p>`;
   return html`
     <ol ref=${list} onScroll=${scrolled} class="lines ${isOpen ? "all" : ""}" aria-label="Transcript" tabindex=${isOpen ? 0 : null}>
       ${lines.map(({ sequence, speaker, participant_identity: identity, text, is_final: isFinal }) => html`
         <li key=${sequence} class="${speaker} ${isFinal ? "" : "growing"}">
-          <strong><bdi>${speaker === "agent" ? agentName : identity ?? "Caller"}</bdi></strong> <bdi>${text}</bdi>
+          <strong><bdi>${speaker === "agent" ? call.agent_name : identity ?? "Caller"}</bdi></strong> <bdi>${text}</bdi>
         </li>`)}
     </ol>
   `;

@@ -14,26 +14,26 @@ export const isOver = (call) => OVER.has(call.status);
  *
  * @returns `{ calls, waiting, isReady, round, trouble, error }`: each of `calls` is `{ call, segments }`, its segments in
  *     order; `waiting` is how many calls wait for their turn; `round` is another with each connection, behind which what was
- *     said meanwhile is to be read anew; `trouble` is an error while the stream is being made anew, `error` one for which
- *     there is none.
+ *     said meanwhile is to be read anew; `trouble` is an error while the stream is being made anew, `error` one behind
+ *     which it is not.
  */
 export function useLive() {
   const [state, setState] = useState({ calls: [], waiting: 0, isReady: false, round: 0 });
   const live = useRef(null);
   useEffect(() => {
     const aborter = new AbortController();
-    let [trouble, drawing] = [null, null];
+    let [trouble, error, drawing] = [null, null, null];
     const draw = () => {
       drawing ??= setTimeout(() => {
         drawing = null;
         const { waiting, isReady, round } = live.current;
-        setState({ calls: live.current.list(), waiting, isReady, round, trouble });
+        setState({ calls: live.current.list(), waiting, isReady, round, trouble, error });
       }, DRAWN_MS);
     };
     live.current = new LiveCalls((id) => setTimeout(() => live.current.forget(id) && draw(), STAYS_MS));
-    const onTrouble = (error) => {
-      trouble = error;
-      if (!error) live.current.begin();
+    const onTrouble = (failure) => {
+      trouble = failure;
+      if (!failure) live.current.begin();
       draw();
     };
     const read = async () => {
@@ -43,7 +43,11 @@ export function useLive() {
         draw();
       }
     };
-    read().catch((error) => aborter.signal.aborted || setState((before) => ({ ...before, error })));
+    read().catch((refusal) => {
+      if (aborter.signal.aborted) return;
+      error = refusal;
+      draw();
+    });
     return () => {
       aborter.abort();
       clearTimeout(drawing);
