@@ -42,8 +42,8 @@ export function post(path, body = {}, { headers } = {}) {
   return read("POST", path, { body, headers });
 }
 
-export function put(path, body) {
-  return read("PUT", path, { body });
+export function put(path, body, { headers } = {}) {
+  return read("PUT", path, { body, headers });
 }
 
 export function patch(path, body) {
