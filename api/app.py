@@ -131,8 +131,8 @@ OF_TOOLS = "/v1/tool-secrets/{name}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
 # usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path; 422
-# with an Idempotency-Key; 412 with an If-Match). A POST takes none whose answer has a secret, tells of people, or does nothing but read, nor
-# one that finds out by itself that it was done before: undo, redeliver.
+# with an Idempotency-Key; 412 with an If-Match). A POST takes no such key whose answer has a secret, tells of people,
+# or does nothing but read, nor one that finds out by itself that it was done before: undo, redeliver.
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
     Route("GET", "/readyz", health.ready, {200: Ready}, who=OPEN, errors=(503,)),

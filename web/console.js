@@ -2,7 +2,9 @@
 
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./preact.js";
 import { onSignedOut, signedIn } from "./api.js";
+import { fetched } from "./modules.js";
 import { Dialog } from "./parts/dialog.js";
+import { handFocusOn } from "./parts/focus.js";
 import { Frame } from "./parts/frame.js";
 import { Failure, Waiting } from "./parts/loaded.js";
 import { fail, Notices } from "./parts/notices.js";
@@ -10,6 +12,8 @@ import { findPage } from "./pages.js";
 import { useAddress } from "./router.js";
 import { onKeyInAddress, resume } from "./session.js";
 import { KeyForm, SignIn } from "./pages/sign-in.js";
+
+const AGAIN_MS = 3_000;
 
 function Console() {
   const [session, setSession] = useState(undefined); // undefined: not known yet; null: nobody is signed in
@@ -56,9 +60,21 @@ function Page() {
     mend();
     document.title = `${page.title} · Callroom`;
     let isLeft = false; // a page that was left before it was loaded may come behind the one that is wanted
+    let again; // what could not be fetched is asked for until it can
     const show = (found) => isLeft || setLoaded({ page, ...found });
-    page.load().then((module) => show({ Component: module.default }), (error) => show({ error }));
-    return () => (isLeft = true);
+    const load = () =>
+      fetched(page.load()).then(
+        (module) => show({ Component: module.default }),
+        (error) => {
+          show({ error });
+          if (!isLeft) again = setTimeout(load, AGAIN_MS);
+        },
+      );
+    load();
+    return () => {
+      isLeft = true;
+      clearTimeout(again);
+    };
   }, [page, path]);
   useFocus(path, loaded.page === page);
   if (broken) return html`<${Failure} error=${broken} />`;
@@ -78,4 +94,5 @@ function useFocus(path, isThere) {
   }, [path, isThere]);
 }
 
+handFocusOn();
 render(html`<${Console} /><${Notices} />`, document.getElementById("console"));

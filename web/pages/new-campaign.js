@@ -4,7 +4,7 @@ import { html, useMemo, useState } from "../preact.js";
 import { get } from "../api.js";
 import { useLeaveGuard } from "../router.js";
 import { count, plural } from "../format.js";
-import { FormFault, useSending } from "../parts/action.js";
+import { FormFault, Submit, useSending } from "../parts/action.js";
 import { agentOptions, useAgents } from "../parts/agents.js";
 import { confirm } from "../parts/dialog.js";
 import { ChoiceField, faultsOf, SwitchField, TextField } from "../parts/field.js";
@@ -90,9 +90,9 @@ function Form({ agents, numbers, onSent }) {
       <p class="buttons">
         ${sending.isBusy && sent.count > 0 && html`<span role="status">${count(sent.count)} of ${count(recipients.length)} sent</span>`}
         <a class="button" href="/campaigns">Cancel</a>
-        <button class="primary" disabled=${sending.isBusy || waiting === 0 || twice(table.columns).size > 0}>
+        <${Submit} isBusy=${sending.isBusy} disabled=${!sending.isBusy && (waiting === 0 || twice(table.columns).size > 0)}>
           ${waiting === 0 ? "Nobody to call yet" : `Call ${plural(waiting, "person", "people")}`}
-        </button>
+        <//>
       </p>
     </form>
   `;

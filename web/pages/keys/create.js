@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../preact.js";
 import { post } from "../../api.js";
-import { FormFault, useSending } from "../../parts/action.js";
+import { FormFault, Submit, useSending } from "../../parts/action.js";
 import { agentOptions } from "../../parts/agents.js";
 import { Copyable } from "../../parts/copy.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -75,13 +75,13 @@ function NewKey({ title, create, fields, onCreated, onClosed }) {
             <${FormFault} error=${error} fields=${FIELDS} />
             <p class="buttons">
               <button type="button" onClick=${close}>Cancel</button>
-              <button class="primary" disabled=${isBusy}>Create the key</button>
+              <${Submit} isBusy=${isBusy}>Create the key<//>
             </p>
           </form>
         <//>
       `}
       ${created && html`
-        <${Dialog} key="shown" title="Copy the key now" onClose=${close}>
+        <${Dialog} key="shown" title="Copy the key now">
           <p>It is shown this once, and kept by nobody: we have only its hash.</p>
           <${Copyable} label="The new key" text=${created.key} />
           <p class="buttons"><button type="button" class="primary" onClick=${close}>I have it</button></p>

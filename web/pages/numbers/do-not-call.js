@@ -3,7 +3,7 @@
 import { html, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
 import { plural } from "../../format.js";
-import { Action, FormFault, useSending } from "../../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { Badge } from "../../parts/badge.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { faultsOf, LongField, TextField } from "../../parts/field.js";
@@ -55,7 +55,7 @@ function Check() {
   return html`
     <form class="inline" onSubmit=${send}>
       <${TextField} label="Is a number on the list?" type="tel" placeholder="+15551234567" required fault=${fault} value=${number} onValue=${setNumber} />
-      <button disabled=${isBusy}>Check</button>
+      <${Submit} class=${null} isBusy=${isBusy}>Check<//>
       <p role="status">${found && html`${found.phone_number} <${Badge} mood=${found.blocked ? "warn" : "good"}>${found.blocked ? "is on the list" : "may be called"}<//>`}</p>
       ${error && !fault && html`<${FormFault} error=${error} />`}
     </form>
@@ -90,7 +90,7 @@ function Add({ onClose, onAdded }) {
         <${FormFault} error=${error} fields=${["phone_numbers", "reason"]} />
         <p class="buttons">
           <button type="button" onClick=${invalid.length > 0 ? onAdded : onClose}>Cancel</button>
-          <button class="primary" disabled=${isBusy}>Add to the list</button>
+          <${Submit} isBusy=${isBusy}>Add to the list<//>
         </p>
       </form>
     <//>

@@ -1,8 +1,8 @@
 // The numbers of one's own, and the agent that answers each.
 
-import { html, useState } from "../../preact.js";
+import { html, useRef, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
-import { Action, FormFault, useSending } from "../../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { agentOptions, useAgents } from "../../parts/agents.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, TextField } from "../../parts/field.js";
@@ -43,20 +43,19 @@ export function OwnNumbers() {
 }
 
 function Answers({ number, agents, onChange }) {
-  const [isBusy, setBusy] = useState(false);
+  const last = useRef(Promise.resolve());
   if (!agents) return null;
-  const attach = async (changed) => {
-    const agentId = changed.target.value || null;
-    setBusy(true);
+  const attach = async (agentId) => {
     const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
     if (went) tell(`${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"} answers ${number.number}.`);
-    setBusy(false);
     onChange();
   };
+  // One after the other: the arrow keys choose each agent on the way, and the last one is meant.
+  const choose = ({ target }) => (last.current = last.current.then(() => attach(target.value || null)));
   const isGone = number.agent_id && !agents.some(({ id }) => id === number.agent_id);
   const options = [NOBODY, ...(isGone ? [[number.agent_id, "an agent that was deleted"]] : []), ...agentOptions(agents)];
   return html`
-    <select aria-label="Agent that answers ${number.number}" disabled=${isBusy} value=${number.agent_id ?? ""} onChange=${attach}>
+    <select aria-label="Agent that answers ${number.number}" value=${number.agent_id ?? ""} onChange=${choose}>
       ${options.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === (number.agent_id ?? "")}>${name}</option>`)}
     </select>
   `;
@@ -89,7 +88,7 @@ function NewNumber({ agents = [], onClose, onSaved }) {
         <${FormFault} error=${error} fields=${["number", "agent_id"]} />
         <p class="buttons">
           <button type="button" onClick=${onClose}>Cancel</button>
-          <button class="primary" disabled=${isBusy}>Add the number</button>
+          <${Submit} isBusy=${isBusy}>Add the number<//>
         </p>
       </form>
     <//>

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../../preact.js";
 import { get, put, remove } from "../../api.js";
-import { Action, FormFault, useSending } from "../../parts/action.js";
+import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { Badge } from "../../parts/badge.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, LongField, TextField } from "../../parts/field.js";
@@ -117,7 +117,7 @@ function TrunkForm({ trunk, onClose, onSaved }) {
         <${FormFault} error=${error} fields=${[...FIELDS, ...Object.keys(faults).filter((path) => path.startsWith("allowed_addresses"))]} />
         <p class="buttons">
           <button type="button" onClick=${onClose}>Cancel</button>
-          <button class="primary" disabled=${isBusy}>Save the trunk</button>
+          <${Submit} isBusy=${isBusy}>Save the trunk<//>
         </p>
       </form>
     <//>
