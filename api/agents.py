@@ -1,10 +1,12 @@
 """Agents: `/v1/agents`."""
 
 import asyncio
+import re
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from aiohttp import web
+from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.once import Outcome, answer_once
@@ -17,10 +19,13 @@ from api.schema.listing import AgentCallsQuery
 from calls import agent_changes, agents
 from calls.addresses import check_url
 from calls.agent_config import AgentConfig
+from calls.errors import ChangedSince, Invalid
 from calls.listing import list_calls as list_rows
 from calls.providers.choice import firsts, in_lists
 from calls.tools.config import AgentTools, places, without_places
 from calls.tools.secrets import check_secrets
+
+_QUOTED = re.compile(r'"(.+)"')
 
 
 async def create(request: web.Request, body: CreateAgent) -> web.Response:
@@ -47,9 +52,10 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:
+    read_at = _read_at(request)
     await check_change(request, body)
     async with request.app[DATABASE].writing() as conn:
-        return reply(await save(request, conn, body))
+        return reply(await save(request, conn, body, read_at))
 
 
 async def check_change(request: web.Request, body: UpdateAgent) -> None:
@@ -61,9 +67,17 @@ async def check_change(request: web.Request, body: UpdateAgent) -> None:
         await check(request.app, AgentConfig.stored(in_lists(before | body.changes())), body.model_fields_set)
 
 
-async def save(request: web.Request, conn: AsyncConnection, body: UpdateAgent) -> Agent:
-    """Change the agent in the path, and write down who changed what of it."""
+async def save(
+    request: web.Request, conn: AsyncConnection, body: UpdateAgent, read_at: datetime | None = None
+) -> Agent:
+    """Change the agent in the path, and write down who changed what of it.
+
+    Raises:
+        ChangedSince: it is not any more as it was with this `updated_at`.
+    """
     before = await agents.get_agent(conn, *named(request), lock=True)
+    if read_at is not None and before.updated_at != read_at:
+        raise ChangedSince("The agent was changed since it was read: read it again.")
     row = await agents.update_agent(conn, *named(request), body.changes())
     await agent_changes.record(conn, request.app[KEYRING], request[KEY].id, before, row)
     return _agent(row)
@@ -88,6 +102,21 @@ async def list_calls(request: web.Request, query: AgentCallsQuery) -> web.Respon
         await agents.get_agent(conn, tenant_id, agent_id)
         page = await list_rows(conn, tenant_id, query.wanted(agent_id), **query.part)
     return reply(call_page(page, query.limit, query.offset))
+
+
+def _read_at(request: web.Request) -> datetime | None:
+    """The `updated_at` that `If-Match` names, if it is there."""
+    given = request.headers.get(hdrs.IF_MATCH)
+    if given is None:
+        return None
+    quoted = _QUOTED.fullmatch(given)
+    try:
+        at = datetime.fromisoformat(quoted[1] if quoted else "")
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Invalid.field(hdrs.IF_MATCH, "expected the agent's updated_at as it was read, in quotes")
+    return at
 
 
 async def _check_tools(request: web.Request, given: AgentTools) -> None:

@@ -125,8 +125,8 @@ OF_TOOLS = "/v1/tool-secrets/{name}"
 
 # method, path, handler, answers; then who may (a secret key, unless said), what is parsed, which errors besides the
 # usual ones (401, 403 with a key; 400 with a query or body; 413 and 415 with a body; 404 with an id in the path; 422
-# with an Idempotency-Key). A POST takes none whose answer has a secret, tells of people, or does nothing but read, nor
-# one that finds out by itself that it was done before: undo, redeliver.
+# with an Idempotency-Key; 412 with an If-Match). A POST takes no such key whose answer has a secret, tells of people,
+# or does nothing but read, nor one that finds out by itself that it was done before: undo, redeliver.
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", health.alive, {200: Alive}, who=OPEN),
     Route("GET", "/readyz", health.ready, {200: Ready}, who=OPEN, errors=(503,)),
@@ -140,7 +140,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/agents/voice-sample", voice_samples.create, {200: None}, body=CreateVoiceSample,
         errors=(429,), media="audio/wav"),
     Route("GET", AGENT, agents.get, {200: Agent}),
-    Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent),
+    Route("PUT", AGENT, agents.update, {200: Agent}, body=UpdateAgent, conditional=True),
     Route("DELETE", AGENT, agents.delete, {204: None}),
     Route("POST", f"{AGENT}/clone", agents.clone, {201: Agent}, body=Nothing, idempotent=True),
     Route("GET", f"{AGENT}/calls", agents.list_calls, {200: CallPage}, query=AgentCallsQuery),

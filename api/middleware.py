@@ -20,7 +20,7 @@ _API = "/v1/"
 _ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": f"Retry-After, {REQUEST_ID}"}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
 _HTTP_ERRORS = {

@@ -49,6 +49,7 @@ _ERRORS = {
     403: "The key may not do this",
     404: "Nothing of that name exists for this tenant",
     409: "Does not fit what is there now",
+    412: "It was changed since it was read as `If-Match` says",
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",
     422: "The same Idempotency-Key came with another body",
@@ -125,6 +126,7 @@ def errors_of(route: Route) -> list[int]:
         413: route.body is not None,
         415: route.body is not None,
         404: "{" in route.path,
+        412: route.conditional,
         422: route.idempotent,
         503: route.who is not Who.ANYONE,
     }
@@ -223,6 +225,9 @@ def _headers(route: Route) -> list[Json]:
     if route.idempotent:
         about = "The same key and body give the same answer, and it is done once, for 24 hours."
         headers.append(("Idempotency-Key", {"type": "string", "pattern": "^[ -~]{1,255}$"}, about))
+    if route.conditional:
+        about = "The `updated_at` as it was read, in quotes: what was changed since then is not changed, it is a 412."
+        headers.append(("If-Match", {"type": "string", "pattern": '^"[^"]+"$'}, about))
     if route.media == EVENT_STREAM and "{" in route.path:
         about = "The id of the last message that was received."
         headers.append(("Last-Event-ID", {"type": "string", "pattern": MARK}, about))

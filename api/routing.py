@@ -64,6 +64,7 @@ class Route:
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     idempotent: bool = False  # a POST that takes an Idempotency-Key; one that does not refuses it
+    conditional: bool = False  # a PUT that takes an If-Match; what else changes something refuses it
     media: str = "application/json"
     head: bool = False  # HEAD is answered too: players ask how long a file is before they seek in it
 
@@ -81,6 +82,8 @@ class Route:
             request[KEY] = await authenticate(request, self.who)
         if self.method == hdrs.METH_POST and not self.idempotent and IDEMPOTENCY_KEY in request.headers:
             raise Invalid.field(IDEMPOTENCY_KEY, "expected none: the answer of this path is not kept")
+        if self.body is not None and not self.conditional and hdrs.IF_MATCH in request.headers:
+            raise Invalid.field(hdrs.IF_MATCH, "expected none: this path does not look at it")
         arguments: list[BaseModel] = []
         if self.query is not None:
             arguments.append(read_query(request.query, self.query))

@@ -74,6 +74,13 @@ class Conflict(CallroomError):
     code = "conflict"
 
 
+class ChangedSince(CallroomError):
+    """What is to be changed is no longer as it was when it was read."""
+
+    status = 412
+    code = "changed_since"
+
+
 class TooLarge(CallroomError):
     """The body is larger than the limit."""
 

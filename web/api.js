@@ -53,8 +53,8 @@ export function postForFile(path, body) {
   return read("POST", path, { body, kind: "blob" });
 }
 
-export function put(path, body) {
-  return read("PUT", path, { body });
+export function put(path, body, { headers } = {}) {
+  return read("PUT", path, { body, headers });
 }
 
 export function patch(path, body) {

@@ -2,7 +2,9 @@
 
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./preact.js";
 import { get, onSignedOut, signedIn } from "./api.js";
+import { fetched } from "./modules.js";
 import { Dialog } from "./parts/dialog.js";
+import { handFocusOn } from "./parts/focus.js";
 import { Frame } from "./parts/frame.js";
 import { Failure, Waiting } from "./parts/loaded.js";
 import { fail, Notices } from "./parts/notices.js";
@@ -13,6 +15,7 @@ import { KeyForm, SignIn } from "./pages/sign-in.js";
 
 const HOUR_MS = 3_600_000;
 const [ASKS, SAYS] = ["asks", "says"]; // a dialog for a key; a line, where that was closed
+const AGAIN_MS = 3_000;
 
 function Console() {
   const [session, setSession] = useState(undefined); // undefined: not known yet; null: nobody is signed in
@@ -74,9 +77,21 @@ function Page() {
     mend();
     document.title = `${page.title} · Callroom`;
     let isLeft = false; // a page that was left before it was loaded may come behind the one that is wanted
+    let again; // what could not be fetched is asked for until it can
     const show = (found) => isLeft || setLoaded({ page, ...found });
-    page.load().then((module) => show({ Component: module.default }), (error) => show({ error }));
-    return () => (isLeft = true);
+    const load = () =>
+      fetched(page.load()).then(
+        (module) => show({ Component: module.default }),
+        (error) => {
+          show({ error });
+          if (!isLeft) again = setTimeout(load, AGAIN_MS);
+        },
+      );
+    load();
+    return () => {
+      isLeft = true;
+      clearTimeout(again);
+    };
   }, [page, path]);
   useFocus(path, loaded.page === page);
   if (broken) return html`<${Failure} error=${broken} />`;
@@ -98,4 +113,5 @@ function useFocus(path, isThere) {
 
 const place = document.getElementById("console");
 place.replaceChildren(); // what the page says as long as this file is not there
+handFocusOn();
 render(html`<${Console} /><${Notices} />`, place);

@@ -1,13 +1,13 @@
 // The room: our microphone out, the agent's voice in.
 
 import {
-  Room,
   RoomEvent,
   Track,
   TrackEvent,
   createLocalAudioTrack,
   setLogLevel,
 } from "./node_modules/livekit-client/dist/livekit-client.esm.mjs";
+import { newRoom } from "./room.js";
 
 const AGENT_STATE = "lk.agent.state"; // set by the agent: initializing, listening, thinking, speaking
 const PROCESSED = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
@@ -45,7 +45,7 @@ function wanted(deviceId) {
 }
 
 export class Conversation {
-  #room = new Room();
+  #room = newRoom();
   #microphone;
   #joined = false;
   #muted = false;

@@ -2,6 +2,7 @@
 
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const LONG = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const SHOWN = 200; // characters
 const NUMBER = new Intl.NumberFormat(undefined);
 
 /** A moment (ISO 8601) in the reader's time zone. */
@@ -44,6 +45,11 @@ export function count(number) {
 /** How many: `plural(2, "call")` is `2 calls`. */
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+/** The beginning of a text of somebody's own, which may be of any length. */
+export function shortened(text) {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text;
 }
 
 /** A word of the API as a reader says it: `no_answer` is `no answer`. */

@@ -1,5 +1,7 @@
 // Which page stands at which address, whose style it has (web/style), and what the navigation offers.
 
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i; // anything else in its place could lead elsewhere in the API
+
 const PAGES = [
   { path: "/", title: "Live", style: "lists", load: () => import("./pages/live.js") },
   { path: "/calls", title: "Calls", style: "lists", load: () => import("./pages/calls.js") },
@@ -10,7 +12,7 @@ const PAGES = [
   { path: "/agents/:id/talk", title: "Talk", style: "talk", load: () => import("./pages/talk.js") },
   { path: "/campaigns", title: "Campaigns", style: "operations", load: () => import("./pages/campaigns.js") },
   { path: "/campaigns/new", title: "New campaign", style: "operations", load: () => import("./pages/new-campaign.js") },
-  { path: "/campaigns/:id", title: "Campaign", style: "operations", load: () => import("./pages/campaign.js") },
+  { path: "/campaigns/:batch", title: "Campaign", style: "operations", load: () => import("./pages/campaign.js") },
   { path: "/numbers", title: "Numbers", style: "operations", load: () => import("./pages/numbers.js") },
   { path: "/webhooks", title: "Webhooks", style: "operations", load: () => import("./pages/webhooks.js") },
   { path: "/webhooks/:id", title: "Webhook", style: "operations", load: () => import("./pages/webhook.js") },
@@ -38,7 +40,8 @@ function match(pattern, path) {
   if (wanted.length !== given.length) return null;
   const params = {};
   for (const [i, part] of wanted.entries()) {
-    if (part.startsWith(":")) params[part.slice(1)] = decoded(given[i]);
+    if (part === ":id") params.id = ID.test(given[i]) ? given[i] : null;
+    else if (part.startsWith(":")) params[part.slice(1)] = decoded(given[i]);
     else if (part !== given[i]) return null;
   }
   return Object.values(params).includes(null) ? null : params;

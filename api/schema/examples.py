@@ -580,6 +580,7 @@ FAILURES: dict[int, Example] = {
         (403, "forbidden", "Publishable keys cannot do this."),
         (404, "not_found", "Call not found."),
         (409, "call_over", "Call is already completed or failed."),
+        (412, "changed_since", "The agent was changed since it was read: read it again."),
         (413, "body_too_large", "The body is larger than 1000000 bytes."),
         (415, "unsupported_media_type", "The body must be application/json."),
         (422, "idempotency_key_reused", "This Idempotency-Key came with another body before."),

@@ -86,6 +86,21 @@ async def test_put_changes_the_given_fields_and_replaces_post_call_and_features_
     assert (await api.get(path)).body == changed.body
 
 
+async def test_a_change_of_what_was_changed_since_it_was_read_is_refused(api: Api, agent: str):
+    path = f"/v1/agents/{agent}"
+    read = (await api.get(path)).body["updated_at"]
+    changed = await api.put(path, {"name": "Ada"}, headers={"If-Match": f'"{read}"'})
+    assert changed.status == 200
+    late = await api.put(path, {"name": "Eve"}, headers={"If-Match": f'"{read}"'})
+    assert (late.status, late.body["code"]) == (412, "changed_since")
+    assert (await api.get(path)).body == changed.body
+    for wrong in ("*", read, '"yesterday"', '"2026-01-01T00:00:00"'):
+        refused = await api.put(path, {"name": "Eve"}, headers={"If-Match": wrong})
+        assert (refused.status, refused.body["details"][0]["path"]) == (400, "If-Match")
+    elsewhere = await api.post(f"{path}/clone", {}, headers={"If-Match": f'"{read}"'})
+    assert elsewhere.body["details"][0]["path"] == "If-Match"
+
+
 async def test_agents_are_listed_page_by_page_with_their_exact_number(api: Api):
     ids = [(await api.post("/v1/agents", {"name": f"agent {n}"})).body["id"] for n in range(5)]
     first = (await api.get("/v1/agents?limit=2")).body

@@ -71,6 +71,7 @@ def test_an_operation_names_its_key_its_parameters_and_its_errors(route: Route):
     named = {parameter["name"] for parameter in operation["parameters"]}
     assert named >= set(route.query.model_fields if route.query else ())
     assert ("Idempotency-Key" in named) is route.idempotent
+    assert ("If-Match" in named) is (412 in statuses) is route.conditional
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)

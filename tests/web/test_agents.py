@@ -170,6 +170,37 @@ async def test_what_is_typed_while_it_is_saved_is_still_to_be_saved(browser: Bro
     assert (after["first_message"], after["system_prompt"]) == ("Good evening!", "Another one.")
 
 
+async def test_two_who_edit_one_agent_lose_nothing_of_each_other(browser: Browser, serve: Serve) -> None:
+    served = await serve()
+    path = f"/v1/agents/{await made(served)}"
+    async with opened(browser, served, path.removeprefix("/v1")) as page:
+        await unfold(page, "After the call")
+        post_call = AGENT["post_call"] | {"recording": {"enabled": True}}
+        await ask(served, "PUT", path, {"post_call": post_call, "system_prompt": "Theirs."})
+        await page.get_by_label("What to look at").fill("What was eaten")
+        await save(page)
+        await expect(page.get_by_text("Changed by somebody else meanwhile, and kept")).to_contain_text(
+            ": system_prompt, post_call.recording.enabled."
+        )
+        after = await ask(served, "GET", path)
+        assert after["post_call"] == post_call | {"summary": {"enabled": True, "prompt": "What was eaten"}}
+        assert after["system_prompt"] == "Theirs."
+
+        prompt = page.get_by_label("Prompt", exact=True)
+        await prompt.fill("Ours.")
+        await ask(served, "PUT", path, {"system_prompt": "Theirs again.", "name": "Meanwhile"})
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(prompt).to_have_accessible_description(re.compile("somebody else has changed it meanwhile"))
+        await expect(prompt).to_have_value("Ours.")
+        await expect(page.get_by_label("Name", exact=True)).to_have_value("Meanwhile")
+        await expect(page.get_by_role("region", name="Changes")).to_contain_text("Theirs again.")
+        assert (await ask(served, "GET", path))["system_prompt"] == "Theirs again."
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("button", name="Save", exact=True)).to_be_hidden()
+    after = await ask(served, "GET", path)
+    assert (after["system_prompt"], after["name"]) == ("Ours.", "Meanwhile")
+
+
 async def test_what_the_api_refuses_is_said_at_its_field(browser: Browser, serve: Serve) -> None:
     served = await serve()
     async with opened(browser, served, f"/agents/{await made(served)}") as page:
@@ -179,6 +210,7 @@ async def test_what_the_api_refuses_is_said_at_its_field(browser: Browser, serve
         await unfold(page, "Turns and limits")  # what is wrong in it opens it again
         await page.get_by_role("button", name="Save", exact=True).click()
         await expect(page.get_by_label("Language")).to_have_attribute("aria-invalid", "true")
+        await expect(page.get_by_label("Language")).to_be_focused()
         await expect(page.get_by_label("Language")).to_have_accessible_description(re.compile("expected a BCP 47 tag"))
         await expect(page.get_by_label("Eagerness")).to_be_visible()
         await expect(page.get_by_role("alert")).to_contain_text("eager: ")
@@ -257,6 +289,7 @@ async def test_a_change_is_listed_with_who_made_it_and_undone(browser: Browser, 
         await expect(changes).to_contain_text("Nothing was changed since it was made")
         await page.get_by_label("First message").fill("Good evening!")
         await save(page)
+        await expect(page.get_by_role("heading", name="Reception", exact=True)).to_be_focused()  # the bar is gone
         change = changes.get_by_role("listitem")
         await expect(change).to_contain_text("first_message")
         await expect(change).to_contain_text("Hello {{caller}}.")
@@ -268,6 +301,7 @@ async def test_a_change_is_listed_with_who_made_it_and_undone(browser: Browser, 
         await change.get_by_role("button", name="Undo").click()
         await expect(page.get_by_label("First message")).to_have_value("Hello {{caller}}.")
         await expect(change).to_have_count(2)
+        await expect(changes.get_by_role("heading", name="Changes")).to_be_focused()
 
 
 async def test_what_was_changed_since_a_call_is_seen_from_it(browser: Browser, serve: Serve) -> None:
@@ -285,3 +319,7 @@ async def test_what_was_changed_since_a_call_is_seen_from_it(browser: Browser, s
         await expect(since.get_by_role("listitem")).to_have_count(1)
         await expect(since.get_by_role("listitem")).to_contain_text("After")
         await accessibility.check(page)
+        await page.goto(f"{served.url}/agents/{agent_id}?since=2026-13-45")  # which is no moment
+        await expect(page.get_by_role("region", name="Changes").get_by_role("listitem")).to_have_count(2)
+        await page.goto(f"{served.url}/agents/..%2Fkeys%2Fpublishable")  # which is no agent
+        await expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()

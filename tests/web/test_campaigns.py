@@ -62,6 +62,7 @@ async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser
         await page.get_by_label("Name", exact=True).fill("Spring")
         await confirm(page, "Call 3 people")
         await expect(page.get_by_text("2 calls are on the way.")).to_be_visible()
+        await expect(page.get_by_role("heading", name="New campaign")).to_be_focused()  # the button went with the form
         await expect(page.get_by_role("row", name=f"7 {UNLISTED}")).to_contain_text("on the do-not-call list")
         await accessibility.check(page)
         await page.get_by_role("link", name="Follow Spring").click()

@@ -23,6 +23,9 @@ async def test_a_secret_key_is_shown_once_and_revoked_after_a_question(browser: 
         shown = page.get_by_label("The new key")
         await expect(shown).to_have_value(re.compile("^sb_secret_.{40}"))
         await accessibility.check(page)
+        for _ in range(2):
+            await page.keyboard.press("Escape")
+        await expect(shown).to_be_visible()
         await page.get_by_role("button", name="I have it").click()
         await expect(shown).to_be_hidden()
 
@@ -32,6 +35,7 @@ async def test_a_secret_key_is_shown_once_and_revoked_after_a_question(browser: 
         await page.get_by_role("button", name="Revoke Backend").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
         await expect(page.get_by_role("row", name="Backend")).to_be_hidden()
+        await expect(page.get_by_role("heading", name="Secret keys")).to_be_focused()  # the button went with its row
         assert len((await ask(served, "GET", "/v1/auth/api-keys"))["keys"]) == 1
 
         await page.get_by_role("button", name="Revoke tests").click()
@@ -53,6 +57,7 @@ async def test_a_publishable_key_is_made_for_an_agent_and_a_wrong_field_is_marke
         await page.get_by_label("the phone").check()
         await page.get_by_label("Caller ID").fill("nobody")
         await page.get_by_role("button", name="Create the key").click()
+        await expect(page.get_by_label("Caller ID")).to_be_focused()
         await expect(page.get_by_label("Caller ID")).to_have_attribute("aria-invalid", "true")
         await accessibility.check(page)
         await page.get_by_label("Caller ID").fill("+15559876543")

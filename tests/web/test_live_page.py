@@ -166,7 +166,7 @@ async def test_calls_that_wait_for_their_turn_are_counted(browser: Browser, serv
         for number in ("+15551234567", "+15551234568"):
             call = NewCall(served.tenant_id, placed, [NewParticipant("pstn", number)])
             await CallStore(conn).create(call)
-    await running_call(database, {}, said=(), tenant_id=await tenant(served), features={"transcription_enabled": False})
+    await running_call(database, {}, said=(), tenant_id=served.tenant_id, features={"transcription_enabled": False})
     async with opened(browser, served, "/") as page:
         await expect(page.get_by_text("1 call now, 2 calls waiting")).to_be_visible()
         await expect(cards(page)).to_contain_text("What is said in this agent's calls is not written down.")

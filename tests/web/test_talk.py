@@ -19,6 +19,7 @@ from tests.web.media import SILENT, UNPLUGGABLE
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WAITING = "Waiting for the agent"
+LONG = 3000 * "x"
 # A tab that is frozen runs no timer, and its clock has gone on when it does again.
 STAND_STILL = "() => { const then = Date.now; Date.now = () => then() + 60_000; }"
 
@@ -74,9 +75,18 @@ async def test_the_variables_of_prompt_and_greeting_are_asked_for_and_the_call_g
             page,
             served,
             first_message="Good evening {{caller.name}}, how can I help you?",
-            system_prompt='You are at the {{ place | default: "Blue Door" }}. {{"no": "place"}}',
+            system_prompt='You are at the {{ place | default: "Blue Door" }}. {{"no": "place"}} '
+            f'{{{{ toString | default: "{LONG}" }}}}',
         )
-        assert await page.locator("form .field label").all_inner_texts() == ["caller.name", "place", "Microphone"]
+        assert await page.locator("form .field label").all_inner_texts() == [
+            "caller.name",
+            "place",
+            "toString",
+            "Microphone",
+        ]
+        await expect(page.get_by_label("toString")).to_have_value("")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await expect(page.get_by_label("place")).to_have_attribute("placeholder", "Blue Door")
         await accessibility.check(page)
         await page.get_by_role("button", name="Start the call").click()  # nothing happens while there is a hole
@@ -167,6 +177,26 @@ async def test_a_space_hangs_nobody_up_and_leaving_asks_first(browser: Browser, 
         await page.wait_for_url(f"**/calls/{(await call_of_page(served))['id']}")
 
 
+async def test_who_is_asked_and_stays_is_still_in_the_call_and_who_goes_leaves_it(
+    browser: Browser, serve: Serve, livekit: LiveKitServer
+) -> None:
+    served = await serve()
+    async with open_page(browser) as page:
+        await press_start(page, served)
+        await expect(page.get_by_text(WAITING)).to_be_visible()
+        async with page.expect_event("dialog") as asked:
+            await page.evaluate("() => setTimeout(() => location.reload())")
+        await (await asked.value).dismiss()
+        await page.evaluate("() => window.dispatchEvent(new Event('freeze'))")
+        async with speaking(livekit, (await call_of_page(served))["room_name"]) as room:
+            await page.wait_for_function("() => [...document.querySelectorAll('audio')].some((one) => !one.paused)")
+            left: asyncio.Future[rtc.RemoteParticipant] = asyncio.get_running_loop().create_future()
+            room.on("participant_disconnected", left.set_result)
+            page.once("dialog", lambda question: question.accept())
+            await page.goto("about:blank")
+            assert (await left).disconnect_reason == rtc.DisconnectReason.CLIENT_INITIATED
+
+
 async def test_a_call_goes_on_when_the_session_of_the_browser_is_over(browser: Browser, serve: Serve) -> None:
     served = await serve()
     async with open_page(browser) as page:
@@ -240,7 +270,7 @@ async def test_a_browser_that_plays_nothing_offers_a_button_that_does(
 
 
 @asynccontextmanager
-async def speaking(livekit: LiveKitServer, room_name: str) -> AsyncIterator[None]:
+async def speaking(livekit: LiveKitServer, room_name: str) -> AsyncIterator[rtc.Room]:
     """Somebody in the room who has a voice."""
     grants = api.VideoGrants(room_join=True, room=room_name)
     token = api.AccessToken(livekit.key, livekit.secret).with_identity("voice").with_grants(grants).to_jwt()
@@ -248,5 +278,5 @@ async def speaking(livekit: LiveKitServer, room_name: str) -> AsyncIterator[None
     await room.connect(livekit.url, token)
     voice = rtc.AudioSource(48000, 1)
     await room.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("voice", voice))
-    yield
+    yield room
     await room.disconnect()

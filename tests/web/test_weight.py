@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 
 from api.page import CONSOLE
 from tests.web.conftest import Serve, new_context
-from tests.web.console import ask
+from tests.web.console import ask, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,3 +39,12 @@ async def test_every_page_is_light_and_loads_no_way_to_speak_before_a_call(brows
     assert {path for path, files in loaded.items() if "/web/preact.js" not in files} == {f"/join/{agent['id']}"}
     assert {path: size for path, files in loaded.items() if (size := sum(sizes[f] for f in files)) > MOST_BYTES} == {}
     assert [file for file in sizes if "livekit-client" in file] == []
+
+
+async def test_a_page_that_could_not_be_loaded_comes_by_itself_when_it_can(browser: Browser, serve: Serve) -> None:
+    async with opened(browser, await serve(), "/agents") as page:
+        await page.route("**/web/pages/keys/lists.js", lambda route: route.abort())
+        await page.get_by_role("link", name="Keys").click()
+        await expect(page.get_by_role("alert")).to_contain_text("could not be loaded. Is Callroom still running?")
+        await page.unroute("**/web/pages/keys/lists.js")
+        await expect(page.get_by_role("heading", name="Keys", exact=True)).to_be_visible()

@@ -1,7 +1,7 @@
 // One agent, or a new one: its form, and what can be done with it.
 
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../preact.js";
-import { get, post, put, remove } from "../api.js";
+import { get, post, remove } from "../api.js";
 import { Action, FormFault, Submit, useSending } from "../parts/action.js";
 import { confirm } from "../parts/dialog.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
@@ -17,6 +17,7 @@ import { NEW, changesOf, draftOf, rebased } from "./agent/draft.js";
 import { AgentForm } from "./agent/form.js";
 import { Keeping } from "./agent/keeping.js";
 import { Providers } from "./agent/providers.js";
+import { save } from "./agent/saving.js";
 import { Share } from "./agent/share.js";
 import { Tools } from "./agent/tools.js";
 import { Whole } from "./agent/whole.js";
@@ -37,7 +38,7 @@ function Editor({ agent, onSaved }) {
   const sent = useRef(before);
   useEffect(() => {
     const as = sent.current; // what was typed while it was on its way is still to be saved
-    setDraft((now) => rebased(now, as, before));
+    setDraft((now) => rebased(now, as, before).draft);
     sent.current = before;
   }, [before]);
   const changes = useMemo(() => changesOf(before, draft), [before, draft]);
@@ -50,9 +51,11 @@ function Editor({ agent, onSaved }) {
 
   const { isBusy, error, send, forget } = useSending(async () => {
     if (agent.id) {
-      const saved = await put(`/v1/agents/${agent.id}`, changes);
-      sent.current = draft;
+      const { saved, theirs, refused } = await save(agent, draft);
+      if (!refused) sent.current = draft;
       onSaved(saved);
+      if (theirs.length > 0) tell(`Changed by somebody else meanwhile, and kept: ${theirs.join(", ")}.`);
+      if (refused) throw refused;
     } else {
       await go(`/agents/${(await post("/v1/agents", draft)).id}`, { asks: false });
     }
@@ -71,8 +74,8 @@ function Editor({ agent, onSaved }) {
     return broken !== null;
   };
   const submit = (submitted) => {
-    if (!isBroken()) return send(submitted);
-    return submitted.preventDefault();
+    if (isBroken() || (agent.id && !isChanged)) return submitted.preventDefault();
+    return send(submitted);
   };
   const toggle = () => isBroken() || setWhole(!isWhole); // the other view would not have that text
   const form = { draft, change: setDraft, faults: error?.details ?? [], hold, round };
@@ -92,14 +95,16 @@ function Editor({ agent, onSaved }) {
                 <${After} />
               `}
         <//>
-        <div class="saving card" hidden=${Boolean(agent.id) && !isChanged && !error}>
-          <${FormFault} error=${error} />
-          <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
-          <span class="actions">
-            ${isChanged && html`<button type="button" onClick=${discard}>Discard</button>`}
-            <${Submit} isBusy=${isBusy} disabled=${!isBusy && Boolean(agent.id) && !isChanged}>${agent.id ? "Save" : "Create the agent"}<//>
-          </span>
-        </div>
+        ${(!agent.id || isChanged || error) && html`
+          <div class="saving card">
+            <${FormFault} error=${error} />
+            <span class="quiet" role="status">${isChanged ? "There are unsaved changes." : ""}</span>
+            <span class="actions">
+              ${isChanged && html`<button type="button" onClick=${discard}>Discard</button>`}
+              <${Submit} isBusy=${isBusy || (agent.id && !isChanged)}>${agent.id ? "Save" : "Create the agent"}<//>
+            </span>
+          </div>
+        `}
       </form>
       ${agent.id && html`
         <${Share} agent=${agent} />

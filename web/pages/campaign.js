@@ -24,7 +24,7 @@ const REJECTED = [
   { name: "Why", show: ({ error }) => error },
 ];
 
-export default function Campaign({ id }) {
+export default function Campaign({ batch: id }) {
   const path = `/v1/calls/batch/${encodeURIComponent(id)}`;
   const agents = useAgents();
   const loaded = useLoaded((signal) => get(path, {}, { signal }), [id]);

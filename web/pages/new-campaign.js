@@ -90,7 +90,7 @@ function Form({ agents, numbers, onSent }) {
       <p class="buttons">
         ${sending.isBusy && sent.count > 0 && html`<span role="status">${count(sent.count)} of ${count(recipients.length)} sent</span>`}
         <a class="button" href="/campaigns">Cancel</a>
-        <${Submit} isBusy=${sending.isBusy} disabled=${waiting === 0 || twice(table.columns).size > 0}>
+        <${Submit} isBusy=${sending.isBusy} disabled=${!sending.isBusy && (waiting === 0 || twice(table.columns).size > 0)}>
           ${waiting === 0 ? "Nobody to call yet" : `Call ${plural(waiting, "person", "people")}`}
         <//>
       </p>

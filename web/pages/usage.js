@@ -5,7 +5,8 @@ import { get } from "../api.js";
 import { setQuery, useAddress } from "../router.js";
 import { Action } from "../parts/action.js";
 import { NoNames, useAgentNames, withChosen } from "../parts/agent-names.js";
-import { ChoiceField, faultsOf, TextField } from "../parts/field.js";
+import { DayField } from "../parts/day-field.js";
+import { ChoiceField, faultsOf } from "../parts/field.js";
 import { Loading, useLoaded } from "../parts/loaded.js";
 import { Head } from "../parts/page.js";
 import { Charts } from "./usage/charts.js";
@@ -28,9 +29,9 @@ export default function Usage() {
       <${Head} title="Usage" about="What calls came to. Each counts on the day (UTC) on which it was asked for, once it is over."
         actions=${html`<${Action} work=${() => download(wanted, agents)} disabled=${!usage || usage.groups.length === 0}>Download CSV<//>`} />
       <div class="inline">
-        <${TextField} label="From" type="date" fault=${isRangeWrong && "Choose a day before the last one, at most 366 days in all."}
+        <${DayField} label="From" fault=${isRangeWrong && "Choose a day before the last one, at most 366 days in all."}
           value=${wanted.from_day || (usage?.from_day ?? "")} onValue=${(day) => setQuery({ from: day })} />
-        <${TextField} label="To" type="date" value=${wanted.to_day || (usage?.to_day ?? "")} onValue=${(day) => setQuery({ to: day })} />
+        <${DayField} label="To" value=${wanted.to_day || (usage?.to_day ?? "")} onValue=${(day) => setQuery({ to: day })} />
         <${ChoiceField} label="Agent" options=${[["", "all agents"], ...withChosen(wanted.agent_id, agents, nameOf)]} value=${wanted.agent_id}
           onValue=${(id) => setQuery({ agent_id: id })} />
       </div>

@@ -21,17 +21,28 @@ export function Action({ work, children, ...more }) {
   return html`<button type="button" ...${more} aria-disabled=${isBusy ? "true" : null} onClick=${press}>${children}</button>`;
 }
 
+/** The button that sends a form, whose `isBusy` is that of `useSending`. */
+export function Submit({ isBusy, children, ...more }) {
+  return html`<button class="primary" ...${more} aria-disabled=${isBusy ? "true" : null}>${children}</button>`;
+}
+
 /**
  * The state of a form that is sent: `send(submitted)` for its `onSubmit`, whether it is on its way, the error that
- * came back, which `faultsOf` takes apart, and `forget()`, after which there was none.
+ * came back, which `faultsOf` takes apart, and `forget()`, after which there was none. While it is on its way, to send
+ * it again is nothing; of what is refused, the first field has the focus.
  */
 export function useSending(work) {
   const [state, setState] = useState({ isBusy: false, error: null });
   const busy = useRef(false);
+  const place = useRef(null);
+  useEffect(() => {
+    if (state.error) focusFault(place.current);
+  }, [state.error]);
   const send = async (submitted) => {
     submitted.preventDefault();
     if (busy.current) return;
     busy.current = true;
+    place.current = { form: submitted.currentTarget, focused: document.activeElement };
     setState({ isBusy: true, error: null });
     try {
       await work();
@@ -45,9 +56,12 @@ export function useSending(work) {
   return { ...state, send, forget };
 }
 
-/** The button that sends a form. While that is on its way it keeps the focus, and `send` takes no second press. */
-export function Submit({ isBusy, children, ...more }) {
-  return html`<button class="primary" ...${more} aria-disabled=${isBusy ? "true" : null}>${children}</button>`;
+/** @param focused what had the focus when the form was sent: whoever is elsewhere by now stays there. */
+function focusFault({ form, focused }) {
+  if (document.activeElement !== focused && document.activeElement !== document.body) return;
+  const field = form.querySelector('[aria-invalid="true"]');
+  field?.closest("details")?.setAttribute("open", "");
+  (field ?? focused).focus();
 }
 
 /** What the API said of a form, where its fields do not say it already. */

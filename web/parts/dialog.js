@@ -33,7 +33,11 @@ function Question({ question, detail, action, danger, answer }) {
   `;
 }
 
-/** A modal dialog with a title; `onClose()` when Escape is pressed. */
+/**
+ * A modal dialog with a title.
+ *
+ * @param onClose called when Escape is pressed; without, the dialog is closed by what stands in it alone.
+ */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
   // At once: a key that is pressed right behind the click is for the dialog.
@@ -48,10 +52,10 @@ export function Dialog({ title, onClose, children }) {
   }, []);
   const cancel = (event) => {
     event.preventDefault();
-    onClose();
+    onClose?.();
   };
   return html`
-    <dialog ref=${dialog} aria-labelledby="dialog-title" onCancel=${cancel}>
+    <dialog ref=${dialog} aria-labelledby="dialog-title" closedby=${onClose ? null : "none"} onCancel=${cancel}>
       <h2 id="dialog-title">${title}</h2>
       ${children}
     </dialog>

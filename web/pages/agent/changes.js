@@ -18,7 +18,7 @@ const LONG = 300; // characters of a value that are shown at once
  * @param isChanged whether the form has changes that are not saved: an undo would lose them.
  */
 export function Changes({ agent, isChanged, onUndone }) {
-  const since = useAddress().query.get("since");
+  const since = dated(useAddress().query.get("since"));
   const path = `/v1/agents/${agent.id}/changes`;
   const load = async (place, signal) => {
     const offset = place ?? 0;
@@ -66,6 +66,11 @@ export function Changes({ agent, isChanged, onUndone }) {
       `}
     </section>
   `;
+}
+
+/** A moment of the address; what is none is as if it was not there. */
+function dated(text) {
+  return Number.isNaN(Date.parse(text ?? "")) ? null : text;
 }
 
 function Value({ name, of }) {

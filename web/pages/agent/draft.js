@@ -20,21 +20,50 @@ export function draftOf(agent) {
 /** The fields of `draft` that are not as in `before`; one that was taken out is as in a new agent. */
 export function changesOf(before, draft) {
   const all = Object.entries({ ...NEW, ...draft });
-  return Object.fromEntries(all.filter(([name, value]) => !isSame(value, before[name])));
+  return Object.fromEntries(all.filter(([name, value]) => !isSame(value, own(before, name))));
 }
 
-/** A draft over what is saved now: what was not touched since the draft was as in `sent` is as saved. */
-export function rebased(draft, sent, saved) {
-  const names = [...new Set([...Object.keys(saved), ...Object.keys(draft)])];
-  const kept = names.map((name) => [name, isSame(draft[name], sent[name]) ? saved[name] : draft[name]]);
-  return Object.fromEntries(kept.filter(([, value]) => value !== undefined));
+// How deep a field's own fields are fields, of which each is changed for itself (docs/decisions/0044).
+const DEPTHS = { features: 1, phrases: 1, retention_days: 1, post_call: 2 };
+
+/**
+ * A draft, made of the agent as it was in `before`, over the agent as it is `now`: fields that were not touched since are
+ * as now.
+ *
+ * @returns `{ draft, theirs, both }`: the paths of the fields that were changed by others, and of those which are neither
+ *     as before nor as now.
+ */
+export function rebased(draft, before, now) {
+  const [theirs, both] = [[], []];
+  const merge = (path, ours, then, there, depth) => {
+    if (isSame(then, there)) return ours;
+    if (depth > 0 && [ours, then, there].every(isObject)) return mergeAll(path, ours, then, there, () => depth - 1);
+    theirs.push(path);
+    if (isSame(ours, then)) return there;
+    if (!isSame(ours, there)) both.push(path);
+    return ours;
+  };
+  const mergeAll = (path, ours, then, there, depthOf) => {
+    const names = [...new Set([...Object.keys(there), ...Object.keys(ours), ...Object.keys(then)])];
+    const merged = names.map((name) => [name, merge(path ? `${path}.${name}` : name, own(ours, name), own(then, name), own(there, name), depthOf(name))]);
+    return Object.fromEntries(merged.filter(([, value]) => value !== undefined));
+  };
+  return { draft: mergeAll("", draft, before, now, (name) => own(DEPTHS, name) ?? 0), theirs, both };
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function own(within, name) {
+  return Object.hasOwn(within, name) ? within[name] : undefined;
 }
 
 export function isSame(one, other) {
   if (one === other) return true;
   if (typeof one !== "object" || typeof other !== "object" || !one || !other || Array.isArray(one) !== Array.isArray(other)) return false;
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return [...names].every((name) => isSame(one[name], other[name]));
+  return [...names].every((name) => isSame(own(one, name), own(other, name)));
 }
 
 /** What stands at a path as the API writes it, `tools[0].url`. */

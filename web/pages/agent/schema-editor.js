@@ -92,7 +92,7 @@ function rowsOf(schema) {
     isRequired: required.includes(name),
     isSimple: typeof field === "object" && Object.keys(field).every((one) => OF_FIELD.has(one)) && TYPES.some(([known]) => known === field.type),
   }));
-  return rows.every(({ isSimple }) => isSimple) && required.every((name) => name in properties) ? rows : null;
+  return rows.every(({ isSimple }) => isSimple) && required.every((name) => Object.hasOwn(properties, name)) ? rows : null;
 }
 
 function schemaOf(rows) {

@@ -49,11 +49,13 @@ function Link({ link, agent, path, renew, onSaved }) {
     setValues((now) => Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== values[name])));
     tell("The link is saved.");
   });
+  const isChanged = Object.keys(values).length > 0;
+  const submit = (submitted) => (isChanged ? send(submitted) : submitted.preventDefault());
   const now = { ...link, ...values };
   const change = (name, value) => setValues({ ...values, [name]: value });
   const holes = variablesOf(agent).filter(({ fallback }) => fallback === null);
   return html`
-    <form onSubmit=${send} novalidate>
+    <form onSubmit=${submit} novalidate>
       <${Copyable} label="Address of the link" text=${link.url} />
       <p class="help after">${link.minutes_used} of ${link.minutes_limit} minutes are used.</p>
       ${holes.length > 0 && html`<p class="fault">Its visitors give no variables: ${holes.map(({ name }) => name).join(", ")} would be spoken as a hole. Give a default in the agent's words.</p>`}
@@ -67,7 +69,7 @@ function Link({ link, agent, path, renew, onSaved }) {
       </div>
       <${FormFault} error=${error} fields=${LIMITS.map(([name]) => name)} />
       <p class="actions">
-        <${Submit} isBusy=${isBusy} disabled=${!isBusy && Object.keys(values).length === 0}>Save the link<//>
+        <${Submit} isBusy=${isBusy || !isChanged}>Save the link<//>
         <${Action} work=${renew}>Another address<//>
       </p>
     </form>

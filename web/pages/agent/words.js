@@ -1,6 +1,7 @@
 // What the agent is and says first.
 
 import { html, useContext } from "../../preact.js";
+import { shortened } from "../../format.js";
 import { variablesOf } from "../../parts/variables.js";
 import { AgentForm, Long, Section, Text } from "./form.js";
 
@@ -24,7 +25,7 @@ function Variables({ all }) {
   return html`
     <h3>Variables in it</h3>
     <ul class="variables">
-      ${all.map(({ name, fallback }) => html`<li key=${name}><code>${name}</code> ${fallback === null ? html`<span class="quiet">without a default: calls must give it</span>` : html`<span class="quiet">default “${fallback}”</span>`}</li>`)}
+      ${all.map(({ name, fallback }) => html`<li key=${name}><code>${name}</code> ${fallback === null ? html`<span class="quiet">without a default: calls must give it</span>` : html`<span class="quiet">default “${shortened(fallback)}”</span>`}</li>`)}
     </ul>
   `;
 }

@@ -81,7 +81,7 @@ function NewKey({ title, create, fields, onCreated, onClosed }) {
         <//>
       `}
       ${created && html`
-        <${Dialog} key="shown" title="Copy the key now" onClose=${close}>
+        <${Dialog} key="shown" title="Copy the key now">
           <p>It is shown this once, and kept by nobody: we have only its hash.</p>
           <${Copyable} label="The new key" text=${created.key} />
           <p class="buttons"><button type="button" class="primary" onClick=${close}>I have it</button></p>

@@ -1,6 +1,7 @@
 // A place in a call's room for who only listens.
 
-import { Room, RoomEvent, Track, setLogLevel } from "../../node_modules/livekit-client/dist/livekit-client.esm.mjs";
+import { RoomEvent, Track, setLogLevel } from "../../node_modules/livekit-client/dist/livekit-client.esm.mjs";
+import { newRoom } from "../../room.js";
 
 const AGENT_STATE = "lk.agent.state"; // set by the agent: initializing, listening, thinking, speaking
 
@@ -15,7 +16,7 @@ setLogLevel("warn");
  * @returns `{ play, stop }`; `play` is to be called from a click.
  */
 export async function openEar({ url, token }, { onState, onBlocked, onLeft }) {
-  const room = new Room();
+  const room = newRoom();
   const sounds = document.body.appendChild(document.createElement("div")); // LiveKit leaves its elements behind
   sounds.hidden = true;
   let isStopped = false;

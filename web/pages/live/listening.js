@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "../../preact.js";
 import { post } from "../../api.js";
+import { fetched } from "../../modules.js";
 import { attempt, fail } from "../../parts/notices.js";
 
 const NOBODY = { id: null, phase: "off", agentState: "", isBlocked: false };
@@ -28,7 +29,7 @@ export function useListening() {
     const change = (changed) => turn.current === mine && setState((before) => ({ ...before, ...changed }));
     change({ id, phase: "opening" });
     const heard = await attempt(async () => {
-      const { openEar } = await import("./ear.js"); // LiveKit's client is large, and wanted by few
+      const { openEar } = await fetched(import("./ear.js")); // LiveKit's client is large, and wanted by few
       const opened = await openEar(await post(`/v1/calls/${id}/listen`), {
         onState: (agentState) => change({ agentState }),
         onBlocked: (isBlocked) => change({ isBlocked }),

@@ -1,6 +1,6 @@
 // The numbers of one's own, and the agent that answers each.
 
-import { html, useState } from "../../preact.js";
+import { html, useRef, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
 import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
 import { agentOptions, useAgents } from "../../parts/agents.js";
@@ -43,20 +43,19 @@ export function OwnNumbers() {
 }
 
 function Answers({ number, agents, onChange }) {
-  const [isBusy, setBusy] = useState(false);
+  const last = useRef(Promise.resolve());
   if (!agents) return null;
-  const attach = async (changed) => {
-    const agentId = changed.target.value || null;
-    setBusy(true);
+  const attach = async (agentId) => {
     const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
     if (went) tell(html`<bdi>${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"}</bdi> answers ${number.number}.`);
-    setBusy(false);
     onChange();
   };
+  // One after the other: the arrow keys choose each agent on the way, and the last one is meant.
+  const choose = ({ target }) => (last.current = last.current.then(() => attach(target.value || null)));
   const isGone = number.agent_id && !agents.some(({ id }) => id === number.agent_id);
   const options = [NOBODY, ...(isGone ? [[number.agent_id, "an agent that was deleted"]] : []), ...agentOptions(agents)];
   return html`
-    <select aria-label="Agent that answers ${number.number}" disabled=${isBusy} value=${number.agent_id ?? ""} onChange=${attach}>
+    <select aria-label="Agent that answers ${number.number}" value=${number.agent_id ?? ""} onChange=${choose}>
       ${options.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === (number.agent_id ?? "")}>${name}</option>`)}
     </select>
   `;

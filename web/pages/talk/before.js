@@ -2,6 +2,7 @@
 
 import { html, useEffect, useMemo, useState } from "../../preact.js";
 import { Submit } from "../../parts/action.js";
+import { shortened } from "../../format.js";
 import { Badge } from "../../parts/badge.js";
 import { TextField } from "../../parts/field.js";
 import { Level } from "../../parts/level.js";
@@ -30,9 +31,9 @@ export function Before({ agent, speakers, told, setTold, fault, onStart }) {
       <div class="fields">
         ${variables.map(
           ({ name, fallback }) => html`
-            <${TextField} key=${name} label=${name} required=${fallback === null} placeholder=${fallback || null}
-              help=${fallback === null ? "It has no default: without a value it would be spoken as a hole." : `Left empty: ${fallback ? `“${fallback}”` : "nothing"}.`}
-              value=${values[name] ?? ""} onValue=${(value) => setTold({ ...told, variables: { ...values, [name]: value } })} />
+            <${TextField} key=${name} label=${name} required=${fallback === null} placeholder=${shortened(fallback ?? "") || null}
+              help=${fallback === null ? "It has no default: without a value it would be spoken as a hole." : `Left empty: ${fallback ? `“${shortened(fallback)}”` : "nothing"}.`}
+              value=${Object.hasOwn(values, name) ? values[name] : ""} onValue=${(value) => setTold({ ...told, variables: { ...values, [name]: value } })} />
           `,
         )}
       </div>

@@ -1,6 +1,7 @@
 // One call from this browser: its room, and what the API tells of it. What is heard of both goes to one listener.
 
 import { follow, post } from "../../api.js";
+import { fetched } from "../../modules.js";
 
 const ENDED = new Set(["call.completed", "call.failed"]); // kinds of events
 const TICK_MS = 1000;
@@ -12,7 +13,7 @@ const STILL_MS = 10_000; // a page that ticks so much later was frozen, or the m
  * @param tell called with what has changed of `{ state, segment, canHear, microphone, stoodStill, isAnswering, reason }`.
  */
 export async function placeCall(agentId, { variables, deviceId, tell }) {
-  const { Conversation, openMicrophone } = await import("../../conversation.js");
+  const { Conversation, openMicrophone } = await fetched(import("../../conversation.js"));
   const microphone = await openMicrophone(deviceId);
   try {
     const participants = [{ transport: "webrtc", identity: `browser-${crypto.randomUUID()}` }];

@@ -18,14 +18,18 @@ export function NewWebhook({ onClose, onDone }) {
 
 /** @param onSaved called with the endpoint as it is then. */
 export function ChangeWebhook({ webhook, onClose, onSaved }) {
-  const save = async (values) => onSaved(await patch(`/v1/webhooks/${webhook.id}`, values));
+  const save = async ({ url, events }) => {
+    const isSame = events.length === webhook.events.length && events.every((name) => webhook.events.includes(name));
+    const changes = { ...(url !== webhook.url && { url }), ...(!isSame && { events }) }; // the rest is another tab's too
+    onSaved(await patch(`/v1/webhooks/${webhook.id}`, changes));
+  };
   return html`<${Form} title="Change the endpoint" action="Save" ...${{ save, onClose }} url=${webhook.url} events=${webhook.events} />`;
 }
 
 /** The secret of an endpoint that was just made or rotated. */
 export function Secret({ title, webhook, children, onClose }) {
   return html`
-    <${Dialog} key="secret" title=${title} onClose=${onClose}>
+    <${Dialog} key="secret" title=${title}>
       <p>It signs every message (<code>X-Callroom-Signature</code>), and is not shown again. ${children}</p>
       <${Copyable} label="Signing secret" text=${webhook.secret} />
       <p class="buttons"><button type="button" class="primary" onClick=${onClose}>I have it</button></p>
