@@ -8,6 +8,7 @@ SUMMARIES = {
     "GET /v1/recordings/{key}": "Download a recording by its signed link",
     "GET /v1/agents": "List agents",
     "POST /v1/agents": "Create an agent",
+    "GET /v1/agents/names": "List the names of agents, and nothing else of them",
     "GET /v1/agents/llm-options": "Models and voices to choose from",
     "GET /v1/agents/{id}": "Get an agent",
     "PUT /v1/agents/{id}": "Change the given fields of an agent",
