@@ -89,7 +89,7 @@ async def test_calls_come_grow_and_go_by_themselves(browser: Browser, served: Se
         await expect(page.get_by_role("button", name="End …")).to_be_hidden()
         await accessibility.check(page)
         await expect(cards(page)).to_have_count(0)
-        assert {url.removeprefix(served.url) for url in asked} <= {"/v1/agents?limit=200&offset=0"}
+        assert {url.removeprefix(served.url) for url in asked} <= {"/v1/agents/names?limit=200&offset=0"}
 
 
 async def test_what_was_said_before_the_page_was_opened_is_there_when_it_is_asked_for(

@@ -1,9 +1,9 @@
 // The numbers of one's own, and the agent that answers each.
 
-import { html, useState } from "../../preact.js";
+import { html, useRef, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
 import { Action, FormFault, useSending } from "../../parts/action.js";
-import { agentOptions, useAgents } from "../../parts/agents.js";
+import { agentOptions, ChoiceInRow, useAgents } from "../../parts/agents.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, TextField } from "../../parts/field.js";
 import { Loading, usePages } from "../../parts/loaded.js";
@@ -18,8 +18,9 @@ export function OwnNumbers() {
   const agents = useAgents();
   const list = usePages(page, []);
   const [isNew, setNew] = useState(false);
-  const saved = () => {
+  const saved = (number) => {
     setNew(false);
+    tell(`${number} is added.`);
     list.reload();
   };
   const columns = [
@@ -43,23 +44,19 @@ export function OwnNumbers() {
 }
 
 function Answers({ number, agents, onChange }) {
-  const [isBusy, setBusy] = useState(false);
+  const last = useRef(null); // one change after the other: the last one stays
   if (!agents) return null;
-  const attach = async (changed) => {
-    const agentId = changed.target.value || null;
-    setBusy(true);
+  const named = (agentId) => agents.find(({ id }) => id === agentId)?.name;
+  const attach = async (agentId, before) => {
+    await before;
     const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
-    if (went) tell(`${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"} answers ${number.number}.`);
-    setBusy(false);
+    if (went) tell(`${named(agentId) ?? "Nobody"} answers ${number.number}.`);
     onChange();
   };
-  const isGone = number.agent_id && !agents.some(({ id }) => id === number.agent_id);
-  const options = [NOBODY, ...(isGone ? [[number.agent_id, "an agent that was deleted"]] : []), ...agentOptions(agents)];
-  return html`
-    <select aria-label="Agent that answers ${number.number}" disabled=${isBusy} value=${number.agent_id ?? ""} onChange=${attach}>
-      ${options.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === (number.agent_id ?? "")}>${name}</option>`)}
-    </select>
-  `;
+  const choose = (changed) => (last.current = attach(changed.target.value || null, last.current));
+  const chosen = number.agent_id ? [number.agent_id, named(number.agent_id) ?? "an agent that was deleted"] : NOBODY;
+  const options = () => [NOBODY, ...(named(chosen[0]) || chosen === NOBODY ? [] : [chosen]), ...agentOptions(agents)];
+  return html`<${ChoiceInRow} aria-label="Agent that answers ${number.number}" ...${{ chosen, options }} onChange=${choose} />`;
 }
 
 function Delete({ number, onDeleted }) {
@@ -76,8 +73,8 @@ function Delete({ number, onDeleted }) {
 function NewNumber({ agents = [], onClose, onSaved }) {
   const [form, setForm] = useState({ number: "", agent: "" });
   const { send, isBusy, error } = useSending(async () => {
-    await post("/v1/numbers", { number: form.number, ...(form.agent ? { agent_id: form.agent } : {}) });
-    onSaved();
+    const { number } = await post("/v1/numbers", { number: form.number, ...(form.agent ? { agent_id: form.agent } : {}) });
+    onSaved(number);
   });
   const faults = faultsOf(error);
   return html`
