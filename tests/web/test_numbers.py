@@ -37,9 +37,20 @@ async def test_a_trunk_is_put_without_its_password_being_shown_and_removed(brows
         await expect(page.get_by_text("sip.example.com over TLS")).to_be_visible()
         trunk = await ask(served, "GET", "/v1/telephony/trunk")
         assert (trunk["username"], trunk["allowed_addresses"]) == ("me", ["192.0.2.0/24", "192.0.2.7"])
+        await page.clock.install()
+        await page.reload()
+        await expect(page.get_by_text("sip.example.com over TLS")).to_be_visible()
+        await page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.clock.fast_forward(70_000)
+        assert asked == [], "nobody sees the page"
+        async with page.expect_request("**/v1/telephony/status"):
+            await page.evaluate("delete document.hidden, document.dispatchEvent(new Event('visibilitychange'))")
         await page.get_by_role("button", name="Remove the trunk").click()
         await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         await expect(page.get_by_role("button", name="Connect a trunk")).to_be_visible()
+        await expect(page.get_by_role("main")).to_be_focused()
 
 
 async def test_a_number_is_added_answered_by_an_agent_and_removed(browser: Browser, serve: Serve) -> None:

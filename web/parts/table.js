@@ -1,6 +1,6 @@
 // A table whose rows lead somewhere; on a phone each row becomes a card.
 
-import { html, useEffect, useRef } from "../preact.js";
+import { html, useLayoutEffect, useRef } from "../preact.js";
 import { Action } from "./action.js";
 
 /**
@@ -41,7 +41,7 @@ function useKeptFocus() {
     const cell = target.closest("tbody td, tbody th");
     last.current = { element: target, row: cell?.parentElement.sectionRowIndex, cell: cell?.cellIndex };
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!last.current || last.current.element.isConnected || document.activeElement !== document.body) return;
     const { row, cell } = last.current;
     last.current = null;
