@@ -45,7 +45,7 @@ async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset:
 
 async def list_names(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
     """Give the `id` and `name` of the same agents in the same order, without a look at what they are told to say."""
-    query = sa.select(agents.c.id, agents.c.name).where(_there(tenant_id)).order_by(*_NEWEST_FIRST)
+    query: sa.Select[Any] = sa.select(agents.c.id, agents.c.name).where(_there(tenant_id)).order_by(*_NEWEST_FIRST)
     return list((await conn.execute(query.limit(limit).offset(offset))).all()), await _count(conn, tenant_id)
 
 

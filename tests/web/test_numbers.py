@@ -56,6 +56,7 @@ async def test_a_trunk_is_put_without_its_password_being_shown_and_removed(brows
 async def test_a_number_is_added_answered_by_an_agent_and_removed(browser: Browser, serve: Serve) -> None:
     served = await serve()
     agent = await ask(served, "POST", "/v1/agents", {"name": "Reception"})
+    twins = [await ask(served, "POST", "/v1/agents", {"name": "Bar"}) for _ in range(2)]
     async with opened(browser, served, "/numbers") as page:
         await page.get_by_role("button", name="Add a number").click()
         await page.get_by_label("Number", exact=True).fill("555")
@@ -67,6 +68,8 @@ async def test_a_number_is_added_answered_by_an_agent_and_removed(browser: Brows
         choice = page.get_by_label(f"Agent that answers {OURS}")
         await expect(choice.get_by_role("option")).to_have_count(1)
         await choice.focus()
+        for twin in twins:
+            await expect(choice.get_by_role("option", name=f"Bar ({twin['id'][:8]})")).to_have_count(1)
         await choice.select_option("Reception")
         await expect(page.get_by_text(f"Reception answers {OURS}.")).to_be_visible()
         assert (await ask(served, "GET", "/v1/numbers"))["numbers"][0]["agent_id"] == agent["id"]
