@@ -13,7 +13,7 @@ from api.once import Outcome, answer_once
 from api.providers import check
 from api.rendering import call_page
 from api.routing import DATABASE, KEY, KEYRING, SETTINGS, named, reply
-from api.schema.agents import Agent, AgentPage, CreateAgent, UpdateAgent
+from api.schema.agents import Agent, AgentNames, AgentPage, CreateAgent, ListedName, UpdateAgent
 from api.schema.common import Nothing, Page
 from api.schema.listing import AgentCallsQuery
 from calls import agent_changes, agents
@@ -49,6 +49,13 @@ async def list_page(request: web.Request, page: Page) -> web.Response:
         rows, total = await agents.list_agents(conn, request[KEY].tenant_id, page.limit, page.offset)
     shown = [_agent(row) for row in rows]
     return reply(AgentPage(agents=shown, total=total, offset=page.offset, limit=page.limit))
+
+
+async def list_names(request: web.Request, page: Page) -> web.Response:
+    async with request.app[DATABASE].reading() as conn:
+        rows, total = await agents.list_names(conn, request[KEY].tenant_id, page.limit, page.offset)
+    shown = [ListedName(id=row.id, name=row.name) for row in rows]
+    return reply(AgentNames(agents=shown, total=total, offset=page.offset, limit=page.limit))
 
 
 async def update(request: web.Request, body: UpdateAgent) -> web.Response:

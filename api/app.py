@@ -49,7 +49,7 @@ from api.provider_health import open_provider_health
 from api.providers import open_providers
 from api.routing import DATABASE, KEY_USE, KEYRING, KEYS, PASSES, ROOMS, SETTINGS, STORAGE, Route, Who, bind, look_up
 from api.schema.agent_changes import AgentChangePage, ChangesQuery
-from api.schema.agents import Agent, AgentPage, CallAgent, CreateAgent, UpdateAgent
+from api.schema.agents import Agent, AgentNames, AgentPage, CallAgent, CreateAgent, UpdateAgent
 from api.schema.analyses import GenerationPage, SummaryAnswer
 from api.schema.batches import Batch, BatchDetail, BatchPage, CreateBatch, CreatedBatch, CreatedFanout
 from api.schema.calls import (
@@ -136,6 +136,7 @@ ROUTES: tuple[Route, ...] = (
         who=OPEN, query=RecordingQuery, errors=(403, 404, 503), media="audio/*", head=True),
     Route("GET", "/v1/agents", agents.list_page, {200: AgentPage}, query=Page),
     Route("POST", "/v1/agents", agents.create, {201: Agent}, body=CreateAgent, idempotent=True),
+    Route("GET", "/v1/agents/names", agents.list_names, {200: AgentNames}, query=Page),
     Route("GET", "/v1/agents/llm-options", options.get, {200: LlmOptions}),
     Route("POST", "/v1/agents/voice-sample", voice_samples.create, {200: None}, body=CreateVoiceSample,
         errors=(429,), media="audio/wav"),

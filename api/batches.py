@@ -26,9 +26,10 @@ async def get(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         batch = await batches.get_batch(conn, *_named(request))
         rejected = await batches.read_rejected(conn, *_named(request))
+        failures = await batches.read_failures(conn, *_named(request))
         holdup = await admission.holdup(conn, request[KEY].tenant_id, Limits.of(request.app[SETTINGS]))
     shown = [RejectedRecipient(**each) for each in rejected]
-    return reply(BatchDetail(**dict(_shown(batch, holdup)), rejected_recipients=shown))
+    return reply(BatchDetail(**dict(_shown(batch, holdup)), failures=failures, rejected_recipients=shown))
 
 
 async def cancel(request: web.Request, body: Nothing) -> web.Response:

@@ -19,13 +19,15 @@ async def get_status(request: web.Request) -> web.Response:
 async def put_trunk(request: web.Request, body: PutTrunk) -> web.Response:
     async with request.app[DATABASE].writing() as conn:
         row = await telephony.put_trunk(conn, request.app[KEYRING], request[KEY].tenant_id, **body.model_dump())
-    return reply(_shown(row))
+        reason = await telephony.reason_of(conn, row)
+    return reply(_shown(row, reason))
 
 
 async def get_trunk(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as conn:
         row = await telephony.get_trunk(conn, request[KEY].tenant_id)
-    return reply(_shown(row))
+        reason = await telephony.reason_of(conn, row)
+    return reply(_shown(row, reason))
 
 
 async def delete_trunk(request: web.Request) -> web.Response:
@@ -34,13 +36,13 @@ async def delete_trunk(request: web.Request) -> web.Response:
     return reply(None, 204)
 
 
-def _shown(row: sa.Row[Any]) -> Trunk:
+def _shown(row: sa.Row[Any], reason: str | None) -> Trunk:
     return Trunk(
         address=row.address,
         transport=row.transport,
         username=row.username,
         allowed_addresses=row.allowed_addresses,
         state=row.state,
-        reason=row.reason,
+        reason=reason,
         updated_at=row.updated_at,
     )

@@ -15,6 +15,8 @@ from calls.tables import agent_changes, agents, share_links
 
 Row = sa.Row[Any]
 
+_NEWEST_FIRST = (agents.c.created_at.desc(), agents.c.id.desc())
+
 
 async def create_agent(conn: AsyncConnection, tenant_id: str, name: str, config: dict[str, Any]) -> Row:
     """Make an agent; `config` holds every field but the name."""
@@ -37,10 +39,14 @@ async def get_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, *, loc
 
 async def list_agents(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
     """Give a page of the tenant's agents, the newest first, and how many there are."""
-    there = sa.and_(agents.c.tenant_id == tenant_id, agents.c.deleted_at.is_(None))
-    total = await conn.scalar(sa.select(sa.func.count()).select_from(agents).where(there))
-    query = sa.select(agents).where(there).order_by(agents.c.created_at.desc(), agents.c.id.desc())
-    return list((await conn.execute(query.limit(limit).offset(offset))).all()), total or 0
+    query = sa.select(agents).where(_there(tenant_id)).order_by(*_NEWEST_FIRST)
+    return list((await conn.execute(query.limit(limit).offset(offset))).all()), await _count(conn, tenant_id)
+
+
+async def list_names(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
+    """Give the `id` and `name` of the same agents in the same order, without a look at what they are told to say."""
+    query: sa.Select[Any] = sa.select(agents.c.id, agents.c.name).where(_there(tenant_id)).order_by(*_NEWEST_FIRST)
+    return list((await conn.execute(query.limit(limit).offset(offset))).all()), await _count(conn, tenant_id)
 
 
 async def update_agent(conn: AsyncConnection, tenant_id: str, agent_id: str, changes: dict[str, Any]) -> Row:
@@ -90,6 +96,14 @@ async def _prepare_language(conn: AsyncConnection, config: dict[str, Any]) -> No
     language = AgentConfig.stored(config).language
     if language is not None and written(language) is None:
         await ask_for_translation(conn, language)
+
+
+def _there(tenant_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(agents.c.tenant_id == tenant_id, agents.c.deleted_at.is_(None))
+
+
+async def _count(conn: AsyncConnection, tenant_id: str) -> int:
+    return await conn.scalar(sa.select(sa.func.count()).select_from(agents).where(_there(tenant_id))) or 0
 
 
 def _own(tenant_id: object, agent_id: object) -> tuple[sa.ColumnElement[bool], ...]:

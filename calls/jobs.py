@@ -156,6 +156,13 @@ async def start(conn: AsyncConnection, which: sa.Select[tuple[int]]) -> None:
         mark(conn, JOBS)
 
 
+async def call_off(conn: AsyncConnection, which: sa.Select[tuple[int]], why: str) -> None:
+    """Fail those of these jobs, given by their ids, that wait: there is nothing more for them to do."""
+    waiting = (jobs.c.id.in_(which), jobs.c.state == _WAITING)
+    over = {"state": JobState.FAILED, "finished_at": moment(conn), "error": why}
+    await conn.execute(sa.update(jobs).where(*waiting).values(over))
+
+
 async def park(conn: AsyncConnection, job: Job) -> bool:
     """Run the claimed job again when it is told to `start`; no attempt is used up. False if it is no longer ours.
 

@@ -211,6 +211,8 @@ class CallStore:
         phone = row.transport == "pstn"
         if phone:
             mark(self._connection, TURNS)
+        if phone and failed:
+            await self._call_off_dials(call_id)
         kind, message = {
             (True, True): (EventKind.LEG_FAILED, f"PSTN leg failed: {reason}"),
             (True, False): (EventKind.PARTICIPANT_FAILED, f"Participant failed: {reason}"),
@@ -322,8 +324,8 @@ class CallStore:
         await usage.count_call(
             self._connection, Place.of(row), status, reason, calls=1, seconds=account["bill_duration"], micros=cost
         )
-        await self._dial(call_id)
         await ending.dismiss_participants(self._connection, call_id, status, reason, at)
+        await self._call_off_dials(call_id)
         await ending.expect_recording(self._connection, row, status)
         await webhooks.announce(self._connection, call_id, f"call.{status}")
         await close(self._connection, call_id)
@@ -458,9 +460,15 @@ class CallStore:
         return micros
 
     async def _dial(self, call_id: str) -> None:
-        """Let the queued phones' dials run, also those of a call that is over: they end then."""
+        """Let the queued phones' dials run."""
         queued = (participants.c.call_id == call_id, participants.c.status == ParticipantStatus.QUEUED)
         await jobs.start(self._connection, sa.select(participants.c.job_id).where(*queued))
+
+    async def _call_off_dials(self, call_id: str) -> None:
+        """End the dials that wait for phones which nobody is to call any more."""
+        gone = (participants.c.status.not_in(PARTICIPANT_PRESENT), participants.c.dialed_at.is_(None))
+        dials = sa.select(participants.c.job_id).where(participants.c.call_id == call_id, *gone)
+        await jobs.call_off(self._connection, dials, "The phone was given up before it was called.")
 
 
 def _is_here(over_at: datetime | None) -> sa.ColumnElement[bool]:

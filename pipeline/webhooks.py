@@ -1,6 +1,7 @@
 """Job `deliver`: one message to one endpoint of a user's server, signed so that it can be told from a forged one."""
 
 import asyncio
+import codecs
 import hashlib
 import hmac
 import json
@@ -32,6 +33,7 @@ from pipeline.fate import Done, Fail, Fate, Retry
 
 SPREAD = 0.2
 BODY_BYTES, BODY_S = 1000, 1.0  # what is read of an answer, and how long that may take
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ async def _beginning(response: aiohttp.ClientResponse) -> str | None:
         return None
     try:
         async with asyncio.timeout(BODY_S):
-            text = (await response.content.read(BODY_BYTES)).decode(errors="replace")
+            # Not final: a character that is cut in its middle is left out.
+            text = _UTF8(errors="replace").decode(await response.content.read(BODY_BYTES))
     except (TimeoutError, aiohttp.ClientError, OSError):
         return None
     return text.replace("\0", "") or None

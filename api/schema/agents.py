@@ -91,6 +91,22 @@ class AgentPage(Answer):
     limit: Limit
 
 
+class ListedName(Answer):
+    """An agent where one of them is to be chosen."""
+
+    id: Uuid = Field(description="Names it in paths, and as `agent_id` in calls.")
+    name: str = Field(description="Its name, which others may have too.", examples=["Aria"])
+
+
+class AgentNames(Answer):
+    """A page of the names of agents, in the order of the list of agents."""
+
+    agents: list[ListedName] = Field(description="Those of this page.")
+    total: Total
+    offset: Offset
+    limit: Limit
+
+
 class AgentName(Answer):
     """The agent of a call."""
 

@@ -166,8 +166,12 @@ class Batch(Answer):
 
 
 class BatchDetail(Batch):
-    """A batch as it is now, and whom it does not call."""
+    """A batch as it is now, why calls of it failed, and whom it does not call."""
 
+    failures: dict[str, int] = Field(
+        description="Why calls of it failed: end reason and how many.",
+        examples=[{"busy": 2, "no_answer": 7}],
+    )
     rejected_recipients: list[RejectedRecipient] = Field(description="Recipients who got no call, and why.")
 
 

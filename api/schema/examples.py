@@ -384,6 +384,7 @@ EXAMPLES: dict[str, Example] = {
         "access": {"url": "ws://127.0.0.1:7880", "token": "eyJhbGciOiJIUzI1NiJ9…"},
         "max_call_seconds": 300,
     },
+    "AgentNames": {"agents": [{"id": AGENT_ID, "name": "Aria"}], **_PAGE},
     "AgentPage": {"agents": [_AGENT_SHOWN], **_PAGE},
     "CreateCall": {
         "agent_id": AGENT_ID,
@@ -408,7 +409,7 @@ EXAMPLES: dict[str, Example] = {
         "rejected": [_REJECTED],
         "warnings": [],
     },
-    "BatchDetail": {**_BATCH, "rejected_recipients": [_REJECTED]},
+    "BatchDetail": {**_BATCH, "failures": {"busy": 19, "no_answer": 6}, "rejected_recipients": [_REJECTED]},
     "CreatedFanout": {
         "id": CALL_ID,
         "room_name": ROOM,

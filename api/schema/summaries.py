@@ -8,6 +8,7 @@ SUMMARIES = {
     "GET /v1/recordings/{key}": "Download a recording by its signed link",
     "GET /v1/agents": "List agents",
     "POST /v1/agents": "Create an agent",
+    "GET /v1/agents/names": "List the names of agents, and nothing else of them",
     "GET /v1/agents/llm-options": "Models and voices to choose from",
     "POST /v1/agents/voice-sample": "Hear a voice say a sentence",
     "GET /v1/agents/{id}": "Get an agent",

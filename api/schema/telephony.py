@@ -64,7 +64,7 @@ class Trunk(Answer):
     username: str | None = Field(description="What we log in with there; null: without.")
     allowed_addresses: list[str] = Field(description="Where inbound calls may come from.")
     state: Literal["pending", "ready", "failed"] = Field(description="Whether LiveKit has it as it was saved.")
-    reason: str | None = Field(description="Of `failed`: why; it is tried again.")
+    reason: str | None = Field(description="Why LiveKit does not have it; it is tried again. Null of `ready`.")
     updated_at: UpdatedAt
 
 

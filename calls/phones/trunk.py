@@ -133,6 +133,12 @@ async def status(conn: AsyncConnection, tenant_id: str) -> dict[str, object]:
     return {"connected": reason is None, "provider": "sip", "reason": reason}
 
 
+async def reason_of(conn: AsyncConnection, trunk: Row) -> str | None:
+    """Why LiveKit does not have this trunk as it was saved: what keeps one `pending` may keep it so for ever."""
+    reason: str | None = trunk.reason
+    return await _reason(conn, trunk.tenant_id) if trunk.state == TrunkState.PENDING else reason
+
+
 async def _reason(conn: AsyncConnection, tenant_id: str) -> str | None:
     trunk = await find_trunk(conn, tenant_id)
     if trunk is None:

@@ -86,6 +86,13 @@ async def read_rejected(conn: AsyncConnection, tenant_id: str, batch_id: str) ->
     return await conn.scalar(rejected) or []
 
 
+async def read_failures(conn: AsyncConnection, tenant_id: str, batch_id: str) -> dict[str, int]:
+    """Why calls of the batch failed: end reason -> how many."""
+    failed = (calls.c.tenant_id == tenant_id, calls.c.batch_id == batch_id, calls.c.status == CallStatus.FAILED)
+    query = sa.select(calls.c.end_reason, sa.func.count()).where(*failed).group_by(calls.c.end_reason)
+    return {str(reason): int(failures) for reason, failures in await conn.execute(query.order_by(calls.c.end_reason))}
+
+
 async def list_batches(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Batch], int]:
     """Give a page of the tenant's batches, the newest first, and how many there are."""
     mine = batches.c.tenant_id == tenant_id

@@ -109,6 +109,16 @@ async def test_agents_are_listed_page_by_page_with_their_exact_number(api: Api):
     assert [one["id"] for one in first["agents"] + rest["agents"]] == ids[::-1]
 
 
+async def test_the_names_of_agents_are_listed_without_anything_else_of_them(api: Api, tenant: MakeTenant):
+    agents = [await api.post("/v1/agents", {"name": name, "system_prompt": "x" * 20_000}) for name in ("Aria", "Ben")]
+    names = [{"id": agent.body["id"], "name": agent.body["name"]} for agent in reversed(agents)]
+    assert (await api.get("/v1/agents/names")).body == {"agents": names, "total": 2, "offset": 0, "limit": 50}
+    assert (await api.get("/v1/agents/names?limit=1&offset=1")).body["agents"] == names[1:]
+    assert (await api.get("/v1/agents/names", key=(await tenant()).key)).body["agents"] == []
+    await api.delete(f"/v1/agents/{names[0]['id']}")
+    assert (await api.get("/v1/agents/names")).body["agents"] == names[1:]
+
+
 async def test_a_clone_is_an_agent_of_its_own(api: Api):
     created = (await api.post("/v1/agents", {"name": "Aria", "post_call": POST_CALL})).body
     clone = await api.post(f"/v1/agents/{created['id']}/clone", {})

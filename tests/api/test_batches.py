@@ -75,7 +75,8 @@ async def test_a_batch_counts_its_calls_and_is_over_with_the_last_of_them(databa
     assert (over["status"], over["counts"]) == ("completed", {**none, "completed": 1, "failed": 1})
     assert over["completed_at"] > begun["created_at"]
     [told] = await announced(api)
-    of_its_own = {"waiting_for", "rejected_recipients"}
+    assert over["failures"] == {"busy": 1}
+    of_its_own = {"waiting_for", "rejected_recipients", "failures"}
     assert told == {name: value for name, value in over.items() if name not in of_its_own}
     assert (await api.post(f"{path}/cancel")).body["code"] == "batch_over"
 
@@ -124,7 +125,7 @@ async def test_batches_are_listed_the_newest_first(api: Api, agent: str):
     page = (await api.get(f"{BATCH}?limit=2&offset=1")).body
     assert [batch["batch_id"] for batch in page["batches"]] == ["two", "one"]
     assert (page["total"], page["limit"], page["offset"]) == (3, 2, 1)
-    assert page["batches"][0] | {"rejected_recipients": []} == (await api.get(f"{BATCH}/two")).body
+    assert page["batches"][0] | {"rejected_recipients": [], "failures": {}} == (await api.get(f"{BATCH}/two")).body
 
 
 async def test_a_batch_says_what_its_next_call_waits_for(api: Api, agent: str):

@@ -84,7 +84,15 @@ async def test_a_trunk_that_no_pipeline_has_seen_is_not_connected_and_the_status
     await api.post("/v1/numbers", {"number": "+15559876543"})
     assert (await api.get(STATUS)).body == {"connected": False, "provider": "sip", "reason": telephony.NO_PIPELINE}
     shown = (await api.get(TRUNK)).body
-    assert (shown["state"], shown["reason"]) == ("pending", telephony.PENDING)
+    assert (shown["state"], shown["reason"]) == ("pending", telephony.NO_PIPELINE)
+    async with api.database.writing() as conn:
+        look = await telephony.begin_look(conn, 60, 0)
+        assert look is not None
+        await telephony.end_look(conn, look, "Phones are off.", [])
+    shown = (await api.get(TRUNK)).body
+    assert (shown["state"], shown["reason"]) == ("pending", "Phones are off."), "it is not about to be set up"
+    again = (await api.put(TRUNK, {"address": "sip.example.net"})).body
+    assert (again["state"], again["reason"]) == ("pending", "Phones are off.")
 
 
 async def test_what_a_pipeline_saw_just_now_is_the_status(api: Api):

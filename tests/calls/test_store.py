@@ -1,15 +1,20 @@
 """The call's transitions, on both databases."""
 
 import asyncio
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from calls.counts import total
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import NotFound
+from calls.jobs import NEVER, count_jobs
+from calls.migrations import alembic_config, upgrade_schema
 from calls.placing.creation import NewParticipant
 from calls.states import CallStatus, EndReason, outcome
 from calls.store import CallStore
@@ -57,6 +62,45 @@ async def test_a_browser_call_begins_connecting_and_a_phone_call_queued_with_its
     assert (await row_of(database, phone.id)).status == "queued"
     assert await jobs_of(database, browser.id) == []
     assert await jobs_of(database, phone.id) == ["dial"]
+
+
+async def test_no_dial_waits_for_a_phone_that_is_not_to_be_called_any_more(database, place, running, finish):
+    for reason in (EndReason.ENDED_BY_API, EndReason.CANCELED):
+        await finish((await place(participants=[NewParticipant("pstn", "+15551234567")])).id, reason)
+    first, second = (NewParticipant("pstn", number) for number in ("+15551234567", "+15551234568"))
+    failed = await place(participants=[first, second])
+    goes_on, _token = await running()
+
+    async def counted() -> dict[str, int]:
+        async with database.reading() as connection:
+            return await count_jobs(connection, DEFAULT_TENANT, "dial")
+
+    async with database.writing() as connection:
+        store = CallStore(connection)
+        await store.leg_failed(failed.id, first.room_identity, EndReason.TELEPHONY_UNAVAILABLE)
+        [added] = await store.add_participants(DEFAULT_TENANT, goes_on.id, [replace(first, id=str(uuid.uuid4()))]) or []
+        await store.leg_failed(goes_on.id, added.room_identity, EndReason.DO_NOT_CALL)
+    assert await counted() == {"waiting": 1, "active": 0, "completed": 0, "failed": 4}, "one may still be called"
+    async with database.writing() as connection:
+        await CallStore(connection).leg_failed(failed.id, second.room_identity, EndReason.TELEPHONY_UNAVAILABLE)
+    assert (await counted())["waiting"] == 0
+    async with database.reading() as connection:
+        kept_for_ever = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.finished_at.is_(None))
+        assert await connection.scalar(kept_for_ever) == 0
+
+
+async def test_dials_that_waited_for_calls_of_before_are_called_off(database, place, finish):
+    phone = [NewParticipant("pstn", "+15551234567")]
+    over, waits = await place(participants=phone), await place(participants=[NewParticipant("pstn", "+15551234568")])
+    await finish(over.id, EndReason.CANCELED)
+    async with database.writing() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0020"))
+        await connection.execute(sa.update(jobs).values(state="waiting", run_at=NEVER, finished_at=None, error=None))
+        await connection.run_sync(upgrade_schema)
+        states = dict((await connection.execute(sa.select(jobs.c.call_id, jobs.c.state))).all())
+        ended_at = await connection.scalar(sa.select(jobs.c.finished_at).where(jobs.c.call_id == over.id))
+    assert states == {over.id: "failed", waits.id: "waiting"}
+    assert ended_at == (await row_of(database, over.id)).ended_at
 
 
 async def test_another_tenants_call_is_not_there(database, place):

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.encryption import Keyring
 from calls.database.engine import DEFAULT_TENANT, Database
-from calls.jobs import Job, JobQueue, JobState
+from calls.jobs import Job, JobQueue, JobState, count_jobs
 from calls.phones import numbers as phones
 from calls.phones import trunk as telephony
 from calls.placing import batches
@@ -237,6 +237,7 @@ async def test_nobody_of_a_canceled_batch_is_dialled_and_what_rings_goes_on(data
     assert Counter(leg.end_reason for leg in await legs(db)) == {"canceled": 28, "busy": 1, None: 1}
     async with db.reading() as conn:
         assert set(await conn.scalars(sa.select(calls.c.end_reason))) == {"canceled", "busy", "caller_hung_up"}
+        assert not (await count_jobs(conn, DEFAULT_TENANT, "dial"))["waiting"]
 
 
 async def test_a_single_call_waits_for_no_more_than_the_next_free_line(ground, until):
@@ -297,7 +298,7 @@ async def test_a_phone_whose_call_ends_as_it_begins_to_wait_for_a_line_waits_no_
     async def settled() -> bool:
         async with deps.db.reading() as conn:
             its = (jobs.c.call_id == call_id, jobs.c.kind == "dial")
-            return bool(await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.COMPLETED)
+            return bool(await conn.scalar(sa.select(jobs.c.state).where(*its)) == JobState.FAILED)
 
     stop, lease_s = asyncio.Event(), deps.settings.lease_s
     runner = Runner(deps.db, JobQueue(deps.db, "pipeline", lease_s), {"dial": run}, {"dial": 1}, lease_s)

@@ -47,6 +47,7 @@ async def test_a_call_to_a_phone_fails_without_a_trunk_and_waits_for_no_agent(da
     async with working(deps):
         assert await until(lambda: ended(deps.db, call)) == ("failed", UNAVAILABLE)
     assert await legs_of(deps.db, call) == [(ONE, "failed", UNAVAILABLE)]
+    assert await dials(deps.db, call) == ["failed"]
     assert "PSTN leg failed: telephony_unavailable" in await events_of(deps.db, call)
 
 
@@ -73,14 +74,9 @@ async def test_a_call_whose_browser_may_still_come_goes_on_without_the_phone(dep
     assert await ended(deps.db, call) is None
 
 
-async def test_the_leg_of_a_call_that_is_over_is_not_dialled(database_url, deps, until):
+async def test_the_leg_of_a_call_that_is_over_is_not_dialled(database_url, deps):
     call = await place(deps.db, phone(ONE))
     async with deps.db.writing() as conn:
         await CallStore(conn).finish(call.id, EndReason.ENDED_BY_API)
-
-    async def nothing_waits() -> bool:
-        return await dials(deps.db, call) == ["completed"]
-
-    async with working(deps):
-        await until(nothing_waits)
+    assert await dials(deps.db, call) == ["failed"]
     assert await legs_of(deps.db, call) == [(ONE, "failed", "canceled")]

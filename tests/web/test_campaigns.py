@@ -3,6 +3,9 @@
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
+from calls.database.engine import Database
+from calls.states import EndReason
+from calls.store import CallStore
 from tests.web import accessibility
 from tests.web.conftest import Serve, Served
 from tests.web.console import ask, opened
@@ -44,6 +47,14 @@ async def begin(served: Served, *numbers: str) -> None:
     await ask(served, "POST", "/v1/calls/batch", body)
 
 
+async def fail(served: Served, call_id: str) -> None:
+    """As a pipeline does it where no phone can be called."""
+    database = Database(served.settings.database)
+    async with database.writing() as conn:
+        await CallStore(conn).finish(call_id, EndReason.TELEPHONY_UNAVAILABLE)
+    await database.close()
+
+
 async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser, serve: Serve) -> None:
     served = await serve()
     await equip(served)
@@ -52,6 +63,9 @@ async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser
         await expect(page.get_by_text("No campaign yet")).to_be_visible()
         await accessibility.check(page)
         await page.get_by_role("link", name="New campaign").click()
+        await expect(page.get_by_text("Phone calls do not work now: No SIP trunk is configured.")).to_be_visible()
+        await load(page, "")
+        await expect(page.get_by_text("There is no row in this file.")).to_be_visible()
         await load(page, HEAD + ROWS + f"Mallory;{UNLISTED};9\r\n")
         await expect(page.get_by_label("Use of column 2")).to_have_value("phone")
         await expect(page.get_by_role("row", name="5 555")).to_contain_text("no country code")
@@ -60,9 +74,12 @@ async def test_a_table_becomes_calls_and_says_which_rows_do_not(browser: Browser
         await page.get_by_label("Use of column 3").select_option("metadata of the call")
         await accessibility.check(page)
         await page.get_by_label("Name", exact=True).fill("Spring")
-        await confirm(page, "Call 3 people")
-        await expect(page.get_by_text("2 calls are on the way.")).to_be_visible()
+        await page.get_by_role("button", name="Call 3 people").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("No SIP trunk is configured.")
+        await page.get_by_role("button", name="Call them").click()
+        await expect(page.get_by_text("2 calls are placed.")).to_be_visible()
         await expect(page.get_by_role("heading", name="New campaign")).to_be_focused()  # the button went with the form
+        await expect(page.get_by_text("Phone calls do not work now: No SIP trunk is configured.")).to_be_visible()
         await expect(page.get_by_role("row", name=f"7 {UNLISTED}")).to_contain_text("on the do-not-call list")
         await accessibility.check(page)
         await page.get_by_role("link", name="Follow Spring").click()
@@ -90,6 +107,8 @@ async def test_a_lost_answer_of_a_part_and_another_try_call_nobody_twice(browser
             await (route.abort() if len(sent) == 2 else route.fulfill(response=answer))
 
         sent: list[Route] = []
+        works = {"connected": True, "provider": "sip", "reason": None}
+        await page.route("**/v1/telephony/status", lambda route: route.fulfill(json=works))
         await page.route("**/v1/calls/batch", lose_second, times=2)
         await page.get_by_label("Or paste the rows").fill("".join(f"+4930{at}\t{at}\n" for at in range(10_000, 10_502)))
         await expect(page.get_by_label("The first row names the columns")).not_to_be_checked()
@@ -141,7 +160,7 @@ async def test_a_campaign_shows_its_progress_as_it_goes_and_is_canceled(browser:
         await expect(page.get_by_text("2 waiting")).to_be_visible()
         await expect(page.get_by_role("row", name="nobody")).to_contain_text("expected a phone number")
         await accessibility.check(page)
-        first, _ = (await ask(served, "GET", "/v1/calls"))["calls"]
+        first, waiting = (await ask(served, "GET", "/v1/calls"))["calls"]
         await expect(page.get_by_text("What is shown here may be old")).to_be_visible()
         await ask(served, "POST", f"/v1/calls/{first['id']}/end")
         await page.unroute("**/v1/calls/stream")
@@ -150,6 +169,13 @@ async def test_a_campaign_shows_its_progress_as_it_goes_and_is_canceled(browser:
         await page.get_by_role("button", name="Cancel it").click()
         await expect(page.get_by_role("heading", name="canceled")).to_be_visible()
         await expect(page.get_by_role("button", name="Cancel the campaign")).to_be_hidden()
+        await fail(served, waiting["id"])
+        reason = page.get_by_role("row", name="telephony unavailable")
+        await expect(reason).to_contain_text("1")
+        await expect(reason.get_by_role("link")).to_have_attribute(
+            "href", "/calls?batch_id=Spring+%2F+May&end_reason=telephony_unavailable&status=failed"
+        )
+        await accessibility.check(page)
         await expect(page.get_by_role("link", name="Its calls")).to_have_attribute(
             "href", "/calls?batch_id=Spring+%2F+May"
         )

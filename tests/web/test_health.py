@@ -1,5 +1,7 @@
 """The Health page."""
 
+import asyncio
+
 import pytest
 import sqlalchemy as sa
 from playwright.async_api import Browser, expect
@@ -51,4 +53,19 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
             await expect(processes.get_by_role("row", name="worker")).to_contain_text("0.0.9")
             await expect(page.get_by_role("row", name="summarize")).to_contain_text("the model does not answer")
             await accessibility.check(page)
+            await page.route("**/v1/health", lambda route: route.abort())
+            await page.clock.fast_forward(11_000)
+            await expect(page.get_by_role("alert")).to_contain_text("Callroom does not answer.")
+            await expect(page.get_by_text("not known")).to_be_visible()
+            await page.unroute("**/v1/health")
+            await page.clock.fast_forward(11_000)
+            await expect(page.get_by_text("not known")).to_be_hidden()
+            asked = asyncio.Event()
+            await page.route("**/v1/health", lambda _route: asked.set())  # and no answer comes
+            await page.clock.fast_forward(11_000)
+            await asked.wait()
+            await expect(page.get_by_text("something is wrong")).to_be_visible()
+            await page.clock.fast_forward(16_000)
+            await expect(page.get_by_text("not known")).to_be_visible()
+            await expect(page.get_by_text("something is wrong")).to_be_hidden()
     await database.close()

@@ -19,6 +19,10 @@ const HELD_UP = {
   seat: "All seats of the workers are taken: the next call waits for one.",
   worker: "No worker is running: nobody is called until one is.",
 };
+const FAILURES = [
+  { name: "Why", show: ([reason]) => words(reason) },
+  { name: "Calls", number: true, show: ([, calls]) => count(calls) },
+];
 const REJECTED = [
   { name: "Number", show: ({ identity }) => html`<bdi>${identity}</bdi>` },
   { name: "Why", show: ({ error }) => error },
@@ -29,6 +33,7 @@ export default function Campaign({ batch: id }) {
   const agents = useAgents();
   const loaded = useLoaded((signal) => get(path, {}, { signal }), [id]);
   const batch = loaded.data;
+  const failures = Object.entries(batch?.failures ?? {}).sort(([, one], [, other]) => other - one);
   useCallsChanging(batch && over(batch) < batch.calls, (call) => call.metadata.batch_id === id, loaded.reload);
   const cancel = async () => {
     const detail = `${plural(batch.counts.queued, "call that waits is", "calls that wait are")} never dialled. Who is being called, or talks, is not cut off.`;
@@ -58,6 +63,12 @@ export default function Campaign({ batch: id }) {
             ${batch.completed_at && html`<div><dt>Over</dt><dd><${Moment} of=${batch.completed_at} /></dd></div>`}
           </dl>
         </div>
+        ${failures.length > 0 && html`
+          <section class="stack"><h2>Failed</h2>
+            <${Table} label="Why calls failed" columns=${FAILURES} rows=${failures} keyOf=${([reason]) => reason}
+              link=${([reason]) => `/calls?${new URLSearchParams({ batch_id: id, end_reason: reason, status: "failed" })}`} />
+          </section>
+        `}
         ${batch.rejected_recipients.length > 0 && html`
           <section class="stack"><h2>Rejected</h2>
             <${Table} label="Rejected recipients" columns=${REJECTED} rows=${batch.rejected_recipients} keyOf=${({ identity, code }) => `${identity} ${code}`} />

@@ -1,8 +1,9 @@
 // Health: which processes live, how busy the workers are, who of the providers does not work, what was given up.
 
-import { html, useEffect, useRef } from "../preact.js";
+import { html, useEffect, useState } from "../preact.js";
 import { get } from "../api.js";
 import { count, plural, words } from "../format.js";
+import { useAskingAgain } from "../parts/again.js";
 import { Badge } from "../parts/badge.js";
 import { Loading, useLoaded, usePages } from "../parts/loaded.js";
 import { Moment } from "../parts/moment.js";
@@ -12,7 +13,8 @@ import { Providers } from "./health/providers.js";
 import { Queue } from "./health/queue.js";
 
 const LIMIT = 50;
-const AGAIN_MS = 10_000; // no stream tells how processes are; nobody's page asks while it is hidden
+const AGAIN = { firstMs: 10_000 }; // no stream tells how processes are
+const OLD_MS = 15_000; // an answer that is late by so much may never come
 const MISSING = {
   worker: "No worker lives: a call gets no agent.",
   pipeline: "No pipeline lives: nobody is dialled, and nothing happens after a call.",
@@ -21,22 +23,15 @@ const MISSING = {
 export default function Health() {
   const health = useLoaded(load, []);
   const dead = usePages(deadJobs, []);
-  const isShort = useRef(true); // who has turned over pages keeps them
-  isShort.current = !dead.rows || dead.rows.length <= LIMIT;
-  useEffect(() => {
-    const look = () => {
-      if (document.hidden) return;
-      health.reload();
-      if (isShort.current) dead.reload();
-    };
-    const timer = setInterval(look, AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const isShort = !dead.rows || dead.rows.length <= LIMIT; // of many pages none is fetched all the time
+  const isOld = useIsOld(health.data);
+  useAskingAgain(true, health.isLoading, health.reload, AGAIN);
+  useAskingAgain(isShort, dead.isLoading, dead.reload, AGAIN);
   return html`
     <div>
       <${Head} title="Health" about="Whether everything is there that calls need." />
       <${Loading} ...${health} />
-      ${health.data && html`<${Shown} ...${health.data} />`}
+      ${health.data && html`<${Shown} ...${health.data} isOld=${isOld || health.error} />`}
       <section class="stack">
         <h2>Given up</h2>
         <p class="quiet after">Work whose every attempt failed in the last seven days. What is missing of a call can be asked for again on
@@ -49,7 +44,17 @@ export default function Health() {
   `;
 }
 
-function Shown({ health, queue }) {
+/** Whether these data were fetched so long ago that they tell nothing of now. */
+function useIsOld(data) {
+  const [old, setOld] = useState(null);
+  useEffect(() => {
+    const timer = setTimeout(() => setOld(data), OLD_MS);
+    return () => clearTimeout(timer);
+  }, [data]);
+  return data !== undefined && old === data;
+}
+
+function Shown({ health, queue, at, isOld }) {
   const problems = [
     ...health.missing.map((kind) => MISSING[kind]),
     ...(health.livekit ? [] : ["LiveKit does not answer: no call can begin."]),
@@ -58,7 +63,9 @@ function Shown({ health, queue }) {
   return html`
     <div>
       <div class="card stack" role="status">
-        <p><${Badge} of=${health.status}>${health.status === "ok" ? "everything works" : "something is wrong"}<//></p>
+        ${isOld
+          ? html`<p><${Badge} mood="warn">not known<//> Callroom does not say how it is. What stands here is as of <${Moment} of=${at} />.</p>`
+          : html`<p><${Badge} of=${health.status}>${health.status === "ok" ? "everything works" : "something is wrong"}<//></p>`}
         ${problems.map((problem) => html`<p class="fault">${problem}</p>`)}
         <p>Version ${health.version}${others.length > 0 && `, and another one in ${plural(others.length, "process", "processes")}`}</p>
       </div>
@@ -115,7 +122,7 @@ const DEAD = [
 
 async function load(signal) {
   const [health, queue] = await Promise.all([get("/v1/health", {}, { signal }), get("/v1/calls/queue/stats", {}, { signal })]);
-  return { health, queue };
+  return { health, queue, at: new Date().toISOString() };
 }
 
 async function deadJobs(offset, signal) {

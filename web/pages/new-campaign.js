@@ -12,6 +12,7 @@ import { Loading, useLoaded } from "../parts/loaded.js";
 import { Head } from "../parts/page.js";
 import { parse } from "./campaigns/csv.js";
 import { Mapping } from "./campaigns/mapping.js";
+import { PhonesNow, phonesProblem } from "./campaigns/phones.js";
 import { guess, hasHead, PHONE, recipientsOf, twice } from "./campaigns/recipients.js";
 import { Refused } from "./campaigns/refused.js";
 import { batchIds, send, UNSENT } from "./campaigns/send.js";
@@ -25,6 +26,7 @@ export default function NewCampaign() {
   return html`
     <div>
       <${Head} title="New campaign" about="Everybody in a table is called by one agent, as lines and workers are free." />
+      ${!sent && html`<${PhonesNow} />`}
       <${Loading} ...${agents} />
       ${agents.data?.length === 0 && html`<p class="empty">There is no agent yet that could call. <a href="/agents/new">Create one</a> first.</p>`}
       ${agents.data?.length > 0 && !sent && html`<${Form} agents=${agents.data} numbers=${numbers.data?.numbers ?? []} onSent=${setSent} />`}
@@ -45,7 +47,8 @@ function Form({ agents, numbers, onSent }) {
   const load = (text, file) => {
     const { rows, fault } = parse(text);
     const isHead = hasHead(rows);
-    setTable({ text, rows, fault, isHead, columns: guess(rows, isHead) });
+    const isEmptyFile = file !== null && rows.length === 0 && !fault;
+    setTable({ text, rows, fault, isEmptyFile, isHead, columns: guess(rows, isHead) });
     setForm((before) => ({ ...before, name: before.name || named(file) }));
   };
   const body = table.isHead ? table.rows.slice(1) : table.rows;
@@ -53,10 +56,12 @@ function Form({ agents, numbers, onSent }) {
   const waiting = recipients.length - sent.count;
   const sending = useSending(async () => {
     const question = `Call ${plural(waiting, "person", "people")} now?`;
-    if (!(await confirm(question, { action: "Call them", detail: "The first ones are dialled within seconds.", danger: false }))) return;
+    const problem = await phonesProblem();
+    const detail = problem ? `Phone calls do not work now: ${problem} As long as that is so, these calls fail or wait.` : "The first ones are dialled within seconds.";
+    if (!(await confirm(question, { action: "Call them", detail, danger: Boolean(problem) }))) return;
     const name = form.name.trim();
     const done = await send({ name, agentId: form.agent, recipients, from: form.from }, sent, setSent);
-    onSent({ ...done, refused });
+    onSent({ ...done, refused, problem });
   });
   useLeaveGuard(sending.isBusy ? mayLeave : null);
   const faults = faultsOf(sending.error);
@@ -64,7 +69,7 @@ function Form({ agents, numbers, onSent }) {
   const parts = batchIds(form.name, recipients).length;
   return html`
     <form onSubmit=${sending.send}>
-      ${sent.count === 0 && html`<${Source} text=${table.text} fault=${table.fault} onTable=${load} />`}
+      ${sent.count === 0 && html`<${Source} ...${table} onTable=${load} />`}
       ${sent.count === 0 && table.rows.length > 0 && html`
         <section class="stack">
           <h2>${plural(body.length, "row")}</h2>

@@ -36,45 +36,69 @@ function isOfOthers({ inputs: before }, inputs) {
  * `next` is null on the last.
  *
  * @returns `{ rows, first, error, isLoading, isStale, more, reload }`; `rows` is undefined before the first page; `first` is
- *     what `load` gave for it; `more()` fetches the next page and is null if there is none. Rows of other `inputs` stay until
- *     there are new ones, are `isStale`, and are gone when those of now fail.
+ *     what `load` gave for it; `more()` fetches the next page, does nothing while one is on its way, and is null if there is
+ *     none; `reload()` fetches as many rows again as there are. Rows of other `inputs` stay until there are new ones, are
+ *     `isStale`, and are gone when those of now fail.
  */
 export function usePages(load, inputs) {
   const [state, setState] = useState({ isLoading: true });
   const [round, setRound] = useState(0);
   const aborter = useRef(null);
-  const fetchPage = (place) => {
+  const wanted = useRef(0); // how many rows a reload is to bring again
+  const fetchRows = async (place, count) => {
     const { signal } = aborter.current;
     setState((before) => ({ ...before, isLoading: true, error: undefined }));
-    load(place, signal).then(
-      (page) =>
-        signal.aborted ||
-        setState((before) => ({
-          rows: place === null ? page.rows : [...before.rows, ...page.rows],
-          first: place === null ? page : before.first,
-          next: page.next,
-          inputs,
-          isLoading: false,
-        })),
-      (error) => signal.aborted || setState((before) => ({ ...before, error, isLoading: false })),
-    );
+    try {
+      const { rows, next, first } = await rowsFrom(load, place, count, signal);
+      if (signal.aborted) return;
+      setState((before) => ({
+        rows: place === null ? rows : [...before.rows, ...rows],
+        first: place === null ? first : before.first,
+        next,
+        inputs,
+        isLoading: false,
+      }));
+    } catch (error) {
+      if (!signal.aborted) setState((before) => ({ ...before, error, isLoading: false }));
+    }
   };
   useEffect(() => {
     aborter.current = new AbortController();
-    fetchPage(null);
+    fetchRows(null, wanted.current);
+    wanted.current = 0;
     return () => aborter.current.abort();
   }, [...inputs, round]);
   const { next, first, error, isLoading } = state;
   const isStale = isOfOthers(state, inputs);
   const rows = isStale && error ? undefined : state.rows;
-  const more = next && !isLoading && !isStale ? () => fetchPage(next) : null;
-  const reload = useCallback(() => setRound((before) => before + 1), []);
+  const more = next && !isStale ? async () => isLoading || fetchRows(next, 0) : null;
+  const count = useRef(0);
+  count.current = rows?.length ?? 0;
+  const reload = useCallback(() => {
+    wanted.current = count.current;
+    setRound((before) => before + 1);
+  }, []);
   return { rows, first, error, isLoading, isStale, more, reload };
 }
 
-/** What is shown of `useLoaded` or `usePages`: an error with a way to try again, a sign of waiting, or nothing more. */
+/** The rows from a place on, page by page until there are `count`; `first` is the first page. */
+async function rowsFrom(load, place, count, signal) {
+  const first = await load(place, signal);
+  let { rows, next } = first;
+  while (next !== null && rows.length < count) {
+    const page = await load(next, signal);
+    rows = [...rows, ...page.rows];
+    next = page.next;
+  }
+  return { first, rows, next };
+}
+
+/**
+ * What is shown of `useLoaded` or `usePages`: an error with a way to try again, a sign of waiting, or nothing more. Of
+ * what is still shown after an error it says that it is from before.
+ */
 export function Loading({ error, isLoading, data, reload }) {
-  if (error) return html`<${Failure} error=${error} onAgain=${reload} />`;
+  if (error) return html`<${Failure} error=${error} isOld=${data !== undefined} onAgain=${reload} />`;
   return isLoading && data === undefined ? html`<${Waiting} />` : null;
 }
 
@@ -82,10 +106,10 @@ export function Waiting() {
   return html`<p class="waiting" role="status"><span class="spinner" aria-hidden="true"></span>Loading …</p>`;
 }
 
-export function Failure({ error, onAgain = () => location.reload() }) {
+export function Failure({ error, isOld, onAgain = () => location.reload() }) {
   return html`
     <div class="failure" role="alert">
-      <p>${error.message}</p>
+      <p>${error.message}${isOld && " What is shown here is from before."}</p>
       <button type="button" onClick=${onAgain}>Try again</button>
     </div>
   `;

@@ -105,7 +105,7 @@ function TakeOff({ entry, onDone }) {
     tell(`${entry.phone_number} is off the list.`);
     onDone();
   };
-  return html`<${Action} work=${takeOff} aria-label="Take ${entry.phone_number} off the list">Take off<//>`;
+  return html`<${Action} work=${takeOff} aria-label="Take off ${entry.phone_number}">Take off<//>`;
 }
 
 async function page(offset, signal) {

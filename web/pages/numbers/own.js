@@ -3,7 +3,7 @@
 import { html, useRef, useState } from "../../preact.js";
 import { get, post, remove } from "../../api.js";
 import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
-import { agentOptions, useAgents } from "../../parts/agents.js";
+import { agentOptions, ChoiceInRow, useAgents } from "../../parts/agents.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, TextField } from "../../parts/field.js";
 import { Loading, usePages } from "../../parts/loaded.js";
@@ -18,8 +18,9 @@ export function OwnNumbers() {
   const agents = useAgents();
   const list = usePages(page, []);
   const [isNew, setNew] = useState(false);
-  const saved = () => {
+  const saved = (number) => {
     setNew(false);
+    tell(`${number} is added.`);
     list.reload();
   };
   const columns = [
@@ -45,20 +46,17 @@ export function OwnNumbers() {
 function Answers({ number, agents, onChange }) {
   const last = useRef(Promise.resolve());
   if (!agents) return null;
+  const named = (agentId) => agents.find(({ id }) => id === agentId)?.name;
   const attach = async (agentId) => {
     const went = await attempt(() => post(`/v1/numbers/${encodeURIComponent(number.number)}/attach`, { agent_id: agentId }));
-    if (went) tell(html`<bdi>${agents.find(({ id }) => id === agentId)?.name ?? "Nobody"}</bdi> answers ${number.number}.`);
+    if (went) tell(html`<bdi>${named(agentId) ?? "Nobody"}</bdi> answers ${number.number}.`);
     onChange();
   };
   // One after the other: the arrow keys choose each agent on the way, and the last one is meant.
   const choose = ({ target }) => (last.current = last.current.then(() => attach(target.value || null)));
-  const isGone = number.agent_id && !agents.some(({ id }) => id === number.agent_id);
-  const options = [NOBODY, ...(isGone ? [[number.agent_id, "an agent that was deleted"]] : []), ...agentOptions(agents)];
-  return html`
-    <select aria-label="Agent that answers ${number.number}" value=${number.agent_id ?? ""} onChange=${choose}>
-      ${options.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === (number.agent_id ?? "")}>${name}</option>`)}
-    </select>
-  `;
+  const chosen = number.agent_id ? [number.agent_id, named(number.agent_id) ?? "an agent that was deleted"] : NOBODY;
+  const options = () => [NOBODY, ...(named(chosen[0]) || chosen === NOBODY ? [] : [chosen]), ...agentOptions(agents)];
+  return html`<${ChoiceInRow} aria-label="Agent that answers ${number.number}" ...${{ chosen, options }} onChange=${choose} />`;
 }
 
 function Delete({ number, onDeleted }) {
@@ -75,8 +73,8 @@ function Delete({ number, onDeleted }) {
 function NewNumber({ agents = [], onClose, onSaved }) {
   const [form, setForm] = useState({ number: "", agent: "" });
   const { send, isBusy, error } = useSending(async () => {
-    await post("/v1/numbers", { number: form.number, ...(form.agent ? { agent_id: form.agent } : {}) });
-    onSaved();
+    const { number } = await post("/v1/numbers", { number: form.number, ...(form.agent ? { agent_id: form.agent } : {}) });
+    onSaved(number);
   });
   const faults = faultsOf(error);
   return html`

@@ -1,26 +1,23 @@
 // The SIP trunk: whether phone calls work now and why not, and where they go.
 
-import { html, useEffect, useState } from "../../preact.js";
+import { html, useState } from "../../preact.js";
 import { get, put, remove } from "../../api.js";
 import { Action, FormFault, Submit, useSending } from "../../parts/action.js";
+import { useAskingAgain } from "../../parts/again.js";
 import { Badge } from "../../parts/badge.js";
 import { confirm, Dialog } from "../../parts/dialog.js";
 import { ChoiceField, faultsOf, LongField, TextField } from "../../parts/field.js";
 import { Loading, useLoaded } from "../../parts/loaded.js";
 import { tell } from "../../parts/notices.js";
 
-const AGAIN_MS = 3_000; // a trunk that was just saved is set up within seconds, and no stream tells of it
+const AGAIN = { firstMs: 3_000, mostMs: 60_000 }; // no stream tells whether phones work; a trunk is set up within seconds, or not soon
 const MOODS = { pending: "live", ready: "good", failed: "bad" };
 
 export function Trunk() {
   const [isOpen, setOpen] = useState(false);
   const loaded = useLoaded(load, []);
   const { trunk, status } = loaded.data ?? {};
-  useEffect(() => {
-    if (trunk?.state !== "pending") return undefined;
-    const timer = setTimeout(loaded.reload, AGAIN_MS);
-    return () => clearTimeout(timer);
-  }, [loaded.data]);
+  useAskingAgain(trunk ? trunk.updated_at : "none", loaded.isLoading, loaded.reload, AGAIN);
   const end = async () => {
     const detail = "No phone call comes or goes any more. Its password is forgotten.";
     if (!(await confirm("Remove the trunk?", { action: "Remove", detail }))) return;
@@ -44,7 +41,7 @@ export function Trunk() {
       <${Loading} ...${loaded} />
       ${status && html`
         <div class="card">
-          <p>${status.connected ? html`<${Badge} mood="good">phone calls work<//>` : html`<${Badge} mood="warn">no phone calls<//> ${status.reason}`}</p>
+          ${!loaded.error && html`<p>${status.connected ? html`<${Badge} mood="good">phone calls work<//>` : html`<${Badge} mood="warn">no phone calls<//> ${status.reason}`}</p>`}
           ${trunk && html`<${Facts} trunk=${trunk} />`}
         </div>
       `}
@@ -95,7 +92,7 @@ function TrunkForm({ trunk, onClose, onSaved }) {
       ...(form.username ? { username: form.username } : {}),
       ...(form.password ? { password: form.password } : {}),
     });
-    tell("The trunk is saved; it is set up within seconds.");
+    tell("The trunk is saved.");
     onSaved();
   });
   const faults = faultsOf(error);

@@ -1,9 +1,10 @@
 // What was sent to an endpoint, newest first: payload, answer, and sending it again.
 
-import { html, useEffect, useState } from "../../preact.js";
+import { html, useState } from "../../preact.js";
 import { get, post } from "../../api.js";
 import { plural } from "../../format.js";
 import { Action } from "../../parts/action.js";
+import { useAskingAgain } from "../../parts/again.js";
 import { Badge } from "../../parts/badge.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Loading, usePages } from "../../parts/loaded.js";
@@ -12,7 +13,7 @@ import { tell } from "../../parts/notices.js";
 import { Table } from "../../parts/table.js";
 
 const LIMIT = 50;
-const AGAIN_MS = 3_000; // no stream tells of deliveries: while one is on its way, the list is asked for again
+const AGAIN = { firstMs: 3_000, mostMs: 15_000 }; // no stream tells of deliveries that are on their way
 const MOODS = { pending: "live", delivered: "good", failed: "bad" };
 
 export function useDeliveries(webhookId) {
@@ -24,11 +25,7 @@ export function useDeliveries(webhookId) {
   const list = usePages(load, [webhookId]);
   const isYoung = (delivery) => delivery.status === "pending" && Date.now() - Date.parse(delivery.created_at) < 60_000;
   const waits = list.rows && list.rows.length <= LIMIT && list.rows.some(isYoung);
-  useEffect(() => {
-    if (!waits) return undefined;
-    const timer = setTimeout(list.reload, AGAIN_MS);
-    return () => clearTimeout(timer);
-  }, [waits, list.rows]);
+  useAskingAgain(waits, list.isLoading, list.reload, AGAIN);
   return list;
 }
 
