@@ -11,7 +11,7 @@ const REFUSED = {
 };
 
 async function findWay() {
-  const code = location.pathname.split("/").filter(Boolean).pop();
+  const code = location.pathname.split("/").pop();
   const joined = await post(SERVER, "v1/join", { code });
   const { call_id: id, call_token: token, access, participant_id: participantId, agent } = joined;
   return { id, token, access, participantId, agentName: agent.name, isOwn: false };

@@ -5,7 +5,7 @@ import { get, post } from "../caller/requests.js";
 import { told } from "../caller/told.js";
 
 const SERVER = new URL("../../", import.meta.url);
-const SHARED = `v1/shared/${location.pathname.split("/").filter(Boolean).pop()}`;
+const SHARED = `v1/shared/${location.pathname.split("/").pop()}`;
 const REFUSED = {
   not_found: "This link leads nowhere, or no more.",
   minutes_used_up: "The minutes of this link are used up.",
