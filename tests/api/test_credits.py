@@ -17,8 +17,10 @@ Make = Callable[..., Awaitable[str]]
 
 WRONG = {
     ("keys", "create", "--tenant", "nobody"): "Tenant not found",
-    ("keys", "create", "--label", "x" * 101): "at most 100 characters",
-    ("tenants", "create", "x" * 201): "at most 200 characters",
+    ("keys", "create", "--label", "x" * 101): "1 to 100 characters",
+    ("keys", "create", "--label", ""): "1 to 100 characters",
+    ("tenants", "create", "x" * 201): "1 to 200 characters",
+    ("tenants", "create", " "): "1 to 200 characters",
     ("credits", "add", "--tenant", "nobody", "1"): "Tenant not found",
     ("credits", "add", "--tenant", "default", "many"): "expected dollars",
     ("credits", "add", "--tenant", "default", "NaN"): "expected dollars",
