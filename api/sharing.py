@@ -98,6 +98,7 @@ async def _shown(request: web.Request, conn: AsyncConnection, row: sa.Row[Any]) 
 
 def _holes(agent: AgentConfig) -> list[str]:
     """The variables that the agent's words and tools name without a default: nobody who comes by a link gives any."""
-    asked = (text for one in (*agent.tools, *agent.mcp_servers) for text in (one.url, *one.headers.values()))
+    asked = [text for tool in agent.tools for text in (tool.url, *tool.headers.values())]
+    asked += [text for server in agent.mcp_servers for text in (server.url, *server.headers.values())]
     texts = (agent.first_message, agent.system_prompt, *(PLACE.sub("x", text) for text in asked))
     return render("\n".join(texts), METADATA)[1]

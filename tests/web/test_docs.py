@@ -28,14 +28,14 @@ async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve
         await create.get_by_role("button", name="Try it out").click()
         await create.get_by_role("button", name="Execute").click()
         await expect(create.locator(".live-responses-table .response-col_status").last).to_have_text("201")
+        await page.set_viewport_size({"width": 360, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
         (call,) = (await ask(served, "/v1/calls"))["calls"]
         assert call["agent_id"] == agent
 
-        await page.set_viewport_size({"width": 360, "height": 800})
         await page.goto("about:blank")
         await page.goto(f"{served.url}/docs#/calls/erasure_erase")
         erase = page.locator("#operations-calls-erasure_erase")
-        assert await page.evaluate("document.documentElement.scrollWidth") == 360
         await erase.get_by_role("button", name="Try it out").click()
         which = erase.get_by_role("textbox", name="id")
         await expect(which).to_have_value("")
