@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="keys").add_subparsers(dest="verb", required=True)
     create = keys.add_parser("create", help="make a secret key")
     create.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
-    create.add_argument("--label", type=_at_most(MAX_LABEL), default="command line")
+    create.add_argument("--label", type=_name(MAX_LABEL), default="command line")
     listed = keys.add_parser("list", help="list a tenant's keys, secret and publishable ones")
     listed.add_argument("--tenant", metavar="ID", default=DEFAULT_TENANT)
     revoke = keys.add_parser("revoke", help="revoke a key of either kind, at once and for every process")
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("id", metavar="ID", help="the key's id, as `list` shows it")
     tenants = commands.add_parser("tenants", help="tenants").add_subparsers(dest="verb", required=True)
     create = tenants.add_parser("create", help="make a tenant")
-    create.add_argument("name", metavar="NAME", type=_at_most(MAX_NAME))
+    create.add_argument("name", metavar="NAME", type=_name(MAX_NAME))
     create.add_argument("--metered", action="store_true", help="its calls cost credits")
     tenants.add_parser("list", help="list the tenants, with their credits")
     retention = tenants.add_parser("retention", help="show or set after how many days something of a call is erased")
@@ -87,13 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _at_most(characters: int) -> Callable[[str], str]:
-    def short(text: str) -> str:
-        if len(text) <= characters:
-            return text
-        raise argparse.ArgumentTypeError(f"expected at most {characters} characters")
+def _name(most: int) -> Callable[[str], str]:
+    def stripped(text: str) -> str:
+        name = text.strip()
+        if 1 <= len(name) <= most:
+            return name
+        raise argparse.ArgumentTypeError(f"expected 1 to {most} characters")
 
-    return short
+    return stripped
 
 
 def _micros(text: str) -> int:

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -194,7 +195,7 @@ class LiveFeed:
 
 async def read_live(conn: AsyncConnection, which: sa.ColumnElement[bool]) -> list[LiveCall]:
     """These calls as they are now, the oldest first."""
-    query = sa.select(*LISTED_COLUMNS, _IS_TRANSCRIBED.label("is_transcribed")).where(which)
+    query: sa.Select[Any] = sa.select(*LISTED_COLUMNS, _IS_TRANSCRIBED.label("is_transcribed")).where(which)
     found = (await conn.execute(query)).all()
     # They are few. Asked for in this order, SQLite goes through all calls in it.
     rows = sorted(found, key=lambda row: (row.created_at, row.id))

@@ -16,6 +16,11 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "R
 # The widget is made of these files, and stands in pages of other origins.
 _SHARED = _HEADERS | {"Access-Control-Allow-Origin": "*"}
 
+# Swagger UI styles what it draws as it goes.
+_DOCS_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 _PROGRAMS = ("/v1/", "/web/", "/livekit/")  # what only programs ask for, also in a browser
 
@@ -45,6 +50,8 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/join/{code}", join)
     app.router.add_get("/docs", docs)
     app.router.add_get("/talk/{code}", share)
+    for path in ("/join/{code}/", "/talk/{code}/"):
+        app.router.add_get(path, without_slash)
     app.router.add_get("/web/{path:.+}", file)
 
 
@@ -78,8 +85,14 @@ async def share(request: web.Request) -> web.FileResponse:
     return web.FileResponse(WEB / "share" / "index.html", headers=_HEADERS | headers)
 
 
+async def without_slash(request: web.Request) -> web.Response:
+    """To the same address without the slash that something has put behind a link that was sent."""
+    code = request.rel_url.raw_parts[-2]
+    return web.Response(status=302, headers=_HEADERS | {"Location": f"../{code}"})
+
+
 async def docs(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(WEB / "docs.html", headers=_HEADERS)
+    return web.FileResponse(WEB / "docs.html", headers=_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
 
 
 async def file(request: web.Request) -> web.FileResponse:

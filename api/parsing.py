@@ -17,7 +17,34 @@ MAX_BODY = 1_000_000
 MAX_DEPTH = 64
 _INT64 = range(-(2**63), 2**63)
 _JSON_TYPES = {"application/json", "text/json"}
-_MESSAGES = {"extra_forbidden": "unknown field", "missing": "field required"}
+# What pydantic finds, in our words; a name in braces is one of what it says besides. A validator's own words stay.
+_MESSAGES = {
+    "extra_forbidden": "unknown field",
+    "missing": "field required",
+    "value_error": "{error}",
+    "string_type": "expected text",
+    "string_unicode": "expected text in Unicode",
+    "string_too_short": "expected {min_length} or more characters",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_pattern_mismatch": "expected text that fits {pattern}",
+    "int_type": "expected an integer",
+    "int_from_float": "expected an integer",
+    "int_parsing": "expected an integer",
+    "int_parsing_size": "expected a smaller integer",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
+    "literal_error": "expected {expected}",
+    "enum": "expected {expected}",
+    "list_type": "expected a list",
+    "too_short": "expected {min_length} or more items",
+    "too_long": "expected at most {max_length} items",
+    "dict_type": "expected an object",
+    "model_type": "expected an object",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 Loc = tuple[str | int, ...]
@@ -114,12 +141,13 @@ def _strange(value: object, depth: int) -> str | None:
 
 
 def _invalid(error: ValidationError) -> Invalid:
-    details = [_detail(found) for found in error.errors(include_url=False, include_context=False, include_input=False)]
+    details = [_detail(found) for found in error.errors(include_url=False, include_input=False)]
     return Invalid(_sentence(details), details)
 
 
 def _detail(found: ErrorDetails) -> FieldError:
-    message = _MESSAGES.get(found["type"], found["msg"].removeprefix("Value error, "))
+    ours = _MESSAGES.get(found["type"])
+    message = found["msg"] if ours is None else ours.format_map(found.get("ctx", {}))
     return FieldError(path(found["loc"]), message)
 
 

@@ -91,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not api or not key:
         _complain("CALLROOM_URL and CALLROOM_API_KEY are needed, as in `set -a; . .callroom/env; set +a`")
         return 1
+    if not api.startswith(("http://", "https://")):
+        _complain(f"CALLROOM_URL has to begin with http:// or https://, and is {api}")
+        return 1
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
         asyncio.run(receive(api.rstrip("/"), key, port=asked.port))

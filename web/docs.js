@@ -24,6 +24,15 @@ async function withOwnExamples(reference) {
   return JSON.parse(text);
 }
 
+/** The document, in which what may be changed or removed has to be named by whoever tries it: no example stands there. */
+function withoutTargets({ paths, ...rest }) {
+  const plain = (one) => (one.in === "path" ? { ...one, example: undefined } : one);
+  const changed = ([method, operation]) =>
+    method === "get" ? [method, operation] : [method, { ...operation, parameters: operation.parameters.map(plain) }];
+  const each = ([path, operations]) => [path, Object.fromEntries(Object.entries(operations).map(changed))];
+  return { ...rest, paths: Object.fromEntries(Object.entries(paths).map(each)) };
+}
+
 const [reference, session] = await Promise.all([ask("/openapi.json"), ask("/v1/session")]);
 if (session) {
   who.textContent = `Signed in for ${session.tenant.name}: "Try it out" asks this server as you are, and does what it says.`;
@@ -33,12 +42,17 @@ if (session) {
 }
 
 window.SwaggerUIBundle({
-  spec: session ? await withOwnExamples(reference) : reference,
+  spec: withoutTargets(session ? await withOwnExamples(reference) : reference),
   dom_id: "#reference",
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   validatorUrl: null, // no document of ours is sent to anybody
+  showMutatedRequest: false, // but the one that was asked for: that is there also where it was not sent
   requestInterceptor: (request) => {
+    const { pathname } = new URL(request.url, location);
+    if (["PUT", "DELETE"].includes(request.method) && !confirm(`Really send ${request.method} ${pathname}?`)) {
+      throw new Error("It was not sent.");
+    }
     request.headers["X-Callroom-Session"] = "1"; // the session's cookie counts for a change only beside it
     return request;
   },

@@ -12,13 +12,9 @@ const REFUSED = {
 
 async function findWay() {
   const code = location.pathname.split("/").pop();
-  try {
-    const joined = await post(SERVER, "v1/join", { code });
-    const { call_id: id, call_token: token, access, participant_id: participantId, agent } = joined;
-    return { id, token, access, participantId, agentName: agent.name, isOwn: false };
-  } catch (error) {
-    throw new Error(REFUSED[error.code] ?? error.message);
-  }
+  const joined = await post(SERVER, "v1/join", { code });
+  const { call_id: id, call_token: token, access, participant_id: participantId, agent } = joined;
+  return { id, token, access, participantId, agentName: agent.name, isOwn: false };
 }
 
-new Panel(document.getElementById("call"), SERVER, { start: "Join the call" }, findWay);
+new Panel(document.getElementById("call"), SERVER, { start: "Join the call", refused: REFUSED }, findWay);

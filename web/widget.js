@@ -17,9 +17,18 @@ class CallroomAgent extends HTMLElement {
   /** A new call between the agent and whoever is on this page. */
   async #place() {
     const participants = [{ transport: "webrtc", identity: `browser-${crypto.randomUUID()}` }];
-    const body = { agent_id: this.getAttribute("agent"), participants };
+    const body = { agent_id: this.getAttribute("agent"), participants, variables: this.#variables() };
     const { id, call_token: token, agent, participants: [me] } = await post(SERVER, "v1/calls", body, this.getAttribute("key"));
     return { id, token, access: me.access, participantId: me.id, agentName: agent.name, isOwn: true };
+  }
+
+  /** What fills the places in the agent's words. */
+  #variables() {
+    try {
+      return JSON.parse(this.getAttribute("variables") ?? "{}");
+    } catch (error) {
+      throw new SyntaxError(`<callroom-agent>: variables is not JSON: ${error.message}`);
+    }
   }
 }
 

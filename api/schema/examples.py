@@ -307,6 +307,7 @@ _SHARE_LINK = {
     "max_concurrent": 2,
     "calls_per_ip_hour": 5,
     "created_at": "2026-07-14T09:30:00Z",
+    "warnings": [],
 }
 
 EXAMPLES: dict[str, Example] = {

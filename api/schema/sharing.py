@@ -33,6 +33,9 @@ class ShareLink(Answer):
     max_concurrent: int = Field(description="How many calls may run at once.")
     calls_per_ip_hour: int = Field(description="How many calls one address may begin in an hour.")
     created_at: datetime = Field(description="When it was made.")
+    warnings: list[str] = Field(
+        description="Names each variable of the agent's words and tools that has no default: a visitor gives none."
+    )
 
 
 class Testers(Answer):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calls.errors import Conflict, Invalid
+from calls.errors import Conflict, Invalid, PaymentRequired
 from calls.phones import dnc
 from calls.phones.numbers import caller_id
 from calls.placing.creation import NewParticipant
@@ -16,6 +16,8 @@ from calls.settings import Settings
 from calls.states import EndReason
 from calls.tenants.credits import reserve
 from calls.tenants.keys import Key
+
+NOT_NOW = "This agent cannot take calls now."  # what a stranger reads of the tenant's credits and numbers
 
 
 def check_size(settings: Settings, people: int, field: str) -> None:
@@ -37,7 +39,8 @@ async def with_caller_ids(
     """Give each phone its caller ID: its own, else the key's, else the tenant's oldest number.
 
     Raises:
-        Invalid: it is not one of the tenant's numbers, or there is none; `paths` name the fields.
+        Invalid: it is not one of the tenant's numbers, or there is none; `paths` name the fields. Whoever has a
+            publishable key cannot help that, and is not told.
     """
     known: dict[str | None, str] = {}
     chosen = []
@@ -48,7 +51,12 @@ async def with_caller_ids(
         if one.from_number not in known:
             path = paths[index] if paths else f"participants[{index}].from_number"
             default = key.default_from_number
-            known[one.from_number] = await caller_id(conn, key.tenant_id, one.from_number, default, path)
+            try:
+                known[one.from_number] = await caller_id(conn, key.tenant_id, one.from_number, default, path)
+            except Invalid as error:
+                if key.publishable:
+                    raise Invalid(NOT_NOW) from error
+                raise
         chosen.append(replace(one, from_number=known[one.from_number]))
     return chosen
 
@@ -70,11 +78,16 @@ async def reserve_credits(conn: AsyncConnection, key: Key, people: Sequence[NewP
     """Reserve a minute of each for a metered tenant's call, in micro-dollars: the last rule, for it changes something.
 
     Raises:
-        PaymentRequired: the credits do not cover that.
+        PaymentRequired: the credits do not cover that. A secret key is told the figures, nobody else.
     """
     if not key.metered:
         return 0
-    return await reserve(conn, key.tenant_id, sum(one.price_micros_per_minute for one in people))
+    try:
+        return await reserve(conn, key.tenant_id, sum(one.price_micros_per_minute for one in people))
+    except PaymentRequired as error:
+        if key.publishable:
+            raise PaymentRequired(NOT_NOW) from error
+        raise
 
 
 async def refusal(conn: AsyncConnection, tenant_id: str, number: str, from_number: str) -> EndReason | None:

@@ -17,8 +17,10 @@ Make = Callable[..., Awaitable[str]]
 
 WRONG = {
     ("keys", "create", "--tenant", "nobody"): "Tenant not found",
-    ("keys", "create", "--label", "x" * 101): "at most 100 characters",
-    ("tenants", "create", "x" * 201): "at most 200 characters",
+    ("keys", "create", "--label", "x" * 101): "1 to 100 characters",
+    ("keys", "create", "--label", ""): "1 to 100 characters",
+    ("tenants", "create", "x" * 201): "1 to 200 characters",
+    ("tenants", "create", " "): "1 to 200 characters",
     ("credits", "add", "--tenant", "nobody", "1"): "Tenant not found",
     ("credits", "add", "--tenant", "default", "many"): "expected dollars",
     ("credits", "add", "--tenant", "default", "NaN"): "expected dollars",
@@ -127,6 +129,31 @@ async def test_a_minute_for_each_participant_is_reserved_and_free_again_when_the
     at_once = await asyncio.gather(*(ask("calls", {"participants": [browser()]}) for _ in range(5)))
     assert sorted(answer.status for answer in at_once) == [201, 402, 402, 402, 402]
     assert (await priced.get("/v1/auth/me", key=key)).body["credits"] == 0.30, "nobody was there yet"
+
+
+async def test_a_stranger_learns_nothing_of_the_credits_and_numbers_of_whose_agent_they_call(priced: Api):
+    key, agent = await acme(priced, dollars=0.05)
+    await priced.delete("/v1/numbers/+15559876543", key=key)
+    public = {"agent_id": agent, "label": "a page", "allowed_channels": ["web", "phone"]}
+    publishable = (await priced.post("/v1/keys/publishable", public, key=key)).body["key"]
+    code = (await priced.put(f"/v1/agents/{agent}/share-link", {}, key=key)).body["url"].rpartition("/")[2]
+
+    async def call(*people: dict[str, Any], **more: Any) -> Answer:
+        return await priced.post("/v1/calls", {"agent_id": agent, "participants": people}, **more)
+
+    refused = [
+        await priced.post(f"/v1/shared/{code}/calls", {}, key=None),
+        await call(browser(), key=publishable),
+        await call(browser(), key=publishable, headers={"Idempotency-Key": "once"}),
+        await priced.post("/v1/realtime/token", {"agent_id": agent}, key=publishable),
+        await call(phone(), key=publishable),
+    ]
+    assert [(one.status, one.body["code"]) for one in refused] == [
+        *[(402, "insufficient_credits")] * 4,
+        (400, "validation_error"),
+    ]
+    assert {one.body["error"] for one in refused} == {"This agent cannot take calls now."}
+    assert "0.06 dollars, 0.05 are left" in (await call(browser(), key=key)).body["error"]
 
 
 async def test_the_command_line_makes_a_key_of_the_default_tenant(api: Api, command: Command):

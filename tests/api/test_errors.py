@@ -101,7 +101,44 @@ async def test_a_bad_value_in_the_query_is_a_400_that_names_it(api: Api):
         for query in queries:
             answer = await api.get(f"{path.rstrip('?')}?{query}")
             assert answer.status == 400, (path, query)
-            assert answer.body["details"][0]["path"] == query.partition("=")[0]
+            [detail] = answer.body["details"]
+            assert detail["path"] == query.partition("=")[0]
+            assert detail["message"].split()[0] in {"expected", "unknown"}
+
+
+async def test_each_wrong_field_is_named_with_what_was_expected(api: Api):
+    body = {
+        "name": "",
+        "system_prompt": 5,
+        "max_duration_s": 1.5,
+        "silence_timeout_s": "30",
+        "eager": 2,
+        "machine_detection": "guess",
+        "features": {"transcription_enabled": "yes", "redact": ["nothing"]},
+        "retention_days": [],
+        "post_call": {"recording": {"format": "mp3"}},
+        "llm_model": "x" * 201,
+        "stt": [{}] * 6,
+        "tools": {},
+        "colour": "blue",
+    }
+    details = (await api.post("/v1/agents", body)).body["details"]
+    assert {detail["path"]: detail["message"] for detail in details} == {
+        "name": "expected 1 or more characters",
+        "system_prompt": "expected text",
+        "max_duration_s": "expected an integer",
+        "silence_timeout_s": "expected an integer",
+        "eager": "expected at most 1.0",
+        "machine_detection": "expected 'hang_up' or 'continue'",
+        "features.transcription_enabled": "expected true or false",
+        "features.redact[0]": "expected 'card', 'email' or 'phone'",
+        "retention_days": "expected an object",
+        "post_call.recording.format": "expected 'wav' or 'ogg'",
+        "llm_model": "expected at most 200 characters",
+        "stt": "expected at most 5 items",
+        "tools": "expected a list",
+        "colour": "unknown field",
+    }
 
 
 def nested(depth: int) -> bytes:

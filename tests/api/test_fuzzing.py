@@ -229,6 +229,8 @@ def answers_in_json(response: requests.Response) -> None:
         assert set(body) <= {"error", "code", "details"}
         assert body["error"]
         assert body["code"]
+        for detail in body.get("details", ()):  # in our words: pydantic's own sentences begin with a capital
+            assert detail["message"][0].islower(), detail
 
 
 @pytest.mark.parametrize("path", BODIES)

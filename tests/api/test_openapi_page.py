@@ -69,6 +69,13 @@ async def test_what_is_large_comes_compressed_to_whoever_takes_that(api: Api):
                 assert answer.status == (304 if encoding == "gzip" else 200)
 
 
+@pytest.mark.parametrize("path", ["/", "/calls", "/docs", "/join/code", "/talk/code", "/join/code/", "/talk/code/"])
+async def test_no_page_lets_another_one_frame_it_and_a_slash_behind_it_does_no_harm(api: Api, path: str):
+    async with api.session.get(api.url + path) as answer:
+        assert (answer.status, answer.content_type, answer.url.path) == (200, "text/html", path.rstrip("/") or "/")
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
 async def test_a_browser_looks_again_whether_a_file_changed(api: Api):
     async with api.session.get(f"{api.url}/web/console.js") as answer:
         assert answer.headers["Cache-Control"] == "no-cache"

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from api.receiver import Refused, receive
+from api.receiver import Refused, main, receive
 from tests.api.conftest import Api, run_api
 from tests.conftest import MakeSettings, Until
 from tests.servers import free_port
@@ -32,3 +32,12 @@ async def test_an_api_that_sends_nothing_to_private_addresses_says_what_to_do(ap
         await receive(api.url, api.key, port=free_port())
     with pytest.raises(Refused, match=r"key[^;]*$"):
         await receive(api.url, "nobody's", port=free_port())
+
+
+def test_an_address_without_a_scheme_is_named_with_what_was_expected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("CALLROOM_API_KEY", "sb_secret_x")
+    monkeypatch.setenv("CALLROOM_URL", "127.0.0.1:8080")
+    assert main([]) == 1
+    assert "CALLROOM_URL has to begin with http:// or https://" in capsys.readouterr().err

@@ -45,6 +45,24 @@ async def test_a_visitor_needs_no_key_and_talks_no_longer_than_the_link_says(api
     assert '"max_duration_s": 45' in str(kept).replace("'", '"')
 
 
+async def test_a_link_names_the_variables_that_its_visitors_would_hear_as_a_hole(api: Api):
+    tool = {
+        "name": "book",
+        "description": "Books.",
+        "url": "https://example.com/{{arguments.room}}/{{ branch }}",
+        "headers": {"X-From": "{{ source }}"},
+    }
+    texts = {
+        "first_message": 'Hello {{ guest }}, or {{ name | default: "you" }}.',
+        "system_prompt": "{{guest}} comes from {{ city }}.",
+        "tools": [tool],
+    }
+    agent = (await api.post("/v1/agents", {"name": "Aria"} | texts)).body["id"]
+    link = (await api.put(f"/v1/agents/{agent}/share-link", {})).body
+    assert [warning.split(": ")[1].split()[0] for warning in link["warnings"]] == ["guest", "city", "branch"]
+    assert (await api.get(f"/v1/agents/{agent}/testers")).body["link"] == link
+
+
 async def test_a_link_grants_and_sets_aside_no_more_than_its_agents_calls_last(api: Api):
     agent = (await api.post("/v1/agents", {"name": "Aria", "max_duration_s": 60})).body["id"]
     code = await linked(api, agent, minutes_limit=2)

@@ -94,7 +94,7 @@ async def test_dials_that_waited_for_calls_of_before_are_called_off(database, pl
     over, waits = await place(participants=phone), await place(participants=[NewParticipant("pstn", "+15551234568")])
     await finish(over.id, EndReason.CANCELED)
     async with database.writing() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0020"))
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "0021"))
         await connection.execute(sa.update(jobs).values(state="waiting", run_at=NEVER, finished_at=None, error=None))
         await connection.run_sync(upgrade_schema)
         states = dict((await connection.execute(sa.select(jobs.c.call_id, jobs.c.state))).all())

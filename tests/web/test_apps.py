@@ -32,7 +32,7 @@ SPEECH = ROOT / "tests" / "worker" / "speech.wav"
 GREETED, SAID, ANSWERED = "Welcome.", "A table for four, please.", "With pleasure."
 AGENT = {"name": "Reception", "system_prompt": "You take bookings.", "first_message": GREETED}
 WIDGET = """<!doctype html><title>A shop</title><h1>Our shop</h1>
-<callroom-agent key="{key}" agent="{agent}">Questions? Talk to us.</callroom-agent>
+<callroom-agent key="{key}" agent="{agent}" variables='{variables}'>Questions? Talk to us.</callroom-agent>
 <script type="module" src="{url}/web/widget.js"></script>"""
 
 
@@ -137,6 +137,8 @@ async def test_the_example_talks_shows_what_is_said_and_ends_its_call_with_a_pub
         text = re.sub(rf'(const {name} = )".*?"', rf'\1"{value}"', text)
     apps.pages["/talk.html"] = text
     async with tab(talker) as page:
+        uncaught: list[str] = []
+        page.on("pageerror", lambda error: uncaught.append(error.message))
         await page.goto(f"{apps.site}/talk.html")
         await page.get_by_role("button", name="Start").click()
         await expect(page.get_by_text("You are talking to Reception")).to_be_visible()
@@ -154,16 +156,23 @@ async def test_the_example_talks_shows_what_is_said_and_ends_its_call_with_a_pub
         await page.route("**/end", gone)
         await end.click()
         await expect(over).to_be_visible()
-    latest, before = (await apps.ask("/v1/calls?limit=2"))["calls"]
-    assert before["end_reason"] == "ended_by_api"
-    assert await until(lambda: apps.ended_because(latest["id"], "caller_hung_up"))
+        await page.unroute("**/end")
+        left = await apps.last_call()
+        await page.route_web_socket(re.compile("/rtc"), lambda socket: socket.close())
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.get_by_role("status")).to_contain_text("signal connection")
+        assert uncaught == []
+    unreached, _, before = (await apps.ask("/v1/calls?limit=3"))["calls"]
+    assert [unreached["end_reason"], before["end_reason"]] == ["ended_by_api"] * 2
+    assert await until(lambda: apps.ended_because(left, "caller_hung_up"))
 
 
 @pytest.mark.timeout(180)
 async def test_the_widget_is_a_call_in_a_page_of_another_origin_and_loads_livekit_when_it_begins(
     apps: Apps, talker: Browser, until: Until
 ) -> None:
-    apps.pages["/shop"] = WIDGET.format(key=apps.publishable_key, agent=apps.agent, url=apps.url)
+    given = {"key": apps.publishable_key, "agent": apps.agent, "variables": '{"guest": "Anna"}'}
+    apps.pages["/shop"] = WIDGET.format(url=apps.url, **given)
     async with tab(talker) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -180,6 +189,7 @@ async def test_the_widget_is_a_call_in_a_page_of_another_origin_and_loads_liveki
         await page.get_by_role("button", name="Hang up").click()
         await expect(page.get_by_role("status")).to_have_text("You hung up")
         first = await apps.last_call()
+        assert (await apps.ask(f"/v1/calls/{first}"))["variables"] == {"guest": "Anna"}
         assert await until(lambda: apps.ended_because(first, "caller_hung_up"))
         await page.get_by_role("button", name="Call again").click()
         await expect(page.get_by_role("listitem").filter(has_text=GREETED)).to_be_visible()
@@ -189,13 +199,28 @@ async def test_the_widget_is_a_call_in_a_page_of_another_origin_and_loads_liveki
         assert await until(lambda: apps.ended_because(second, "caller_hung_up"))
 
 
-async def test_a_widget_says_why_there_is_no_call(apps: Apps, talker: Browser) -> None:
-    apps.pages["/wrong"] = WIDGET.format(key="sb_publishable_nobody", agent=apps.agent, url=apps.url)
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"key": "sb_publishable_nobody"}, "This API key is not known"),
+        ({"key": ""}, "An API key is needed"),
+        ({"agent": "reception"}, "agent_id: expected a UUID"),
+        ({"variables": "Anna"}, "variables is not JSON"),
+    ],
+)
+async def test_a_widget_that_cannot_call_tells_its_visitor_so_and_the_pages_author_why(
+    apps: Apps, talker: Browser, changed: dict[str, str], reason: str
+) -> None:
+    given = {"key": apps.publishable_key, "agent": apps.agent, "variables": "{}"}
+    apps.pages["/wrong"] = WIDGET.format(url=apps.url, **given | changed)
     async with tab(talker) as page:
+        logged: list[str] = []
+        page.on("console", lambda message: logged.append(message.text))
         await page.goto(f"{apps.site}/wrong")
         await page.get_by_role("button", name="Start the call").click()
-        await expect(page.get_by_role("alert")).to_contain_text("This API key is not known")
+        await expect(page.get_by_role("alert")).to_have_text("This page cannot call just now.")
         await expect(page.get_by_role("button", name="Start the call")).to_be_enabled()
+        assert [text for text in logged if reason in text]
 
 
 @pytest.mark.timeout(180)

@@ -1,7 +1,7 @@
 """The API reference in a browser: whoever is signed in tries everything out as it stands there."""
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Dialog, expect
 
 from tests.web.conftest import Serve
 from tests.web.test_page import ask, open_page
@@ -28,5 +28,26 @@ async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve
         await create.get_by_role("button", name="Try it out").click()
         await create.get_by_role("button", name="Execute").click()
         await expect(create.locator(".live-responses-table .response-col_status").last).to_have_text("201")
-    (call,) = (await ask(served, "/v1/calls"))["calls"]
-    assert call["agent_id"] == agent
+        await page.set_viewport_size({"width": 360, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        (call,) = (await ask(served, "/v1/calls"))["calls"]
+        assert call["agent_id"] == agent
+
+        await page.goto("about:blank")
+        await page.goto(f"{served.url}/docs#/calls/erasure_erase")
+        erase = page.locator("#operations-calls-erasure_erase")
+        await erase.get_by_role("button", name="Try it out").click()
+        which = erase.get_by_role("textbox", name="id")
+        await expect(which).to_have_value("")
+        await which.fill(call["id"])
+        asked: list[str] = []
+
+        async def refuse(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            await dialog.dismiss()
+
+        page.on("dialog", refuse)
+        await erase.get_by_role("button", name="Execute").click()
+        await expect(erase.locator(".live-responses-table")).to_contain_text("It was not sent.")
+        assert asked == [f"Really send DELETE /v1/calls/{call['id']}?"]
+    assert (await ask(served, f"/v1/calls/{call['id']}"))["id"] == call["id"]

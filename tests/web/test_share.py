@@ -126,7 +126,7 @@ async def test_who_cannot_reach_livekit_ends_the_call_that_they_began_and_no_oth
         async with visited(browser, address) as page:
             await page.route(re.compile(r"/v1/(join|shared/.*/calls)$"), led_astray)
             await page.get_by_role("button", name=button).click()
-            await expect(page.get_by_role("alert")).to_contain_text("cannot be reached from this browser")
+            await expect(page.get_by_role("alert")).to_contain_text("The call cannot be reached from this browser")
     own, other = (await ask(served, "GET", "/v1/calls"))["calls"]
     assert (own["end_reason"], other["end_reason"]) == ("ended_by_api", None)
 

@@ -13,7 +13,7 @@ export class Call {
   #following = new AbortController();
 
   /**
-   * Open the microphone, then find the way into a call, then enter its room; the error's message says why not.
+   * Open the microphone, then find the way into a call, then enter its room; the error says why not, as `told` takes it.
    *
    * @param findWay `() => Promise<{ id, token, access, participantId, agentName, isOwn }>`: not before there is a
    *     microphone, as it may use something up. An own call was begun for whoever is here, and is to be ended when they
@@ -91,7 +91,8 @@ export class Call {
       await this.#conversation.join(access);
     } catch (error) {
       if (isOwn) await post(this.#server, `v1/calls/${id}/end`, {}, token).catch(() => {}); // what went wrong first counts
-      throw error;
+      console.error(error.message); // it names the server, which is for the page's author to know
+      throw new Error("The call cannot be reached from this browser. Try again in a moment, or from another network.");
     }
   }
 

@@ -4,6 +4,7 @@ import { Call } from "./call.js";
 import { Captions } from "./captions.js";
 import { STATES } from "./states.js";
 import { style } from "./style.js";
+import { told } from "./told.js";
 
 const ENDINGS = {
   agent_hung_up: "The agent hung up",
@@ -47,7 +48,8 @@ export class Panel {
 
   /**
    * @param host the element whose shadow root it fills; what stands in the element is the headline.
-   * @param wording `{ start, again }`: what the button says before a call and after one; without `again` there is one.
+   * @param wording `{ start, again, refused }`: what the button says before a call and after one, without `again` there
+   *     is one; and what is said when the API refuses the way in, by the code of that.
    * @param findWay as `Call.begin` takes it.
    */
   constructor(host, server, wording, findWay) {
@@ -92,7 +94,7 @@ export class Panel {
       this.#over(await this.#call.untilItsEnd());
     } catch (error) {
       this.#over(null);
-      if (!this.#hungUp) this.#fault(error.message);
+      if (!this.#hungUp) this.#fault(told(error, this.#wording.refused));
     } finally {
       this.#call = Panel.#talking = null;
     }

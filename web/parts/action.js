@@ -1,6 +1,6 @@
 // A button that does something which takes a moment: a second press meanwhile is none, and what goes wrong is said.
 
-import { html, useLayoutEffect, useRef, useState } from "../preact.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
 import { attempt } from "./notices.js";
 
 /** @param work `() => Promise`; other attributes go to the `<button>`. */
@@ -8,14 +8,7 @@ export function Action({ work, children, ...more }) {
   const [isBusy, setBusy] = useState(false);
   const busy = useRef(false); // known at once, where what is shown comes later
   const isGone = useRef(false);
-  const button = useRef(null);
-  useLayoutEffect(
-    () => () => {
-      isGone.current = true;
-      if (document.activeElement === button.current) setTimeout(keepFocus);
-    },
-    [],
-  );
+  useEffect(() => () => (isGone.current = true), []);
   const press = async () => {
     if (busy.current) return;
     busy.current = true;
@@ -25,12 +18,7 @@ export function Action({ work, children, ...more }) {
     if (!isGone.current) setBusy(false);
   };
   // Not `disabled`, which would take the focus from it that it is to have again after a question.
-  return html`<button type="button" ref=${button} ...${more} aria-disabled=${isBusy ? "true" : null} onClick=${press}>${children}</button>`;
-}
-
-/** The focus of what is gone goes to the page, unless somebody gave it to something. */
-function keepFocus() {
-  if (document.activeElement === document.body) document.querySelector("main")?.focus({ preventScroll: true });
+  return html`<button type="button" ...${more} aria-disabled=${isBusy ? "true" : null} onClick=${press}>${children}</button>`;
 }
 
 /** The button that sends a form, whose `isBusy` is that of `useSending`. */

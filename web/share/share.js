@@ -2,9 +2,15 @@
 
 import { Panel } from "../caller/panel.js";
 import { get, post } from "../caller/requests.js";
+import { told } from "../caller/told.js";
 
 const SERVER = new URL("../../", import.meta.url);
 const SHARED = `v1/shared/${location.pathname.split("/").pop()}`;
+const REFUSED = {
+  not_found: "This link leads nowhere, or no more.",
+  minutes_used_up: "The minutes of this link are used up.",
+  insufficient_credits: "This agent cannot take calls now.",
+};
 
 async function findWay() {
   const shared = await post(SERVER, `${SHARED}/calls`, {});
@@ -26,8 +32,8 @@ try {
   const { agent_name: name, max_call_seconds: seconds } = await get(SERVER, SHARED);
   document.title = document.getElementById("title").textContent = `Talk to ${name}`;
   tell(`Your browser asks for the microphone; then just speak, for up to ${lasting(seconds)}. What is said may be kept by whoever sent you this link.`);
-  new Panel(document.getElementById("call"), SERVER, { start: "Start talking", again: "Talk again" }, findWay);
+  new Panel(document.getElementById("call"), SERVER, { start: "Start talking", again: "Talk again", refused: REFUSED }, findWay);
 } catch (error) {
-  tell(error.message);
+  tell(told(error, REFUSED));
   document.getElementById("call").hidden = true;
 }
