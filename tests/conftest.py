@@ -35,7 +35,6 @@ Start = Callable[..., Awaitable[Program]]
 PATIENCE_S = 60  # what a busy machine may take for anything
 OFTEN_S, AT_LEAST_S = 0.02, 0.2  # how often it is asked whether something has come
 SELDOM = 10  # so many times as long as asking takes nobody asks
-LATE = 0.1  # such a part of the time that something takes it may be noticed late
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -271,13 +270,12 @@ def whole_stack(_shared_stack: WholeStack) -> WholeStack:
 def until() -> Until:
     """`await until(predicate)`: the first true value of `predicate()`, a plain or async function.
 
-    It is asked every 20 ms, less often one that takes long or that is long in coming: what runs meanwhile needs the
-    processor more than we do.
+    It is asked every 20 ms, one that takes long less often: what runs meanwhile needs the processor more than we do.
     """
 
     async def wait(predicate: Callable[[], Any], timeout: float = PATIENCE_S) -> Any:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        deadline = loop.time() + timeout
         while True:
             asked = loop.time()
             value = predicate()
@@ -285,8 +283,8 @@ def until() -> Until:
                 value = await value
             if value:
                 return value
-            waited, took = loop.time() - began, loop.time() - asked
-            assert waited < timeout, f"still {value!r} after {timeout} s: {inspect.getsource(predicate).strip()}"
-            await asyncio.sleep(min(max(OFTEN_S, SELDOM * took, LATE * waited), AT_LEAST_S))
+            took = loop.time() - asked
+            assert loop.time() < deadline, f"still {value!r} after {timeout} s: {inspect.getsource(predicate).strip()}"
+            await asyncio.sleep(min(max(OFTEN_S, SELDOM * took), AT_LEAST_S))
 
     return wait

@@ -154,10 +154,10 @@ async def test_pages_follow_each_other_and_a_failed_one_is_asked_for_again(
         await page.get_by_role("button", name="Try again").click()
         await expect(page.get_by_text("No call is like that.")).to_be_visible()
 
-        await page.route("**/v1/agents?*", fail)
+        await page.route("**/v1/agents/names?*", fail)
         await page.reload()
         await expect(page.get_by_text("The agents could not be loaded")).to_be_visible()
-        await page.unroute("**/v1/agents?*")
+        await page.unroute("**/v1/agents/names?*")
         await page.get_by_role("button", name="Try again").click()
         await expect(page.get_by_text("The agents could not be loaded")).to_be_hidden()
 
