@@ -59,7 +59,7 @@ async def test_without_a_key_the_page_asks_for_one_and_says_when_it_is_wrong(
         await expect(page.get_by_role("alert")).to_contain_text("This key is not accepted")
         await expect(page.get_by_label("Secret key")).to_have_attribute("aria-invalid", "true")
         await expect(page.get_by_label("Secret key")).to_have_accessible_description(re.compile("not accepted"))
-        await expect(page.get_by_role("button", name="Sign in")).to_be_focused()
+        await expect(page.get_by_label("Secret key")).to_be_focused()
     await accessibility.check(page)
 
     await page.get_by_label("Secret key").fill(f" {served.key}\n")
