@@ -25,7 +25,8 @@ from calls.tenants.webhooks import TEST_EVENT, WebhookEvent
 from calls.version import VERSION
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.document(ROUTES))
-PAGES = {*CONSOLE, "/docs", "/join/{code}", "/talk/{code}", "/web/{path}"}
+GUESTS = {"/join/{code}", "/talk/{code}"}
+PAGES = {*CONSOLE, "/docs", *GUESTS, *(f"{path}/" for path in GUESTS), "/web/{path}"}
 
 
 def operations() -> dict[str, dict[str, Any]]:

@@ -50,7 +50,7 @@ async def test_a_trunk_is_put_without_its_password_being_shown_and_removed(brows
         await page.get_by_role("button", name="Remove the trunk").click()
         await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         await expect(page.get_by_role("button", name="Connect a trunk")).to_be_visible()
-        await expect(page.get_by_role("main")).to_be_focused()
+        await expect(page.get_by_role("heading", name="SIP trunk")).to_be_focused()
 
 
 async def test_a_number_is_added_answered_by_an_agent_and_removed(browser: Browser, serve: Serve) -> None:

@@ -173,7 +173,8 @@ async def killed_in_the_agents_sentence(house: House, providers: Providers, unti
         await until(lambda: call.has_said_also("agent", REST))
         await caller.say()
         await until(lambda: call.has_said_also("agent", SHORT))
-    lines = [line for line in await lines_of(call) if line[1] not in BEGUN_APOLOGIES]
+    # On a busy machine it has been sorry before it is killed, and then the next one is, too.
+    lines = [line for line, _ in groupby(one for one in await lines_of(call) if one[1] not in BEGUN_APOLOGIES)]
     cut = lines[2][1]
     assert LONG.startswith(cut)
     assert lines == [
