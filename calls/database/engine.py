@@ -54,7 +54,8 @@ class Database:
             Path(self._file).parent.mkdir(parents=True, exist_ok=True)
         # An error of the database shows no values: these may be speech or phone numbers, and errors are logged.
         limits = {"pool_size": pool_size, "max_overflow": 0, "hide_parameters": True}
-        options = _sqlite_options(patience_s) if self.is_sqlite else postgres.engine_options(patience_s)
+        self._driver = Driver() if self.is_sqlite else None
+        options = _sqlite_options(self._driver, patience_s) if self._driver else postgres.engine_options(patience_s)
         self._engine = create_async_engine(
             parsed,
             json_deserializer=_from_json,
@@ -152,9 +153,11 @@ class Database:
         return not self.is_sqlite or await asyncio.to_thread(wipe, self._file)
 
     async def close(self) -> None:
-        """Tell others what was committed last, and close every connection."""
+        """Tell others what was committed last, and close every connection, those of whoever was cancelled too."""
         await self.changes.close()
         await self._engine.dispose()
+        if self._driver is not None:
+            await self._driver.ended()
 
 
 def upsert(connection: AsyncConnection | str, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
@@ -194,9 +197,9 @@ def _is_away(error: sa.exc.SQLAlchemyError | OSError) -> bool:
     return postgres.is_away(error)
 
 
-def _sqlite_options(patience_s: float) -> dict[str, Any]:
+def _sqlite_options(driver: Driver, patience_s: float) -> dict[str, Any]:
     connect = {"timeout": patience_s, "isolation_level": None, "cached_statements": 512}
-    return {"module": Driver(), "connect_args": connect}
+    return {"module": driver, "connect_args": connect}
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -147,10 +147,24 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
 
     def __init__(self) -> None:
         super().__init__(aiosqlite, sqlite3)
+        self._opened: list[aiosqlite.Connection] = []
 
     @override
     def connect(self, *arguments: Any, **options: Any) -> Connection:
-        return Connection(self, super().connect(*arguments, **options)._connection)  # noqa: SLF001 - see above
+        opened = super().connect(*arguments, **options, async_creator_fn=self._open)
+        return Connection(self, opened._connection)  # noqa: SLF001 - see above
+
+    def _open(self, file: str, **options: Any) -> aiosqlite.Connection:  # noqa: ANN401 - as `connect` has them
+        connection = aiosqlite.connect(file, **options)
+        connection._thread.daemon = True  # noqa: SLF001 - see above
+        self._opened = [one for one in self._opened if one._running or one._thread.is_alive()]  # noqa: SLF001 - see above
+        self._opened.append(connection)
+        return connection
+
+    async def ended(self) -> None:
+        """Return once each connection that is closed is at nothing any more: its thread tells this event loop of it."""
+        for closed in [one._thread for one in self._opened if not one._running]:  # noqa: SLF001 - see above
+            await asyncio.to_thread(closed.join)
 
 
 class WriteAheadLog:

@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import sqlite3
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
@@ -66,7 +67,12 @@ async def test_every_migration_goes_down_and_up_again(database):
         assert (await connection.execute(sa.select(sa.func.count()).select_from(tenants))).scalar_one() == 0
 
 
-async def test_whoever_is_cancelled_twice_while_he_opens_a_file_leaves_no_thread_and_no_task(tmp_path, until):
+def at_work(before: set[threading.Thread]) -> list[threading.Thread]:
+    """The threads of SQLite's connections that have come since."""
+    return [one for one in {*threading.enumerate()} - before if "connection_worker" in one.name]
+
+
+async def test_whoever_is_cancelled_twice_while_he_opens_a_file_leaves_no_thread_and_no_task(tmp_path):
     lost, before = [], set(threading.enumerate())
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: lost.append(context["message"]))
     for turns, more in product(range(0, 40, 2), range(3)):  # so often the loop has gone round before each of the two
@@ -79,9 +85,38 @@ async def test_whoever_is_cancelled_twice_while_he_opens_a_file_leaves_no_thread
         with suppress(asyncio.CancelledError):
             await opening
         await database.close()
-    await until(lambda: not [one for one in {*threading.enumerate()} - before if "connection_worker" in one.name])
+        assert at_work(before) == []
     gc.collect()
     assert lost == []
+
+
+def is_asked(connection: threading.Thread) -> bool:
+    """Whether the thread is at a statement."""
+    frame = sys._current_frames().get(connection.ident or 0)
+    return frame is not None and frame.f_code.co_name == "_run"
+
+
+async def write(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(sa.select(1))
+
+
+async def test_whoever_is_cancelled_while_another_process_writes_is_not_at_work_any_more_once_the_database_is_closed(
+    tmp_path, until
+):
+    before = set(threading.enumerate())
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    await database.ping()
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(write(database))
+        await until(lambda: any(is_asked(one) for one in at_work(before)))
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        assert at_work(before)
+        await database.close()
+        assert at_work(before) == []
 
 
 async def test_processes_that_migrate_at_once_wait_for_each_other(database_url):
