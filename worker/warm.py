@@ -11,6 +11,7 @@ import numpy.fft
 import openai.lib.streaming.chat
 import openai.resources.audio.audio
 import openai.resources.audio.voices
+import openai.resources.chat.chat
 import openai.resources.chat.completions.messages
 import openai.resources.models
 import sqlalchemy.dialects.postgresql.asyncpg

@@ -15,6 +15,7 @@ import uvloop
 from livekit.local_inference import EOT, EOT_MAX_SAMPLES
 from numpy.typing import NDArray
 
+from worker.turns import end_model
 from worker.turns.end_model import EndModelServer, predict_at
 
 
@@ -60,6 +61,25 @@ def test_a_process_predicts_for_itself_when_nobody_does_it(
         assert await predict_at(address, speech) == EOT().predict(speech)
 
     run(ask())
+
+
+async def test_who_is_late_is_not_helped_by_more_work_in_the_process_that_waits(
+    speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, gives_up, over = f"\0{uuid.uuid4()}", asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == speech.tobytes()
+        await gives_up.wait()
+        writer.close()
+        over.set()
+
+    monkeypatch.setattr(end_model, "ANSWER_S", 0.2)
+    async with await asyncio.start_unix_server(answer, address):
+        with pytest.raises(TimeoutError):
+            await predict_at(address, speech)
+        gives_up.set()
+        await over.wait()
 
 
 async def test_nobody_elses_server_is_given_sound(speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """LiveKit's end-of-turn model, one for all calls of a worker: it fills 20 MB as it predicts, in each process that does.
 
 The main process of a worker does it, for it lives as long as its calls, on an abstract socket: a request is samples,
-linear16 mono at 16 kHz, to their end; the answer a double.
+linear16 mono at 16 kHz, to their end; the answer a double. One prediction waits for the other: each at a time fills its
+own 20 MB, and none of them would be there sooner.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import socket
 import struct
 import uuid
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -17,10 +19,11 @@ from livekit.agents import AgentServer
 from livekit.local_inference import EOT, EOT_MAX_SAMPLES
 from numpy.typing import NDArray
 
-ANSWER_S = 0.4  # a process that has no answer by then predicts for itself
+ANSWER_S = 2.0  # by then the turn is over; to predict for itself takes a process no less on a machine that is so busy
 _LONGEST = EOT_MAX_SAMPLES * 2  # bytes
 _ANSWER = struct.Struct("<d")
 _PEER = struct.Struct("3i")
+_one_by_one = ThreadPoolExecutor(1, "end-of-turn")
 
 Predict = Callable[[NDArray[np.int16]], Awaitable[float]]
 
@@ -32,7 +35,7 @@ def _model() -> EOT:
 
 async def predict(samples: NDArray[np.int16]) -> float:
     """How likely a voice has finished, from 0 to 1, by its last `EOT_MAX_SAMPLES`; in this process."""
-    return await asyncio.to_thread(_model().predict, samples)
+    return await asyncio.get_running_loop().run_in_executor(_one_by_one, lambda: _model().predict(samples))
 
 
 class EndModelServer:
@@ -94,16 +97,20 @@ async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 async def predict_at(address: str, samples: NDArray[np.int16]) -> float:
-    """The same as `predict`, by who serves an address; if nobody answers in time, in this process."""
+    """The same as `predict`, by who serves an address, or in this process if nobody does; TimeoutError if late."""
+    async with asyncio.timeout(ANSWER_S):
+        try:
+            return await _asked(address, samples)
+        except (OSError, asyncio.IncompleteReadError):
+            return await predict(samples)
+
+
+async def _asked(address: str, samples: NDArray[np.int16]) -> float:
+    reader, writer = await _connect(address)
     try:
-        async with asyncio.timeout(ANSWER_S):
-            reader, writer = await _connect(address)
-            try:
-                writer.write(samples.tobytes())
-                writer.write_eof()
-                [likely] = _ANSWER.unpack(await reader.readexactly(_ANSWER.size))
-                return float(likely)
-            finally:
-                writer.close()
-    except (OSError, TimeoutError, asyncio.IncompleteReadError):
-        return await predict(samples)
+        writer.write(samples.tobytes())
+        writer.write_eof()
+        [likely] = _ANSWER.unpack(await reader.readexactly(_ANSWER.size))
+        return float(likely)
+    finally:
+        writer.close()
