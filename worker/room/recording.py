@@ -28,7 +28,7 @@ PAGE_US = 200_000  # what a killed worker has not yet written
 JUMP_S = 0.3  # a frame this far from the end of the one before does not follow it: there was a pause
 FIT_S = 0.3  # how long the first frames of a run are looked at before it is said when the run began
 HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
-TICK_S = 0.1
+TICK_S = 0.3
 DRIFT_S = 0.02
 DRIFT_FRAMES = 25
 
