@@ -24,7 +24,7 @@ from pipeline.runner import woken
 
 log = logging.getLogger(__name__)
 
-PAUSE_S = 0.15  # between two looks; SQLite tells of every commit, whatever it was about
+PAUSE_S = 0.15  # between two looks, whatever happens in between
 IDLE_S = 5.0  # the longest pause while nobody waits, should a wake-up be missed
 AFTER_ERROR_S = 1.0
 GAP_S = 5.0

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 BRIDGE_EVERY_S = 15.0  # LiveKit logs a page for each time that it is asked
-PAUSE_S = 0.2  # between two looks; SQLite tells of every commit, whatever it was about
+PAUSE_S = 0.2  # between two looks, whatever is saved in between
 
 
 class _LookLost(Exception):

@@ -1,10 +1,11 @@
-"""Who waits for commits, of this process or any other: Postgres tells by NOTIFY, SQLite by its data version."""
+"""Who waits for commits, of this process or any other: Postgres tells by NOTIFY, beside SQLite there are bells."""
 
 import asyncio
 import errno
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiosqlite
 import asyncpg
@@ -19,10 +20,10 @@ CALLS = "calls"  # a stream of a call has something to send
 JOBS = "jobs"  # a job may be claimed that could not be before
 TRUNKS = "trunks"  # LiveKit should have something else of a tenant's trunk than before
 TURNS = "turns"  # it may be the turn of a call that waits, or of a phone
-WAITING = "waiting"  # a call waits for its first agent; beside SQLite it has a bell, so that no worker looks in vain
+WAITING = "waiting"  # a call waits for its first agent
 
 CHANNEL = "callroom"
-POLL_S = 0.02  # how often SQLite's data version is read; reading it takes no lock and touches no table
+POLL_S = 0.02  # how often SQLite's data version is read where there are no bells; it takes no lock and touches no table
 RECONNECT_S = 0.5
 PAUSE_S = 0.02  # a process notifies others this often at most: what it commits meanwhile is told together
 LISTENER_ASKED_S = 5.0  # a server that is gone without a word is found out by asking it now and then
@@ -71,8 +72,8 @@ class Changes:
     """The commits of every process on one database, as wake-ups; it listens only while somebody watches.
 
     Args:
-        sqlite_file: the file whose data version is followed; it tells that something was committed, not what.
-        bell: rung beside that file for who waits for nothing but `WAITING`.
+        sqlite_file: the file of the database. In the folder `…-bell` beside it each topic has a bell. Where no pipe can
+            be made, its data version is followed, which tells that something was committed, not what.
         postgres_dsn: where to listen for notifications.
         notify: sends one notification, which names topics; raises DatabaseAway.
         patience_s: how long Postgres may take to answer.
@@ -82,19 +83,17 @@ class Changes:
         self,
         *,
         sqlite_file: str | None = None,
-        bell: Bell | None = None,
         postgres_dsn: str | None = None,
         notify: Callable[[Collection[str]], Awaitable[None]] | None = None,
         patience_s: float = 0,
     ) -> None:
         self._sqlite_file = sqlite_file
-        self._bell = bell
         self._postgres_dsn = postgres_dsn
         self._notify = notify
         self._patience_s = patience_s
         self._watches: set[Watch] = set()
         self._listener: asyncio.Task[None] | None = None
-        self._hearer: asyncio.Task[None] | None = None
+        self._hearers: dict[str, asyncio.Task[None]] = {}
         self._untold: set[str] = set()
         self._announcer: asyncio.Task[None] | None = None
 
@@ -103,10 +102,11 @@ class Changes:
         """A waiter for any of `topics`, for the length of the block."""
         watch = Watch(*topics)
         self._watches.add(watch)
-        if self._bell is not None and watch.topics == {WAITING}:
-            self._hearer = self._hearer or asyncio.create_task(self._follow_bell(self._bell), name="bell")
+        if self._sqlite_file is None:
+            self._begin_to_listen()
         else:
-            self._listener = self._listener or asyncio.create_task(self._listen(), name="changes")
+            for topic in watch.topics - self._hearers.keys():
+                self._hearers[topic] = asyncio.create_task(self._follow_bell(topic), name="bell")
         try:
             yield watch
         finally:
@@ -121,8 +121,9 @@ class Changes:
     def committed(self, topics: Collection[str]) -> None:
         """A transaction of this process was committed: its own waiters know at once, those of others in a moment."""
         self.wake(topics)
-        if self._bell is not None and WAITING in topics:
-            self._bell.ring()
+        if self._sqlite_file is not None:
+            for topic in topics:
+                self._bell(topic).ring()
         if self._notify is None or not topics:
             return
         self._untold.update(topics)
@@ -133,12 +134,19 @@ class Changes:
         """Tell what is still untold, if the database answers, and stop listening."""
         if self._announcer is not None:
             await asyncio.wait({self._announcer}, timeout=self._patience_s)
-        for task in (self._announcer, self._listener, self._hearer):
+        for task in (self._announcer, self._listener, *self._hearers.values()):
             if task is not None:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        self._announcer = self._listener = self._hearer = None
+        self._announcer = self._listener = None
+        self._hearers.clear()
+
+    def _bell(self, topic: str) -> Bell:
+        return Bell(Path(f"{self._sqlite_file}-bell") / topic)
+
+    def _begin_to_listen(self) -> None:
+        self._listener = self._listener or asyncio.create_task(self._listen(), name="changes")
 
     async def _announce(self, notify: Callable[[Collection[str]], Awaitable[None]]) -> None:
         while self._untold:
@@ -171,16 +179,17 @@ class Changes:
                     self.wake()
                 await asyncio.sleep(POLL_S)
 
-    async def _follow_bell(self, bell: Bell) -> None:
+    async def _follow_bell(self, topic: str) -> None:
         try:
-            with bell.listening() as rung:
+            with self._bell(topic).listening() as rung:
                 while True:
-                    self.wake()
+                    self.wake({topic})
                     await rung.wait()
                     rung.clear()
         except OSError as error:
             reason = errno.errorcode.get(error.errno or 0)
-            log.warning("calls wait until LiveKit offers them: no pipe can be made", extra={"error": reason})
+            log.warning("no pipe can be made: commits are looked for", extra={"error": reason})
+            self._begin_to_listen()
 
     async def _follow_notifications(self, dsn: str) -> None:
         connection = await asyncpg.connect(dsn, timeout=self._patience_s, command_timeout=self._patience_s)

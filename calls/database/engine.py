@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from calls.database import compiled, postgres
 from calls.database.allowance import allowance
-from calls.database.bell import Bell
 from calls.database.changes import CHANNEL, Changes, begin_marking, marked
 from calls.database.sqlite import Connection, Driver, WriteAheadLog, wipe
 from calls.errors import DatabaseAway, Invalid
@@ -70,7 +69,7 @@ class Database:
             # SQLite has one writer: waiting in line here is fair and costs nothing, waiting inside SQLite is neither.
             self._writers = [Line(1)]
             self._log: WriteAheadLog | None = WriteAheadLog(f"{parsed.database}-wal")
-            self.changes = Changes(sqlite_file=parsed.database, bell=Bell(Path(f"{self._file}-bell")))
+            self.changes = Changes(sqlite_file=self._file)
             sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine.sync_engine, "begin", partial(_begin_sqlite, patience_s))
         else:

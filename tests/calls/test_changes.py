@@ -70,8 +70,7 @@ async def test_waiters_of_the_same_process_are_woken_at_once_and_only_those_whom
         await asyncio.gather(quiet(jobs), quiet(calls))
         await add(database)
         assert await jobs.wait(0)
-        if not database.is_sqlite:  # its data version does not say what was committed
-            assert not await calls.wait(0.3)
+        assert not await calls.wait(0.3)
 
 
 async def test_what_was_rolled_back_is_told_to_nobody(database, until):
@@ -87,8 +86,19 @@ async def test_what_was_rolled_back_is_told_to_nobody(database, until):
             await fail()
         async with database.writing() as connection:
             await connection.execute(sa.update(tenants).values(name="another"))
-        if not database.is_sqlite:
-            assert not await watch.wait(0.5)
+        assert not await watch.wait(0.5)
+
+
+async def test_commits_are_seen_where_nobody_can_ring(tmp_path):
+    database, other = (Database(f"sqlite:///{tmp_path}/calls.db") for _ in range(2))
+    await migrate(database)
+    (tmp_path / "calls.db-bell").write_text("no folder")
+    async with database.changes.watch(JOBS) as watch:
+        await quiet(watch)
+        await add(other)
+        assert await watch.wait(60)
+    await other.close()
+    await database.close()
 
 
 @pytest.fixture
