@@ -17,7 +17,7 @@ from calls.tenants.keys import create_secret_key, create_tenant
 from tests.servers import LiveKitServer, Program, free_port, process
 
 # Each window of the browser would load parts of its own frame as a page of their own, and keep one more process for the
-# next page: half of what a test costs. The last such list is the only one that counts, so this is Playwright's as well.
+# next page: half of what a window costs. The last such list is the only one that counts, so this is Playwright's too.
 _WITHOUT = [
     "SpareRendererForSitePerProcess",
     "WebUIOmniboxPopup",
