@@ -16,7 +16,29 @@ from calls.settings import Settings
 from calls.tenants.keys import create_secret_key, create_tenant
 from tests.servers import LiveKitServer, Program, free_port, process
 
+# Each window of the browser would load parts of its own frame as a page of their own, and keep one more process for the
+# next page: half of what a window costs. The last such list is the only one that counts, so this is Playwright's too.
+_WITHOUT = [
+    "SpareRendererForSitePerProcess",
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+]
 _FLAGS = [
+    f"--disable-features={','.join(_WITHOUT)}",
     "--no-sandbox",
     "--no-first-run",
     "--disable-gpu",

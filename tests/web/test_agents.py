@@ -156,8 +156,8 @@ async def test_what_is_typed_while_it_is_saved_is_still_to_be_saved(browser: Bro
             await typed.wait()
             await route.continue_()
 
-        await page.route(f"**{path}", slow)
         await page.get_by_label("First message").fill("Good evening!")
+        await page.route(f"**{path}", slow)  # the agent is there by now: only what saves it is held back
         await page.get_by_role("button", name="Save", exact=True).click()
         await page.get_by_label("Prompt").fill("Another one.")
         typed.set()
