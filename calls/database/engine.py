@@ -1,6 +1,7 @@
 """The one file that knows which database this is: engine, transactions, upserts."""
 
 import asyncio
+import errno
 import json
 import logging
 import math
@@ -95,17 +96,21 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one write transaction: committed at the end of the block, or rolled back by an error.
 
-        If the database goes away while it commits, DatabaseAway is raised, and the transaction may be there or not.
-        On SQLite its first statement, whatever it is, waits until no other process writes.
+        If the database goes away while it commits, or its disk fails, DatabaseAway is raised: the transaction may be
+        there or not. On SQLite its first statement, whatever it is, waits until no other process writes.
         """
         async with self._connected(self._writer, *self._writers, self._line) as connection:
             begin_marking(connection)
             yield connection
             await connection.commit()
             topics = marked(connection)
-        if self._log is not None:
-            await self._log.sync()
-        self.changes.committed(topics)
+        try:
+            if self._log is not None:
+                await self._log.sync()
+        except OSError as error:
+            raise DatabaseAway(_why(error)) from error
+        finally:  # others read it already
+            self.changes.committed(topics)
 
     @asynccontextmanager
     async def _connected(
@@ -221,7 +226,8 @@ def _is_away(error: Exception) -> bool:
 def _why(error: Exception) -> str:
     """The kind of error and its code, for the log. Its text is not for it: it may have names and values."""
     told = postgres.driver_error(error)
-    code = getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None) or ""
+    number = errno.errorcode.get(getattr(told, "errno", None) or 0)
+    code = getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None) or number or ""
     return f"{type(told).__name__} {code}".rstrip()
 
 

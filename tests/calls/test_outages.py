@@ -1,7 +1,9 @@
 """What becomes of transactions while the database is away, and after: one error, soon; then all is as before."""
 
 import asyncio
+import errno
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
@@ -220,6 +222,20 @@ async def test_a_locked_sqlite_lets_nobody_write_and_everybody_read(sqlite_url):
         await asyncio.sleep(0.5)
     await waiting
     assert await name_of(database) == "waited"
+    await database.close()
+
+
+async def test_a_disk_that_fails_after_a_commit_is_an_outage(sqlite_url, monkeypatch):
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    database = Database(sqlite_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        await away(rename(database, "meanwhile"))
+    assert await name_of(database) == "meanwhile"
+    await rename(database, "after")
+    assert await name_of(database) == "after"
     await database.close()
 
 
