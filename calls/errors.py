@@ -124,13 +124,15 @@ class Unavailable(CallroomError):
 class DatabaseAway(Unavailable):
     """The database cannot be reached, does not answer, or is locked: the same may be asked again later.
 
+    `why` is for logs: the kind of error and its code, as in `InvalidPasswordError 28P01`.
     `cut_short` says that it does answer, and has ended this one statement, which took too long or was in another's way.
     """
 
     code = "database_unavailable"
 
-    def __init__(self, *, cut_short: bool = False) -> None:
+    def __init__(self, why: str = "", *, cut_short: bool = False) -> None:
         super().__init__("The database does not answer; try again.")
+        self.why = why
         self.cut_short = cut_short
 
 

@@ -382,7 +382,7 @@ class Call:
     async def _close(self, reason: EndReason | None) -> None:
         """Bring it to its end: every step is taken, whatever became of those before it."""
         if reason is not None:
-            self._journal.put(lambda store: store.finish(self._row.id, reason), self._end.over_at)
+            self._journal.put(lambda store: store.finish(self._row.id, reason), self._end.over_at, is_vital=True)
         # The last ones wait for the database, however long it is away; nothing else may keep them waiting.
         steps = [
             Step("the agent's last word", STEP_S, lambda: self._fall_silent(reason)),

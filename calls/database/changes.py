@@ -11,6 +11,7 @@ import aiosqlite
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.database import postgres
 from calls.database.bell import Bell
 from calls.errors import DatabaseAway
 
@@ -161,7 +162,7 @@ class Changes:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(OSError, aiosqlite.Error, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(OSError, aiosqlite.Error, *postgres.ERRORS):
                 if self._postgres_dsn is not None:
                     await self._follow_notifications(self._postgres_dsn)
                 elif self._sqlite_file is not None:

@@ -1,7 +1,9 @@
 """The one file that knows which database this is: engine, transactions, upserts."""
 
 import asyncio
+import errno
 import json
+import logging
 import math
 import sqlite3
 from collections.abc import AsyncIterator, Collection
@@ -20,9 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from calls.database import compiled, postgres
 from calls.database.allowance import allowance
 from calls.database.changes import CHANNEL, Changes, begin_marking, marked
-from calls.database.sqlite import Connection, Driver, WriteAheadLog, wipe
+from calls.database.sqlite import Connection, Driver, WriteAheadLog, is_file_away, wipe
 from calls.errors import DatabaseAway, Invalid
 from calls.line import Line
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TENANT = "default"
 PATIENCE_S = 2.0
@@ -63,6 +67,7 @@ class Database:
             **options,
         )
         self._line = Line(pool_size)
+        self._closed_by = ""  # why no connection could be made a moment ago, if none could
         self._writer = self._engine.execution_options(callroom_writes=True)
         if self.is_sqlite:
             self._reader = self._engine
@@ -90,17 +95,21 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A connection in one write transaction: committed at the end of the block, or rolled back by an error.
 
-        If the database goes away while it commits, DatabaseAway is raised, and the transaction may be there or not.
-        On SQLite its first statement, whatever it is, waits until no other process writes.
+        If the database goes away while it commits, or its disk fails, DatabaseAway is raised: the transaction may be
+        there or not. On SQLite its first statement, whatever it is, waits until no other process writes.
         """
         async with self._connected(self._writer, *self._writers, self._line) as connection:
             begin_marking(connection)
             yield connection
             await connection.commit()
             topics = marked(connection)
-        if self._log is not None:
-            await self._log.sync()
-        self.changes.committed(topics)
+        try:
+            if self._log is not None:
+                await self._log.sync()
+        except OSError as error:
+            raise DatabaseAway(_why(error)) from error
+        finally:  # others read it already
+            self.changes.committed(topics)
 
     @asynccontextmanager
     async def _connected(
@@ -109,7 +118,7 @@ class Database:
         *lines: Line,
     ) -> AsyncIterator[AsyncConnection]:
         allowed = allowance()
-        in_line = True
+        in_line = is_connecting = True
         try:
             async with AsyncExitStack() as places:
                 for line in lines:
@@ -124,14 +133,24 @@ class Database:
                     # On SQLite a statement waits for nothing but the lock, and goes on when nobody waits for it.
                     is_limited = not self.is_sqlite and allowed.left_s < math.inf
                     wait.reschedule(now + allowed.left_s if is_limited else None)
+                    is_connecting, self._closed_by = False, ""
                     yield connection
-        except (sa.exc.SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
-            if not _is_away(error):
+        except (sa.exc.SQLAlchemyError, OSError, *postgres.ERRORS) as error:  # a TimeoutError is an OSError
+            # Before it was asked anything, nothing can be wrong with what it was asked.
+            if not (is_connecting or _is_away(error)):
                 raise
-            cut_short = postgres.was_cut_short(error)
+            why, cut_short = _why(error), postgres.was_cut_short(error)
+            if is_connecting and not in_line:
+                self._tell_closed(why)
             if not (in_line or allowed.is_used_up or cut_short):
                 lines[0].dissolve()
-            raise DatabaseAway(cut_short=cut_short) from error
+            raise DatabaseAway(why, cut_short=cut_short) from error
+
+    def _tell_closed(self, why: str) -> None:
+        """Say in the log why no connection can be made: once, and again when it is for another reason."""
+        if why != self._closed_by:
+            log.warning("no connection to the database can be made", extra={"error": why})
+        self._closed_by = why
 
     async def _notify(self, topics: Collection[str]) -> None:
         # Outside any transaction: the lock that Postgres takes for all who notify is held for nothing else.
@@ -157,6 +176,14 @@ class Database:
         await self._engine.dispose()
         if self._driver is not None:
             await self._driver.ended()
+
+
+def is_mistaken(away: DatabaseAway) -> bool:
+    """Whether the address may well be a mistake: its server does not know us, or its file is no database."""
+    error = away.__cause__
+    if isinstance(error, sa.exc.DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode == sqlite3.SQLITE_NOTADB
+    return error is not None and postgres.is_unknown(error)
 
 
 def upsert(connection: AsyncConnection | str, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
@@ -186,14 +213,21 @@ def _from_json(text: str) -> object:
     return parsed
 
 
-def _is_away(error: sa.exc.SQLAlchemyError | OSError) -> bool:
+def _is_away(error: Exception) -> bool:
     """Whether it may be asked the same again, later: nothing is wrong with what was asked."""
-    if not isinstance(error, sa.exc.DBAPIError):
-        return isinstance(error, (OSError, sa.exc.TimeoutError))
-    if isinstance(error.orig, sqlite3.OperationalError):
-        # Locked, full, not readable: all but the code for a wrong statement.
-        return error.orig.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR
+    if isinstance(error, (OSError, sa.exc.TimeoutError)):
+        return True
+    if isinstance(error, sa.exc.DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return is_file_away(error.orig)
     return postgres.is_away(error)
+
+
+def _why(error: Exception) -> str:
+    """The kind of error and its code, for the log. Its text is not for it: it may have names and values."""
+    told = postgres.driver_error(error)
+    number = errno.errorcode.get(getattr(told, "errno", None) or 0)
+    code = getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None) or number or ""
+    return f"{type(told).__name__} {code}".rstrip()
 
 
 def _sqlite_options(driver: Driver, patience_s: float) -> dict[str, Any]:

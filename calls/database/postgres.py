@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -18,12 +19,13 @@ GRACE_S = 0.3
 IDLE_IN_TRANSACTION_S = 8
 # How soon a server notices that a client's machine is gone, and lets its locks go.
 CLIENT_GONE_S = 10
-# SQLSTATE: connection exceptions, a transaction that gave way to another, too few resources, and a server that shuts
-# down, starts, or cut a statement short; then a lock that was not to be had, a transaction that stood still for too
-# long, and a server that takes no writes, as one to which a name points too early when another has failed.
-_AWAY_CLASSES = ("08", "40", "53", "57")
-_AWAY_STATES = ("55P03", "25P03", "25006")
+ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# Classes of SQLSTATE: a statement is refused for what it says, or for its values. No other time makes it right, unlike
+# all that may happen to a server: it may be full, read-only or closed, its disk may fail, or somebody is in the way.
+_REFUSED_CLASSES = ("21", "22", "23", "42", "44", "54", "P0")
+_FORBIDDEN = "42501"  # it says nothing wrong: what this user may do is being changed
 _CUT_SHORT = ("57014", "55P03", "40001", "40P01")
+_UNKNOWN_CLASSES = ("28", "3D")  # nobody is let in as this user, or to a database of this name
 _MADE = "connection_made"
 
 
@@ -41,10 +43,18 @@ def engine_options(patience_s: float) -> dict[str, Any]:
     return {"connect_args": connect, "pool_recycle": SET_AGAIN_S}
 
 
-def is_away(error: sa.exc.DBAPIError) -> bool:
-    """Whether the server could not answer, rather than that it was asked for what cannot be."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_AWAY_CLASSES) or state in _AWAY_STATES
+def driver_error(error: BaseException) -> BaseException:
+    """The error as the driver raised it; any other as it is."""
+    original: BaseException = getattr(error, "orig", None) or error
+    return original.__cause__ if isinstance(original.__cause__, ERRORS) else original
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server could not do what it was asked for, rather than that no server could."""
+    state = _state(error)
+    if not state:
+        return bool(getattr(error, "connection_invalidated", False))
+    return state == _FORBIDDEN or not state.startswith(_REFUSED_CLASSES)
 
 
 def guard(engine: AsyncEngine) -> None:
@@ -57,7 +67,12 @@ def guard(engine: AsyncEngine) -> None:
 
 def was_cut_short(error: BaseException) -> bool:
     """Whether the server ended one statement, which took too long or was in another's way, and is there for others."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in _CUT_SHORT
+    return _state(error) in _CUT_SHORT
+
+
+def is_unknown(error: BaseException) -> bool:
+    """Whether the server lets nobody in as this user, or has no such database."""
+    return _state(error).startswith(_UNKNOWN_CLASSES)
 
 
 async def end_no_statement(connection: AsyncConnection) -> None:
@@ -67,6 +82,10 @@ async def end_no_statement(connection: AsyncConnection) -> None:
     assert driver is not None
     # asyncpg takes it when it connects, or with each statement, which SQLAlchemy makes; it is pinned.
     driver._config = driver._config._replace(command_timeout=None)  # noqa: SLF001 - see above
+
+
+def _state(error: BaseException) -> str:
+    return getattr(driver_error(error), "sqlstate", None) or ""
 
 
 class _Connections:

@@ -29,6 +29,16 @@ WIPE_WAIT_S = 0.05
 WIPE_PAUSE_S = 0.005
 MERGED_PAGES = 64  # some ms, for which writers wait
 REWRITTEN_BYTES = 32_000_000  # a third of a second, for which writers wait
+# A statement is refused for what it says, or for its values. All else may happen to a file: it is locked, full, not
+# readable, or damaged.
+_REFUSED = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_MISUSE,
+    sqlite3.SQLITE_RANGE,
+}
 
 
 @dataclass(frozen=True)
@@ -189,6 +199,12 @@ class WriteAheadLog:
                 covered = self._commits
                 await asyncio.to_thread(_sync, self._path)
                 self._synced = covered
+
+
+def is_file_away(error: sqlite3.Error) -> bool:
+    """Whether the file could not do what it was asked for, rather than that no file could."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)  # without one Python's module itself refuses
+    return code & 0xFF not in _REFUSED
 
 
 def wipe(database: str) -> bool:

@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from calls.database import postgres
-from calls.database.engine import DEFAULT_TENANT, Database, upsert
-from calls.errors import DatabaseAway
+from calls.database.engine import DEFAULT_TENANT, Database, is_mistaken, upsert
+from calls.errors import DatabaseAway, Invalid
 from calls.search.index import call_words
 from calls.tables import tenants
 
@@ -27,7 +27,8 @@ _LOCK = 0x0CA11  # any fixed number: whoever migrates holds this advisory lock o
 async def migrate(database: Database) -> None:
     """Bring the schema to the newest migration; processes that start at once wait for each other.
 
-    A database that is away is waited for; DatabaseAway after `PATIENCE_S`.
+    A database that is away is waited for; DatabaseAway after `PATIENCE_S`. Invalid, at once, if its address may well be
+    a mistake: a wrong password is not waited for.
     """
     patient = Database(database.url, pool_size=1, patience_s=PATIENCE_S)
     until = time.monotonic() + PATIENCE_S
@@ -35,7 +36,10 @@ async def migrate(database: Database) -> None:
         while True:
             try:
                 return await _migrate(patient)
-            except DatabaseAway:
+            except DatabaseAway as away:
+                if is_mistaken(away):
+                    expected = "CALLROOM_DATABASE_URL: expected a database that this user and password may use"
+                    raise Invalid(f"{expected}; it says {away.why}.") from away
                 if time.monotonic() > until:
                     raise
             await asyncio.sleep(RETRY_S)

@@ -91,6 +91,19 @@ async def test_every_endpoint_says_so_while_postgres_does_not_answer_and_works_w
     assert [answer.status for answer in answers] == [200] * 10
 
 
+async def test_every_endpoint_says_so_while_postgres_lets_nobody_in_and_works_when_it_does(
+    on_postgres, breakable_postgres
+):
+    name = on_postgres.settings.database.rpartition("/")[2]
+    shut = f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"
+    put_out = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    await asyncio.to_thread(breakable_postgres.run, "psql", "-qAt", "-o", "/dev/null", "-c", shut, "-c", put_out)
+    await assert_away(*(ask(on_postgres, route) for route in KEPT))
+    assert (await impatient(on_postgres).get("/readyz")).status == 503
+    breakable_postgres.run("psql", "-q", "-c", f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert (await on_postgres.post("/v1/agents", AGENT)).status == 201
+
+
 async def place(api: Api) -> str:
     agent = (await api.post("/v1/agents", AGENT)).body["id"]
     answer = await api.post("/v1/calls", {"agent_id": agent, "participants": [browser()]})

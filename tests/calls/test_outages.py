@@ -1,15 +1,19 @@
 """What becomes of transactions while the database is away, and after: one error, soon; then all is as before."""
 
 import asyncio
+import errno
+import logging
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from calls.database.allowance import allowance, limit
 from calls.database.engine import PATIENCE_S, Database
-from calls.errors import DatabaseAway
+from calls.errors import DatabaseAway, Invalid
 from calls.migrations import migrate
 from calls.tables import tenants
 from tests.awake import awake
@@ -119,6 +123,55 @@ async def test_a_postgres_that_takes_no_writes_is_away_for_those_who_write(on_po
     await standby.close()
 
 
+async def test_a_postgres_that_lets_nobody_in_is_away_until_it_does_again(on_postgres, breakable_postgres, caplog):
+    name = on_postgres.url.rpartition("/")[2]
+
+    def tell(*statements: str) -> None:
+        commands = [part for statement in statements for part in ("-c", statement)]
+        breakable_postgres.run("psql", "-q", "-v", "ON_ERROR_STOP=1", *commands)
+
+    tell("CREATE ROLE guest SUPERUSER LOGIN")
+    as_guest = Database(on_postgres.url.replace("postgres@", "guest@"))
+    for shut, code, open_again in (
+        ("ALTER ROLE guest NOLOGIN", "28000", "ALTER ROLE guest LOGIN"),
+        (f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", "55000", f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"),
+        (f"ALTER DATABASE {name} RENAME TO elsewhere", "3D000", f"ALTER DATABASE elsewhere RENAME TO {name}"),
+    ):
+        await rename(as_guest, code)
+        await as_guest.close()  # a database that is renamed has nobody in it
+        await on_postgres.close()
+        tell(shut)
+        for _ in range(2):
+            await away(name_of(as_guest), rename(as_guest, "meanwhile"), as_guest.ping())
+        if code != "55000":  # which may be another program's doing, and pass
+            with pytest.raises(Invalid, match=f"^CALLROOM_DATABASE_URL: .* {code}"):
+                await asyncio.wait_for(migrate(as_guest), FOR_ANYTHING_S / 2)
+        tell(open_again)
+        assert await name_of(as_guest) == code
+        told = [getattr(line, "error", "") for line in caplog.records if line.levelno == logging.WARNING]
+        assert 1 <= sum(code in error for error in told) <= 2, "once by each pool"
+    await as_guest.close()
+
+
+async def test_only_a_statement_that_is_wrong_itself_is_not_to_be_asked_again(on_postgres):
+    for code, expected in (
+        ("58030", DatabaseAway),  # the server's disk fails
+        ("42501", DatabaseAway),
+        ("XX000", DatabaseAway),
+        ("0A000", DatabaseAway),
+        ("22001", sa.exc.DBAPIError),
+        ("23514", sa.exc.DBAPIError),
+        ("42703", sa.exc.DBAPIError),
+    ):
+        async with on_postgres.writing() as connection:
+            does = f"RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING ERRCODE = ''{code}''; END'"
+            await connection.execute(sa.text(f"CREATE OR REPLACE FUNCTION fail() {does}"))
+            trigger = "CREATE OR REPLACE TRIGGER fails BEFORE UPDATE ON tenants"
+            await connection.execute(sa.text(f"{trigger} FOR EACH ROW EXECUTE FUNCTION fail()"))
+        with pytest.raises(expected):
+            await rename(on_postgres, "wrong")
+
+
 async def test_of_two_who_wait_for_each_other_one_is_told_to_try_again(on_postgres):
     async with on_postgres.writing() as connection:
         await connection.execute(sa.insert(tenants).values(id="another", name="another"))
@@ -169,6 +222,30 @@ async def test_a_locked_sqlite_lets_nobody_write_and_everybody_read(sqlite_url):
         await asyncio.sleep(0.5)
     await waiting
     assert await name_of(database) == "waited"
+    await database.close()
+
+
+async def test_a_disk_that_fails_after_a_commit_is_an_outage(sqlite_url, monkeypatch):
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    database = Database(sqlite_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        await away(rename(database, "meanwhile"))
+    assert await name_of(database) == "meanwhile"
+    await rename(database, "after")
+    assert await name_of(database) == "after"
+    await database.close()
+
+
+async def test_a_file_that_is_no_database_is_away_and_whoever_starts_with_it_is_told(tmp_path: Path):
+    file = tmp_path / "notes.db"
+    file.write_text("This is no database, whatever its name says. " * 100)
+    database = Database(f"sqlite:///{file}")
+    await away(name_of(database), rename(database, "meanwhile"))
+    with pytest.raises(Invalid, match=r"^CALLROOM_DATABASE_URL: .* SQLITE_NOTADB"):
+        await asyncio.wait_for(migrate(database), FOR_ANYTHING_S / 2)
     await database.close()
 
 

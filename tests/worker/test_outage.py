@@ -400,7 +400,17 @@ async def test_calls_outlast_a_database_that_is_away(
         change = f"ALTER SYSTEM SET default_transaction_read_only = {answer}"
         breakable_postgres.run("psql", "-qAt", "-c", change, "-c", "SELECT pg_reload_conf()")
 
-    url = breakable_postgres.url(breakable_postgres.create())
+    name = breakable_postgres.create()
+
+    def let_nobody_in() -> None:
+        shut = f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"
+        put_out = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        breakable_postgres.run("psql", "-qAt", "-o", "/dev/null", "-c", shut, "-c", put_out)
+
+    def let_in() -> None:
+        breakable_postgres.run("psql", "-q", "-c", f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    url = breakable_postgres.url(name)
     database = Database(url)
     await migrate(database)
     await database.close()
@@ -412,6 +422,7 @@ async def test_calls_outlast_a_database_that_is_away(
     frozen = Outage(SHORT_S, breakable_postgres.freeze, breakable_postgres.thaw)
     restarted = Outage(0, restart, lambda: None)
     read_only = Outage(SHORT_S, partial(be_read_only, "on"), partial(be_read_only, "off"))
+    shut = Outage(SHORT_S, let_nobody_in, let_in)
     locked = Outage(LONG_S, lambda: other.execute("BEGIN IMMEDIATE").close(), lambda: other.execute("ROLLBACK").close())
 
     script(providers)
@@ -423,4 +434,5 @@ async def test_calls_outlast_a_database_that_is_away(
             meanwhile.create_task(go_through(other_house, until, locked, (in_its_middle, before_its_agent)))
             await go_through(house, until, restarted, TWO)
             await go_through(house, until, read_only, (in_its_middle,))
+            await go_through(house, until, shut, (in_its_middle,))
     other.close()

@@ -18,12 +18,15 @@ logger = logging.getLogger(__name__)
 
 Change = Callable[[CallStore], Awaitable[Any]]
 
+AGAIN_S = 1.0
+
 
 @dataclass(frozen=True)
 class _Entry:
     number: int
     change: Change
     at: datetime
+    is_vital: bool
 
 
 class Journal:
@@ -44,18 +47,20 @@ class Journal:
         self._current: _Entry | None = None
         self.lost = False  # the call is another's; nothing more is written
 
-    def put(self, change: Change, at: datetime | None = None) -> datetime:
+    def put(self, change: Change, at: datetime | None = None, *, is_vital: bool = False) -> datetime:
         """Have `change` written after everything that was put before it.
 
         Args:
             change: what is to be written.
             at: when it happened, in the database's time; without it, now.
+            is_vital: never given up, and what comes after it waits. Any other that can never be written, as it is wrong
+                itself, is left out.
 
         Returns:
             When it happened.
         """
         self._numbers += 1
-        entry = _Entry(self._numbers, change, at or self._clock.moment())
+        entry = _Entry(self._numbers, change, at or self._clock.moment(), is_vital)
         self._entries.put_nowait(entry)
         return entry.at
 
@@ -78,11 +83,19 @@ class Journal:
             self._entries.task_done()
 
     async def _write(self, entry: _Entry) -> None:
-        try:
-            standing = await self._persistence.persist(lambda: self._write_once(entry))
-        except Exception:  # a mistake of ours: what comes after it is not to suffer
-            logger.exception("a change of the call could not be written")
-            return
+        failures = 0
+        while True:
+            try:
+                standing = await self._persistence.persist(lambda: self._write_once(entry))
+            except Exception:  # a mistake of ours: what comes after it is not to suffer
+                if failures == 0:
+                    logger.exception("a change of the call could not be written")
+                if not entry.is_vital:
+                    return
+                failures += 1
+                await asyncio.sleep(AGAIN_S)
+            else:
+                break
         if standing is Standing.LOST:
             self.lost = True
             logger.error("the call is another worker's: nothing more is written")

@@ -37,7 +37,7 @@ class Persistence:
             except DatabaseAway as error:
                 if self._away_since is None:
                     self._away_since = began_at
-                    logger.warning("the database is away", extra={"error": type(error.__cause__).__name__})
+                    logger.warning("the database is away", extra={"error": error.why})
                 await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
             else:
