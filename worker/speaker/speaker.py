@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
+from livekit.agents import NOT_GIVEN, AgentStateChangedEvent, CloseEvent, stt, utils
 from livekit.agents.voice import SpeechHandle
 
 import prompts
@@ -269,17 +269,18 @@ class Speaker:
         if what is Open.GREETING and first_message:
             await self.greet(first_message)
             return
+        turns, chat = self._held.turns, self._agent.chat_ctx.copy()
         if apology:
-            _ = self._session.say(apology)
-        match what:
-            case Open.ANSWER:
-                _ = self._session.generate_reply()
-            case Open.REST:
-                _ = self._session.generate_reply(instructions=prompts.load("resume"))
-            case Open.NOTHING | Open.GREETING:
-                pass
-            case _:
-                assert_never(what)
+            speech = self._session.say(apology)
+            await speech.wait_for_playout()
+            if speech.interrupted:  # by a turn, which takes what was open with it
+                return
+        if what not in {Open.ANSWER, Open.REST}:
+            return
+        if not await self._held.wait_for_turn(turns, self._around.hearing.voiced_at):
+            told = prompts.load("resume") if what is Open.REST else NOT_GIVEN
+            # Not asked with the apology at the end: it is what somebody has said that is to be answered.
+            _ = self._session.generate_reply(instructions=told, chat_ctx=chat)
 
     async def break_off(self, key: str) -> None:
         """Say one of its own phrases instead of what it was saying, whatever the people say meanwhile.
