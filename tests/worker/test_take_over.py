@@ -24,6 +24,7 @@ from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Chat, Providers, ToolCall
+from tests.providers.script import Answer
 from tests.servers import LiveKitServer, S3Server
 from tests.standstill import stand_still
 from tests.worker.caller import Caller
@@ -75,7 +76,9 @@ async def house(
 
 @pytest.fixture(autouse=True)
 def _script(providers: Providers) -> None:
-    def model(chat: Chat) -> str | ToolCall:
+    def model(chat: Chat) -> Answer:
+        if chat.system == "END":
+            return [LONG, ToolCall("end_call")]
         if chat.system.startswith("TOOLS") and (missing := TOOLS[len(results_in(chat)) :]):
             return ToolCall(missing[0])
         if "You were cut off" in str(chat.messages[-1]):
@@ -272,6 +275,21 @@ async def killed_in_the_pause(house: House, providers: Providers, until: Until) 
     assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
 
 
+async def killed_in_its_goodbye(house: House, providers: Providers, until: Until) -> None:
+    call = await house.stage.call(system_prompt="END", **CALL)
+    async with call.caller() as caller:
+        await hear_half_an_answer(call, caller, until)
+        await until(lambda: call.has_happened("hang_up.begun"))
+        (await house.job_of(call)).kill()
+        row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "agent_hung_up")
+    hello, question, cut, goodbye = await lines_of(call)
+    assert (hello, question) == (("agent", HELLO), ("user", QUESTION))
+    assert LONG.startswith(cut[1])
+    assert goodbye == ("agent", "Goodbye.")
+    assert (await kinds_of(call)).count("hang_up.begun") == 1
+
+
 @pytest.mark.timeout(300)
 async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_it_broke_off(
     house: House, until: Until
@@ -332,6 +350,7 @@ async def test_another_agent_goes_on_where_one_was_killed(house: House, provider
         killed_in_the_callers_sentence,
         killed_while_the_caller_talks_on,
         killed_in_the_pause,
+        killed_in_its_goodbye,
         killed_while_a_tool_is_at_work,
     )
     await asyncio.gather(*(way(house, providers, until) for way in ways))

@@ -26,7 +26,7 @@ import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers, Piece
-from worker.speaker.hang_up import HangUp
+from worker.speaker.hang_up import Farewell, HangUp
 from worker.speaker.words.language import Language
 from worker.speaker.words.plain import plain
 from worker.words import is_parting
@@ -49,8 +49,8 @@ class CallAgent(Agent):
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
         on_word: told the speech of which a word goes to the voice.
         take_held: gives what was said before and is still to be answered, which is done with that.
+        farewell: whether an agent of the call is about to hang up.
         on_hang_up: called when the agent has ended the call and its last word was heard.
-        on_hang_up_taken_back: called when a caller goes on talking instead.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class CallAgent(Agent):
         transfer_to: str | None,
         on_word: Callable[[SpeechHandle], None],
         take_held: Callable[[], list[str]],
+        farewell: Farewell,
         on_hang_up: Callable[[], None],
-        on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, tools=[*tools])
         self._language = language
@@ -76,7 +76,7 @@ class CallAgent(Agent):
         self._take_held = take_held
         self._phones = phones
         self._transfer_to = transfer_to
-        self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
+        self._hang_up = HangUp(farewell, on_hang_up)
         self._transfer: asyncio.Task[None] | None = None
         self._spoken_to: asyncio.Event | None = None
         self.is_pressing_keys = False
@@ -109,6 +109,14 @@ class CallAgent(Agent):
         except StopResponse:
             return
         _ = self.session.generate_reply(user_input=message)
+
+    def hang_up(self, *, has_parted: bool) -> None:
+        """Go on with a hang-up of the agent before it, whose goodbye was heard or is still to be said."""
+
+        async def goodbye() -> bool:
+            return has_parted or await self._say("goodbye")
+
+        self._hang_up.begin(self.session, goodbye)
 
     @override
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
@@ -240,10 +248,16 @@ class CallAgent(Agent):
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
+        if said_something or speech.interrupted:
+            return not speech.interrupted
+        return await self._say(key)
+
+    async def _say(self, key: str) -> bool:
         text = self._language.phrase(key)
-        if text and not said_something and not speech.interrupted:
-            speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
-            await speech.wait_for_playout()
+        if not text:
+            return True
+        speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
+        await speech.wait_for_playout()
         return not speech.interrupted
 
 

@@ -28,6 +28,7 @@ from worker.speaker.answers import Answers
 from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.hang_up import Farewell
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.latency import Latency
@@ -76,8 +77,8 @@ class Surroundings:
     is_deserted: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
     on_turn: Callable[[Turn], None]
+    farewell: Farewell
     on_hang_up: Callable[[], None]
-    on_hang_up_taken_back: Callable[[], None]
     on_hopeless: Callable[[], None]
 
 
@@ -144,8 +145,8 @@ class Speaker:
             transfer_to=agent.features.transfer_to,
             on_word=self._latency.word,
             take_held=self._held.take,
+            farewell=around.farewell,
             on_hang_up=around.on_hang_up,
-            on_hang_up_taken_back=around.on_hang_up_taken_back,
         )
         self._silence = Silence(
             self._session,
@@ -259,14 +260,16 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        apology = self._around.language.phrase("back")
-        passing = [text for text in (apology, self._around.language.phrase("moment")) if text]
-        what = (
-            left_open(self._said, self._around.toolbox.made, passing, self._around.language.only_listens)
-            if self._around.transcript is not None
-            else Open.NOTHING
-        )
-        if what is Open.GREETING and first_message:
+        language, farewell = self._around.language, self._around.farewell
+        apology = language.phrase("back")
+        passing = [text for text in (apology, language.phrase("moment")) if text]
+        what = left_open(self._said, self._around.toolbox.made, passing, language.only_listens, farewell.since)
+        if what in {Open.GOODBYE, Open.HANG_UP}:
+            self._agent.hang_up(has_parted=what is Open.HANG_UP)
+            return
+        if farewell.since is not None:
+            farewell.take_back()
+        if what is Open.GREETING and first_message and self._around.transcript is not None:
             await self.greet(first_message)
             return
         turns, chat = self._held.turns, self._agent.chat_ctx.copy()
