@@ -60,7 +60,7 @@ class Held:
         return [one.line() for one in said if not one.only_listens]
 
     async def wait_for_turn(self, turns: int, heard_until: float = -math.inf) -> bool:
-        """Give way to whoever is speaking just now, who goes on with what is still to be answered.
+        """Give way to whoever is speaking or spoken to just now, who may go on with what is still to be answered.
 
         Args:
             turns: how many there were when that was so.
@@ -71,9 +71,10 @@ class Held:
         """
         until = heard_until + WORDS_S
         while self.turns == turns:
+            now = time.monotonic()
             if self._session.user_state == "speaking":
-                until = time.monotonic() + WORDS_S
-            if time.monotonic() >= until:
+                until = now + WORDS_S
+            elif now >= until and self._session.current_speech is None:
                 return False
             await asyncio.sleep(LOOK_S)
         return True

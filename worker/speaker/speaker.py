@@ -122,7 +122,7 @@ class Speaker:
             on_speechless=self._be_sorry,
         )
         self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
-        self._held = Held(self._session, self.answer)
+        self._held = Held(self._session, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
@@ -144,7 +144,7 @@ class Speaker:
             tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
             on_word=self._latency.word,
-            take_held=self._held.take,
+            held=self._held,
             farewell=around.farewell,
             on_hang_up=around.on_hang_up,
         )
@@ -333,9 +333,9 @@ class Speaker:
             _ = self._session.interrupt()
 
     def answer(self, line: str) -> None:
-        """Answer something that came from the people and was not said."""
+        """Answer something that came from the people and was not said, with what somebody is saying meanwhile."""
         self._silence.begin_anew()
-        self._begin(self._answer(line))
+        self._held.keep(None, lambda: line, only_listens=False)
 
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
@@ -366,6 +366,10 @@ class Speaker:
         around = self._around
         at_work = self._agent.is_transferring or around.toolbox.is_at_work
         return at_work or around.is_deserted() or around.hearing.is_cut_off
+
+    def _answer_held(self, line: str) -> None:
+        self._silence.begin_anew()
+        self._begin(self._answer(line))
 
     async def _answer(self, line: str) -> None:
         with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript
