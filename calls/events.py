@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     TRANSFER_COMPLETED = "transfer.completed"
     TRANSFER_FAILED = "transfer.failed"
     VOICEMAIL_DETECTED = "voicemail.detected"
+    HANG_UP_BEGUN = "hang_up.begun"
     HANG_UP_TAKEN_BACK = "hang_up.taken_back"
 
     AGENT_JOINED = "agent.joined"

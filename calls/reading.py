@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.analysis.generations import REPROCESS_JOB
 from calls.database.clock import iso, moment
+from calls.events import EventKind
 from calls.jobs import JobState
 from calls.states import IntelligenceStatus
 from calls.tables import call_events, generations, jobs, participants, recordings, results
@@ -72,6 +73,13 @@ _EVENTS = (
     .limit(sa.bindparam("limit"))
     .offset(sa.bindparam("offset"))
 )
+_HANG_UP = (
+    sa.select(call_events.c.kind, call_events.c.created_at)
+    .where(call_events.c.call_id == _CALL)
+    .where(call_events.c.kind.in_([EventKind.HANG_UP_BEGUN, EventKind.HANG_UP_TAKEN_BACK]))
+    .order_by(call_events.c.id.desc())
+    .limit(1)
+)
 
 
 async def read_participants(conn: AsyncConnection, call_id: str) -> list[Row]:
@@ -134,6 +142,12 @@ async def count_events(conn: AsyncConnection, call_id: str) -> int:
     """Give how many entries the call's event log has."""
     query = sa.select(sa.func.count()).select_from(call_events).where(call_events.c.call_id == call_id)
     return int((await conn.execute(query)).scalar_one())
+
+
+async def read_hang_up(conn: AsyncConnection, call_id: str) -> datetime | None:
+    """Give when the call's agent began to hang up, unless it never did or that was taken back."""
+    last = (await conn.execute(_HANG_UP, {"call_id": call_id})).one_or_none()
+    return None if last is None or last.kind == EventKind.HANG_UP_TAKEN_BACK else last.created_at
 
 
 def _part(row: Row, at: datetime) -> Part:

@@ -45,6 +45,7 @@ from worker.room.putting_out import other_agents, put_others_out, put_out
 from worker.room.recording import Recorder
 from worker.room.transcript import Said, TranscriptWriter
 from worker.room.voicemail import MachineDetection
+from worker.speaker.hang_up import Farewell
 from worker.speaker.history import as_pressed
 from worker.speaker.speaker import Surroundings
 from worker.speaker.words.language import Language
@@ -185,8 +186,8 @@ class Call:
             is_deserted=lambda: self._presence.is_deserted,
             on_played=self._record_agent,
             on_turn=self._note_turn,
+            farewell=Farewell(self._events, self._clock, taken.hangs_up_s),
             on_hang_up=lambda: self.end(EndReason.AGENT_HUNG_UP),
-            on_hang_up_taken_back=self._events.hang_up_taken_back,
             on_hopeless=self._give_up,
         )
         self._talk = Talk(

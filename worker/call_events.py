@@ -35,6 +35,9 @@ class CallEvents:
         message, data = f"{field} names unknown variables", {"field": field, "names": sorted(names)}
         self._note(EventKind.TEMPLATE_UNKNOWN_VARIABLES, message, level="warning", data=data)
 
+    def hang_up_begun(self) -> None:
+        self._note(EventKind.HANG_UP_BEGUN, "The agent is about to hang up")
+
     def hang_up_taken_back(self) -> None:
         self._note(EventKind.HANG_UP_TAKEN_BACK, "The caller spoke into the goodbye: the call goes on")
 

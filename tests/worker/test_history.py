@@ -59,6 +59,25 @@ def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
     assert left_open(said, [], [BACK, "One moment, please."], HUMS) == expected
 
 
+BYE, PARTED, AS_WELL = caller("That is all, goodbye."), agent("It was a pleasure."), caller("Okay, bye.")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([at(4.0, BYE), at(6.1, PARTED)], Open.HANG_UP),
+        ([at(4.0, BYE), at(6.1, PARTED), at(7.0, AS_WELL)], Open.HANG_UP),
+        ([at(4.0, BYE), at(6.1, agent("It was", whole=False))], Open.GOODBYE),
+        ([at(4.0, BYE)], Open.GOODBYE),
+        ([], Open.GOODBYE),  # of which nothing is transcribed
+        ([at(4.0, BYE), at(6.1, PARTED), at(7.0, caller("No wait, one more thing."))], Open.ANSWER),
+        ([at(4.0, BYE), at(6.1, PARTED), at(7.0, pressed("1"))], Open.ANSWER),
+    ],
+)
+def test_who_was_about_to_hang_up_is_to_do_so_unless_somebody_has_objected(said, expected):
+    assert left_open(said, [], [BACK], HUMS, hangs_up_s=6.0) == expected
+
+
 ASKED = Made("call_0", "book", {"at": 8}, started_at=5.0, ended_at=7.0, text="Booked.")
 LOST = replace(ASKED, ended_at=None, text=UNKNOWN, failed=True)
 

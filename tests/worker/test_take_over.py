@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby, pairwise
@@ -23,6 +24,7 @@ from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Chat, Providers, ToolCall
+from tests.providers.script import Answer
 from tests.servers import LiveKitServer, S3Server
 from tests.standstill import stand_still
 from tests.worker.caller import Caller
@@ -74,8 +76,10 @@ async def house(
 
 @pytest.fixture(autouse=True)
 def _script(providers: Providers) -> None:
-    def model(chat: Chat) -> str | ToolCall:
-        if chat.system == "TOOLS" and (missing := TOOLS[len(results_in(chat)) :]):
+    def model(chat: Chat) -> Answer:
+        if chat.system == "END":
+            return [LONG, ToolCall("end_call")]
+        if chat.system.startswith("TOOLS") and (missing := TOOLS[len(results_in(chat)) :]):
             return ToolCall(missing[0])
         if "You were cut off" in str(chat.messages[-1]):
             return REST
@@ -218,6 +222,41 @@ async def killed_in_the_callers_sentence(house: House, providers: Providers, unt
     assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
 
 
+async def killed_while_the_caller_talks_on(house: House, providers: Providers, until: Until) -> None:
+    """Into the apology, which with the rest of the sentence is one turn: nobody answers the half of it."""
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text="There is a table.")
+
+    async with tool_server(answer) as tools:
+        call = await house.stage.call(system_prompt="TOOLS AT ONCE", tools=tools, **CALL)
+        async with call.caller() as caller:
+            await until(lambda: call.said("agent"))
+            speaking = asyncio.create_task(caller.say(30))
+            await until(lambda: is_saying(call, "user"))
+            (await house.job_of(call)).kill()
+            await until(lambda: call.has_happened("agent.returned"))
+            await until(lambda: hears_again(call))
+            speaking.cancel()
+            caller.hush()
+            await until(lambda: call.has_said_also("agent", SHORT))
+            await until(caller.agent_listens)
+            await until(lambda: not caller.agent_is_heard(within=1))
+    assert asked == ["/look", "/book"], "each was asked once"
+    hello, cut, *rest = [line for line in await lines_of(call) if line[1] not in [BACK, *BEGUN_APOLOGIES]]
+    assert (hello, cut[0], rest) == (("agent", HELLO), "user", [("user", QUESTION), ("agent", SHORT)])
+    await until(call.ended)
+
+
+async def hears_again(call: Talk) -> bool:
+    """Whether the agent that has come back knows some words of what is said to it."""
+    rows = await call.transcript()
+    cut = next(number for number, row in enumerate(rows) if row.speaker == "user")
+    return any(row.speaker == "user" and len(row.text) > 20 for row in rows[cut + 1 :])
+
+
 async def killed_in_the_pause(house: House, providers: Providers, until: Until) -> None:
     back = "Pardon, j'ai été absent un instant."
     call = await house.stage.call(system_prompt="FRENCH", language="fr", **CALL)
@@ -234,6 +273,21 @@ async def killed_in_the_pause(house: House, providers: Providers, until: Until) 
     assert await lines_of(call) == said
     await is_whole(call, until)
     assert (await kinds_of(call))[-7:] == TAKEN_OVER + OVER
+
+
+async def killed_in_its_goodbye(house: House, providers: Providers, until: Until) -> None:
+    call = await house.stage.call(system_prompt="END", **CALL)
+    async with call.caller() as caller:
+        await hear_half_an_answer(call, caller, until)
+        await until(lambda: call.has_happened("hang_up.begun"))
+        (await house.job_of(call)).kill()
+        row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "agent_hung_up")
+    hello, question, cut, goodbye = await lines_of(call)
+    assert (hello, question) == (("agent", HELLO), ("user", QUESTION))
+    assert LONG.startswith(cut[1])
+    assert goodbye == ("agent", "Goodbye.")
+    assert (await kinds_of(call)).count("hang_up.begun") == 1
 
 
 @pytest.mark.timeout(300)
@@ -262,10 +316,7 @@ async def killed_while_a_tool_is_at_work(house: House, providers: Providers, unt
             await asyncio.Event().wait()
         return web.Response(text="There is a table.")
 
-    app = web.Application()
-    app.router.add_post("/{name}", answer)
-    async with TestServer(app, shutdown_timeout=0.1) as server:
-        tools = [{"name": name, "url": f"http://127.0.0.1:{server.port}/{name}", "timeout_s": 120} for name in TOOLS]
+    async with tool_server(answer) as tools:
         call = await house.stage.call(system_prompt="TOOLS", tools=tools, **CALL | {"phrases": {}})
         async with call.caller() as caller:
             await until(lambda: call.said("agent"))
@@ -282,13 +333,24 @@ async def killed_while_a_tool_is_at_work(house: House, providers: Providers, unt
     await until(call.ended)
 
 
+@asynccontextmanager
+async def tool_server(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[list[dict[str, Any]]]:
+    """Those of `TOOLS` as an agent has them, on a server that answers so."""
+    app = web.Application()
+    app.router.add_post("/{name}", answer)
+    async with TestServer(app, shutdown_timeout=0.1) as server:
+        yield [{"name": name, "url": f"http://127.0.0.1:{server.port}/{name}", "timeout_s": 120} for name in TOOLS]
+
+
 @pytest.mark.timeout(300)
 async def test_another_agent_goes_on_where_one_was_killed(house: House, providers: Providers, until: Until) -> None:
     await house.need_workers(2)
     ways = (
         killed_in_the_agents_sentence,
         killed_in_the_callers_sentence,
+        killed_while_the_caller_talks_on,
         killed_in_the_pause,
+        killed_in_its_goodbye,
         killed_while_a_tool_is_at_work,
     )
     await asyncio.gather(*(way(house, providers, until) for way in ways))

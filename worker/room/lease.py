@@ -12,7 +12,7 @@ from livekit.agents import utils
 
 from calls.database.clock import moment
 from calls.database.engine import Database
-from calls.reading import read_participants
+from calls.reading import read_hang_up, read_participants
 from calls.settling import settle_segments
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
@@ -33,6 +33,7 @@ class Taken:
     """A call as it was when its lease was taken: its row, what was said, what tools were asked, the way to write to it.
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
+    hangs_up_at    when an agent before this one began to hang up, if nobody has taken that back
     answered       the names in the room of those who were there before: browsers that came, phones that were picked up
     """
 
@@ -42,7 +43,15 @@ class Taken:
     tool_calls: list[sa.Row[Any]]
     clock: Clock
     broke_off_at: datetime | None
+    hangs_up_at: datetime | None
     answered: frozenset[str]
+
+    @property
+    def hangs_up_s(self) -> float | None:
+        """The same in seconds of the call."""
+        if self.hangs_up_at is None or self.row.started_at is None:
+            return None
+        return float((self.hangs_up_at - self.row.started_at).total_seconds())
 
 
 class Lease:
@@ -156,8 +165,10 @@ async def take(
         await settle_tool_calls(connection, call_id)
         tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
+        hangs_up_at = await read_hang_up(connection, call_id)
         people = await read_participants(connection, call_id)
-        return Taken(lease, row, said, tool_calls, Clock(moment(connection)), broke_off_at, _answered(people))
+        clock = Clock(moment(connection))
+        return Taken(lease, row, said, tool_calls, clock, broke_off_at, hangs_up_at, _answered(people))
 
 
 async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken | None:
@@ -173,7 +184,7 @@ async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> T
         if await leases.is_live(connection, call_id, token):
             row = await CallStore(connection).get(None, call_id)
             people = await read_participants(connection, call_id)
-            return Taken(lease, row, [], [], Clock(moment(connection)), None, _answered(people))
+            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, _answered(people))
     async with database.writing() as connection:
         await leases.release(connection, call_id, token)  # that of a call which is over waits for it
     lease._life.end()  # noqa: SLF001 - its maker

@@ -26,7 +26,8 @@ import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
 from worker.speaker.answers import Answers, Piece
-from worker.speaker.hang_up import HangUp
+from worker.speaker.hang_up import Farewell, HangUp
+from worker.speaker.held import Held
 from worker.speaker.words.language import Language
 from worker.speaker.words.plain import plain
 from worker.words import is_parting
@@ -48,9 +49,9 @@ class CallAgent(Agent):
         tools: those of the user's, beside its own.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
         on_word: told the speech of which a word goes to the voice.
-        take_held: gives what was said before and is still to be answered, which is done with that.
+        held: what was said before and is still to be answered.
+        farewell: whether an agent of the call is about to hang up.
         on_hang_up: called when the agent has ended the call and its last word was heard.
-        on_hang_up_taken_back: called when a caller goes on talking instead.
     """
 
     def __init__(
@@ -64,21 +65,22 @@ class CallAgent(Agent):
         tools: list[llm.Tool],
         transfer_to: str | None,
         on_word: Callable[[SpeechHandle], None],
-        take_held: Callable[[], list[str]],
+        held: Held,
+        farewell: Farewell,
         on_hang_up: Callable[[], None],
-        on_hang_up_taken_back: Callable[[], None],
     ) -> None:
         super().__init__(instructions=instructions, tools=[*tools])
         self._language = language
         self._answers = answers
         self._hearing = hearing
         self._on_word = on_word
-        self._take_held = take_held
+        self._held = held
         self._phones = phones
         self._transfer_to = transfer_to
-        self._hang_up = HangUp(on_hang_up, on_hang_up_taken_back)
+        self._hang_up = HangUp(farewell, on_hang_up)
         self._transfer: asyncio.Task[None] | None = None
         self._spoken_to: asyncio.Event | None = None
+        self._untold: str | None = None
         self.is_pressing_keys = False
 
     @property
@@ -103,19 +105,30 @@ class CallAgent(Agent):
 
     async def answer(self, line: str) -> None:
         """Answer something that came from the people and was not said."""
-        message = llm.ChatMessage(role="user", content=[line])
+        chat, message = self.chat_ctx.copy(), llm.ChatMessage(role="user", content=[line])
         try:
-            await self.on_user_turn_completed(self.chat_ctx, message)
+            await self.on_user_turn_completed(chat, message)
         except StopResponse:
             return
-        _ = self.session.generate_reply(user_input=message)
+        _ = self.session.generate_reply(user_input=message, chat_ctx=chat)
+
+    def hang_up(self, *, has_parted: bool) -> None:
+        """Go on with a hang-up of the agent before it, whose goodbye was heard or is still to be said."""
+
+        async def goodbye() -> bool:
+            return has_parted or await self._say("goodbye")
+
+        self._hang_up.begin(self.session, goodbye)
 
     @override
     async def on_user_turn_completed(self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage) -> None:
-        if held := self._take_held():
+        if held := self._held.take():
             new_message.content = [" ".join([*held, new_message.text_content or ""]).strip()]
         if self._hang_up.is_going_on and not self._hang_up.hear(parting=is_parting(new_message.text_content or "")):
             raise StopResponse
+        if self._untold is not None:
+            turn_ctx.add_message(role="system", content=self._untold)
+            self._untold = None
         if self._spoken_to is None:
             return
         chat = self.chat_ctx.copy()
@@ -229,7 +242,14 @@ class CallAgent(Agent):
         except NotTransferred as failed:
             if self._phones.is_here(phone):
                 told, _ = prompts.render(prompts.load("transfer_failed"), {"why": _why(failed.sip_status)})
-                _ = self.session.generate_reply(instructions=told)
+                await self._tell(told)
+
+    async def _tell(self, told: str) -> None:
+        """Have the model say this by itself, or with its answer to whoever speaks first."""
+        self._untold = told
+        if not await self._held.wait_for_turn(self._held.turns):
+            self._untold = None
+            _ = self.session.generate_reply(instructions=told)
 
     async def _say_out(self, speech: SpeechHandle, key: str) -> bool:
         """Return when the agent has said what it is saying, or one of its own phrases if that was nothing.
@@ -240,10 +260,16 @@ class CallAgent(Agent):
         said_something = any(
             item.type == "message" and item.role == "assistant" and item.text_content for item in speech.chat_items
         )
+        if said_something or speech.interrupted:
+            return not speech.interrupted
+        return await self._say(key)
+
+    async def _say(self, key: str) -> bool:
         text = self._language.phrase(key)
-        if text and not said_something and not speech.interrupted:
-            speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
-            await speech.wait_for_playout()
+        if not text:
+            return True
+        speech = self.session.say(text, allow_interruptions=not self._hang_up.is_final)
+        await speech.wait_for_playout()
         return not speech.interrupted
 
 

@@ -1,6 +1,8 @@
 """What is said while the agent speaks and does not stop it: it is not lost, and is answered when its time has come."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +37,7 @@ class Held:
         self._said: list[_Said] = []
         self._waiting: asyncio.Task[None] | None = None
         self._stirs = 0
+        self.turns = 0  # that have taken what was kept
         session.on("user_state_changed", self._person_stirs)
         session.on("speech_created", self._agent_stirs)
 
@@ -43,8 +46,8 @@ class Held:
         """Whether there is more than signs of listening."""
         return any(not one.only_listens for one in self._said)
 
-    def keep(self, speech: SpeechHandle, line: Callable[[], str], *, only_listens: bool) -> None:
-        """Keep what was said while the agent says this; `line` gives it as the model reads it."""
+    def keep(self, speech: SpeechHandle | None, line: Callable[[], str], *, only_listens: bool) -> None:
+        """Keep what was said while the agent says this, or nothing; `line` gives it as the model reads it."""
         self._said.append(_Said(line, only_listens))
         if self._waiting is not None:
             self._waiting.cancel()
@@ -52,37 +55,48 @@ class Held:
 
     def take(self) -> list[str]:
         """The words that were kept, for a turn that comes after them; nothing is kept any longer."""
+        self.turns += 1
         said, self._said = self._said, []
         return [one.line() for one in said if not one.only_listens]
+
+    async def wait_for_turn(self, turns: int, heard_until: float = -math.inf) -> bool:
+        """Give way to whoever is speaking or spoken to just now, who may go on with what is still to be answered.
+
+        Args:
+            turns: how many there were when that was so.
+            heard_until: when somebody was last heard whose words may still be to come, by `time.monotonic`.
+
+        Returns:
+            Whether there was another turn, which has taken it.
+        """
+        until = heard_until + WORDS_S
+        while self.turns == turns:
+            now = time.monotonic()
+            if self._session.user_state == "speaking":
+                until = now + WORDS_S
+            elif now >= until and self._session.current_speech is None:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
 
     def close(self) -> None:
         """Answer nothing more."""
         if self._waiting is not None:
             self._waiting.cancel()
 
-    async def _hand_over(self, speech: SpeechHandle) -> None:
-        await speech.wait_for_playout()
-        if speech.interrupted:  # by a turn, which takes the words
-            self._said = [one for one in self._said if not one.only_listens]
-            return
+    async def _hand_over(self, speech: SpeechHandle | None) -> None:
+        if speech is not None:
+            await speech.wait_for_playout()
+            if speech.interrupted:  # by a turn, which takes the words
+                self._said = [one for one in self._said if not one.only_listens]
+                return
         if self.has_words:
-            await self._wait_for_turn()
-        elif not _asks(speech) or not await self._is_quiet(LISTENING_S):
+            await self.wait_for_turn(self.turns)
+        elif speech is None or not _asks(speech) or not await self._is_quiet(LISTENING_S):
             self._said.clear()
         said, self._said = self._said, []
         if said:
             self._answer(" ".join(one.line() for one in said).strip())
-
-    async def _wait_for_turn(self) -> None:
-        """Whoever is speaking just now goes on with what he has said before."""
-        loop = asyncio.get_running_loop()
-        until = loop.time()
-        while True:
-            if self._session.user_state == "speaking":
-                until = loop.time() + WORDS_S
-            if loop.time() >= until or not self._said:
-                return
-            await asyncio.sleep(LOOK_S)
 
     async def _is_quiet(self, seconds: float) -> bool:
         """Whether nobody begins to speak for so long."""

@@ -10,6 +10,7 @@ from livekit.agents import llm
 from calls.transcript import AGENT
 from worker.room.transcript import Said
 from worker.tools.toolbox import Made
+from worker.words import is_parting
 
 
 class Open(Enum):
@@ -19,20 +20,30 @@ class Open(Enum):
     GREETING = auto()
     ANSWER = auto()
     REST = auto()  # of the agent's own sentence
+    GOODBYE = auto()  # and then the agent's hanging up,
+    HANG_UP = auto()  # or only that
 
 
 def left_open(
-    said: Sequence[Said], made: Sequence[Made], passing: Sequence[str], only_listens: Callable[[str], bool]
+    said: Sequence[Said],
+    made: Sequence[Made],
+    passing: Sequence[str],
+    only_listens: Callable[[str], bool],
+    hangs_up_s: float | None = None,
 ) -> Open:
     """What is to be made good first.
 
     What an agent has said in `passing`, as its apology for having been lost, made nothing good, and who `only_listens`
     to a sentence of the agent's that was cut asks for no answer. Whoever has waited for a tool is still to be told what
-    came of it.
+    came of it. An agent that began to hang up at `hangs_up_s` is to do so, unless somebody has objected since.
     """
     lines = [
         one for one in said if not (one.speaker == AGENT and any(text.startswith(one.text.strip()) for text in passing))
     ]
+    if hangs_up_s is not None and not any(_objects(one) for one in lines if one.at_s > hangs_up_s):
+        until_then = [one for one in lines if one.speaker == AGENT or one.at_s <= hangs_up_s]
+        has_parted = bool(until_then) and until_then[-1].speaker == AGENT and until_then[-1].whole
+        return Open.HANG_UP if has_parted else Open.GOODBYE
     if not lines:
         return Open.GREETING
     *before, last = lines
@@ -42,6 +53,10 @@ def left_open(
         return Open.NOTHING if last.whole else Open.REST
     hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and only_listens(last.text)
     return Open.REST if hums else Open.ANSWER
+
+
+def _objects(one: Said) -> bool:
+    return one.speaker != AGENT and (one.pressed or not is_parting(one.text))
 
 
 def _is_untold(last: Made, lines: Sequence[Said]) -> bool:

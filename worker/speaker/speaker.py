@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentStateChangedEvent, CloseEvent, stt, utils
+from livekit.agents import NOT_GIVEN, AgentStateChangedEvent, CloseEvent, stt, utils
 from livekit.agents.voice import SpeechHandle
 
 import prompts
@@ -28,6 +28,7 @@ from worker.speaker.answers import Answers
 from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.hang_up import Farewell
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.latency import Latency
@@ -76,8 +77,8 @@ class Surroundings:
     is_deserted: Callable[[], bool]
     on_played: Callable[[rtc.AudioFrame], None]
     on_turn: Callable[[Turn], None]
+    farewell: Farewell
     on_hang_up: Callable[[], None]
-    on_hang_up_taken_back: Callable[[], None]
     on_hopeless: Callable[[], None]
 
 
@@ -121,7 +122,7 @@ class Speaker:
             on_speechless=self._be_sorry,
         )
         self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
-        self._held = Held(self._session, self.answer)
+        self._held = Held(self._session, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._agent = CallAgent(
@@ -143,9 +144,9 @@ class Speaker:
             tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
             on_word=self._latency.word,
-            take_held=self._held.take,
+            held=self._held,
+            farewell=around.farewell,
             on_hang_up=around.on_hang_up,
-            on_hang_up_taken_back=around.on_hang_up_taken_back,
         )
         self._silence = Silence(
             self._session,
@@ -259,27 +260,30 @@ class Speaker:
     async def resume(self, first_message: str) -> None:
         """Come back to a conversation that broke off: say so, then make good what was left open."""
         await self._voice.wait_audible()
-        apology = self._around.language.phrase("back")
-        passing = [text for text in (apology, self._around.language.phrase("moment")) if text]
-        what = (
-            left_open(self._said, self._around.toolbox.made, passing, self._around.language.only_listens)
-            if self._around.transcript is not None
-            else Open.NOTHING
-        )
-        if what is Open.GREETING and first_message:
+        language, farewell = self._around.language, self._around.farewell
+        apology = language.phrase("back")
+        passing = [text for text in (apology, language.phrase("moment")) if text]
+        what = left_open(self._said, self._around.toolbox.made, passing, language.only_listens, farewell.since)
+        if what in {Open.GOODBYE, Open.HANG_UP}:
+            self._agent.hang_up(has_parted=what is Open.HANG_UP)
+            return
+        if farewell.since is not None:
+            farewell.take_back()
+        if what is Open.GREETING and first_message and self._around.transcript is not None:
             await self.greet(first_message)
             return
+        turns, chat = self._held.turns, self._agent.chat_ctx.copy()
         if apology:
-            _ = self._session.say(apology)
-        match what:
-            case Open.ANSWER:
-                _ = self._session.generate_reply()
-            case Open.REST:
-                _ = self._session.generate_reply(instructions=prompts.load("resume"))
-            case Open.NOTHING | Open.GREETING:
-                pass
-            case _:
-                assert_never(what)
+            speech = self._session.say(apology)
+            await speech.wait_for_playout()
+            if speech.interrupted:  # by a turn, which takes what was open with it
+                return
+        if what not in {Open.ANSWER, Open.REST}:
+            return
+        if not await self._held.wait_for_turn(turns, self._around.hearing.voiced_at):
+            told = prompts.load("resume") if what is Open.REST else NOT_GIVEN
+            # Not asked with the apology at the end: it is what somebody has said that is to be answered.
+            _ = self._session.generate_reply(instructions=told, chat_ctx=chat)
 
     async def break_off(self, key: str) -> None:
         """Say one of its own phrases instead of what it was saying, whatever the people say meanwhile.
@@ -329,9 +333,9 @@ class Speaker:
             _ = self._session.interrupt()
 
     def answer(self, line: str) -> None:
-        """Answer something that came from the people and was not said."""
+        """Answer something that came from the people and was not said, with what somebody is saying meanwhile."""
         self._silence.begin_anew()
-        self._begin(self._answer(line))
+        self._held.keep(None, lambda: line, only_listens=False)
 
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
@@ -362,6 +366,10 @@ class Speaker:
         around = self._around
         at_work = self._agent.is_transferring or around.toolbox.is_at_work
         return at_work or around.is_deserted() or around.hearing.is_cut_off
+
+    def _answer_held(self, line: str) -> None:
+        self._silence.begin_anew()
+        self._begin(self._answer(line))
 
     async def _answer(self, line: str) -> None:
         with suppress(RuntimeError):  # a session that has ended: the next one reads it in the transcript

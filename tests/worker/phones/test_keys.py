@@ -1,17 +1,20 @@
 """The keys of a phone: those that are pressed on it, and those that the agent presses."""
 
+import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.providers import Chat, ToolCall
 from tests.providers.script import Answer
-from tests.telephony.sound import read, seconds_of_sound
+from tests.telephony.sound import RATE, read, seconds_of_sound
 from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
 PRESSED_PIN = "[pressed on the phone's keys: 4 7 1 1 #]"
+PRESSED_THREES = "[pressed on the phone's keys: 3 3 #]"
 PRESSED_ONE, PRESSED_END = "[pressed on the phone's keys: 1]", "[pressed on the phone's keys: #]"
 
 
@@ -23,6 +26,8 @@ async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_it
                 return "Too wrong." if "expected" in str(content) else "Pressed."
             case _ if chat.last_user == PRESSED_PIN:
                 return "Thank you."
+            case _ if PRESSED_THREES in chat.last_user:
+                return "Twice three."
             case _ if chat.last_user == PRESSED_ONE:
                 return ["Now I.", ToolCall("send_dtmf", {"digits": "7w*#"})]
             case _:
@@ -40,6 +45,13 @@ async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_it
     await until(lambda: call.has_said_also("agent", "Pressed."))
     await phone.say(read(SPEECH)[:16_000])
     await until(lambda: call.has_said_also("agent", "Too wrong."))
+    begun = providers.begun
+    speaking = asyncio.create_task(phone.say(np.resize(read(SPEECH), 4 * RATE)))
+    await until(lambda: providers.begun > begun)
+    await phone.press("33#")
+    await speaking
+    await until(lambda: call.has_said_also("agent", "Twice three."))
+    assert not any(chat.last_user == PRESSED_THREES for chat in providers.chats), "what was said with it was not over"
     await phone.press("9")
     await phone.hang_up()
     await until(call.ended)
@@ -48,11 +60,15 @@ async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_it
         ("4711#", "dtmf"),
         ("1", "dtmf"),
         (SMITH, "runtime"),
+        (SMITH, "runtime"),
+        ("33#", "dtmf"),
         ("9", "dtmf"),
     ], "also what was pressed just before the end"
     assert {line.participant_identity for line in lines} == {number}
     told = [(event.kind, event.data["digits"]) for event in await call.events() if event.kind.startswith("dtmf")]
-    assert told == [("dtmf.received", "4711#"), ("dtmf.received", "1"), ("dtmf.sent", "7*#"), ("dtmf.received", "9")]
+    sent = [digits for kind, digits in told if kind == "dtmf.sent"]
+    received = [digits for kind, digits in told if kind == "dtmf.received"]
+    assert (received, sent) == (["4711#", "1", "33#", "9"], ["7*#"])
 
 
 async def test_keys_of_a_call_of_which_nothing_is_kept_are_not_kept_either(house, network, providers, until):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 from livekit import api
 
@@ -12,9 +13,9 @@ from tests.providers import Chat, ToolCall
 from tests.providers.script import Answer
 from tests.standstill import stand_still
 from tests.telephony import State
-from tests.telephony.sound import read
+from tests.telephony.sound import RATE, read
 from tests.worker.conftest import Talk
-from tests.worker.phones.conftest import HELLO, SPEECH, a_number, legs, place
+from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, legs, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
@@ -46,6 +47,29 @@ async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, ne
     assert events["transfer.failed"]["sip_status"] == 603
     assert (await kinds_of(call.database, call.id))[-4:] == ENDS[EndReason.TRANSFERRED]
     await phone.hang_up()
+
+
+async def test_who_speaks_while_it_fails_is_told_with_the_answer(house, network, providers, until):
+    told = "Their line is busy."
+    providers.answer_with(lambda chat: told if "the line is busy" in chat.system else ToolCall("transfer_call"))
+    number, desk = a_number(), a_number()
+    phone = await network.phone(number)
+    target = await network.phone(desk, answers_after_s=None)
+    call = await place(house, number, features={"transfer_to": desk})
+    await until(lambda: call.has_said("agent", HELLO))
+    await phone.press("0#")
+    await until(lambda: target.state is State.RINGING)
+    begun = providers.begun
+    speaking = asyncio.create_task(phone.say(np.resize(read(SPEECH), 4 * RATE)))
+    await until(lambda: providers.begun > begun)
+    await target.decline(486)
+    await until(lambda: call.has_happened("transfer.failed"))
+    await speaking
+    await until(lambda: call.has_said_also("agent", told))
+    await phone.hang_up()
+    await until(call.ended)
+    assert [line.text for line in await call.transcript()][-2:] == [SMITH, told]
+    assert target.rings == [number], "it was not tried again"
 
 
 async def test_who_hangs_up_before_the_other_one_answers_was_not_transferred(house, network, providers, until):
