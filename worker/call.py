@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -320,9 +321,13 @@ class Call:
         self._journal.put(self._start)
         if self._settings.recorder == "worker" and "recording" in PostCall.stored(self._row.post_call).on:
             starts_at_s = self._clock.now()
-            piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
-            path = self._settings.recordings_dir / piece.name
-            self._recorder = Recorder(path, self._clock.now, starts_at_s, self._recording_failed)
+            self._recorder = Recorder(
+                self._piece_from,
+                self._clock.now,
+                starts_at_s,
+                on_interrupted=partial(self._loop.call_soon_threadsafe, self._events.recording_interrupted),
+                on_resumed=partial(self._loop.call_soon_threadsafe, self._events.recording_resumed),
+            )
         self._parts.start("duration", self._watch_duration)
         self._parts.start("credits", self._watch_credits)
 
@@ -370,8 +375,9 @@ class Call:
         if self._recorder is not None:
             self._recorder.people(frame, identity)
 
-    def _recording_failed(self) -> None:
-        self._loop.call_soon_threadsafe(self._events.recording_failed)
+    def _piece_from(self, starts_at_s: float) -> Path:
+        piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
+        return self._settings.recordings_dir / piece.name
 
     def _fail(self, part: str) -> None:
         if part == "transcript" and self._transcript is not None:
