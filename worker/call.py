@@ -325,8 +325,8 @@ class Call:
                 self._piece_from,
                 self._clock.now,
                 starts_at_s,
-                on_interrupted=partial(self._loop.call_soon_threadsafe, self._events.recording_interrupted),
-                on_resumed=partial(self._loop.call_soon_threadsafe, self._events.recording_resumed),
+                on_interrupted=self._recording_interrupted,
+                on_resumed=self._recording_resumed,
             )
         self._parts.start("duration", self._watch_duration)
         self._parts.start("credits", self._watch_credits)
@@ -374,6 +374,12 @@ class Call:
     def _record_human(self, identity: str, frame: rtc.AudioFrame) -> None:
         if self._recorder is not None:
             self._recorder.people(frame, identity)
+
+    def _recording_interrupted(self, error: str) -> None:
+        self._loop.call_soon_threadsafe(self._events.recording_interrupted, error)
+
+    def _recording_resumed(self) -> None:
+        self._loop.call_soon_threadsafe(self._events.recording_resumed)
 
     def _piece_from(self, starts_at_s: float) -> Path:
         piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))

@@ -35,7 +35,7 @@ class PieceState(StrEnum):
 
 @dataclass(frozen=True)
 class Piece:
-    """What the agent of one lease recorded, from `starts_at_ms` of the call on; the next one follows an interruption."""
+    """What the agent of one lease recorded from `starts_at_ms` of the call on; another one follows an interruption."""
 
     call_id: str
     token: int
