@@ -16,6 +16,7 @@ from calls.settings import Settings
 REQUEST_TIMEOUT_S = 10
 EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
+REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
 TOKEN_HOURS = 24
 LISTENER_S = 60  # to come in; who is in may stay
 AGENT_TOKEN_HOURS = 1  # a connection outlives it: LiveKit gives new ones

@@ -43,7 +43,7 @@ async def write_segments(
     new: Sequence[Segment],
 ) -> bool:
     """Insert or overwrite segments by sequence; False, and nothing written, if `token` is not the current lease's."""
-    if not await leases.is_held(connection, call_id, token):
+    if not await leases.hold(connection, call_id, token):
         return False
     if not new:
         return True

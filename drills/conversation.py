@@ -149,7 +149,7 @@ def faults_of_any(detail: Json) -> dict[str, bool]:
     return {
         "the transcript is not whole": [one["sequence"] for one in segments] != list(range(len(segments))),
         "not every segment is final": not all(one["is_final"] for one in segments),
-        "a part of it died": bool(kinds & {"part.restarted", "part.failed"}),
+        "a part of it died": bool(kinds & {"part.restarted", "part.failed", "recording.interrupted"}),
         "there is no recording": (detail["recording"] or {}).get("status") != "ready",
     }
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from calls.rooms import REJOIN_S
 from calls.settings import Settings
 from calls.states import CallStatus, EndReason
 
@@ -16,6 +17,7 @@ class Limits:
     """How many seconds each thing may take before it counts as failed, and how many dispatches a call gets."""
 
     join: float
+    rejoin: float
     agent_join: float
     agent_return: float
     room_gone: float
@@ -26,6 +28,7 @@ class Limits:
         """The limits that the settings ask for."""
         return cls(
             join=settings.join_timeout_s,
+            rejoin=REJOIN_S,
             agent_join=settings.agent_join_timeout_s,
             agent_return=settings.agent_return_timeout_s,
             # A worker that loses its room ends the call itself; it has as long as it may be silent.
@@ -102,11 +105,13 @@ class SeenRoom:
     """What LiveKit shows.
 
     humans         who is in the room
+    deserted       for how many seconds nobody has been
     missing        for how many seconds it has not been there, if it is not
     agent_coming   a worker has taken the last dispatch
     """
 
     humans: frozenset[str] = frozenset()
+    deserted: float = 0.0
     missing: float | None = None
     agent_coming: bool = False
 
@@ -159,7 +164,11 @@ def verdict(call: KnownCall, room: SeenRoom | None, limits: Limits, waited: Wait
         return Wait()
     if room.humans or (call.awaits_phone and not call.held):  # no phone rings before there is an agent
         return _find_an_agent(call, room, limits, waited, started=started)
-    return Wait() if started else _await_somebody(call, limits, waited)
+    if not started:
+        return _await_somebody(call, limits, waited)
+    # Whoever was lost with the agent may take longer to come back than one who left.
+    is_over = not call.anybody_here and room.deserted >= limits.rejoin
+    return Finish(_why_nobody_is_left(call)) if is_over else Wait()
 
 
 def is_urgent(status: CallStatus, limits: Limits, waited: Waited) -> bool:

@@ -222,7 +222,9 @@ class Watcher:
         if not row.held:  # else the agent notes who comes and goes, with the time at which it did
             await self._note_humans(row.id, legs, humans)
         ask = is_urgent(CallStatus(row.status), self._limits, waited) and not waited.dispatch_used_up
-        return SeenRoom(humans, agent_coming=ask and await self._rooms.awaits_agent(row.room_name))
+        deserted_s = self._patience.unchanged_s(("deserted", row.id), bool(humans))
+        agent_coming = ask and await self._rooms.awaits_agent(row.room_name)
+        return SeenRoom(humans, 0.0 if humans else deserted_s, agent_coming=agent_coming)
 
     async def _fail_lost(self, call_id: str, ringing: list[sa.Row[Any]], listed: set[str]) -> None:
         """Settle the phones of which nobody else tells, for whoever called them is gone, and so is the agent."""

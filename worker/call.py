@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -321,9 +322,13 @@ class Call:
         self._journal.put(self._start)
         if self._settings.recorder == "worker" and "recording" in PostCall.stored(self._row.post_call).on:
             starts_at_s = self._clock.now()
-            piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
-            path = self._settings.recordings_dir / piece.name
-            self._recorder = Recorder(path, self._clock.now, starts_at_s, self._recording_failed)
+            self._recorder = Recorder(
+                self._piece_from,
+                self._clock.now,
+                starts_at_s,
+                on_interrupted=self._recording_interrupted,
+                on_resumed=self._recording_resumed,
+            )
         self._parts.start("duration", self._watch_duration)
         self._parts.start("credits", self._watch_credits)
 
@@ -371,8 +376,15 @@ class Call:
         if self._recorder is not None:
             self._recorder.people(frame, identity)
 
-    def _recording_failed(self) -> None:
-        self._loop.call_soon_threadsafe(self._events.recording_failed)
+    def _recording_interrupted(self, error: str) -> None:
+        self._loop.call_soon_threadsafe(self._events.recording_interrupted, error)
+
+    def _recording_resumed(self) -> None:
+        self._loop.call_soon_threadsafe(self._events.recording_resumed)
+
+    def _piece_from(self, starts_at_s: float) -> Path:
+        piece = Piece(self._row.id, self._lease.token, round(starts_at_s * 1000))
+        return self._settings.recordings_dir / piece.name
 
     def _fail(self, part: str) -> None:
         if part == "transcript" and self._transcript is not None:

@@ -41,8 +41,12 @@ class CallEvents:
     def hang_up_taken_back(self) -> None:
         self._note(EventKind.HANG_UP_TAKEN_BACK, "The caller spoke into the goodbye: the call goes on")
 
-    def recording_failed(self) -> None:
-        self._note(EventKind.PART_FAILED, "The recording stopped", level="error", data={"part": "recording"})
+    def recording_interrupted(self, error: str) -> None:
+        message = "The recording cannot be written; it is tried again"
+        self._note(EventKind.RECORDING_INTERRUPTED, message, level="error", data={"error": error})
+
+    def recording_resumed(self) -> None:
+        self._note(EventKind.RECORDING_STARTED, "The recording goes on")
 
     def part_restarted(self, part: str) -> None:
         self._note(EventKind.PART_RESTARTED, f"The {part} was started again", level="warning", data={"part": part})

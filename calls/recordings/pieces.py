@@ -35,7 +35,7 @@ class PieceState(StrEnum):
 
 @dataclass(frozen=True)
 class Piece:
-    """What the agent of one lease recorded, from `starts_at_ms` of the call on."""
+    """What the agent of one lease recorded from `starts_at_ms` of the call on; another one follows an interruption."""
 
     call_id: str
     token: int
@@ -97,7 +97,7 @@ async def tell_of(conn: AsyncConnection, piece: Piece) -> PieceState | None:
         return None
     columns = {"call_id": piece.call_id, "token": piece.token, "starts_at_ms": piece.starts_at_ms}
     add = upsert(conn, recording_pieces).values(**columns, state=PieceState.LOCAL)
-    await conn.execute(add.on_conflict_do_nothing(index_elements=["call_id", "token"]))
+    await conn.execute(add.on_conflict_do_nothing(index_elements=["call_id", "token", "starts_at_ms"]))
     return PieceState((await conn.execute(sa.select(recording_pieces.c.state).where(*_is(piece)))).scalar_one())
 
 
@@ -149,4 +149,5 @@ async def _lock(conn: AsyncConnection, piece: Piece) -> sa.Row[*tuple[Any, ...]]
 
 
 def _is(piece: Piece) -> tuple[sa.ColumnElement[bool], ...]:
-    return recording_pieces.c.call_id == piece.call_id, recording_pieces.c.token == piece.token
+    columns = recording_pieces.c
+    return columns.call_id == piece.call_id, columns.token == piece.token, columns.starts_at_ms == piece.starts_at_ms

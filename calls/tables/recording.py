@@ -21,13 +21,13 @@ recordings = sa.Table(
     created_at(),
 )
 
-# What the agent of each lease recorded, until it is in the recording.
+# What the agent of each lease recorded, until it is in the recording. It has begun anew after each interruption.
 recording_pieces = sa.Table(
     "recording_pieces",
     metadata,
     call_id(primary_key=True),
     sa.Column("token", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("starts_at_ms", sa.Integer, nullable=False),
+    sa.Column("starts_at_ms", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.String(8), nullable=False),  # local | stored | added | joined | removed | kept
 )
 

@@ -1,6 +1,7 @@
 """Who may speak and write in a call: one holder at a time, whose token is worth nothing once there is a next one.
 
 A lease is taken by an agent, renewed as long as it lives, and released when all that was said and recorded is written.
+What its holder writes meanwhile is a sign of life too: a call is not over before what is known to have happened in it.
 Nobody compares clocks: whoever suspects a holder watches whether `renewals` goes on counting, and revokes the lease if
 it does not. Locks are taken in one order everywhere: a call's lease, its row, its participants.
 """
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -84,13 +86,7 @@ async def take(conn: AsyncConnection, call_id: str, worker: str, identity: str) 
 
 async def renew(conn: AsyncConnection, call_id: str, token: int) -> CallStatus | None:
     """Give a sign of life; the call's status, or None if the lease is another's by now."""
-    now = sa.literal(moment(conn), leases.c.renewed_at.type)
-    # A conversation lasts as long as there is an agent in the room, not as long as others try to get in.
-    sign = {
-        "renewals": leases.c.renewals + 1,
-        "renewed_at": sa.case((leases.c.entered, now), else_=leases.c.renewed_at),
-    }
-    renewed = await conn.execute(_mine(call_id, token).values(sign))
+    renewed = await conn.execute(_mine(call_id, token).values(**_sign(conn), renewals=leases.c.renewals + 1))
     if not renewed.rowcount:
         return None
     return CallStatus((await conn.execute(_STATUS, {"of_call": call_id})).scalar_one())
@@ -104,18 +100,22 @@ async def enter(conn: AsyncConnection, call_id: str, token: int) -> None:
 async def stand(conn: AsyncConnection, call_id: str, token: int, change: int) -> Standing:
     """Whether the holder's change of that number (1, 2, …) may be written now, in this transaction.
 
-    It holds the lease until the commit, so that nobody takes it meanwhile.
+    It holds the lease until the commit, so that nobody takes it meanwhile, and is a sign of life.
     """
-    counted = await conn.execute(_mine(call_id, token).where(leases.c.changes < change).values(changes=change))
+    new = _mine(call_id, token).where(leases.c.changes < change)
+    counted = await conn.execute(new.values(**_sign(conn), changes=change))
     if counted.rowcount:
         return Standing.CURRENT
-    return Standing.WRITTEN if await is_held(conn, call_id, token) else Standing.LOST
+    return Standing.WRITTEN if await hold(conn, call_id, token) else Standing.LOST
 
 
-async def is_held(conn: AsyncConnection, call_id: str, token: int) -> bool:
-    """Whether the lease is still of this token; it stays so until the commit."""
-    held = sa.select(leases.c.token).where(_THIS, leases.c.token == token, leases.c.held).with_for_update()
-    return await conn.scalar(held, {"of_call": call_id}) is not None
+async def hold(conn: AsyncConnection, call_id: str, token: int) -> bool:
+    """Whether the lease is still of this token, whose holder writes now, which is a sign of life.
+
+    It stays so until the commit.
+    """
+    held = await conn.execute(_mine(call_id, token).values(**_sign(conn)))
+    return bool(held.rowcount)
 
 
 async def is_live(conn: AsyncConnection, call_id: str, token: int) -> bool:
@@ -181,6 +181,12 @@ async def held_leases(conn: AsyncConnection) -> list[HeldLease]:
     """Every lease that somebody holds, of calls that are over too: their holders may still be writing."""
     columns = [leases.c[name] for name in HeldLease.__dataclass_fields__]
     return [HeldLease(**row) for row in (await conn.execute(sa.select(*columns).where(_IS_HELD))).mappings()]
+
+
+def _sign(conn: AsyncConnection) -> dict[str, Any]:
+    """A sign of life. A conversation lasts as long as an agent is in the room, not as long as others try to get in."""
+    now = sa.literal(moment(conn), leases.c.renewed_at.type)
+    return {"renewed_at": sa.case((leases.c.entered, now), else_=leases.c.renewed_at)}
 
 
 def _mine(call_id: str, token: int) -> sa.Update:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from calls.states import CallStatus, EndReason
 from calls.store import CallStore
 from calls.tables import calls, jobs
 from calls.tables import leases as leases_table
+from calls.transcript import write_segments
 from calls.workers import leases
 from calls.workers.leases import HeldLease, Standing
 from calls.workers.life import Life, living
@@ -71,9 +73,13 @@ async def test_a_conversation_lives_as_long_as_an_agent_in_the_room_and_not_whil
     first = await take(database, call.id, "agent-1")
     taken_at = await last_sign_after(leases.renew, first)
     assert await last_sign_after(leases.renew, first) == taken_at
+    assert await last_sign_after(partial(leases.stand, change=1), first) == taken_at
+    assert await last_sign_after(partial(write_segments, new=[]), first) == taken_at
     entered_at = await last_sign_after(leases.enter, first)
     renewed_at = await last_sign_after(leases.renew, first)
-    assert taken_at < entered_at < renewed_at
+    changed_at = await last_sign_after(partial(leases.stand, change=2), first)
+    said_at = await last_sign_after(partial(write_segments, new=[]), first)
+    assert taken_at < entered_at < renewed_at < changed_at < said_at
     async with database.writing() as connection:
         cut_off_at = renewed_at - timedelta(microseconds=1)
         await leases.release(connection, call.id, first, cut_off_at)

@@ -20,7 +20,7 @@ from pipeline.verdict import (
     verdict,
 )
 
-LIMITS = Limits(join=60, agent_join=5, agent_return=30, room_gone=10, dispatches=3)
+LIMITS = Limits(join=60, rejoin=5, agent_join=5, agent_return=30, room_gone=10, dispatches=3)
 EMPTY, OCCUPIED, COMING = SeenRoom(), SeenRoom(frozenset({"ada"})), SeenRoom(frozenset({"ada"}), agent_coming=True)
 
 CONNECTING = KnownCall(
@@ -126,6 +126,12 @@ def waited(
         ),
         (LEFT, EMPTY, waited(99, agent=29), Wait()),
         (LEFT, EMPTY, waited(99, agent=30), Finish(EndReason.CALLER_HUNG_UP)),
+        # and those who had it have left, or were lost with the agent
+        (LEFT, SeenRoom(deserted=4), waited(99, agent=4), Wait()),
+        (LEFT, SeenRoom(deserted=5), waited(99, agent=5), Finish(EndReason.CALLER_HUNG_UP)),
+        (replace(LEFT, anybody_here=True), SeenRoom(deserted=29), waited(99, agent=29), Wait()),
+        (replace(LEFT, awaits_phone=True), SeenRoom(deserted=5), waited(99, agent=5), Dispatch()),
+        (held(LEFT), SeenRoom(deserted=99), waited(99), Wait()),
         # the database is back, without which nobody took a call
         (CONNECTING, OCCUPIED, waited(0, database=0), Dispatch(reminder=True)),
         (THRICE, OCCUPIED, waited(0, database=0), Dispatch(reminder=True)),

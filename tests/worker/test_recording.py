@@ -2,11 +2,14 @@
 
 import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -16,7 +19,7 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from tests.servers import ROOT
-from worker.room.recording import Recorder
+from worker.room.recording import AGAIN_S, Recorder
 
 pytestmark = pytest.mark.restless
 
@@ -48,26 +51,46 @@ class Studio:
 
     def __init__(self, folder: Path, starts_at_s: float = 0.0) -> None:
         self.clock = Clock()
-        self.path = folder / "recordings" / "call.ogg"
-        self.recorder = Recorder(self.path, self.clock, starts_at_s, pytest.fail)
+        self.folder = folder / "recordings"
+        self.interrupted: list[str] = []
+        self.resumed = threading.Event()
+        self.recorder = Recorder(
+            lambda start_s: self.file(round(start_s)),
+            self.clock,
+            starts_at_s,
+            on_interrupted=self.interrupted.append,
+            on_resumed=self.resumed.set,
+        )
+        self._starts_at_s = starts_at_s
         self._coming: list[tuple[float, str, rtc.AudioFrame]] = []
+
+    def file(self, start_s: float, ending: str = "") -> Path:
+        """That which begins at a second of the call."""
+        return self.folder / f"{start_s:.0f}.ogg{ending}"
 
     def hear(self, identity: str, ends_s: Iterable[float], frames: list[rtc.AudioFrame]) -> None:
         """Frames of a participant ("agent": the agent's), with the seconds at which each has come whole."""
         self._coming += [(end, identity, frame) for end, frame in zip(ends_s, frames, strict=False)]
 
-    async def close(self, at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Hand over all frames in the order of their coming, close at that second; the two channels of the file."""
+    def play(self, until_s: float) -> None:
+        """Hand over all frames in the order of their coming, and let it be that second."""
         for end, identity, frame in sorted(self._coming, key=lambda coming: coming[0]):
             self.clock.at = end
             if identity == "agent":
                 self.recorder.agent(frame)
             else:
                 self.recorder.people(frame, identity)
-        self.clock.at = at
-        assert await self.recorder.close() == self.path
-        assert not self.recorder.part.exists()
-        return decoded(self.path)
+        self._coming.clear()
+        self.clock.at = until_s
+
+    async def close(self, at: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Play, close at that second; the two channels of the file, which is the only one."""
+        self.play(at)
+        await self.recorder.close()
+        file = self.file(self._starts_at_s)
+        assert list(self.folder.iterdir()) == [file]
+        assert self.interrupted == []
+        return decoded(file)
 
 
 @pytest.fixture
@@ -161,15 +184,57 @@ async def test_a_call_in_which_nothing_was_said_is_recorded_as_silence(studio):
     assert loud(left) == loud(right) == []
 
 
-async def test_a_recording_that_cannot_be_written_is_missing_and_disturbs_nobody(tmp_path, caplog):
-    (tmp_path / "recordings").write_text("a file where the folder should be")
-    failed = threading.Event()
-    recorder = Recorder(tmp_path / "recordings" / "call.ogg", Clock(), 0.0, failed.set)
-    for frame in tone(0.2, AGENT_RATE):
-        recorder.agent(frame)
-    assert await recorder.close() is None
-    assert failed.is_set()
-    assert "the recording could not be written" in caplog.text
+async def test_a_recording_that_cannot_be_written_disturbs_nobody_and_begins_once_it_can_be(tmp_path, until, caplog):
+    in_the_way = tmp_path / "recordings"
+    in_the_way.write_text("a file where the folder should be")
+    studio = Studio(tmp_path)
+    await until(lambda: studio.interrupted)
+    studio.hear("agent", steady(0.0), tone(5.0, AGENT_RATE))
+    studio.play(5.0)
+    in_the_way.unlink()
+    await until(studio.resumed.is_set)
+    studio.hear("agent", steady(6.0), tone(1.0, AGENT_RATE))
+    studio.play(8.0)
+    await studio.recorder.close()
+    assert studio.interrupted == ["File exists"]
+    assert "the recording is interrupted" in caplog.text
+    assert list(studio.folder.iterdir()) == [studio.file(5.0)]
+    _, right = decoded(studio.file(5.0))
+    assert loud(right) == near((1.0, 2.0))
+
+
+async def test_a_recording_that_met_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_space(studio, until):
+    studio.hear("agent", steady(0.0), tone(2.0, AGENT_RATE))
+    studio.play(3.0)
+    part = studio.file(0.0, ".part")
+    await until(lambda: part.exists() and part.stat().st_size > 10_000)
+    with full_disk():
+        studio.play(20.0)
+        await until(lambda: studio.interrupted)
+        studio.hear("agent", steady(20.0), tone(10.0, AGENT_RATE))
+        studio.play(30.0)
+        tried_at = time.monotonic()
+        await until(lambda: time.monotonic() - tried_at > AGAIN_S + 1)
+        assert list(studio.folder.iterdir()) == [part], "of what cannot be begun nothing is left"
+    await until(studio.resumed.is_set)
+    studio.hear("agent", steady(31.0), tone(1.0, AGENT_RATE))
+    studio.play(33.0)
+    await studio.recorder.close()
+    assert studio.interrupted == ["File too large"], "it is told once"
+    assert sorted(studio.folder.iterdir()) == [part, studio.file(30.0)]
+    assert loud(decoded(part)[1]) == near((0.0, 2.0))
+    assert loud(decoded(studio.file(30.0))[1]) == near((1.0, 2.0))
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """For this process: no file of it can grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_a_second_agents_file_begins_when_it_came(tmp_path):
@@ -187,7 +252,7 @@ from tests.worker.test_recording import AGENT_RATE, FRAME_S, tone
 from worker.room.recording import Recorder
 frames = tone(1.0, AGENT_RATE)
 at = 0.0  # the call's clock stands still when the machine does
-recorder = Recorder(Path(sys.argv[1]), lambda: at, 0.0, sys.exit)
+recorder = Recorder(lambda start_s: Path(sys.argv[1]), lambda: at, 0.0, sys.exit, sys.exit)
 for count in range(1, 10_000):
     time.sleep(FRAME_S)
     at = count * FRAME_S

@@ -67,6 +67,28 @@ async def test_the_agent_greets_and_answers_and_both_are_written_down_and_record
         assert other[begin + CLOSE : end - CLOSE].max() < LOUD, "and not in the other"
 
 
+async def test_a_recording_that_cannot_begin_begins_once_it_can_and_the_call_says_so(
+    stage: Stage, until: Until
+) -> None:
+    call = await stage.call(first_message="Hello, this is Ada.", post_call={"recording": {"enabled": True}})
+    folder = call.settings.recordings_dir
+    folder.mkdir(exist_ok=True)
+    aside = folder.rename(folder.with_name("aside"))
+    folder.write_text("a file where the folder should be")
+    async with call.caller():
+        try:
+            await until(lambda: call.has_happened("recording.interrupted"))
+        finally:
+            folder.unlink()
+            aside.rename(folder)
+        await until(lambda: call.has_happened("recording.started"))
+    await until(call.ended)
+    [recording] = await until(call.pieces)
+    assert not recording.name.endswith(".0.ogg"), "it begins later than the call"
+    told = [(event.kind, event.data) for event in await call.events() if event.kind.startswith("recording.")]
+    assert told == [("recording.interrupted", {"error": "File exists"}), ("recording.started", None)]
+
+
 async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller(
     stage: Stage, providers: Providers, until: Until
 ) -> None:

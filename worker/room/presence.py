@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from livekit import rtc
 
+from calls.rooms import REJOIN_S
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from worker.room.journal import Journal
 
-REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
 ASKED_S = 2.0  # how long a database is asked whether somebody is still called
 CALLED_S = 1.0  # between two looks whether that one comes
 TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives

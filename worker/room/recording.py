@@ -7,7 +7,7 @@ import queue
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -31,6 +31,7 @@ HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
 TICK_S = 0.3
 DRIFT_S = 0.02
 DRIFT_FRAMES = 25
+AGAIN_S = 3.0  # so long after a file could not be written, another one is begun
 
 LEFT, RIGHT = 0, 1
 AGENT = ""  # nobody's identity
@@ -49,38 +50,39 @@ class _Arrived:
 class Recorder:
     """Writes `<path>.part` from a thread of its own, and renames it to `path` when closed: until then it has a lock.
 
+    When that cannot be written, as on a full disk, it keeps what it has, and another file is begun as soon as one can
+    be, which lacks what came meanwhile: that is not kept in memory.
+
     A frame belongs to the moment at which it was handed over; frames of one source that follow each other closely are
     joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the worker is
     killed, the `.part` file plays up to about one second before.
 
     Args:
-        path: the finished file; its folder is made.
+        path_from: the finished file that begins at a second of the call; its folder is made.
         clock: seconds of the call.
-        starts_at_s: the second of the call at which the file begins.
-        on_failure: called, from the recorder's thread, if the file cannot be written.
+        starts_at_s: the second of the call at which the first file begins.
+        on_interrupted: called, from the recorder's thread, with the reason why no file can be written any more, or yet.
+        on_resumed: called, from there too, when one can be again.
     """
 
     def __init__(
         self,
-        path: Path,
+        path_from: Callable[[float], Path],
         clock: Callable[[], float],
         starts_at_s: float,
-        on_failure: Callable[[], None],
+        on_interrupted: Callable[[str], None],
+        on_resumed: Callable[[], None],
     ) -> None:
-        self._path = path
+        self._path_from = path_from
         self._clock = clock
         self._starts_at_s = starts_at_s
-        self._on_failure = on_failure
+        self._on_interrupted = on_interrupted
+        self._on_resumed = on_resumed
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._complete = False
+        self._interrupted = False
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
-
-    @property
-    def part(self) -> Path:
-        """The file while the call runs."""
-        return self._path.with_name(f"{self._path.name}{WRITING}")
 
     def people(self, frame: rtc.AudioFrame, identity: str) -> None:
         """A frame of a participant's microphone, just heard."""
@@ -90,31 +92,49 @@ class Recorder:
         """A frame of the agent's voice, just played."""
         self._put(RIGHT, AGENT, frame)
 
-    async def close(self) -> Path | None:
-        """Write what is left, up to this moment; the finished file, or None if it could not be written."""
+    async def close(self) -> None:
+        """Write what is left, up to this moment."""
         self._arrived.put(_Arrived(self._clock(), None))
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
-        return self._path if self._complete else None
 
     def _put(self, side: int, source: str, frame: rtc.AudioFrame) -> None:
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._interrupted:
             self._arrived.put(_Arrived(self._clock(), frame, side, source))
 
     def _run(self) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.part) as raw:
-                with _OggOpus(raw) as file:
-                    self._record(file)
-                self.part.rename(self._path)
-            self._complete = True
-        except Exception:  # whatever it was, nobody else sees the end of this thread
-            logger.exception("the recording could not be written")
-            self._on_failure()
+        starts_at_s = self._starts_at_s
+        while True:
+            try:
+                self._write_from(starts_at_s)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody else sees the end of this thread
+                self._interrupt(error)
+            if self._closing.wait(AGAIN_S):
+                return
+            starts_at_s = self._clock()
 
-    def _record(self, file: "_OggOpus") -> None:
-        mix = _Mix(round(self._starts_at_s * RATE))
+    def _write_from(self, starts_at_s: float) -> None:
+        with _written(self._path_from(starts_at_s)) as file:
+            self._resume()
+            self._record(file, starts_at_s)
+
+    def _interrupt(self, error: Exception) -> None:
+        """Let nothing more come, and forget what has: there is no telling for how long nobody can write it."""
+        if not self._interrupted:
+            self._interrupted = True
+            logger.error("the recording is interrupted", exc_info=error)
+            self._on_interrupted((isinstance(error, OSError) and error.strerror) or type(error).__name__)
+        while not self._arrived.empty():
+            self._arrived.get()
+
+    def _resume(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            logger.info("the recording goes on")
+            self._on_resumed()
+
+    def _record(self, file: "_OggOpus", starts_at_s: float) -> None:
+        mix = _Mix(round(starts_at_s * RATE))
         sources: defaultdict[str, _Source] = defaultdict(_Source)
         waiting: deque[tuple[_Arrived, _Run]] = deque()
         over = False
@@ -229,7 +249,7 @@ class _Mix:
 
 
 class _OggOpus:
-    """A file that is playable at any moment while it is being written."""
+    """A file that is playable at any moment while it is being written; OSError if its beginning cannot be."""
 
     def __init__(self, raw: BinaryIO) -> None:
         paging = {"page_duration": str(PAGE_US), "flush_packets": "1"}
@@ -237,6 +257,7 @@ class _OggOpus:
         self._stream = self._container.add_stream(
             "libopus", rate=RATE, layout="stereo", options={"b": str(BIT_RATE), "compression_level": "5"}
         )
+        self._container.start_encoding()
         self._written = 0
 
     def write(self, pcm: NDArray[np.int16]) -> None:
@@ -252,19 +273,33 @@ class _OggOpus:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        with suppress(Exception) if kind else nullcontext():  # why it ends is known better already
+            try:
+                self._container.mux(self._stream.encode(None))
+            finally:
+                self._container.close()
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """A new file, unbuffered. As long as it has its lock, nobody takes it away; it has it from the first moment on."""
-    unknown = path.with_name(f"{path.name}.new")
-    with unknown.open("wb", buffering=0) as raw:
-        fcntl.flock(raw, fcntl.LOCK_EX)
-        unknown.rename(path)
-        yield raw
+def _written(path: Path) -> Iterator[_OggOpus]:
+    """A new file, which has its name once it is whole, and until then that of a part.
+
+    As long as it has its lock, nobody takes it away; it has it from the first moment on. If not even its beginning can
+    be written, there is none.
+    """
+    part = path.with_name(f"{path.name}{WRITING}")
+    unknown = part.with_name(f"{part.name}.new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with unknown.open("wb", buffering=0) as raw:
+            fcntl.flock(raw, fcntl.LOCK_EX)
+            with _OggOpus(raw) as file:
+                unknown.rename(part)
+                yield file
+            part.rename(path)
+    finally:
+        unknown.unlink(missing_ok=True)
 
 
 def _resampled(resampler: av.AudioResampler, frames: list[rtc.AudioFrame]) -> NDArray[np.int16]:

@@ -13,10 +13,12 @@ from calls.database.engine import DEFAULT_TENANT
 from calls.phones import inbound
 from calls.phones.numbers import add_number
 from calls.placing.creation import NewParticipant
+from calls.rooms import REJOIN_S
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import agents, calls
 from pipeline.deps import Deps
+from pipeline.patience import Patience
 from pipeline.watch import Watcher
 from tests.pipeline.placed import BROWSER, ended, events_of, legs_of, phone, place
 from tests.pipeline.sip_phone import as_a_phone
@@ -80,17 +82,30 @@ async def test_a_call_whose_phone_is_not_dialled_yet_needs_no_room(open_with):
     assert await ended(deps.db, call) is None
 
 
-async def test_a_caller_who_leaves_while_there_is_no_agent_has_hung_up(open_with, until):
-    deps = await open_with(agent_return_timeout_s=0.5)
+async def test_a_caller_who_leaves_while_there_is_no_agent_has_hung_up_once_he_would_be_back(
+    open_with, until, monkeypatch
+):
+    """By a clock that the test turns."""
+    seconds = [1000.0]
+    monkeypatch.setattr("pipeline.watch.Patience", lambda gap_s: Patience(gap_s, lambda: seconds[0]))
+    deps = await open_with()
     call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
     async with joined(deps, call):
         await release(deps, call, await begin(deps, call))
+        await watcher.look()
+        seconds[0] += REJOIN_S
+        await watcher.look()
 
     async def is_left() -> bool:
         return not await deps.rooms.list_participants(call.room_name)
 
     await until(is_left)
-    assert await look_until_ended(deps, call, until) == ("completed", "caller_hung_up")
+    await watcher.look()
+    assert await ended(deps.db, call) is None
+    seconds[0] += REJOIN_S
+    await watcher.look()
+    assert await ended(deps.db, call) == ("completed", "caller_hung_up")
 
 
 async def test_a_phone_that_was_picked_up_is_there_whatever_it_says_of_itself_later(open_with, until):
