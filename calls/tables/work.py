@@ -38,9 +38,8 @@ leases = sa.Table(
     sa.Column("identity", sa.Text, nullable=False),
     sa.Column("entered", sa.Boolean, nullable=False),  # its agent is in the room
     sa.Column("renewals", sa.Integer, nullable=False),  # its signs of life
-    sa.Column(
-        "renewed_at", UtcDateTime, nullable=False
-    ),  # the last of them, or write, by an agent that was in the room
+    # the last of them, or the last write, by an agent that was in the room
+    sa.Column("renewed_at", UtcDateTime, nullable=False),
     sa.Column("changes", sa.Integer, nullable=False),  # how many of its changes to the call are written
     sa.Index("ix_leases_held", "call_id", **where("held")),
 )
