@@ -3,6 +3,7 @@
 import pytest
 
 from worker.turns.curve import needed_s
+from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
 from worker.turns.turn_end import last_line
 from worker.turns.words import PLAIN, likely_whole
@@ -124,6 +125,31 @@ def test_marks_are_missed_where_the_recogniser_is_known_to_set_them():
     for language, text in (("en", "After the meeting I had"), ("it", "Vorrei prenotare un tavolo per")):
         assert needed_s(likely_whole(text, language, marks=True)) > PAUSE_S
     assert likely_whole("Ich habe meine Karte verloren", "de") == PLAIN
+
+
+def test_no_mark_is_missed_where_a_script_has_none_for_the_end_of_a_sentence():
+    assert likely_whole("ขอจองโต๊ะสำหรับสองคน", "th", marks=True) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("known", "turns", "expected"),
+    [
+        (True, [], True),
+        (None, [], True),
+        (False, [], False),
+        (None, ["i lost my card"], False),
+        (None, ["I lost my card.", "415 555 0123", "yes"], True),
+        (True, ["415 555 0123", "yes"], True),
+        (True, ["i lost my card", "yes", "a blue one"], False),
+        (False, ["i lost my card", "Yes."], True),
+    ],
+)
+def test_marks_are_expected_of_who_is_known_to_set_them_until_several_turns_have_none(known, turns, expected):
+    marks = Marks(are_set=known)
+    for text in turns:
+        marks.see(text)
+        marks.end_turn()
+    assert marks.are_expected is expected
 
 
 def test_among_several_the_words_of_who_spoke_last_are_judged_without_the_name():

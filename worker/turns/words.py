@@ -21,6 +21,7 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*['’]?")
 _END = re.compile(r"[.?!。？！।؟][\"'”»)\s]*$")
 _GOES_ON = re.compile(r"(?:[,;:、，؛–—-]|\.\.\.|…)\s*$")
 _MARK = re.compile(r"[,.?!](?=\s|$)|[。？！、，।؟،]")
+_NO_STOP = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff]\s*$")  # Thai, Lao and Khmer end a sentence with a space
 _GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
 _QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _FILLERS = frozenset({"uh", "uhh", "uhm", "umm", "ähm", "äh", "öhm", "öh", "ehm", "euh"})  # words in no language
@@ -166,7 +167,7 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
         return whole
     if marked:
         return MARKED
-    return LOOSE if marks or has_marks(text) else PLAIN
+    return LOOSE if (marks or has_marks(text)) and not _NO_STOP.search(text) else PLAIN
 
 
 def has_marks(text: str) -> bool:
