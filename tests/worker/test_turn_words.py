@@ -111,6 +111,7 @@ def test_words_that_go_on_are_given_time(language, text):
         ("en", "I have never been there before."),
         ("en", "I don't know if."),
         ("en", "Yes, let's."),
+        ("en", "Let us know if you can't."),
         ("de", "Das geht morgen, oder?"),
         ("de", "Mit oder ohne?"),
         ("de", "Es ist für meine Frau."),
@@ -147,7 +148,15 @@ def test_where_a_mark_and_the_words_disagree_they_are_waited_for_a_while(languag
 
 @pytest.mark.parametrize(
     "text",
-    ["yes i do", "what are you waiting for", "i know what it is", "that's what i'm looking for", "I lost it", "plan B"],
+    [
+        "yes i do",
+        "no i can't",
+        "what are you waiting for",
+        "i know what it is",
+        "that's what i'm looking for",
+        "I lost it",
+        "plan B",
+    ],
 )
 def test_whole_words_without_marks_are_judged_by_the_voice(text):
     assert likely_whole(text, "en") == PLAIN

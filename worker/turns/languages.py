@@ -12,8 +12,8 @@ class Language:
 
     open     words that end none: articles, conjunctions; at most a question, as with "or?"
     half     words that end one only with a mark: articles that may be pronouns
-    loose    words that end few: prepositions that a question leaves at its end, or parts of verbs,
-    verbs    of which these end a short answer: "yes, I do"
+    loose    words that end few: prepositions that a question leaves at its end, or parts of verbs
+    verbs    words as those that end a short answer: "yes, I do"
     pending  words that end many with a mark, and few without: verbs that want an object, prepositions that are adverbs
     phrases  several words of which that is so, though the last one ends many: "could you please"
     asking   words of questions that may end in a loose one,
@@ -48,6 +48,7 @@ def _pairs(first: str, second: str) -> frozenset[str]:
     return frozenset(f"{one} {other}".replace("|", " ") for one in first.split() for other in second.split())
 
 
+_ENGLISH_VERBS = _set("can can't cannot couldn't won't wouldn't shouldn't wasn't weren't didn't haven't hasn't hadn't")
 _GERMAN_TENS = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig"
 _GERMAN_UNITS = "ein zwei drei vier fünf sechs sieben acht neun"
 _GERMAN_ORDINALS = f"""erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte dreizehnte
@@ -61,16 +62,17 @@ LANGUAGES = {
         half=_set("""of into if whether although than between per via every very let's dr except including regarding
             despite throughout towards upon among toward"""),
         loose=_set("""for to from with without by at about as which who whose where when how what why while until been
-            shall his any some no not such i we he she they another want wanted need like called named wants needs
-            near dot dash hyphen slash underscore"""),
+            shall his any some no not such i we he she they another want wanted need like called named wants needs dot
+            dash hyphen slash underscore"""),
         verbs=_set("""is are was were be am will would could should may might must do does did have has had isn't
-            aren't don't doesn't can can't cannot couldn't won't wouldn't shouldn't wasn't weren't didn't haven't
-            hasn't hadn't"""),
-        pending=_set("""after before since through across behind around against along beside inside outside under past
-            beyond within so just only even also still rather really probably maybe actually each several either
+            aren't don't doesn't""")
+        | _ENGLISH_VERBS,
+        pending=_set("""near after before since through across behind around against along beside inside outside under
+            past beyond within so just only even also still rather really probably maybe actually each several either
             neither few many most other prefer require tell give send let show ask get make take pay find buy say says
             said told owe owes think hope believe guess seems costs going trying able supposed hoping planning
-            wondering looking being having getting unfortunately"""),
+            wondering looking being having getting unfortunately""")
+        | _ENGLISH_VERBS,
         phrases=_pairs("you we i can could would will and so", "please")
         | _pairs("could can would will if that when whether have did do are should because like", "you")
         | _pairs("tell give send let help show call remind told gave sent", "me")
