@@ -169,6 +169,10 @@ def test_marks_are_missed_where_the_recogniser_is_known_to_set_them():
     assert likely_whole("Ich habe meine Karte verloren", "de") == PLAIN
 
 
+def test_a_tag_question_is_whole_whatever_its_voice():
+    assert needed_s(likely_whole("Das geht morgen, oder?", "de"), 0.01, 0.245) < PAUSE_S
+
+
 def test_no_mark_is_missed_where_a_script_has_none_for_the_end_of_a_sentence():
     assert likely_whole("ขอจองโต๊ะสำหรับสองคน", "th", marks=True) == PLAIN
 

@@ -10,7 +10,8 @@ from worker.turns.numbers import Digits
 class Language:
     """The words of a language, in small letters; what is said of marks is of those at the very end.
 
-    open     words that end none: articles, conjunctions; at most a question, as with "or?"
+    open     words that end none: articles, conjunctions
+    tags     words of these that make a question of what stands before: "morgen, oder?"
     half     words that end one only with a mark: articles that may be pronouns
     loose    words that end few: prepositions that a question leaves at its end, or parts of verbs
     verbs    words as those that end a short answer: "yes, I do"
@@ -23,6 +24,7 @@ class Language:
     """
 
     open: frozenset[str]
+    tags: frozenset[str]
     half: frozenset[str]
     loose: frozenset[str]
     verbs: frozenset[str]
@@ -59,6 +61,7 @@ LANGUAGES = {
     "en": Language(
         open=_set("""a an the my your our their its and or but nor because unless onto during i'm i'd i'll i've we're
             we'd we'll we've you're you'd they're they'd he's she's it's that's there's mr mrs ms"""),
+        tags=frozenset(),
         half=_set("""of into if whether although than between per via every very let's dr except including regarding
             despite throughout towards upon among toward"""),
         loose=_set("""for to from with without by at about as which who whose where when how what why while until been
@@ -95,6 +98,7 @@ LANGUAGES = {
     "de": Language(
         open=_set("""des und oder aber sondern weil dass daß ob wenn für zwischen wegen während im am vom zum zur beim
             ins ans sowie bevor nachdem obwohl falls sobald solange sodass herrn"""),
+        tags=_set("oder"),
         half=_set("""der die den dem eine einen einem einer eines mein meine meinen meinem meiner meines dein deine
             deinen deinem deiner ihr ihre ihren ihrem ihrer ihres unser unsere unseren unserem unserer euer eure euren
             eurem eurer sein seine seinen seinem seiner seines kein keine keinen keinem keiner jede jeden jedem jeder
@@ -133,6 +137,7 @@ LANGUAGES = {
     "es": Language(
         open=_set("""la los las un mis tus su sus nuestro nuestra nuestros nuestras de del al a en por para sobre
             entre hasta desde y e o u pero porque que aunque algún ningún primer tercer ni sino"""),
+        tags=frozenset(),
         half=_set("""el una unos unas mi tu con sin cuando si muy cada según durante mediante contra hacia tras ante
             bajo excepto salvo mientras"""),
         loose=_set("donde como le les me te nos lo tan quería ha he han hemos punto arroba guion guión barra"),
@@ -161,6 +166,7 @@ LANGUAGES = {
         open=_set("""le les des du de d' l' mon ma mes ta tes sa ses notre votre nos vos cet cette ces à au aux et ou
             mais que qu' car je j' chez n' s' m' t' parce lorsque lorsqu' puisque afin qu'il qu'elle qu'on qu'ils
             qu'elles qu'un qu'une d'un d'une jusqu'à jusqu'au jusqu'en quelques chaque"""),
+        tags=frozenset(),
         half=_set("un une leur leurs son ton si très dans vers selon malgré parmi dès sauf ni"),
         loose=_set("""la en avec pour sans sur sous par entre depuis comme il on tu ce qui dont ne c'est point arobase
             tiret tirets"""),

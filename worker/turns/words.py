@@ -83,7 +83,9 @@ def _of_number(digits: int, *, marked: bool) -> float | None:
 def _of_last_word(words: list[str], known: Language, *, marked: bool, calls: bool) -> float | None:
     last = words[-1]
     if last in known.open or (last in known.half and not marked):
-        return PLAIN if calls else OPEN
+        if not calls:
+            return OPEN
+        return MARKED if last in known.tags else PLAIN
     pending = last in known.pending or any(
         " ".join(words[-length:]) in known.phrases for length in range(2, LONGEST_PHRASE + 1)
     )
