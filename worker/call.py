@@ -152,6 +152,7 @@ class Call:
                 predict_end=partial(predict_at, context.proc.userdata["end_model"]),
                 holds=self._holds,
             ),
+            sets_marks=providers.sets_marks(self._agent),
         )
         self._presence = Presence(
             context.room,

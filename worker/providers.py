@@ -148,6 +148,15 @@ class Providers:
             for one in made
         ]
 
+    def sets_marks(self, agent: AgentConfig) -> bool | None:
+        """Whether the first recogniser of an agent sets marks in what it writes; None of a plugin: not known."""
+        choice, endpoint = self._chosen("stt", agent, 0)
+        if endpoint is None:
+            return None
+        if endpoint.protocol != "deepgram":
+            return True
+        return bool(choice.options.get("punctuate", True) or choice.options.get("smart_format", False))
+
     def models(self, agent: AgentConfig) -> list[llm.LLM[Any]]:
         """The language models of an agent, in its order."""
         return self._all("llm", agent)

@@ -106,7 +106,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         holds=lambda _text, _line: False,
     )
     local = deepgram.STT(base_url=f"{local_url}/v1/listen", api_key="none", http_session=http)
-    hearing = Hearing(Ranking([local], lambda _place: None), PATIENCE_S, listener)
+    hearing = Hearing(Ranking([local], lambda _place: None), PATIENCE_S, listener, sets_marks=None)
     name = f"room-{uuid.uuid4()}"
     async with api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as server:
         await server.room.create_room(api.CreateRoomRequest(name=name))

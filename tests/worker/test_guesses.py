@@ -4,6 +4,7 @@ import pytest
 from livekit.agents import LanguageCode, stt
 
 from worker.room.hearing import Attachment
+from worker.turns.marks import Marks
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from worker.room.hearing import Attachment
     ],
 )
 async def test_a_guess_stays_as_it_was_where_only_its_writing_changes(guess: str, final: str, told: str) -> None:
-    attachment = Attachment([], eager=0.1)
+    attachment = Attachment([], Marks(are_set=True), eager=0.1)
     language = LanguageCode("en")
     attachment.guess(stt.SpeechData(language, guess))
     attachment.say(stt.SpeechData(language, final), final)

@@ -71,7 +71,7 @@ class Place:
             on_failed=lambda: setattr(self, "failures", self.failures + 1),
             holds=lambda _text, _line: False,
         )
-        self.hearing = Hearing(Ranking([recognizer], lambda _place: None), WORDS_S, listener)
+        self.hearing = Hearing(Ranking([recognizer], lambda _place: None), WORDS_S, listener, sets_marks=None)
         self.room.on("track_subscribed", lambda track, _publication, person: self.hearing.attend(track, person))
         self.room.on("track_unsubscribed", lambda track, *_: self.hearing.ignore(track))
 

@@ -130,6 +130,23 @@ async def test_a_plugin_gets_what_the_agent_says_and_its_own_key(monkeypatch: py
         await providers.clients.first.close()
 
 
+@pytest.mark.parametrize(
+    ("choice", "known"),
+    [
+        ({}, True),
+        ({"provider": "openai"}, True),
+        ({"provider": "parrot"}, None),
+        ({"options": {"punctuate": False}}, False),
+        ({"options": {"punctuate": False, "smart_format": True}}, True),
+    ],
+)
+async def test_whether_a_recogniser_sets_marks_is_known_of_those_in_our_protocols(choice: Any, known: Any) -> None:
+    async with aiohttp.ClientSession() as http:
+        providers = await made(Settings(_env_file=None), http)
+        assert providers.sets_marks(agent(stt=[choice])) is known
+        await providers.clients.first.close()
+
+
 async def test_a_call_whose_provider_cannot_be_used_ends_at_once_and_names_it(stage: Stage, until: Until) -> None:
     call = await stage.call(tts=[{"provider": "nowhere"}])
     row = await until(call.ended)

@@ -3,6 +3,7 @@
 import pytest
 
 from worker.turns.curve import needed_s
+from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
 from worker.turns.turn_end import last_line
 from worker.turns.words import PLAIN, likely_whole
@@ -51,6 +52,21 @@ PROMPT_S = 0.5
         (None, "Ich suche ein"),
         (None, "I want to know when the"),
         ("ja", "予約をしたいのですが、"),
+        ("en", "the reason I call is that"),
+        ("en", "I'm looking for a hotel near"),
+        ("en", "I have been waiting since"),
+        ("en", "my email is john dot"),
+        ("en", "we want to travel through"),
+        ("en", "Could you please"),
+        ("de", "Mein Name ist"),
+        ("de", "Ich hätte gerne"),
+        ("de", "Könnten Sie mir bitte"),
+        ("de", "Mein Geburtstag ist der dritte"),
+        ("de", "Am Montag oder."),
+        ("es", "Me gustaría"),
+        ("es", "Podría por favor"),
+        ("fr", "Je voulais savoir"),
+        ("fr", "Pourriez-vous s'il vous plaît"),
     ],
 )
 def test_words_that_go_on_are_given_time(language, text):
@@ -89,6 +105,25 @@ def test_words_that_go_on_are_given_time(language, text):
         (None, "Quiero reservar una mesa para dos personas."),
         ("ja", "明日は何時に開きますか。"),
         ("it", "Che cosa devo portare?"),
+        ("en", "That is what it is for."),
+        ("en", "Yes, please."),
+        ("en", "two please"),
+        ("en", "I have never been there before."),
+        ("en", "I don't know if."),
+        ("en", "Yes, let's."),
+        ("en", "Let us know if you can't."),
+        ("de", "Das geht morgen, oder?"),
+        ("de", "Mit oder ohne?"),
+        ("de", "Es ist für meine Frau."),
+        ("de", "Das freut mich sehr."),
+        ("de", "Ich weiß nicht, wo er ist."),
+        ("es", "¿Y cuando?"),
+        ("es", "Sí, por favor."),
+        ("fr", "C'est pour quand ?"),
+        ("fr", "Qu'est-ce que c'est ?"),
+        ("fr", "Je ne sais pas quand."),
+        ("fr", "Mais si !"),
+        ("fr", "C'est le son."),
     ],
 )
 def test_words_that_are_all_are_answered_at_once(language, text):
@@ -113,7 +148,15 @@ def test_where_a_mark_and_the_words_disagree_they_are_waited_for_a_while(languag
 
 @pytest.mark.parametrize(
     "text",
-    ["yes i do", "what are you waiting for", "i know what it is", "that's what i'm looking for", "I lost it", "plan B"],
+    [
+        "yes i do",
+        "no i can't",
+        "what are you waiting for",
+        "i know what it is",
+        "that's what i'm looking for",
+        "I lost it",
+        "plan B",
+    ],
 )
 def test_whole_words_without_marks_are_judged_by_the_voice(text):
     assert likely_whole(text, "en") == PLAIN
@@ -124,6 +167,35 @@ def test_marks_are_missed_where_the_recogniser_is_known_to_set_them():
     for language, text in (("en", "After the meeting I had"), ("it", "Vorrei prenotare un tavolo per")):
         assert needed_s(likely_whole(text, language, marks=True)) > PAUSE_S
     assert likely_whole("Ich habe meine Karte verloren", "de") == PLAIN
+
+
+def test_a_tag_question_is_whole_whatever_its_voice():
+    assert needed_s(likely_whole("Das geht morgen, oder?", "de"), 0.01, 0.245) < PAUSE_S
+
+
+def test_no_mark_is_missed_where_a_script_has_none_for_the_end_of_a_sentence():
+    assert likely_whole("ขอจองโต๊ะสำหรับสองคน", "th", marks=True) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("known", "turns", "expected"),
+    [
+        (True, [], True),
+        (None, [], True),
+        (False, [], False),
+        (None, ["i lost my card"], False),
+        (None, ["I lost my card.", "415 555 0123", "yes"], True),
+        (True, ["415 555 0123", "yes"], True),
+        (True, ["i lost my card", "yes", "a blue one"], False),
+        (False, ["i lost my card", "Yes."], True),
+    ],
+)
+def test_marks_are_expected_of_who_is_known_to_set_them_until_several_turns_have_none(known, turns, expected):
+    marks = Marks(are_set=known)
+    for text in turns:
+        marks.see(text)
+        marks.end_turn()
+    assert marks.are_expected is expected
 
 
 def test_among_several_the_words_of_who_spoke_last_are_judged_without_the_name():

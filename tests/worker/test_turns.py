@@ -34,17 +34,24 @@ async def test_what_seems_whole_is_asked_of_the_model_before_its_words_are_certa
     await until(call.ended)
 
 
+@pytest.mark.parametrize(
+    ("halves", "eager"),
+    [
+        (("I would like to book a table for", "two people on Friday."), 0.1),
+        (("I would like to book a table", "for two people on Friday."), 0),  # the mark alone is missing
+    ],
+)
 async def test_a_sentence_with_a_pause_is_one_turn_with_one_answer(
-    stage: Stage, providers: Providers, until: Until
+    stage: Stage, providers: Providers, until: Until, halves: tuple[str, str], eager: float
 ) -> None:
-    providers.hear("I would like to book a table for", "two people on Friday.")
+    providers.hear(*halves)
     providers.answer("A table for two.")
     endpointing_s, providers.endpointing_s = providers.endpointing_s, 0.4  # the pause is to be one to it, too
     try:
-        call = await stage.call(**WITHOUT_A_WORD)
+        call = await stage.call(**WITHOUT_A_WORD, eager=eager)
         async with call.caller() as caller:
             await until(lambda: call.has_status("in_progress"))
-            await caller.say_haltingly(2, 1)
+            await caller.say_haltingly(1, 0.8)
             await until(lambda: call.has_said("agent", "A table for two."))
             assert [chat.last_user for chat in providers.chats] == [
                 "I would like to book a table for two people on Friday."

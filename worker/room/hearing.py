@@ -15,6 +15,7 @@ from livekit.agents import stt, utils
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
+from worker.turns.marks import Marks
 from worker.turns.turn_end import TurnEnd
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,10 @@ class Attachment:
     `on_beat` is called whenever time has passed for the ears, or one of them is gone; an ear would die of its error.
     """
 
-    def __init__(self, ears: Collection[Ear], eager: float) -> None:
+    def __init__(self, ears: Collection[Ear], marks: Marks, eager: float) -> None:
         self._ears = ears
         self.vad = MergedActivity(ears)
-        self.turn_end = TurnEnd(ears, eager)
+        self.turn_end = TurnEnd(ears, marks, eager)
         self.on_beat: Callable[[], None] | None = None
         self._events = utils.aio.Chan[stt.SpeechEvent]()
         self._guessed = ""
@@ -103,12 +104,21 @@ class Hearing:
         providers: who turns speech into words.
         words_s: how long after the end of a speech what was said is waited for.
         listener: what the ears need of the call.
+        sets_marks: whether the first of the providers sets marks in what it writes; None if that is not known.
     """
 
-    def __init__(self, providers: Ranking[stt.STT[Any]], words_s: float, listener: Listener) -> None:
+    def __init__(
+        self,
+        providers: Ranking[stt.STT[Any]],
+        words_s: float,
+        listener: Listener,
+        *,
+        sets_marks: bool | None,
+    ) -> None:
         self._providers = providers
         self._words_s = words_s
         self._listener = listener
+        self._marks = Marks(are_set=sets_marks)
         self._ears: dict[str, Ear] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
@@ -158,7 +168,7 @@ class Hearing:
         """
         if self._attached is not None:
             self._attached.close()
-        self._attached = Attachment(self._ears.values(), eager)
+        self._attached = Attachment(self._ears.values(), self._marks, eager)
         return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:

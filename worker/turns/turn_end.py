@@ -9,7 +9,8 @@ from livekit.agents import LanguageCode, inference, llm
 from worker.room.activity import WINDOW_S
 from worker.room.ear import GUESS_S, Ear
 from worker.turns.curve import MOST_S, needed_s
-from worker.turns.words import has_marks, likely_whole
+from worker.turns.marks import Marks
+from worker.turns.words import likely_whole
 
 ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
 UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
@@ -24,26 +25,26 @@ class TurnEnd:
 
     Args:
         ears: a view of those that are in the room.
+        marks: what is known of the recogniser's.
         eager: how likely an early request to the language model may be in vain, from 0 to 1; with 0, none is early.
     """
 
     model = "words and voice"
     provider = "callroom"
 
-    def __init__(self, ears: Collection[Ear], eager: float) -> None:
+    def __init__(self, ears: Collection[Ear], marks: Marks, eager: float) -> None:
         self._ears = ears
+        self._marks = marks
         self._eager = eager
         self._voices = inference.TurnDetector(version="v1-mini")  # for what its model means in each language
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
-        self._marks = False  # in the turn before, the recogniser has set marks,
-        self._has_marks = False  # and in the present one
         self._told = ""  # the last words of the present turn that are certain
 
     def hear_words(self, text: str) -> None:
         """The session gets words of the people now, which were written so."""
         self._open = True
-        self._has_marks |= has_marks(text)
+        self._marks.see(text)
 
     def hear_certain(self, told: str) -> None:
         """The session gets words that are certain; a moment later they are the end of its chat."""
@@ -51,7 +52,7 @@ class TurnEnd:
 
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
-        return 1 - likely_whole(guess, self._language, marks=self._marks) <= self._eager
+        return 1 - likely_whole(guess, self._language, marks=self._marks.are_expected) <= self._eager
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
         """Whether the words of a language can be judged; it is told here which one the next ones are of."""
@@ -70,8 +71,9 @@ class TurnEnd:
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
         await self._wait(_last_words(chat_ctx) or "", certain=True)
+        if self._open:
+            self._marks.end_turn()
         self._open, self._told = False, ""
-        self._marks, self._has_marks = self._has_marks, False
         return 1.0
 
     async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
@@ -93,7 +95,7 @@ class TurnEnd:
         """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
         line = last_line(said, (ear.name for ear in self._ears))
-        words = likely_whole(line, self._language, marks=self._marks)
+        words = likely_whole(line, self._language, marks=self._marks.are_expected)
         quiet_s = at_s = 0.0
         while True:
             before, at_s = at_s, self._quiet_s
