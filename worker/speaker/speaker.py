@@ -28,6 +28,7 @@ from worker.speaker.answers import Answers
 from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.floor import Floor
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
 from worker.speaker.latency import Latency
@@ -124,6 +125,7 @@ class Speaker:
         self._held = Held(self._session, self.answer)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
+        self._floor = Floor(self._heard, around.language)
         self._agent = CallAgent(
             instructions,
             around.language,
@@ -139,6 +141,7 @@ class Speaker:
                 on_wordless=self._say_sorry,
             ),
             self._heard,
+            self._floor,
             phones=around.phones,
             tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
@@ -306,13 +309,14 @@ class Speaker:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
         So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet. A sign
-        of listening to "one moment" answers nothing that is still to come, and is forgotten.
+        of listening to "one moment", or before a tool is called, answers nothing that is still to come, and is
+        forgotten.
         """
         speech = self._session.current_speech
         if speech is None or speech.interrupted:
             return False
         only_listens = self._around.language.only_listens(text)
-        if only_listens and self._voice.has_put_in_last:
+        if only_listens and (self._voice.has_put_in_last or self._floor.is_awaited):
             return True
         if speech is self._greeting:
             holds = only_listens or not self._held.has_words
