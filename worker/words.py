@@ -1,4 +1,4 @@
-"""The few words that the worker itself knows: what only shows that one listens, and what ends a goodbye."""
+"""The few words that the worker itself knows: what only shows that one listens, begins a call, or ends a goodbye."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -19,6 +19,21 @@ _SIGNS = {
 }
 _LONGEST = 60  # characters: who says more wants to say something
 _UNSPACED = "\u0e00"  # from Thai on, Unicode's scripts set no space between words
+# Said into a first message, these ask for nothing: who says them has not heard it yet.
+_HELLOS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        hello hi hey hiya howdy good morning afternoon evening there
+        hallo hi servus moin grüezi guten morgen tag abend grüß gott
+        hola buenas buenos días tardes noches diga dígame aló alo
+        allo allô bonjour bonsoir salut coucou
+        ciao salve pronto buongiorno buonasera olá oi alô bom dia boa tarde noite hoi goedemorgen goedenavond
+        hej hei cześć halo dzień dobry ahoj szia helló merhaba алло алё привет здравствуйте もしもし 喂 你好 您好
+        여보세요 안녕하세요
+        """,
+    ),
+)
 # To a goodbye, these are the answer and no objection.
 _PARTINGS = frozenset(
     re.findall(
@@ -51,6 +66,11 @@ class Signs:
         """Whether there is nothing else in `text`."""
         plain = _plain(text)
         return len(plain) <= _LONGEST and self._form.fullmatch(plain) is not None
+
+
+def is_hello(text: str) -> bool:
+    """Whether `text` only begins a conversation: "hello?", "ja, guten Tag"."""
+    return all(word in _HELLOS or _OF_ALL.are_all_of(word) for word in re.findall(r"\w+", text.lower()))
 
 
 def is_parting(text: str) -> bool:

@@ -27,6 +27,8 @@ class Providers(Script):
         self.tts_s = tts_s
         self.confirms = asyncio.Event()
         self.confirms.set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.url = ""
         self._port = port
         self._sockets: list[web.WebSocketResponse] = []
@@ -52,6 +54,7 @@ class Providers(Script):
     async def __aexit__(self, *_: object) -> None:
         self._stopped.set()
         self.confirms.set()
+        self.answers.set()
         await self.cut_listeners()
         await self._runner.cleanup()
 
@@ -62,6 +65,14 @@ class Providers(Script):
     def confirm(self) -> None:
         """They come now, and from now on."""
         self._loop.call_soon_threadsafe(self.confirms.set)
+
+    def think(self) -> None:
+        """The model's answers wait for `speak_out`; from any thread."""
+        self._loop.call_soon_threadsafe(self.answers.clear)
+
+    def speak_out(self) -> None:
+        """They come now, and from now on."""
+        self._loop.call_soon_threadsafe(self.answers.set)
 
     async def cut_listeners(self) -> None:
         """Drops every open STT socket as a broken network would; from any thread's loop."""
@@ -122,6 +133,7 @@ class Providers(Script):
             return refusal
         answer = self.take_answer(chat)
         await asyncio.sleep(self.llm_s)
+        await self.answers.wait()
         if answer is None:
             return _error(500, "no answer is scripted for this request")
         if isinstance(answer, Never):

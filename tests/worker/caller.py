@@ -98,6 +98,10 @@ class Caller:
         """Whether the agent says so; else it thinks or speaks."""
         return self.agent is not None and self.agent.attributes.get("lk.agent.state") == "listening"
 
+    def agent_thinks(self) -> bool:
+        """Whether the agent says that it has an answer to find."""
+        return self.agent is not None and self.agent.attributes.get("lk.agent.state") == "thinking"
+
     def seconds_heard(self) -> float:
         """How much of the agent's voice was heard in all."""
         return sum(level > LOUD for _, level in self.heard) / 50

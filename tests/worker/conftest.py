@@ -87,6 +87,10 @@ class Talk:
         """Whether some segment of the speaker's is this, to its end."""
         return any(row.speaker == speaker and row.text == text and row.is_final for row in await self.transcript())
 
+    async def has_begun_to_say(self, speaker: str, text: str) -> bool:
+        """Whether some segment of the speaker's begins so, certain or not."""
+        return any(row.speaker == speaker and row.text.startswith(text) for row in await self.transcript())
+
     async def has_happened(self, kind: str) -> bool:
         return any(event.kind == kind for event in await self.events())
 

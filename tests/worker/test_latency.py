@@ -14,7 +14,7 @@ from calls.latency import Turn, read_turns
 from pipeline.loudness import measured, peaks
 from tests.conftest import Until, now
 from tests.providers import Providers
-from tests.worker.conftest import Running, Stage, Talk
+from tests.worker.conftest import WITHOUT_A_WORD, Running, Stage, Talk
 from worker.room.clock import Clock
 from worker.speaker.latency import Latency
 
@@ -78,6 +78,22 @@ async def test_one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_k
     assert turn.llm_ms > 4000, "the first two models have hung"
 
 
+async def test_who_says_a_sentence_into_the_first_message_is_answered_then_and_there_which_is_a_turn(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    first_message = "We have rooms, tables and a spa, and all of them can be booked by telephone. " * 4
+    providers.hear("I need a taxi to the airport right now.")
+    providers.answer("It is on its way.")
+    call = await stage.call(first_message=first_message, **WITHOUT_A_WORD)
+    async with call.caller() as caller:
+        await until(caller.agent_has_been_heard)
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", "It is on its way."))
+        assert len(await call.said("agent")) < len(first_message) / 2
+        assert len(await until(lambda: turns_of(call))) == 1
+    await until(call.ended)
+
+
 async def test_an_agent_that_takes_over_adds_its_turns_and_the_other_none(running: Running) -> None:
     turns = [Turn(1000 * number, 1000 * number - 300, 1000 * number + 200, 1000 * number + 500) for number in range(5)]
     before = running.writer()
@@ -98,14 +114,14 @@ class Moments:
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
-        self.voiced_at = self.ended_at = 0.0
+        self.voiced_at = self.finished_at = 0.0
         self.current: SpeechHandle | None = None
         clock = Clock(now())
         clock.start(now() - timedelta(hours=1))
         self.latency = Latency(
             clock,
             voiced_at=lambda: self.voiced_at,
-            ended_at=lambda: self.ended_at,
+            finished_at=lambda: self.finished_at,
             current=lambda: self.current,
             on_turn=self.turns.append,
         )
@@ -148,7 +164,7 @@ async def test_a_tools_answer_in_the_same_speech_and_what_was_held_back_are_no_t
     moments.latency.decide(answer)  # a tool has answered, while its announcement is still heard
     moments.sound()
     assert len(moments.turns) == 1
-    moments.ended_at = time.monotonic()
+    moments.finished_at = time.monotonic()
     moments.current = SpeechHandle.create()
     moments.latency.decide(moments.current)  # of what was said before that
     moments.sound()

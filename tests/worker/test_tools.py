@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
-from tests.worker.conftest import Stage
+from tests.worker.conftest import WITHOUT_A_WORD, Stage
 from tests.worker.tools.mcp_server import McpServer
 
 pytestmark = pytest.mark.restless
@@ -23,6 +23,7 @@ FILLER, SHIPPED, STILL, THREE = (
     "I am, one moment.",
     "Three lamps are left.",
 )
+INSTEAD = "No, sorry, are there lamps?"
 ANSWER, LEFT = '{"status": "shipped"}', "Three are left."
 
 
@@ -100,3 +101,37 @@ async def test_a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered
     assert happened == [(kind, one.id) for one in kept for kind in ("tool.called", "tool.answered")]
     log = (call.settings.state_dir / "worker.log").read_text()
     assert "KX4711" not in log
+
+
+def hasty(chat: Chat) -> str | ToolCall:
+    last = chat.messages[-1]
+    if last["role"] == "tool":
+        return SHIPPED if ANSWER in str(last["content"]) else THREE
+    return ToolCall("look_up_order") if chat.last_user == ORDER else ToolCall("shop_stock", {"item": "lamp"})
+
+
+async def test_no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_sign_of_listening(
+    stage: Stage, providers: Providers, shop: Shop, until: Until
+) -> None:
+    providers.hear(ORDER, "Okay, I see.", ORDER, INSTEAD)
+    providers.answer_with(hasty)
+    assert shop.hold is not None
+    shop.hold.set()
+    shop.may_answer.set()
+    order = {"name": "look_up_order", "url": f"{shop.url}/order", "method": "GET"}
+    call = await stage.call(tools=[order], mcp_servers=[{"name": "shop", "url": f"{shop.url}/mcp"}], **WITHOUT_A_WORD)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        for words, answer in (("Okay,", SHIPPED), ("No,", THREE)):
+            providers.think()
+            await caller.say()
+            await until(caller.agent_thinks)
+            speaking = asyncio.create_task(caller.say(3))
+            await until(lambda words=words: call.has_begun_to_say("user", words))
+            providers.speak_out()
+            await speaking
+            await until(lambda answer=answer: call.has_said_also("agent", answer))
+    await until(call.ended)
+    assert [len(shop.asked), len(shop.calls)] == [1, 1]
+    asked = [chat.last_user for chat in providers.chats if chat.messages[-1]["role"] == "user"]
+    assert asked == [ORDER, ORDER, INSTEAD]

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.room.voicemail import is_voicemail
-from worker.words import Signs, is_parting
+from worker.words import Signs, is_hello, is_parting
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,16 @@ from worker.words import Signs, is_parting
 )
 def test_a_goodbye_is_no_objection_to_one(text):
     assert is_parting(text)
+
+
+@pytest.mark.parametrize("text", ["Hello?", "Yes, hello?", "Good evening!", "Ja, guten Tag.", "¿Diga?", "もしもし"])
+def test_who_says_this_into_a_first_message_asks_for_nothing(text):
+    assert is_hello(text)
+
+
+@pytest.mark.parametrize("text", ["Stop.", "No.", "Wait.", "A taxi, please.", "Hello, I need a taxi.", "Nein danke."])
+def test_who_says_anything_else_into_it_is_not_to_wait_for_its_end(text):
+    assert not is_hello(text)
 
 
 @pytest.mark.parametrize(

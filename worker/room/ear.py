@@ -173,6 +173,11 @@ class Ear:
         return self._utterance.in_doubt
 
     @property
+    def unconfirmed(self) -> str:
+        """The words that were heard and are not certain yet."""
+        return self._utterance.unconfirmed
+
+    @property
     def goes_on(self) -> bool:
         """Whether there is more than the words that are certain: heard as words, or only as a voice as yet."""
         return self._utterance.in_doubt or self._awaited.are_likely

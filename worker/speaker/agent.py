@@ -25,7 +25,8 @@ from typing_extensions import override
 import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
-from worker.speaker.answers import Answers, Piece
+from worker.speaker.answers import Answers, Piece, calls_tool
+from worker.speaker.floor import Floor
 from worker.speaker.hang_up import Farewell, HangUp
 from worker.speaker.held import Held
 from worker.speaker.words.language import Language
@@ -45,6 +46,7 @@ class CallAgent(Agent):
         language: in which it says what the model does not say itself.
         answers: what the model says, or what is said instead.
         hearing: where the words of the people come from.
+        floor: waited for before a tool is called.
         phones: the phones of the call.
         tools: those of the user's, beside its own.
         transfer_to: where a phone may be sent, in E.164 or as a SIP address.
@@ -60,6 +62,7 @@ class CallAgent(Agent):
         language: Language,
         answers: Answers,
         hearing: Attachment,
+        floor: Floor,
         *,
         phones: Phones,
         tools: list[llm.Tool],
@@ -73,6 +76,7 @@ class CallAgent(Agent):
         self._language = language
         self._answers = answers
         self._hearing = hearing
+        self._floor = floor
         self._on_word = on_word
         self._held = held
         self._phones = phones
@@ -158,6 +162,8 @@ class CallAgent(Agent):
         async for piece in self._answers.answer(
             chat_ctx, lambda model, sent: self._ask(model, sent, possible, model_settings)
         ):
+            if calls_tool(piece):
+                await self._floor.wait()
             yield piece
 
     @override
@@ -217,6 +223,8 @@ class CallAgent(Agent):
         if _KEYS.fullmatch(digits) is None:
             return "Nothing was pressed: expected 1 to 64 of 0-9, *, #, A-D and w."
         await context.wait_for_playout()
+        if context.speech_handle.interrupted:
+            return "Nothing was pressed: somebody spoke into what you said before."
         self.is_pressing_keys = True
         try:
             await self._phones.press(digits)

@@ -204,7 +204,7 @@ class _Answer:
                 held.append(piece)
                 if not speaks:
                     text += _text(piece)
-                    speaks = _calls(piece) or is_said_of(text)
+                    speaks = calls_tool(piece) or is_said_of(text)
                 if speaks:
                     self.begun, until = True, loop.time() + self._first_word_s
                     for one in held:
@@ -239,5 +239,6 @@ def _text(piece: Piece) -> str:
     return (piece.delta.content or "") if isinstance(piece, llm.ChatChunk) and piece.delta else ""
 
 
-def _calls(piece: Piece) -> bool:
+def calls_tool(piece: Piece) -> bool:
+    """Whether the model calls a tool with this piece of its answer."""
     return isinstance(piece, llm.ChatChunk) and bool(piece.delta and piece.delta.tool_calls)

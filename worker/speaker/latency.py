@@ -27,7 +27,7 @@ class Latency:
 
     Args:
         voiced_at: when the last sound of a person's voice ended,
-        ended_at: and when the agent's last utterance did, which may still be heard.
+        finished_at: and when the agent's last utterance did that was heard to its end.
         current: what the agent is saying, or about to.
         on_turn: told of each turn with the first sound of its answer.
     """
@@ -37,13 +37,13 @@ class Latency:
         clock: Clock,
         *,
         voiced_at: Callable[[], float],
-        ended_at: Callable[[], float],
+        finished_at: Callable[[], float],
         current: Callable[[], SpeechHandle | None],
         on_turn: Callable[[Turn], None],
     ) -> None:
         self._clock = clock
         self._voiced_at = voiced_at
-        self._ended_at = ended_at
+        self._finished_at = finished_at
         self._current = current
         self._on_turn = on_turn
         self._decided: SpeechHandle | None = None
@@ -59,7 +59,7 @@ class Latency:
             return
         self._decided = speech
         since = self._voiced_at()
-        heard_since = since <= self._ended_at()  # what is answered was held back
+        heard_since = since <= self._finished_at()  # what is answered was held back
         self._wait = None if heard_since else _Wait(speech, since, time.monotonic())
 
     def word(self, speech: SpeechHandle) -> None:

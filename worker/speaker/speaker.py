@@ -28,6 +28,7 @@ from worker.speaker.answers import Answers
 from worker.speaker.courtesy import Courtesy
 from worker.speaker.failures import Failures
 from worker.speaker.first_word import wait_for_a_word
+from worker.speaker.floor import Floor
 from worker.speaker.hang_up import Farewell
 from worker.speaker.held import Held
 from worker.speaker.history import Open, as_chat, left_open
@@ -45,10 +46,13 @@ from worker.speaker.sound.voice import Voice
 from worker.speaker.sound.voices import Voices
 from worker.speaker.words.language import Language
 from worker.tools.toolbox import Toolbox
+from worker.words import is_hello
 
 logger = logging.getLogger(__name__)
 
-ANSWER_S = 0.8  # "okay" so shortly before the agent's last word is an answer to it, not a sign of listening
+ANSWER_S = (
+    0.8  # words so shortly before the agent's last one are an answer to it, as "okay" then is no sign of listening
+)
 STATE_ATTRIBUTE = "lk.agent.state"  # where LiveKit's own clients look for what the agent is doing
 
 
@@ -105,7 +109,7 @@ class Speaker:
         self._latency = Latency(
             around.clock,
             voiced_at=lambda: around.hearing.voiced_at,
-            ended_at=lambda: self._voice.ended_at,
+            finished_at=lambda: self._voice.finished_at,
             current=lambda: self._session.current_speech,
             on_turn=around.on_turn,
         )
@@ -125,6 +129,7 @@ class Speaker:
         self._held = Held(self._session, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
+        self._floor = Floor(self._heard, around.language)
         self._agent = CallAgent(
             instructions,
             around.language,
@@ -140,6 +145,7 @@ class Speaker:
                 on_wordless=self._say_sorry,
             ),
             self._heard,
+            self._floor,
             phones=around.phones,
             tools=list(around.toolbox.tools.values()),
             transfer_to=agent.features.transfer_to,
@@ -309,17 +315,19 @@ class Speaker:
     def holds(self, text: str, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
-        So are signs of listening, and the first words into its greeting: who says "hello?" has not heard it yet. A sign
-        of listening to "one moment" answers nothing that is still to come, and is forgotten.
+        So are signs of listening, and the first words into its greeting if they are a mere "hello?", of somebody who
+        has not heard it yet, or if hardly anything of it is left. A sign of listening to "one moment", or before a tool
+        is called, answers nothing that is still to come, and is forgotten.
         """
         speech = self._session.current_speech
         if speech is None or speech.interrupted:
             return False
         only_listens = self._around.language.only_listens(text)
-        if only_listens and self._voice.has_put_in_last:
+        if only_listens and (self._voice.has_put_in_last or self._floor.is_awaited):
             return True
         if speech is self._greeting:
-            holds = only_listens or not self._held.has_words
+            is_harmless = is_hello(text) or self._voice.remaining_s <= ANSWER_S
+            holds = only_listens or (is_harmless and not self._held.has_words)
         else:
             holds = only_listens and self._voice.remaining_s > ANSWER_S
         if holds:

@@ -50,6 +50,11 @@ class TurnEnd:
         """The session gets words that are certain; a moment later they are the end of its chat."""
         self._told = told.strip()
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the session has words that are certain and not a turn yet."""
+        return bool(self._told)
+
     def may_be_asked(self, guess: str) -> bool:
         """Whether the answer to words that are not certain yet may be asked for, should they be all."""
         return 1 - likely_whole(guess, self._language, marks=self._marks.are_expected) <= self._eager

@@ -41,6 +41,7 @@ class Voice(io.AudioOutput):
         )
         self.started_at = 0.0  # when the current or last utterance began to be heard, and ended, by `time.monotonic`
         self.ended_at = 0.0
+        self.finished_at = 0.0  # when the last one ended that nobody interrupted
         self.sounded_at = 0.0  # when anything was heard last
         self.has_played_between = False  # what was played last was put in between
         self._on_played = on_played
@@ -270,6 +271,8 @@ class Voice(io.AudioOutput):
     def _end(self) -> None:
         self.ended_at = self._last_sound_at  # an interruption is often certain only some time after the pause
         position_s, interrupted = self._position_s, self._interrupted
+        if not interrupted:
+            self.finished_at = self.ended_at
         self._position_s = 0.0
         self._open = self._begun = self._complete = self._interrupted = False
         self._over.set()

@@ -1,0 +1,40 @@
+"""Whose turn it is to speak, for what cannot be taken back: a tool is called only when nobody has more to say."""
+
+import asyncio
+
+from worker.room.activity import WINDOW_S
+from worker.room.hearing import Attachment
+from worker.speaker.words.language import Language
+
+LONGEST_S = 10.0  # of a voice without words, as of somebody who hums; who says something is listened to
+
+
+class Floor:
+    """Holds calls of tools while somebody speaks: the model was asked before that, and may have been told otherwise.
+
+    Words that interrupt end the reply, and with it the calls that wait here; the model is then asked anew. A cough, or
+    a sign of listening, only delays them. Where nobody speaks, nothing waits.
+
+    Args:
+        heard: who speaks, and what was said.
+    """
+
+    def __init__(self, heard: Attachment, language: Language) -> None:
+        self._heard = heard
+        self._language = language
+        self.is_awaited = False
+
+    async def wait(self) -> None:
+        """Return when nobody speaks, and what was said has been understood."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_S
+        self.is_awaited = True
+        try:
+            while self._heard.may_say_more:
+                if any(not self._language.only_listens(words) for words in self._heard.unconfirmed):
+                    until = loop.time() + LONGEST_S
+                elif loop.time() >= until:
+                    return
+                await asyncio.sleep(WINDOW_S)
+        finally:
+            self.is_awaited = False
