@@ -12,6 +12,7 @@ from worker.room.hearing import Attachment
 from worker.speaker import floor
 from worker.speaker.floor import Floor
 from worker.speaker.words.language import Language
+from worker.turns.marks import Marks
 
 
 async def test_a_voice_without_words_holds_a_tool_only_for_so_long_and_words_for_as_long_as_they_last(
@@ -22,7 +23,7 @@ async def test_a_voice_without_words_holds_a_tool_only_for_so_long_and_words_for
     humming.speaking = True
     first: Any = SimpleNamespace(activity=humming, goes_on=True, unconfirmed="Mm hm", name="Ada")
     second: Any = SimpleNamespace(activity=talking, goes_on=True, unconfirmed="No, I", name="Bob")
-    heard = Attachment([first, second], eager=0.1)
+    heard = Attachment([first, second], Marks(are_set=True), eager=0.1)
     waiting = asyncio.create_task(Floor(heard, Language(AgentConfig())).wait())
     await asyncio.sleep(5 * WINDOW_S)
     assert not waiting.done()
