@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from calls.agent_config import AgentConfig
 from worker.room.activity import WINDOW_S, Activity
 from worker.room.hearing import Attachment
 from worker.speaker import floor
 from worker.speaker.floor import Floor
-from worker.speaker.words.language import Language
 from worker.turns.marks import Marks
+from worker.words import Signs
 
 
 async def test_a_voice_without_words_holds_a_tool_only_for_so_long_and_words_for_as_long_as_they_last(
@@ -23,8 +22,8 @@ async def test_a_voice_without_words_holds_a_tool_only_for_so_long_and_words_for
     humming.speaking = True
     first: Any = SimpleNamespace(activity=humming, goes_on=True, unconfirmed="Mm hm", name="Ada")
     second: Any = SimpleNamespace(activity=talking, goes_on=True, unconfirmed="No, I", name="Bob")
-    heard = Attachment([first, second], Marks(are_set=True), eager=0.1)
-    waiting = asyncio.create_task(Floor(heard, Language(AgentConfig())).wait())
+    heard = Attachment([first, second], Marks(are_set=True), eager=0.1, only_listens=Signs("en").are_all_of)
+    waiting = asyncio.create_task(Floor(heard).wait())
     await asyncio.sleep(5 * WINDOW_S)
     assert not waiting.done()
     second.goes_on, second.unconfirmed = False, ""

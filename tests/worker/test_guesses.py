@@ -18,7 +18,7 @@ from worker.turns.marks import Marks
     ],
 )
 async def test_a_guess_stays_as_it_was_where_only_its_writing_changes(guess: str, final: str, told: str) -> None:
-    attachment = Attachment([], Marks(are_set=True), eager=0.1)
+    attachment = Attachment([], Marks(are_set=True), eager=0.1, only_listens=lambda _: False)
     language = LanguageCode("en")
     attachment.guess(stt.SpeechData(language, guess))
     attachment.say(stt.SpeechData(language, final), final)

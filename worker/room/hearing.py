@@ -35,11 +35,18 @@ class Attachment:
     """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns.
 
     `on_beat` is called whenever time has passed for the ears, or one of them is gone; an ear would die of its error.
+
+    Args:
+        ears: a view of those that are in the room.
+        marks: what is known of the recogniser's.
+        eager: how likely an early request to the language model may be in vain, from 0 to 1.
+        only_listens: whether who says this while another speaks wants that one to go on.
     """
 
-    def __init__(self, ears: Collection[Ear], marks: Marks, eager: float) -> None:
+    def __init__(self, ears: Collection[Ear], marks: Marks, eager: float, only_listens: Callable[[str], bool]) -> None:
         self._ears = ears
-        self.vad = MergedActivity(ears)
+        self._only_listens = only_listens
+        self.vad = MergedActivity(ears, only_listens)
         self.turn_end = TurnEnd(ears, marks, eager)
         self.on_beat: Callable[[], None] | None = None
         self._events = utils.aio.Chan[stt.SpeechEvent]()
@@ -61,9 +68,9 @@ class Attachment:
         return min((ear.activity.silence_s for ear in self._ears), default=math.inf)
 
     @property
-    def unconfirmed(self) -> list[str]:
-        """The words of each person that are not certain yet, of those of whom there are some."""
-        return [ear.unconfirmed for ear in self._ears if ear.unconfirmed]
+    def has_something_to_say(self) -> bool:
+        """Whether words were heard that are not certain yet, and more than signs of listening."""
+        return any(ear.unconfirmed and not self._only_listens(ear.unconfirmed) for ear in self._ears)
 
     @property
     def may_say_more(self) -> bool:
@@ -171,15 +178,11 @@ class Hearing:
         self._last = identity
         return f"\n{name}: {text}" if len(people) > 1 else text
 
-    def attach(self, eager: float) -> Attachment:
-        """What a new session hears from now on; the one before hears nothing more.
-
-        Args:
-            eager: how likely an early request to the language model may be in vain, from 0 to 1.
-        """
+    def attach(self, eager: float, only_listens: Callable[[str], bool]) -> Attachment:
+        """What a new session hears from now on, as `Attachment` has it; the one before hears nothing more."""
         if self._attached is not None:
             self._attached.close()
-        self._attached = Attachment(self._ears.values(), self._marks, eager)
+        self._attached = Attachment(self._ears.values(), self._marks, eager, only_listens)
         return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:

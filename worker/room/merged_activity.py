@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from livekit import rtc
 from livekit.agents import vad
@@ -18,15 +18,18 @@ class MergedActivity(vad.VAD):
     """Speech starts when the first person begins and ends when the last has ended; its length is that of the longest.
 
     Two short sounds of two people are so not one long interruption, and who leaves in the middle of a word ends only
-    their own. While nobody makes a sound, there are no events.
+    their own. However long it takes, what is only a sign of listening so far has no length: it interrupts nobody. While
+    nobody makes a sound, there are no events.
 
     Args:
         ears: a view of those that are in the room.
+        only_listens: whether who says this while another speaks wants that one to go on.
     """
 
-    def __init__(self, ears: Collection[Ear]) -> None:
+    def __init__(self, ears: Collection[Ear], only_listens: Callable[[str], bool]) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
         self._ears = ears
+        self._only_listens = only_listens
         self._streams: list[_Stream] = []
 
     @property
@@ -36,7 +39,7 @@ class MergedActivity(vad.VAD):
 
     @override
     def stream(self) -> vad.VADStream:
-        stream = _Stream(self, self._ears)
+        stream = _Stream(self, self._ears, self._only_listens)
         self._streams = [one for one in self._streams if one.is_open] + [stream]
         return stream
 
@@ -48,9 +51,10 @@ class MergedActivity(vad.VAD):
 
 
 class _Stream(vad.VADStream):
-    def __init__(self, merged: MergedActivity, ears: Collection[Ear]) -> None:
+    def __init__(self, merged: MergedActivity, ears: Collection[Ear], only_listens: Callable[[str], bool]) -> None:
         super().__init__(merged)
         self._ears = ears
+        self._only_listens = only_listens
         self._began_at = time.monotonic()
         self._speakers: list[Ear] = []
         self._several = False
@@ -84,10 +88,15 @@ class _Stream(vad.VADStream):
         awaited = self._several and ear.is_in_sentence and ear.activity.silence_s < UNDERSTOOD_S
         return ear.activity.speaking or (awaited and ear in self._speakers)
 
+    def _counts(self, ear: Ear, kind: vad.VADEventType) -> bool:
+        """Whether it counts how long this one of those who speak has done so."""
+        if kind is vad.VADEventType.INFERENCE_DONE and self._only_listens(ear.unconfirmed):
+            return False
+        return ear.activity.speaking or kind is vad.VADEventType.END_OF_SPEECH
+
     def _tell(self, kind: vad.VADEventType, speakers: list[Ear]) -> None:
         elapsed_s = time.monotonic() - self._began_at
-        over = kind is vad.VADEventType.END_OF_SPEECH
-        lengths = (ear.activity.speech_s for ear in speakers if ear.activity.speaking or over)
+        lengths = (ear.activity.speech_s for ear in speakers if self._counts(ear, kind))
         silence_s = min((ear.activity.silence_s for ear in speakers), default=0.0)
         self._event_ch.send_nowait(
             vad.VADEvent(

@@ -1,7 +1,8 @@
 """The agent does not talk over anybody: it pauses as soon as somebody speaks, and learns only then what for.
 
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
-soon: to wait for words, as after something longer, would make a longer hole in its sentence.
+soon: to wait for words, as after something longer, would make a longer hole in its sentence. Only where words are known
+already that are no sign of listening ("stop") it waits until they are certain.
 """
 
 from livekit.agents import AgentSession
@@ -10,6 +11,7 @@ from worker.room.hearing import Attachment
 
 VOICE_S = 0.09  # what is shorter is noise more often than a voice
 PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
+WORDS_S = 1.0  # after the last sound, words become certain
 
 
 class Courtesy:
@@ -30,7 +32,9 @@ class Courtesy:
         output, speech = session.output.audio, session.current_speech
         if output is None:
             return
-        if self._heard.quiet_s < PAUSE_S and (self._waits or self._heard.voice_s >= VOICE_S):
+        if self._heard.quiet_s < (WORDS_S if self._heard.has_something_to_say else PAUSE_S) and (
+            self._waits or self._heard.voice_s >= VOICE_S
+        ):
             if session.agent_state == "speaking" and speech is not None and speech.allow_interruptions:
                 self._waits = True
                 output.pause()

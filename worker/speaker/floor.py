@@ -4,7 +4,6 @@ import asyncio
 
 from worker.room.activity import WINDOW_S
 from worker.room.hearing import Attachment
-from worker.speaker.words.language import Language
 
 LONGEST_S = 10.0  # of a voice without words, as of somebody who hums; who says something is listened to
 
@@ -19,21 +18,22 @@ class Floor:
         heard: who speaks, and what was said.
     """
 
-    def __init__(self, heard: Attachment, language: Language) -> None:
+    def __init__(self, heard: Attachment) -> None:
         self._heard = heard
-        self._language = language
         self.is_awaited = False
 
     async def wait(self) -> None:
         """Return when nobody speaks, and what was said has been understood."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_S
+        spoken = False  # at the last look: a turn that has taken the words ends the reply only a moment later
         self.is_awaited = True
         try:
-            while self._heard.may_say_more:
-                if any(not self._language.only_listens(words) for words in self._heard.unconfirmed):
+            while self._heard.may_say_more or spoken:
+                spoken = self._heard.may_say_more
+                if self._heard.has_something_to_say:
                     until = loop.time() + LONGEST_S
-                elif loop.time() >= until:
+                elif spoken and loop.time() >= until:
                     return
                 await asyncio.sleep(WINDOW_S)
         finally:

@@ -113,7 +113,7 @@ class Speaker:
             current=lambda: self._session.current_speech,
             on_turn=around.on_turn,
         )
-        self._heard = around.hearing.attach(agent.eager)
+        self._heard = around.hearing.attach(agent.eager, around.language.only_listens)
         models = providers.models(agent)
         events = around.provider_events
         self._failures = failures = Failures(events, left_out=providers.left_out, on_hopeless=around.on_hopeless)
@@ -129,7 +129,7 @@ class Speaker:
         self._held = Held(self._session, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
-        self._floor = Floor(self._heard, around.language)
+        self._floor = Floor(self._heard)
         self._agent = CallAgent(
             instructions,
             around.language,

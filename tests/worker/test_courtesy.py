@@ -1,0 +1,71 @@
+"""What the words that are not certain yet make of a voice that the agent pauses for."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from livekit.agents import vad
+
+from worker.room.activity import Activity
+from worker.room.hearing import Attachment
+from worker.speaker.courtesy import PAUSE_S, Courtesy
+from worker.turns.marks import Marks
+from worker.words import Signs
+
+
+class Output:
+    """What the agent is heard by."""
+
+    is_paused = False
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+
+def attachment(words: str, *, voice_s: float) -> tuple[Attachment, Activity]:
+    """One who has been speaking for so long, and has said these words by what is known."""
+    activity = Activity()
+    activity.speaking, activity.speech_s, activity.voice_s = True, voice_s, voice_s
+    ear: Any = SimpleNamespace(activity=activity, unconfirmed=words, is_in_sentence=True)
+    return Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("de").are_all_of), activity
+
+
+@pytest.mark.parametrize(("words", "waits"), [("Stopp.", True), ("Ja, aber", True), ("Ja, genau.", False), ("", False)])
+async def test_after_a_pause_in_a_voice_the_agent_waits_for_words_that_interrupt_and_for_no_others(
+    words: str, *, waits: bool
+) -> None:
+    heard, activity = attachment(words, voice_s=0.4)
+    output = Output()
+    speech = SimpleNamespace(allow_interruptions=True)
+    session: Any = SimpleNamespace(output=SimpleNamespace(audio=output), current_speech=speech, agent_state="speaking")
+    courtesy = Courtesy(session, heard)
+    courtesy.look()
+    assert output.is_paused
+    activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, PAUSE_S
+    courtesy.look()
+    assert output.is_paused == waits
+    activity.silence_s = 2.0
+    courtesy.look()
+    assert not output.is_paused
+
+
+@pytest.mark.parametrize(("words", "counts"), [("Ja, aber", True), ("Ja, genau.", False), ("", True)])
+async def test_to_the_session_a_sign_of_listening_is_never_long_enough_to_interrupt(
+    words: str, *, counts: bool
+) -> None:
+    heard, _ = attachment(words, voice_s=1.5)
+    stream = heard.vad.stream()
+    heard.look()
+    heard.look()
+    lengths = {event.type: event.speech_duration async for event in first(2, stream)}
+    await stream.aclose()
+    assert lengths[vad.VADEventType.START_OF_SPEECH] == 1.5
+    assert lengths[vad.VADEventType.INFERENCE_DONE] == (1.5 if counts else 0.0)
+
+
+async def first(count: int, stream: vad.VADStream) -> Any:
+    for _ in range(count):
+        yield await anext(stream)
