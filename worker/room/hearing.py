@@ -49,6 +49,7 @@ class Attachment:
         self.vad = MergedActivity(ears, only_listens)
         self.turn_end = TurnEnd(ears, marks, eager)
         self.on_beat: Callable[[], None] | None = None
+        self.told = 0  # so many pieces that were said for certain the session has got
         self._events = utils.aio.Chan[stt.SpeechEvent]()
         self._guessed = ""
 
@@ -93,6 +94,7 @@ class Attachment:
         if guessed and _words(guessed) == _words(text) and self.turn_end.may_be_asked(text):
             text = guessed
         self.turn_end.hear_certain(text)
+        self.told += 1
         self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, said, text)
 
     def guess(self, said: stt.SpeechData) -> None:

@@ -25,15 +25,14 @@ class Floor:
     async def wait(self) -> None:
         """Return when nobody speaks, and what was said has been understood."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + LONGEST_S
-        spoken = False  # at the last look: a turn that has taken the words ends the reply only a moment later
+        until, told = loop.time() + LONGEST_S, self._heard.told
         self.is_awaited = True
         try:
-            while self._heard.may_say_more or spoken:
-                spoken = self._heard.may_say_more
+            # What the session was told ends this reply in a moment, though it may be a turn of its own already.
+            while self._heard.may_say_more or self._heard.told != told:
                 if self._heard.has_something_to_say:
                     until = loop.time() + LONGEST_S
-                elif spoken and loop.time() >= until:
+                elif loop.time() >= until:
                     return
                 await asyncio.sleep(WINDOW_S)
         finally:
