@@ -38,8 +38,8 @@ async def migrate(database: Database) -> None:
                 return await _migrate(patient)
             except DatabaseAway as away:
                 if is_mistaken(away):
-                    expected = "CALLROOM_DATABASE_URL: expected a database that this user and password may use"
-                    raise Invalid(f"{expected}; it says {away.why}.") from away
+                    told = f"CALLROOM_DATABASE_URL: expected one that lets us in; the database says {away.why}."
+                    raise Invalid(told) from away
                 if time.monotonic() > until:
                     raise
             await asyncio.sleep(RETRY_S)
