@@ -61,8 +61,10 @@ class Leg:
                 publication.set_subscribed(True)
 
     async def say(self, pcm: Pcm) -> None:
-        self._source.clear_queue()
-        await self._capture(through_the_line(pcm))
+        """Nobody hears it who is out of the room, as a phone may be before whoever speaks into it knows."""
+        if not self.gone.is_set():
+            self._source.clear_queue()
+            await self._unless_gone(self._capture(through_the_line(pcm)))
         await asyncio.sleep(len(pcm) / RATE)
 
     async def press(self, digit: str) -> None:
