@@ -76,12 +76,13 @@ async def by_deletion_of_the_room(stage: Stage, until: Until) -> None:
 
 
 async def by_its_length(stage: Stage, until: Until) -> None:
-    call = await stage.call(max_duration_s=2, features={"transcription_enabled": False}, first_message=HELLO)
+    # On a busy machine the agent is heard late.
+    call = await stage.call(max_duration_s=8, features={"transcription_enabled": False}, first_message=HELLO)
     async with call.caller() as caller:
         await until(caller.agent_has_been_heard)
         row = await until(call.ended)
     assert row.end_reason == "max_duration"
-    assert 1.9 < (row.ended_at - row.started_at).total_seconds() < 60
+    assert 7.9 < (row.ended_at - row.started_at).total_seconds() < 60
     assert await call.transcript() == []
 
 
