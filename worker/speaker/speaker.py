@@ -50,9 +50,7 @@ from worker.words import is_hello
 
 logger = logging.getLogger(__name__)
 
-ANSWER_S = (
-    0.8  # words so shortly before the agent's last one are an answer to it, as "okay" then is no sign of listening
-)
+ANSWER_S = 0.8  # words so shortly before the agent's last one answer it: "okay" then is no sign of listening
 STATE_ATTRIBUTE = "lk.agent.state"  # where LiveKit's own clients look for what the agent is doing
 
 

@@ -7,14 +7,17 @@ import pytest
 from livekit import api
 
 from calls.states import EndReason
+from tests.conftest import Until
 from tests.pipeline.mortal_agent import ENDS
 from tests.pipeline.placed import kinds_of
 from tests.providers import Chat, ToolCall
 from tests.providers.script import Answer
 from tests.standstill import stand_still
-from tests.telephony import State
+from tests.telephony import PhoneNetwork, State
+from tests.telephony.phone import Phone
 from tests.telephony.sound import RATE, read
 from tests.worker.conftest import Talk
+from tests.worker.house import House
 from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, legs, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
@@ -49,9 +52,8 @@ async def test_a_caller_is_sent_on_and_stays_where_the_carrier_refuses(house, ne
     await phone.hang_up()
 
 
-async def test_who_speaks_while_it_fails_is_told_with_the_answer(house, network, providers, until):
-    told = "Their line is busy."
-    providers.answer_with(lambda chat: told if "the line is busy" in chat.system else ToolCall("transfer_call"))
+async def on_its_way(house: House, network: PhoneNetwork, until: Until) -> tuple[str, Phone, Phone, Talk]:
+    """A phone's number, itself, the one that it is being sent to, which rings, and its call."""
     number, desk = a_number(), a_number()
     phone = await network.phone(number)
     target = await network.phone(desk, answers_after_s=None)
@@ -59,6 +61,13 @@ async def test_who_speaks_while_it_fails_is_told_with_the_answer(house, network,
     await until(lambda: call.has_said("agent", HELLO))
     await phone.press("0#")
     await until(lambda: target.state is State.RINGING)
+    return number, phone, target, call
+
+
+async def test_who_speaks_while_it_fails_is_told_with_the_answer(house, network, providers, until):
+    told = "Their line is busy."
+    providers.answer_with(lambda chat: told if "the line is busy" in chat.system else ToolCall("transfer_call"))
+    number, phone, target, call = await on_its_way(house, network, until)
     begun = providers.begun
     speaking = asyncio.create_task(phone.say(np.resize(read(SPEECH), 4 * RATE)))
     await until(lambda: providers.begun > begun)
@@ -93,13 +102,7 @@ async def test_an_agent_that_stood_still_while_its_caller_was_sent_on_takes_that
     house, network, providers, until
 ):
     providers.answer_with(lambda _chat: ToolCall("transfer_call"))
-    number, desk = a_number(), a_number()
-    phone = await network.phone(number)
-    target = await network.phone(desk, answers_after_s=None)
-    call = await place(house, number, features={"transfer_to": desk})
-    await until(lambda: call.has_said("agent", HELLO))
-    await phone.press("0#")
-    await until(lambda: target.state is State.RINGING)
+    number, phone, target, call = await on_its_way(house, network, until)
     job = await house.job_of(call)
     await stand_still(call.database, job.suspend)
     await target.answer()
