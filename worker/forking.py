@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import signal
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,6 +18,9 @@ def start_fork_server() -> None:
 
     It would begin as a new interpreter and import everything once more, which takes seconds; as a fork it has what this
     process has. To be called while there is one thread, no event loop, and no open file that others may not have.
+
+    It and all that it forks take no notice of SIGINT and SIGTERM. Who ends a service or presses Ctrl-C sends these to
+    each of its processes: the worker alone is to heed them, so that its calls go on or end as they are to.
 
     Until then no garbage is best looked for: there is next to none, and looking takes a third of the time.
     """
@@ -37,6 +41,8 @@ def _fork(_path: bytes, arguments: Sequence[Any], passed: Sequence[int]) -> int:
     process_id = os.fork()
     if process_id == 0:
         try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             _close_all_but(passed)
             exec(arguments[-1], {})  # noqa: S102 - what multiprocessing wrote for `python -c`
         except Exception:  # noqa: BLE001 - nobody else sees it
