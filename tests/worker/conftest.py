@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,24 @@ import sqlalchemy as sa
 
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.placing.creation import NewCall, NewParticipant
+from calls.providers.endpoints import LOCAL
 from calls.rooms import Rooms
 from calls.settings import Settings
 from calls.store import CallStore
 from calls.tables import agents, call_events, recordings
 from calls.transcript import read_transcript
 from calls.workers import leases
-from tests.conftest import PATIENCE_S
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers, in_thread
 from tests.servers import LiveKitServer, Program, free_port, process
+from tests.worker.booth import Booth, at_once, open_booths
 from tests.worker.caller import Caller
 from worker.room.persistence import Persistence
 from worker.room.transcript import TranscriptWriter
 
 # Of an agent that says nothing of itself where it is late, as each is on a busy machine.
 WITHOUT_A_WORD: dict[str, Any] = {"phrases": {"moment": ""}}
+Together = Callable[..., Awaitable[None]]
 OF_THE_CALL = ("variables", "metadata", "post_call", "tenant_id")
 
 
@@ -119,10 +122,26 @@ class Talk:
 class Stage:
     """Makes calls."""
 
-    def __init__(self, settings: Settings, database: Database, rooms: Rooms) -> None:
+    def __init__(self, settings: Settings, database: Database, rooms: Rooms, booth: Booth | None = None) -> None:
         self._settings = settings
         self.database = database
         self._rooms = rooms
+        self._booth = booth
+
+    def within(self, booth: Booth) -> "Stage":
+        """The same for calls that are made in there."""
+        return Stage(self._settings, self.database, self._rooms, booth)
+
+    @property
+    def model(self) -> str:
+        """The name of the provider whose model answers."""
+        return self._booth.name if self._booth else LOCAL
+
+    @property
+    def words(self) -> str:
+        """The name of the provider of voices that take words as they come."""
+        assert self._booth, "only within a booth"
+        return self._booth.words
 
     async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
         """A call of an agent with this configuration, and its room: what is in `OF_THE_CALL` goes to the call."""
@@ -143,6 +162,8 @@ class Stage:
         own: dict[str, Any] = {"tenant_id": DEFAULT_TENANT}
         own |= {name: more.pop(name) for name in OF_THE_CALL if name in more}
         config = {"system_prompt": "You are helpful.", "max_duration_s": 3600} | more
+        if self._booth:
+            config |= self._booth.choices(config)
         agent_id = str(uuid.uuid4())
         new = NewCall(
             agent={"id": agent_id, "name": "Ada", **config},
@@ -174,13 +195,22 @@ def providers(scripted: Providers) -> Providers:
 
 
 @pytest.fixture(scope="session")
+def booths() -> Iterator[list[Booth]]:
+    with open_booths() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def worker_settings(
     livekit: LiveKitServer,
     scripted: Providers,
+    booths: list[Booth],
     migrated_sqlite: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    return make_settings(livekit, scripted, migrated_sqlite, tmp_path_factory.mktemp("worker"))
+    folder = tmp_path_factory.mktemp("worker")
+    named = {name: one for booth in booths for name, one in booth.named().items()}
+    return make_settings(livekit, scripted, migrated_sqlite, folder, providers=named)
 
 
 def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, folder: Path, **more: Any) -> Settings:
@@ -194,7 +224,6 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "stt_url": scripted.url,
         "tts_url": scripted.url,
         "llm_url": scripted.url,
-        "providers": {"words": {"url": scripted.url, "protocol": "deepgram"}},
         "state_dir": folder,
         "worker_port": free_port(),
         "stt_words_s": 20,  # the stand-in waits for the end of an utterance, and the machine is busy
@@ -216,6 +245,12 @@ async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Sta
     async with Rooms.connect(worker_settings) as rooms:
         yield Stage(worker_settings, database, rooms)
     await database.close()
+
+
+@pytest.fixture
+def together(stage: Stage, booths: list[Booth], until: Until) -> Together:
+    """`await together(*ways)`: calls that each have providers of their own, some at a time."""
+    return lambda *ways: at_once(stage, booths, until, ways)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """A call as a caller hears it."""
 
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Providers
 from tests.worker.caller import LOUD as HEARD
 from tests.worker.caller import Caller
-from tests.worker.conftest import WITHOUT_A_WORD, Stage
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together
 
 pytestmark = pytest.mark.restless
 
@@ -36,7 +37,7 @@ def silences(caller: Caller) -> list[float]:
     return [after - before for before, after in pairwise(loud) if after - before > 0.1]
 
 
-async def test_the_agent_greets_and_answers_and_both_are_written_down_and_recorded(
+async def the_agent_greets_and_answers_and_both_are_written_down_and_recorded(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table for two?")
@@ -89,7 +90,7 @@ async def test_a_recording_that_cannot_begin_begins_once_it_can_and_the_call_say
     assert told == [("recording.interrupted", {"error": "File exists"}), ("recording.started", None)]
 
 
-async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller(
+async def without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Hello?")
@@ -110,9 +111,8 @@ async def test_without_a_first_message_the_agent_waits_and_its_prompt_knows_the_
     await until(call.ended)
 
 
-@pytest.mark.parametrize(("greeting", "requests"), [("You have reached Ada.", 1), ("Welcome back, {{name}}.", 2)])
-async def test_a_first_message_is_made_before_anybody_joins_and_once_if_it_is_the_same_in_every_call(
-    stage: Stage, providers: Providers, until: Until, greeting: str, requests: int
+async def a_first_message_is_made_before_anybody_joins_and_once_if_it_is_the_same_in_every_call(
+    greeting: str, requests: int, stage: Stage, providers: Providers, until: Until
 ) -> None:
     said = greeting.replace("{{name}}", "Mr. Blue")
 
@@ -129,7 +129,7 @@ async def test_a_first_message_is_made_before_anybody_joins_and_once_if_it_is_th
     assert providers.spoken == [said] * requests
 
 
-async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken(
+async def after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear(None, None, "Mm-hm.")
@@ -150,7 +150,7 @@ async def test_after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_an
     await until(call.ended)
 
 
-async def test_voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays(
+async def voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     """A reply in a script without spaces or end marks, with marks that nobody says, is cut and then interrupted."""
@@ -176,7 +176,7 @@ async def test_voice_and_transcript_get_the_same_words_in_pieces_and_what_was_he
     await until(call.ended)
 
 
-async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it(
+async def who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Hello?", "Wait, stop.")
@@ -200,7 +200,7 @@ async def test_who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it
     await until(call.ended)
 
 
-async def test_a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question(
+async def a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     question = "Soll ich Ihnen für heute Abend um acht Uhr einen Tisch am Fenster reservieren?"
@@ -217,7 +217,7 @@ async def test_a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_th
     await until(call.ended)
 
 
-async def test_a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered(
+async def a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Good evening.")
@@ -237,7 +237,7 @@ async def test_a_greeting_that_the_callers_first_word_came_before_is_heard_and_t
         providers.tts_s = 0.0
 
 
-async def test_every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Providers, until: Until) -> None:
+async def every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Providers, until: Until) -> None:
     providers.hear("I want fish.", "And I want soup.", "Alone now.")
     call = await stage.call(people=("alice", "bob"))
     async with call.caller("alice") as alice, call.caller("bob") as bob:
@@ -254,3 +254,28 @@ async def test_every_voice_in_the_room_is_heard_and_named(stage: Stage, provider
         await until(lambda: call.has_said("agent", "I see. I see. I see."))
         assert providers.chats[-1].last_user == "Alone now."
     await until(call.ended)
+
+
+@pytest.mark.timeout(240)
+async def test_a_call_as_its_caller_hears_it(together: Together) -> None:
+    """In the order of how long they take; three calls at a time."""
+    await together(
+        every_voice_in_the_room_is_heard_and_named,
+        voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays,
+        a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question,
+        after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken,
+        a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered,
+        who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it,
+        the_agent_greets_and_answers_and_both_are_written_down_and_recorded,
+        without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller,
+        partial(
+            a_first_message_is_made_before_anybody_joins_and_once_if_it_is_the_same_in_every_call,
+            "Welcome back, {{name}}.",
+            2,
+        ),
+        partial(
+            a_first_message_is_made_before_anybody_joins_and_once_if_it_is_the_same_in_every_call,
+            "You have reached Ada.",
+            1,
+        ),
+    )
