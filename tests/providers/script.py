@@ -149,7 +149,7 @@ class Script:
         self._cuts: dict[str | None, Cut] = {}
 
     def reset(self) -> None:
-        """Forget everything: what was scripted and what was received."""
+        """Be as at the beginning: forget what was scripted and what was received."""
         Script.__init__(self)
 
     def hear(self, *texts: Heard | None) -> None:

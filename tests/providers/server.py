@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from aiohttp import web
+from typing_extensions import override
 
 from tests.providers import deepgram, openai, speaker
 from tests.providers.script import Chat, Fault, Never, Script, Service, Trickle
@@ -21,10 +22,8 @@ class Providers(Script):
         self, *, port: int = 0, endpointing_s: float = 0.9, stt_s: float = 0.0, llm_s: float = 0.0, tts_s: float = 0.0
     ) -> None:
         super().__init__()
-        self.endpointing_s = endpointing_s
-        self.stt_s = stt_s
-        self.llm_s = llm_s
-        self.tts_s = tts_s
+        self._timing = (endpointing_s, stt_s, llm_s, tts_s)
+        self.endpointing_s, self.stt_s, self.llm_s, self.tts_s = self._timing
         self.confirms = asyncio.Event()
         self.confirms.set()
         self.answers = asyncio.Event()
@@ -57,6 +56,13 @@ class Providers(Script):
         self.answers.set()
         await self.cut_listeners()
         await self._runner.cleanup()
+
+    @override
+    def reset(self) -> None:
+        super().reset()
+        self.endpointing_s, self.stt_s, self.llm_s, self.tts_s = self._timing
+        self.confirm()
+        self.speak_out()
 
     def hold(self) -> None:
         """Final results of what is heard wait for `confirm`; from any thread."""

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from calls.database.engine import DEFAULT_TENANT, Database
 from calls.placing.creation import NewCall, NewParticipant
 from calls.providers.endpoints import LOCAL
 from calls.rooms import Rooms
-from calls.settings import Settings
+from calls.settings import NamedProvider, Settings
 from calls.store import CallStore
 from calls.tables import agents, call_events, recordings
 from calls.transcript import read_transcript
@@ -123,14 +124,14 @@ class Stage:
     """Makes calls."""
 
     def __init__(self, settings: Settings, database: Database, rooms: Rooms, booth: Booth | None = None) -> None:
-        self._settings = settings
+        self.settings = settings
         self.database = database
         self._rooms = rooms
         self._booth = booth
 
     def within(self, booth: Booth) -> "Stage":
         """The same for calls that are made in there."""
-        return Stage(self._settings, self.database, self._rooms, booth)
+        return Stage(self.settings, self.database, self._rooms, booth)
 
     @property
     def model(self) -> str:
@@ -140,8 +141,7 @@ class Stage:
     @property
     def words(self) -> str:
         """The name of the provider of voices that take words as they come."""
-        assert self._booth, "only within a booth"
-        return self._booth.words
+        return self._booth.words if self._booth else "words"
 
     async def call(self, *, people: tuple[str, ...] = ("alice",), **more: Any) -> Talk:
         """A call of an agent with this configuration, and its room: what is in `OF_THE_CALL` goes to the call."""
@@ -178,7 +178,7 @@ class Stage:
 
     def talk(self, call_id: str) -> Talk:
         """A call that is there."""
-        return Talk(call_id, self.database, self._rooms, self._settings)
+        return Talk(call_id, self.database, self._rooms, self.settings)
 
 
 @pytest.fixture(scope="session")
@@ -210,6 +210,7 @@ def worker_settings(
 ) -> Settings:
     folder = tmp_path_factory.mktemp("worker")
     named = {name: one for booth in booths for name, one in booth.named().items()}
+    named["words"] = NamedProvider(url=scripted.url, protocol="deepgram")
     return make_settings(livekit, scripted, migrated_sqlite, folder, providers=named)
 
 
@@ -297,6 +298,13 @@ async def take_over(database: Database, call_id: str) -> int | None:
 
 @pytest.fixture
 async def running(database_url: str) -> AsyncIterator[Running]:
+    async with running_call(database_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running_call(database_url: str) -> AsyncIterator[Running]:
+    """A call of a database in which there may be others."""
     database = Database(database_url, patience_s=PATIENCE_S)
     agent = {"id": str(uuid.uuid4()), "name": "Aria"}
     summary = {"summary": {"enabled": True}}

@@ -13,7 +13,7 @@ from tests.conftest import PATIENCE_S, Until
 from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
 from tests.worker.caller import Caller
-from tests.worker.conftest import WITHOUT_A_WORD, Stage, make_settings
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together, make_settings
 from worker.room.hearing import DEAF_S
 
 pytestmark = pytest.mark.restless
@@ -24,7 +24,7 @@ FAILED = "I'm sorry, something is wrong on our side."
 LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to die."
 
 
-async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
+async def a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear_with(lambda _utterance: "Do you have a table?")
@@ -39,13 +39,13 @@ async def test_a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
         await until(lambda: call.has_happened("provider.failed"))
         failures = [event for event in await call.events() if event.message == "provider failed"]
         told = [(event.level, event.data["provider"], event.data["name"]) for event in failures]
-        assert told == [("error", "llm", "local")]
+        assert told == [("error", "llm", stage.model)]
         await caller.say()
         await until(lambda: call.has_said("agent", "Yes, we have."))
     await until(call.ended)
 
 
-async def test_a_guess_that_fails_is_nobodys_business(stage: Stage, providers: Providers, until: Until) -> None:
+async def a_guess_that_fails_is_nobodys_business(stage: Stage, providers: Providers, until: Until) -> None:
     providers.hear("Do you have a table?")
     providers.answer("Yes, we have.")
     providers.fail("llm", 500, times=1)
@@ -67,6 +67,7 @@ async def what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
         field.refusing(lambda chat: "tools" in chat.body, field.error("No."))(lambda _: next(thoughts, None))
     )
     providers.answer("Yes, we have.", "Until when?")
+    providers.hear_with(lambda _utterance: "Do you have a table?")
     call = await stage.call()
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
@@ -85,7 +86,7 @@ async def what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
     assert (happened["tools.refused"], happened["provider.failed"]) == (1, 0)
 
 
-async def test_the_second_model_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once(
+async def the_second_model_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?", "For four.")
@@ -111,7 +112,7 @@ async def test_the_second_model_takes_over_within_the_turn_and_the_first_is_not_
     assert not await call.has_happened("provider.failed")
 
 
-async def test_okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
+async def okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?", "Okay.")
@@ -135,6 +136,7 @@ async def test_okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
 
 async def a_model_that_never_answers_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
     providers.hang("llm", model="broken")
+    providers.hear_with(lambda _utterance: "Do you have a table?")
     call = await stage.call(llm=[{"model": "broken"}], silence_reminder_s=1)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
@@ -151,7 +153,7 @@ async def _ask_on(caller: Caller) -> None:
         await asyncio.sleep(3)
 
 
-async def test_a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost(
+async def a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("This goes down with the stream.", "Do you still hear me?")
@@ -178,19 +180,6 @@ async def recognition_that_fails_for_long_ends_the_call(stage: Stage, providers:
     assert row.end_reason == "provider_failed"
     assert FAILED in await call.said("agent")
     assert (row.ended_at - row.started_at).total_seconds() > DEAF_S
-
-
-@pytest.mark.timeout(240)
-async def test_a_provider_that_fails_for_good_ends_the_call_politely_and_one_that_fails_for_once_does_not(
-    stage: Stage, providers: Providers, until: Until
-) -> None:
-    providers.hear_with(lambda _utterance: "Do you have a table?")
-    ways = (
-        recognition_that_fails_for_long_ends_the_call,
-        a_model_that_never_answers_ends_the_call,
-        what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on,
-    )
-    await asyncio.gather(*(way(stage, providers, until) for way in ways))
 
 
 @pytest.mark.timeout(180)
@@ -229,3 +218,20 @@ async def test_the_worker_says_that_it_is_alive_and_ready(worker: Program, worke
             body = await answer.json()
     assert body == {"status": "ready", "registered": True, "database": True, "livekit": True}
     assert f"version={VERSION}" in worker.output
+
+
+@pytest.mark.timeout(300)
+async def test_a_provider_that_fails_for_good_ends_the_call_politely_and_one_that_fails_for_once_does_not(
+    together: Together,
+) -> None:
+    """Those first that take longest; three calls at a time."""
+    await together(
+        recognition_that_fails_for_long_ends_the_call,
+        a_model_that_never_answers_ends_the_call,
+        what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on,
+        okay_said_to_one_moment_leaves_the_answer_that_is_waited_for,
+        the_second_model_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once,
+        a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on,
+        a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost,
+        a_guess_that_fails_is_nobodys_business,
+    )

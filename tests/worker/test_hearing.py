@@ -3,8 +3,10 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -19,6 +21,7 @@ from calls.settings import Settings
 from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.caller import Caller, leave, mute
+from tests.worker.conftest import Stage, Together
 from worker.ranking import Ranking
 from worker.room import hearing, recognition
 from worker.room.clock import Clock
@@ -95,9 +98,8 @@ class Place:
             self.loud.setdefault(identity, []).append(time.monotonic())
 
 
-@pytest.fixture
-async def place(worker_settings: Settings, providers: Providers) -> AsyncIterator[Place]:
-    settings = worker_settings
+@asynccontextmanager
+async def open_place(settings: Settings, providers: Providers) -> AsyncIterator[Place]:
     secret = settings.livekit_api_secret.get_secret_value()
     async with (
         aiohttp.ClientSession() as http,
@@ -143,15 +145,26 @@ class Session:
 
 
 @pytest.fixture
-async def session(place: Place) -> AsyncIterator[Session]:
+async def place(worker_settings: Settings, providers: Providers) -> AsyncIterator[Place]:
+    async with open_place(worker_settings, providers) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def attached_to(place: Place) -> AsyncIterator[Session]:
     attached = Session(place.hearing.attach(eager=0, only_listens=lambda _: False))
     yield attached
     await attached.stop()
 
 
-@pytest.mark.parametrize("vanish", [leave, mute])
-async def test_who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses(
-    place: Place, session: Session, until: Until, vanish: Callable[[Caller], Any]
+@pytest.fixture
+async def session(place: Place) -> AsyncIterator[Session]:
+    async with attached_to(place) as attached:
+        yield attached
+
+
+async def who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses(
+    vanish: Callable[[Caller], Any], place: Place, session: Session, _providers: Providers, until: Until
 ) -> None:
     async with place.caller("alice") as alice, place.caller("bob") as bob:
         await until(lambda: place.ears == 2)
@@ -178,7 +191,9 @@ async def test_how_late_the_event_loop_is_is_told_once_whoever_is_there(place: P
         assert time.monotonic() - began_at >= LOOKS * LOOK_S
 
 
-async def test_a_microphone_that_is_published_again_is_heard_once(place: Place, session: Session, until: Until) -> None:
+async def a_microphone_that_is_published_again_is_heard_once(
+    place: Place, session: Session, _providers: Providers, until: Until
+) -> None:
     async with place.caller("alice") as alice:
         await until(lambda: place.ears == 1)
         await alice.publish_again()
@@ -189,7 +204,7 @@ async def test_a_microphone_that_is_published_again_is_heard_once(place: Place, 
         assert place.seconds_of("alice") < 2.5
 
 
-async def test_a_session_hears_what_is_said_while_it_is_attached(
+async def a_session_hears_what_is_said_while_it_is_attached(
     place: Place, session: Session, providers: Providers, until: Until
 ) -> None:
     providers.hear("To the first.", "To nobody.", "To the second.")
@@ -236,7 +251,7 @@ async def test_whoever_leaves_is_waited_for_while_words_may_come_and_not_at_all_
     await until(lambda: not listens())
 
 
-async def test_an_ear_that_dies_hears_again_what_it_had_not_understood(
+async def an_ear_that_dies_hears_again_what_it_had_not_understood(
     place: Place, session: Session, providers: Providers, until: Until
 ) -> None:
     providers.hear("This goes down with the ear.", "Do you still hear me?")
@@ -264,11 +279,9 @@ async def test_an_ear_that_keeps_dying_is_made_known(place: Place, session: Sess
         await until(lambda: place.failures == 1)
 
 
-async def test_recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them(
-    place: Place, session: Session, providers: Providers, until: Until, monkeypatch: pytest.MonkeyPatch
+async def recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them(
+    place: Place, session: Session, providers: Providers, until: Until
 ) -> None:
-    monkeypatch.setattr(hearing, "UNHEARD_S", 4.0)
-    monkeypatch.setattr(hearing, "DEAF_S", 6.0)
     async with place.caller("alice") as alice:
         await until(lambda: place.ears == 1)
         providers.hear("Hello.")
@@ -291,3 +304,27 @@ async def test_recognition_that_has_worked_for_nobody_for_some_time_has_failed_a
         assert len(place.told_at) == 1
         assert place.told_at[0] - began_at > 2.5
         assert place.deaf_at[0] - began_at > 5.5
+
+
+Heard = Callable[[Place, Session, Providers, Until], Awaitable[None]]
+
+
+async def in_a_place(way: Heard, stage: Stage, providers: Providers, until: Until) -> None:
+    async with open_place(stage.settings, providers) as place, attached_to(place) as session:
+        await way(place, session, providers, until)
+
+
+@pytest.mark.timeout(240)
+async def test_what_is_heard_of_whom(together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in a room of its own, three of them at a time, those first that take longest."""
+    monkeypatch.setattr(hearing, "UNHEARD_S", 4.0)
+    monkeypatch.setattr(hearing, "DEAF_S", 6.0)
+    ways: tuple[Heard, ...] = (
+        recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them,
+        a_session_hears_what_is_said_while_it_is_attached,
+        an_ear_that_dies_hears_again_what_it_had_not_understood,
+        partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, mute),
+        partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, leave),
+        a_microphone_that_is_published_again_is_heard_once,
+    )
+    await together(*(partial(in_a_place, way) for way in ways))

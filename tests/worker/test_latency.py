@@ -14,7 +14,7 @@ from calls.latency import Turn, read_turns
 from pipeline.loudness import measured, peaks
 from tests.conftest import Until, now
 from tests.providers import Providers
-from tests.worker.conftest import WITHOUT_A_WORD, Running, Stage, Talk
+from tests.worker.conftest import WITHOUT_A_WORD, Running, Stage, Talk, Together
 from worker.room.clock import Clock
 from worker.speaker.latency import Latency
 
@@ -32,7 +32,7 @@ async def turns_of(call: Talk) -> list[Turn]:
     return await turns_in(call.database, call.id)
 
 
-async def test_each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_says(
+async def each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_says(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table for two?", "And at nine?")
@@ -58,7 +58,7 @@ async def test_each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_
         assert (turn.phrase_at_ms, turn.measured_by) == (None, "worker")
 
 
-async def test_one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_kept_as_well(
+async def one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_kept_as_well(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?")
@@ -78,7 +78,7 @@ async def test_one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_k
     assert turn.llm_ms > 4000, "the first two models have hung"
 
 
-async def test_who_says_a_sentence_into_the_first_message_is_answered_then_and_there_which_is_a_turn(
+async def who_says_a_sentence_into_the_first_message_is_answered_then_and_there_which_is_a_turn(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     first_message = "We have rooms, tables and a spa, and all of them can be booked by telephone. " * 4
@@ -193,3 +193,13 @@ async def test_what_the_agent_says_of_itself_is_no_turn_and_leaves_the_one_that_
     moments.current = answer
     moments.sound()
     assert len(moments.turns) == 1
+
+
+@pytest.mark.timeout(180)
+async def test_each_answer_in_a_real_call_is_measured(together: Together) -> None:
+    """Three calls at the same time."""
+    await together(
+        one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_kept_as_well,
+        each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_says,
+        who_says_a_sentence_into_the_first_message_is_answered_then_and_there_which_is_a_turn,
+    )

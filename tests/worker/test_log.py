@@ -1,5 +1,6 @@
 """What a worker logs when its providers fail: that they did, and nothing that was said or prompted."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from tests.conftest import Until
 from tests.providers import Providers
 from tests.providers.script import Service
 from tests.servers import Program
-from tests.worker.conftest import Stage, Talk
+from tests.worker.conftest import Stage, Talk, Together
 
 pytestmark = pytest.mark.restless
 
@@ -21,23 +22,30 @@ async def _provider_failed(call: Talk) -> bool:
     return "provider failed" in await call.messages()
 
 
+async def fail(
+    service: Service, status: int, greeting: dict[str, Any], stage: Stage, providers: Providers, until: Until
+) -> None:
+    """A call in which this one fails."""
+    providers.hear(SAID)
+    providers.fail(service, status)
+    call = await stage.call(system_prompt=PROMPTED, **greeting)
+    async with call.caller() as caller:
+        if service == "llm":
+            await until(lambda: call.has_status("in_progress"))
+            await caller.say()
+        await until(lambda: _provider_failed(call))
+    await until(call.ended)
+
+
 async def test_of_failing_providers_the_log_has_the_kind_of_error_and_not_a_word_that_was_said_or_prompted(
-    stage: Stage, worker: Program, providers: Providers, until: Until
+    worker: Program, together: Together
 ) -> None:
     before = len(worker.output)
-    providers.hear(SAID, SAID)
-    faults: list[tuple[Service, int]] = [("tts", 200), ("llm", 503), ("stt", 401)]
-    for service, status in faults:
-        providers.recover()
-        providers.fail(service, status)
-        greeting: dict[str, Any] = {"first_message": GREETED} if service == "tts" else {}
-        call = await stage.call(system_prompt=PROMPTED, **greeting)
-        async with call.caller() as caller:
-            if service == "llm":
-                await until(lambda call=call: call.has_status("in_progress"))
-                await caller.say()
-            await until(lambda call=call: _provider_failed(call))
-        await until(call.ended)
+    await together(
+        partial(fail, "tts", 200, {"first_message": GREETED}),
+        partial(fail, "llm", 503, {}),
+        partial(fail, "stt", 401, {}),
+    )
     log = worker.output[before:]
     assert "provider=tts error=APIError\n" in log, "the voice that gave no sound"
     assert "APIStatusError" in log

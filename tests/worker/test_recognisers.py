@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import pytest
 
@@ -14,7 +15,8 @@ from calls.settings import NamedProvider, Settings
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import InPieces, Interim, Providers, Utterance, in_thread
 from tests.servers import LiveKitServer, process
-from tests.worker.conftest import Stage, Talk, make_settings
+from tests.worker.booth import Booth
+from tests.worker.conftest import Stage, Talk, Together, make_settings
 from worker.room.unanswered import LASTING_S
 
 pytestmark = pytest.mark.restless
@@ -25,6 +27,7 @@ TWO = [{"model": "first"}, {"model": "second"}]
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
 MOMENT = "One moment, please."
 FAILED = "I'm sorry, something is wrong on our side."
+When: TypeAlias = Literal["at once", "when that is answered"]
 UNHEARD = "I'm sorry, I can't hear you at the moment. One moment, please."
 
 
@@ -46,13 +49,14 @@ def impatient(
     livekit: LiveKitServer,
     scripted: Providers,
     others: dict[str, Providers],
+    booths: list[Booth],
     migrated_sqlite: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Settings]:
     """The settings of a worker that waits for words no longer than people do."""
     folder = tmp_path_factory.mktemp("impatient")
     named = {name: NamedProvider(url=other.url, protocol="deepgram") for name, other in others.items()}
-    named["whole"] = NamedProvider(url=scripted.url)
+    named |= {name: one for booth in booths for name, one in booth.named().items()}
     settings = make_settings(livekit, scripted, migrated_sqlite, folder, stt_words_s=WORDS_S, providers=named)
     with process("worker", settings, folder / "worker.log"):
         yield settings
@@ -61,8 +65,6 @@ def impatient(
 @pytest.fixture
 def providers(scripted: Providers) -> Providers:
     scripted.reset()
-    scripted.confirm()
-    scripted.stt_s = 0.0
     return scripted
 
 
@@ -138,13 +140,15 @@ async def another_takes_over(stage: Stage, providers: Providers, until: Until, w
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
-async def test_one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence(
+async def one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hang("stt", model="first")
     providers.hear("Do you have a table?")
     providers.answer("Yes, we have.")
-    call = await stage.call(stt=[{"provider": "whole", "model": "first"}, {"provider": "whole", "model": "second"}])
+    call = await stage.call(
+        stt=[{"provider": stage.model, "model": "first"}, {"provider": stage.model, "model": "second"}]
+    )
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -156,12 +160,12 @@ async def test_one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_si
     assert await told(call, "provider.switched") == [("stt", "second")]
 
 
-async def test_what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too(
+async def what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.stt_s = 2.0
     providers.hear("Do you have a table?")
-    call = await stage.call(stt=[{"provider": "whole", "model": "first"}])
+    call = await stage.call(stt=[{"provider": stage.model, "model": "first"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await until(caller.agent_listens)
@@ -281,9 +285,8 @@ async def test_recognition_that_does_not_work_for_long(
     )
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-async def test_words_that_no_final_result_confirms_are_said_and_answered(
-    stage: Stage, providers: Providers, until: Until, *, at_once: bool
+async def words_that_no_final_result_confirms_are_said_and_answered(
+    speaks_on: When, stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear(Interim("I need a table. Now"), "For four people.")
     answers = {"I need a table.": "For how many?", "For four people.": "At what time?"}
@@ -292,7 +295,7 @@ async def test_words_that_no_final_result_confirms_are_said_and_answered(
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
-        if at_once:
+        if speaks_on == "at once":
             await until(lambda: providers.utterances)
         else:
             await until(lambda: call.has_said("agent", "For how many?"))
@@ -303,7 +306,7 @@ async def test_words_that_no_final_result_confirms_are_said_and_answered(
     await until(call.ended)
 
 
-async def test_a_final_result_that_comes_too_late_tells_only_what_was_not_known(
+async def a_final_result_that_comes_too_late_tells_only_what_was_not_known(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hold()
@@ -327,7 +330,7 @@ async def heard_so_far(call: Talk, text: str) -> bool:
     return (text, True) in await heard(call)
 
 
-async def test_final_results_in_pieces_are_one_segment_and_one_line_for_the_model(
+async def final_results_in_pieces_are_one_segment_and_one_line_for_the_model(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear(InPieces("I need a table", "for four people", "on Friday."), "At six.")
@@ -404,7 +407,7 @@ async def test_a_recogniser_of_which_nothing_comes(
     )
 
 
-async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
+async def short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.silence(times=1)
@@ -420,3 +423,17 @@ async def test_short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
         assert await said(call, SORRY) == 0
     await until(call.ended)
     assert await told(call, "provider.failed") == []
+
+
+@pytest.mark.timeout(180)
+async def test_what_comes_late_or_in_pieces_or_not_at_all(together: Together) -> None:
+    """Those first that take longest; three calls at a time."""
+    await together(
+        partial(words_that_no_final_result_confirms_are_said_and_answered, "when that is answered"),
+        short_answers_of_which_nothing_came_are_heard_by_a_new_stream,
+        a_final_result_that_comes_too_late_tells_only_what_was_not_known,
+        final_results_in_pieces_are_one_segment_and_one_line_for_the_model,
+        one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence,
+        partial(words_that_no_final_result_confirms_are_said_and_answered, "at once"),
+        what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too,
+    )

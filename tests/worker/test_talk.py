@@ -223,18 +223,15 @@ async def a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_t
     providers.hear("Good evening.")
     providers.answer("Good evening to you.")
     providers.tts_s = 2.5  # the caller is quicker
-    try:
-        call = await stage.call(first_message="Hello, Ada speaking.", **WITHOUT_A_WORD)
-        async with call.caller() as caller:
-            await until(lambda: call.has_status("in_progress"))
-            await caller.say()
-            await until(lambda: call.has_said("agent", "Good evening to you."))
-            assert await call.said("agent") == "Hello, Ada speaking. Good evening to you."
-            assert providers.chats[-1].last_user == "Good evening."
-            assert "Hello, Ada speaking." in str(providers.chats[-1].messages)
-        await until(call.ended)
-    finally:
-        providers.tts_s = 0.0
+    call = await stage.call(first_message="Hello, Ada speaking.", **WITHOUT_A_WORD)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", "Good evening to you."))
+        assert await call.said("agent") == "Hello, Ada speaking. Good evening to you."
+        assert providers.chats[-1].last_user == "Good evening."
+        assert "Hello, Ada speaking." in str(providers.chats[-1].messages)
+    await until(call.ended)
 
 
 async def every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Providers, until: Until) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
-from tests.worker.conftest import WITHOUT_A_WORD, Stage
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together
 from tests.worker.tools.mcp_server import McpServer
 
 pytestmark = pytest.mark.restless
@@ -41,8 +43,8 @@ class Shop(McpServer):
         return web.Response(text=ANSWER, content_type="application/json")
 
 
-@pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+@asynccontextmanager
+async def open_shop() -> AsyncIterator[Shop]:
     made = Shop()
     app = made.app()
     app.router.add_get("/order", made.order)
@@ -60,8 +62,8 @@ def model(chat: Chat) -> str | ToolCall:
     return STILL if chat.last_user == WAITING else ToolCall("shop_stock", {"item": "lamp"})
 
 
-async def test_a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result(
-    stage: Stage, providers: Providers, shop: Shop, until: Until
+async def a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result(
+    shop: Shop, stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear(ORDER, STOCK, WAITING)
     providers.answer_with(model)
@@ -110,8 +112,8 @@ def hasty(chat: Chat) -> str | ToolCall:
     return ToolCall("look_up_order") if chat.last_user == ORDER else ToolCall("shop_stock", {"item": "lamp"})
 
 
-async def test_no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_sign_of_listening(
-    stage: Stage, providers: Providers, shop: Shop, until: Until
+async def no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_sign_of_listening(
+    shop: Shop, stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear(ORDER, "Okay, I see.", ORDER, INSTEAD)
     providers.answer_with(hasty)
@@ -135,3 +137,12 @@ async def test_no_tool_is_called_while_somebody_speaks_nor_after_words_but_after
     assert [len(shop.asked), len(shop.calls)] == [1, 1]
     asked = [chat.last_user for chat in providers.chats if chat.messages[-1]["role"] == "user"]
     assert asked == [ORDER, ORDER, INSTEAD]
+
+
+async def test_tools_in_a_call(together: Together) -> None:
+    """Two calls at the same time."""
+    async with open_shop() as slow, open_shop() as quick:
+        await together(
+            partial(a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result, slow),
+            partial(no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_sign_of_listening, quick),
+        )

@@ -12,7 +12,7 @@ from calls.settings import Settings
 from tests.conftest import Until
 from tests.providers import Providers, Utterance
 from tests.worker.caller import LOUD
-from tests.worker.conftest import Stage
+from tests.worker.conftest import Stage, Together
 from tests.worker.voices.box import ANSWER, FAILED, MOMENT, SORRY
 from worker.speaker.sound.recorded import LANGUAGES, recordings
 
@@ -48,7 +48,7 @@ async def test_the_second_voice_takes_over_within_the_turn_and_the_first_is_not_
 
 async def another_voice_takes_over(stage: Stage, providers: Providers, until: Until, way: str, *, whole: bool) -> None:
     WAYS[way](providers, way)
-    first = {"model": way} if whole else {"provider": "words", "voice": way}
+    first = {"model": way} if whole else {"provider": stage.words, "voice": way}
     call = await stage.call(system_prompt=way, tts=[first, {"model": "second"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
@@ -73,12 +73,12 @@ async def another_voice_takes_over(stage: Stage, providers: Providers, until: Un
     assert (switched["provider"], switched["model"]) == ("tts", "second")
 
 
-async def test_a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_is_heard(
+async def a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_is_heard(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?", "Wait, stop.")
     providers.answer(f"{ANSWER} {ANSWER}", "Yes?")
-    call = await stage.call(tts=[{"provider": "words", "voice": "first"}], first_message="Hello, this is Ada.")
+    call = await stage.call(tts=[{"provider": stage.words, "voice": "first"}], first_message="Hello, this is Ada.")
     async with call.caller() as caller:
         await until(lambda: call.has_said("agent", "Hello, this is Ada."))
         await caller.say()
@@ -92,7 +92,7 @@ async def test_a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_i
     await until(call.ended)
 
 
-async def test_without_any_voice_the_agent_says_sorry_once_and_then_ends_the_call_politely(
+async def without_any_voice_the_agent_says_sorry_once_and_then_ends_the_call_politely(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear_with(lambda _utterance: "Do you have a table?")
@@ -116,7 +116,7 @@ async def test_without_any_voice_the_agent_says_sorry_once_and_then_ends_the_cal
     assert failed == ["first", "second"]
 
 
-async def test_an_apology_can_be_interrupted_and_what_is_said_into_it_is_answered(
+async def an_apology_can_be_interrupted_and_what_is_said_into_it_is_answered(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?", "I said, a table.")
@@ -162,3 +162,13 @@ async def test_in_quiet_moments_the_voice_says_the_agents_phrases_and_they_are_k
     await until(call.ended)
     assert providers.spoken[1] == MOMENT
     assert {stat.S_IMODE(file.stat().st_mode) for file in set(folder.glob("*.ogg")) - before} == {0o600}
+
+
+@pytest.mark.timeout(180)
+async def test_what_is_heard_of_a_voice_that_fails_or_is_interrupted(together: Together) -> None:
+    """Three calls at the same time."""
+    await together(
+        without_any_voice_the_agent_says_sorry_once_and_then_ends_the_call_politely,
+        a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_is_heard,
+        an_apology_can_be_interrupted_and_what_is_said_into_it_is_answered,
+    )

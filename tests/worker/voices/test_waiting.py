@@ -1,6 +1,7 @@
 """What a caller hears meanwhile who waits for a voice or a model, or for whom there are no words."""
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -10,7 +11,7 @@ from tests.awake import awake
 from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.caller import LOUD, Caller
-from tests.worker.conftest import Stage
+from tests.worker.conftest import Stage, Together
 from tests.worker.test_talk import BLOCK_S, loudness
 from tests.worker.test_talk import LOUD as RECORDED_LOUD
 from tests.worker.voices.box import MOMENT, SORRY
@@ -27,7 +28,7 @@ def bursts(caller: Caller) -> list[tuple[float, float]]:
     return list(zip(starts, ends, strict=True))
 
 
-async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more(
+async def a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Hello?")
@@ -48,7 +49,7 @@ async def test_a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_i
     assert SORRY not in await call.said("agent")
 
 
-async def test_who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone(
+async def who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?")
@@ -71,7 +72,7 @@ async def test_who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_
     assert (loudness(recording)[1][begin:end] > RECORDED_LOUD).mean() > 0.3
 
 
-async def test_in_a_language_without_words_a_tone_is_heard_and_no_english(
+async def in_a_language_without_words_a_tone_is_heard_and_no_english(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hang("tts")
@@ -90,9 +91,8 @@ async def hear_an_answer(caller: Caller, until: Until) -> None:
     await until(lambda: caller.seconds_heard() > heard_s + 0.2)
 
 
-@pytest.mark.parametrize("kind", ["llm", "tts"])
-async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too(
-    stage: Stage, providers: Providers, until: Until, kind: Literal["llm", "tts"]
+async def in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too(
+    kind: Literal["llm", "tts"], stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear_with(lambda _utterance: "もしもし")
     providers.fail(kind, 503)
@@ -107,3 +107,15 @@ async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_
         assert caller.seconds_heard() > heard_s + 0.2
     assert row.end_reason == "provider_failed"
     assert await call.said("agent") == ""
+
+
+@pytest.mark.timeout(240)
+async def test_who_waits_is_never_left_in_silence(together: Together) -> None:
+    """Those first that take longest; three calls at a time."""
+    await together(
+        who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone,
+        partial(in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too, "llm"),
+        a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more,
+        partial(in_a_language_without_words_each_failure_is_heard_and_the_end_of_the_call_too, "tts"),
+        in_a_language_without_words_a_tone_is_heard_and_no_english,
+    )
