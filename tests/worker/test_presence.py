@@ -20,13 +20,13 @@ from calls.store import CallStore
 from calls.tables import call_events, participants
 from calls.workers import leases
 from tests.conftest import PATIENCE_S, Until
-from tests.worker.conftest import Running
+from tests.worker.conftest import Running, running_call
 from worker.room import presence
 from worker.room.journal import Journal
 from worker.room.lease import take
 from worker.room.presence import Presence
 
-pytestmark = [pytest.mark.restless, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.restless
 
 PHONE, WITNESS = "ada", "bob"  # the participants of the call
 
@@ -80,21 +80,19 @@ class Seen:
 Ring = Callable[..., Awaitable[rtc.Room]]
 
 
-@pytest.fixture
-async def ring(worker_settings: Settings, running: Running) -> AsyncIterator[Ring]:
+@asynccontextmanager
+async def phones_of(settings: Settings, running: Running) -> AsyncIterator[Ring]:
     """`await ring(status)`: a phone as the bridge brings it into the room, in this state of its call."""
     async with AsyncExitStack() as phones:
 
         async def ring(status: str, phone: str = PHONE) -> rtc.Room:
-            return await phones.enter_async_context(
-                joined(worker_settings, running, phone, "sip", {"sip.callStatus": status})
-            )
+            return await phones.enter_async_context(joined(settings, running, phone, "sip", {"sip.callStatus": status}))
 
         yield ring
 
 
-@pytest.fixture
-async def seen(worker_settings: Settings, running: Running) -> AsyncIterator[Seen]:
+@asynccontextmanager
+async def agent_of(settings: Settings, running: Running) -> AsyncIterator[Seen]:
     call_id, database = running.call.id, running.database
     async with database.writing() as connection:
         await CallStore(connection).add_participants(DEFAULT_TENANT, call_id, [NewParticipant("webrtc", WITNESS)])
@@ -105,9 +103,9 @@ async def seen(worker_settings: Settings, running: Running) -> AsyncIterator[See
     assert taken is not None
     journal = Journal(database, call_id, taken.lease.token, taken.clock, running.persistence())
     running.tasks.append(asyncio.create_task(journal.run()))
-    async with Rooms.connect(worker_settings) as rooms:
+    async with Rooms.connect(settings) as rooms:
         await rooms.create_room(f"call_{call_id}", call_id)
-    async with joined(worker_settings, running, "agent-2", "agent", {}) as room:
+    async with joined(settings, running, "agent-2", "agent", {}) as room:
         followed = Seen(room, journal, running)
         followed.follow(taken.answered)
         yield followed
@@ -135,7 +133,7 @@ async def joined(
         await room.disconnect()
 
 
-async def test_a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_is_being_called(
+async def a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_is_being_called(
     seen: Seen, ring: Ring, until: Until
 ) -> None:
     phone = await ring("active")
@@ -147,7 +145,7 @@ async def test_a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_
     await until(seen.is_joined)
 
 
-async def test_an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_knows_when(
+async def an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_knows_when(
     seen: Seen, ring: Ring, until: Until
 ) -> None:
     await ring("active")
@@ -167,7 +165,8 @@ async def test_an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_know
     await until(lambda: seen.sees(PHONE))
     await seen.journal.settle()
     async with seen.call.database.reading() as connection:
-        ended = sa.select(call_events).where(call_events.c.kind == "leg.ended")
+        mine = (call_events.c.call_id == seen.call.call.id, call_events.c.kind == "leg.ended")
+        ended = sa.select(call_events).where(*mine)
         [left] = await connection.execute(ended)
     assert left.data["reason"] == "connection_lost"
     assert sorted(happened) == ["gone", "lost"]
@@ -179,7 +178,7 @@ async def test_an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_know
     assert seen.cut_off == [since, None], "also one that was out before it could see that"
 
 
-async def test_a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:
+async def a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:
     gone = asyncio.Event()
     phone, witness = await ring("ringing"), await ring("ringing", WITNESS)
     await until(lambda: seen.sees(PHONE, WITNESS))
@@ -193,10 +192,7 @@ async def test_a_phone_rings_on_while_the_agent_makes_its_connection_anew(seen: 
     assert await seen.leg() == ("failed", "rejected")
 
 
-async def test_a_phone_rings_on_whose_bridge_makes_its_connection_anew(
-    seen: Seen, ring: Ring, until: Until, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(presence, "TOLD_S", 10.0)  # a busy machine may take some seconds to bring it back
+async def a_phone_rings_on_whose_bridge_makes_its_connection_anew(seen: Seen, ring: Ring, until: Until) -> None:
     went: list[str] = []
     _, witness = await ring("ringing"), await ring("ringing", WITNESS)
     await until(lambda: seen.sees(PHONE, WITNESS))
@@ -215,7 +211,7 @@ async def rings_on(seen: Seen, witness: rtc.Room, until: Until) -> None:
     assert await seen.leg() == ("ringing", None)
 
 
-async def test_who_rejects_a_call_just_before_the_agents_connection_goes_on_has_rejected_it(
+async def who_rejects_a_call_just_before_the_agents_connection_goes_on_has_rejected_it(
     seen: Seen, ring: Ring, until: Until
 ) -> None:
     phone = await ring("ringing")
@@ -225,3 +221,29 @@ async def test_who_rejects_a_call_just_before_the_agents_connection_goes_on_has_
     await seen.reconnect(SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
     await until(seen.is_over)
     assert await seen.leg() == ("failed", "rejected")
+
+
+@pytest.mark.timeout(180)
+async def test_who_is_in_the_room_as_an_agent_sees_it_whose_connection_comes_and_goes(
+    worker_settings: Settings, sqlite_url: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in a room of its own, all at the same time: they wait much longer than they work."""
+    monkeypatch.setattr(presence, "TOLD_S", 10.0)  # a busy machine may take some seconds to bring a phone back
+
+    async def go(way: Callable[[Seen, Ring, Until], Awaitable[None]]) -> None:
+        async with (
+            running_call(sqlite_url) as running,
+            agent_of(worker_settings, running) as seen,
+            phones_of(worker_settings, running) as ring,
+        ):
+            await way(seen, ring, until)
+
+    async with asyncio.TaskGroup() as tasks:
+        for way in (
+            a_phone_that_was_picked_up_is_heard_again_though_it_says_that_it_is_being_called,
+            an_agent_that_is_cut_off_for_good_has_lost_who_was_there_and_knows_when,
+            a_phone_rings_on_while_the_agent_makes_its_connection_anew,
+            a_phone_rings_on_whose_bridge_makes_its_connection_anew,
+            who_rejects_a_call_just_before_the_agents_connection_goes_on_has_rejected_it,
+        ):
+            tasks.create_task(go(way))
