@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,6 +79,11 @@ class Outage:
         await asyncio.sleep(self.seconds)
         await loop.run_in_executor(_THREAD, self.give_back)
         self.over.set()
+
+    async def are_ready(self, calls: int) -> None:
+        """Wait until so many more are."""
+        for _ in range(calls):
+            await self.ready.acquire()
 
     async def wait(self) -> None:
         """Be ready for it, and return when it has begun."""
@@ -167,19 +172,21 @@ async def agent_comes(call: Talk, until: Until) -> None:
         await until(lambda: call.has_happened("agent.joined"))
 
 
-async def in_its_middle(stage: Stage, until: Until, outage: Outage) -> None:
+async def in_its_middle(stage: Stage, until: Until, *outages: Outage) -> None:
+    """One after the other, if there are several."""
     async with calling(stage, until, post_call=RECORDED) as (call, conversation):
         await conversation.ask()
-        await outage.wait()
-        answered = 0
-        while not outage.over.is_set():
+        for outage in outages:
+            await outage.wait()
+            answered = 0
+            while not outage.over.is_set():
+                await conversation.ask()
+                answered += 1
+            if outage.seconds == LONG_S:
+                assert answered >= 2, "the talk goes on"
             await conversation.ask()
-            answered += 1
-        if outage.seconds == LONG_S:
-            assert answered >= 2, "the talk goes on"
-        await conversation.ask()
         hung_up = datetime.now(UTC)
-    await check(call, until, outage, "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
+    await check(call, until, outages[-1], "caller_hung_up", conversation.lines, ended=(hung_up, hung_up))
 
 
 async def its_agent_is_killed_meanwhile(house: House, stage: Stage, until: Until, outage: Outage) -> None:
@@ -369,16 +376,16 @@ FIVE: tuple[Course, ...] = (
     ended_over_the_api_as_soon_as_it_is_back,
     before_its_agent,
 )
-THREE: tuple[Course, ...] = (in_its_middle, at_its_end_by_its_length, before_its_agent)
-TWO: tuple[Course, ...] = (in_its_middle, at_its_end_by_the_agent)
 
 
-async def go_through(house: House, until: Until, outage: Outage, calls: Iterable[Course]) -> None:
-    """One outage, and calls that it meets in different places."""
+async def go_through(house: House, until: Until, outage: Outage, calls: Sequence[Course], others: int = 0) -> None:
+    """One outage, and calls that it meets in different places, two of which begin at a time; others are there."""
     async with asyncio.TaskGroup() as tasks:
-        for call in calls:
+        for number, call in enumerate(calls):
             tasks.create_task(call(house.stage, until, outage))
-            await outage.ready.acquire()
+            if number % 2:
+                await outage.are_ready(2)
+        await outage.are_ready(len(calls) % 2 + others)
         await outage.happen()
 
 
@@ -429,10 +436,11 @@ async def test_calls_outlast_a_database_that_is_away(
     async with open_house(on_postgres, workers=1) as house:
         killed: Course = partial(its_agent_is_killed_meanwhile, house)
         await go_through(house, until, away, (killed, *FIVE))
-        await go_through(house, until, frozen, THREE)
         async with open_house(on_sqlite, workers=1) as other_house, asyncio.TaskGroup() as meanwhile:
             meanwhile.create_task(go_through(other_house, until, locked, (in_its_middle, before_its_agent)))
-            await go_through(house, until, restarted, TWO)
-            await go_through(house, until, read_only, (in_its_middle,))
-            await go_through(house, until, shut, (in_its_middle,))
+            meanwhile.create_task(in_its_middle(house.stage, until, frozen, restarted, read_only, shut))
+            await go_through(house, until, frozen, (at_its_end_by_its_length, before_its_agent), others=1)
+            await go_through(house, until, restarted, (at_its_end_by_the_agent,), others=1)
+            await go_through(house, until, read_only, (), others=1)
+            await go_through(house, until, shut, (), others=1)
     other.close()
