@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -16,12 +17,21 @@ from calls.tools.records import read_tool_calls
 from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
 from tests.servers import Program
-from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk
+from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk, Together
 
 pytestmark = pytest.mark.restless
 
-GREETED, SAID, ANSWERED = "Welcome to the saxophone.", "My parachute is chartreuse.", "That is a rhubarb."
-SPOKEN = (GREETED, SAID, ANSWERED)
+
+class Words(NamedTuple):
+    """What is spoken in a call."""
+
+    greeting: str
+    said: str
+    answer: str
+
+
+PRIVATE = Words("Welcome to the saxophone.", "My parachute is chartreuse.", "That is a rhubarb.")
+PUBLIC = Words("Welcome to the orchestra.", "My umbrella is vermilion.", "That is an artichoke.")
 MOST_OF = 0.8 / 15  # the scripted voice says 15 characters in a second
 # Where an agent of LiveKit's answers those who ask it.
 ASKED_BY_RPC = ("lk.agent.request", "lk.agent.session", "get_chat_history", "get_session_history")
@@ -102,29 +112,30 @@ async def shop() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}/"
 
 
-def model(chat: Chat) -> str | ToolCall | None:
-    if chat.last_user != SAID:
+def model(words: Words, chat: Chat) -> str | ToolCall | None:
+    if chat.last_user != words.said:
         return None
     was_told = any(message["role"] == "tool" for message in chat.messages)
-    return ANSWERED if was_told else ToolCall("look_up", {"word": SAID})
+    return words.answer if was_told else ToolCall("look_up", {"word": words.said})
 
 
-async def conversation(call: Talk, providers: Providers, until: Until) -> tuple[Eavesdropper, sa.Row[Any]]:
+async def conversation(
+    call: Talk, words: Words, providers: Providers, until: Until
+) -> tuple[Eavesdropper, sa.Row[Any]]:
     """A greeting, a sentence and an answer, overheard; who listened, and the call when it is over."""
-    providers.reset()
-    providers.hear(SAID)
-    providers.answer_with(model)
+    providers.hear(words.said)
+    providers.answer_with(partial(model, words))
     eavesdropper = Eavesdropper(call)
     room = await eavesdropper.listen()  # and hears nothing: the agent greets who does
     async with call.caller() as caller:
-        await until(lambda: caller.seconds_heard() > MOST_OF * len(GREETED))
+        await until(lambda: caller.seconds_heard() > MOST_OF * len(words.greeting))
         await until(caller.agent_listens)
         await caller.say()
-        await until(lambda: caller.seconds_heard() > MOST_OF * len(GREETED + ANSWERED))
+        await until(lambda: caller.seconds_heard() > MOST_OF * len(words.greeting + words.answer))
         await ask(room)
         await until(caller.agent_listens)
         with_captions = (await call.row()).agent["features"]["transcription_enabled"]
-        await until(lambda: len(eavesdropper.heard) >= len(SPOKEN) or not with_captions)
+        await until(lambda: len(eavesdropper.heard) >= len(words) or not with_captions)
         there = room.remote_participants.values()
         assert eavesdropper.voices <= {(one.identity, sid) for one in there for sid in one.track_publications}
         await room.disconnect()
@@ -143,40 +154,57 @@ async def stored(call: Talk) -> str:
         return "".join([str((await connection.execute(sa.select(table))).all()) for table in tables])
 
 
-async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_word_of_it_leaves_the_agent(
-    stage: Stage, worker: Program, providers: Providers, shop: str, until: Until
+async def without_a_transcript_no_word_leaves_the_agent(
+    shop: str, worker: Program, stage: Stage, providers: Providers, until: Until
 ) -> None:
-    wanted: dict[str, Any] = {
-        "first_message": GREETED,
+    log = len(worker.output)
+    features = {"transcription_enabled": False}
+    call = await stage.call(features=features, first_message=PRIVATE.greeting, **with_tool(shop))
+    nothing, row = await conversation(call, PRIVATE, providers, until)
+    assert (row.status, row.intelligence_status) == ("completed", "not_started")
+    assert await call.transcript() == []
+    [asked] = await tool_calls(call)
+    assert (asked.status, asked.arguments, asked.error) == ("failed", None, "HTTP status 422")
+    kept = await stored(call)
+    for text in PRIVATE:
+        word = text.rstrip(".").rpartition(" ")[2]
+        assert word not in "".join(nothing.got)
+        assert word not in kept
+        assert word not in worker.output[log:]
+    [recording] = await until(call.pieces)
+    assert recording.stat().st_size > 1000
+
+
+async def the_transcript_is_shown_to_those_in_the_room(
+    shop: str, stage: Stage, providers: Providers, until: Until
+) -> None:
+    features = {"transcription_enabled": True}
+    call = await stage.call(features=features, first_message=PUBLIC.greeting, **with_tool(shop))
+    everything, _row = await conversation(call, PUBLIC, providers, until)
+    assert everything.heard == [("agent", PUBLIC.greeting), ("alice", PUBLIC.said), ("agent", PUBLIC.answer)]
+    assert len(everything.voices) == 2
+    assert [one.text for one in await call.transcript()] == list(PUBLIC)
+    [asked] = await tool_calls(call)
+    assert (asked.arguments, asked.error) == (
+        {"word": PUBLIC.said},
+        f"It failed: HTTP status 422: Nothing is known of {PUBLIC.said}.",
+    )
+
+
+def with_tool(shop: str) -> dict[str, Any]:
+    return {
         "silence_reminder_s": 60,
         "silence_timeout_s": 120,
         "tools": [{"name": "look_up", "url": shop}],
         "post_call": {"recording": {"enabled": True}, "summary": {"enabled": True}},
         **WITHOUT_A_WORD,
     }
-    log = len(worker.output)
-    private = await stage.call(features={"transcription_enabled": False}, **wanted)
-    nothing, row = await conversation(private, providers, until)
-    assert (row.status, row.intelligence_status) == ("completed", "not_started")
-    assert await private.transcript() == []
-    [asked] = await tool_calls(private)
-    assert (asked.status, asked.arguments, asked.error) == ("failed", None, "HTTP status 422")
-    kept = await stored(private)
-    for text in SPOKEN:
-        word = text.rstrip(".").rpartition(" ")[2]
-        assert word not in "".join(nothing.got)
-        assert word not in kept
-        assert word not in worker.output[log:]
-    [recording] = await until(private.pieces)
-    assert recording.stat().st_size > 1000
 
-    public = await stage.call(features={"transcription_enabled": True}, **wanted)
-    everything, row = await conversation(public, providers, until)
-    assert everything.heard == [("agent", GREETED), ("alice", SAID), ("agent", ANSWERED)]
-    assert len(everything.voices) == 2
-    assert [one.text for one in await public.transcript()] == list(SPOKEN)
-    [asked] = await tool_calls(public)
-    assert (asked.arguments, asked.error) == (
-        {"word": SAID},
-        f"It failed: HTTP status 422: Nothing is known of {SAID}.",
+
+async def test_the_transcript_is_shown_to_those_in_the_room_and_without_one_no_word_of_it_leaves_the_agent(
+    worker: Program, shop: str, together: Together
+) -> None:
+    await together(
+        partial(without_a_transcript_no_word_leaves_the_agent, shop, worker),
+        partial(the_transcript_is_shown_to_those_in_the_room, shop),
     )

@@ -290,11 +290,8 @@ async def killed_in_its_goodbye(house: House, providers: Providers, until: Until
     assert (await kinds_of(call)).count("hang_up.begun") == 1
 
 
-@pytest.mark.timeout(300)
-async def test_a_call_whose_caller_left_before_another_agent_came_was_over_when_it_broke_off(
-    house: House, until: Until
-) -> None:
-    await house.need_workers(2)
+async def killed_when_the_caller_was_about_to_leave(house: House, _providers: Providers, until: Until) -> None:
+    """The call was over when it broke off."""
     call = await house.stage.call(**CALL)
     async with call.caller():
         await until(lambda: call.said("agent"))
@@ -352,6 +349,7 @@ async def test_another_agent_goes_on_where_one_was_killed(house: House, provider
         killed_in_the_pause,
         killed_in_its_goodbye,
         killed_while_a_tool_is_at_work,
+        killed_when_the_caller_was_about_to_leave,
     )
     await asyncio.gather(*(way(house, providers, until) for way in ways))
 
