@@ -27,7 +27,7 @@ async def agents(call: Talk) -> list[str]:
     return [one.identity for one in await call.rooms.list_participants(call.room) if one.kind == ParticipantInfo.AGENT]
 
 
-async def test_a_call_that_is_told_to_the_workers_needs_no_offer_and_one_that_comes_is_declined(
+async def a_call_that_is_told_to_the_workers_needs_no_offer_and_one_that_comes_is_declined(
     stage: Stage, until: Until
 ) -> None:
     call = await tell(stage)
@@ -49,7 +49,7 @@ async def given_out(livekit: api.LiveKitAPI, call: Talk):
     return [job for dispatch in dispatches for job in dispatch.state.jobs]
 
 
-async def test_an_agent_of_an_offered_call_enters_only_with_its_lease(stage: Stage, until: Until) -> None:
+async def an_agent_of_an_offered_call_enters_only_with_its_lease(stage: Stage, until: Until) -> None:
     taken, lost = [await stage.place(first_message=HELLO) for _ in range(2)]
     other = Database(stage.database.url, patience_s=PATIENCE_S)
     async with server_api(taken.settings) as livekit, other.writing() as connection:
@@ -72,7 +72,7 @@ async def is_begun(livekit: api.LiveKitAPI, call: Talk) -> bool:
     return any(job.state.status == JobStatus.JS_RUNNING for job in await given_out(livekit, call))
 
 
-async def test_a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
+async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
     livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
@@ -127,3 +127,17 @@ async def is_taken_when_told(stage: Stage) -> bool:
     await asyncio.sleep(1)
     async with call.database.reading() as connection:
         return await leases.has_agent(connection, call.id)
+
+
+async def test_who_takes_a_call_and_when(
+    stage: Stage, livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
+) -> None:
+    """The worker that has a database of its own at the same time as the others, which wait for theirs."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
+                livekit, providers, migrated_sqlite, tmp_path, until
+            )
+        )
+        await a_call_that_is_told_to_the_workers_needs_no_offer_and_one_that_comes_is_declined(stage, until)
+        await an_agent_of_an_offered_call_enters_only_with_its_lease(stage, until)

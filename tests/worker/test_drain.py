@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import sqlite3
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from calls import processes
 from calls.database.engine import Database
 from calls.migrations import migrate
 from calls.rooms import Rooms
+from calls.settings import Settings
 from calls.tables import workers
 from tests.conftest import PATIENCE_S, Until, now
 from tests.providers import Providers
@@ -22,16 +25,18 @@ from tests.worker.conftest import Stage, Talk, make_settings
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
+Make = Callable[..., Settings]  # in this folder
+
 HELLO = "Hello there, this is Ada."
 SHORTLY_S = 0.5  # the database may take longer, and a worker that looks for calls to end has looked
 
 
-async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
-    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+async def a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
+    make: Make, folder: Path, until: Until
 ) -> None:
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
         call = await Stage(settings, database, rooms).call(
             first_message=HELLO, post_call={"recording": {"enabled": True}}
         )
@@ -53,16 +58,16 @@ async def test_a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwri
     await database.close()
 
 
-async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_their_reason_when_that_is_back(
-    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+async def without_its_database_it_ends_its_calls_too_and_they_end_with_their_reason_when_that_is_back(
+    make: Make, folder: Path, until: Until
 ) -> None:
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
         call = await Stage(settings, database, rooms).call(first_message=HELLO)
         async with call.caller() as caller:
             await until(lambda: call.has_said("agent", HELLO))
-            with closing(sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)) as other:
+            with closing(sqlite3.connect(folder / "callroom.db", isolation_level=None)) as other:
                 other.execute("DROP TABLE workers")  # what it cannot tell there costs no call
                 await until(lambda: "the seats could not be told" in worker.output)
                 other.execute("BEGIN IMMEDIATE")
@@ -79,15 +84,15 @@ async def test_without_its_database_it_ends_its_calls_too_and_they_end_with_thei
     await database.close()
 
 
-async def test_what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back(
-    livekit: LiveKitServer, providers: Providers, migrated_sqlite, tmp_path, until: Until
+async def what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back(
+    make: Make, folder: Path, until: Until
 ) -> None:
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
         stage = Stage(settings, database, rooms)
         calls = [await stage.call(first_message=HELLO) for _ in range(3)]
-        with closing(sqlite3.connect(tmp_path / "callroom.db", isolation_level=None)) as other:
+        with closing(sqlite3.connect(folder / "callroom.db", isolation_level=None)) as other:
             async with AsyncExitStack() as callers:
                 for call in calls:
                     await callers.enter_async_context(call.caller())
@@ -104,26 +109,21 @@ async def test_what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_w
     await database.close()
 
 
-async def test_a_call_that_is_just_being_taken_when_its_worker_is_told_to_stop_is_ended_too(
-    livekit: LiveKitServer,
-    breakable_postgres: PostgresCluster,
-    providers: Providers,
-    migrated_sqlite,
-    tmp_path,
-    until: Until,
+async def a_call_that_is_just_being_taken_when_its_worker_is_told_to_stop_is_ended_too(
+    cluster: PostgresCluster, make: Make, folder: Path, until: Until
 ) -> None:
-    url = breakable_postgres.url(breakable_postgres.create())
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, database_url=url, worker_drain_s=0)
+    url = cluster.url(cluster.create())
+    settings = make(folder, database_url=url, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
     await migrate(database)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
         call = await Stage(settings, database, rooms).place(first_message=HELLO)
-        breakable_postgres.freeze()  # the worker asks it whether it answers, before it takes a call
+        cluster.freeze()  # the worker asks it whether it answers, before it takes a call
         await call.open_room()
         await until(lambda: "received job request" in worker.output)
         worker.send(signal.SIGTERM)
         await asyncio.sleep(SHORTLY_S)
-        breakable_postgres.thaw()
+        cluster.thaw()
         await until(lambda: worker.returncode is not None)
         assert worker.returncode == 0
         row = await call.row()
@@ -147,3 +147,24 @@ async def living(database: Database) -> list[str]:
     """The kinds of the processes that live."""
     async with database.reading() as conn:
         return [one.kind for one in await processes.list_living(conn)]
+
+
+async def test_a_worker_that_is_told_to_stop(
+    livekit: LiveKitServer,
+    breakable_postgres: PostgresCluster,
+    providers: Providers,
+    migrated_sqlite: Path,
+    tmp_path: Path,
+    until: Until,
+) -> None:
+    """Each with a worker and a database of its own, all at the same time: they wait much longer than they work."""
+    ways = (
+        a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten,
+        without_its_database_it_ends_its_calls_too_and_they_end_with_their_reason_when_that_is_back,
+        what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back,
+        partial(a_call_that_is_just_being_taken_when_its_worker_is_told_to_stop_is_ended_too, breakable_postgres),
+    )
+    make = partial(make_settings, livekit, providers, migrated_sqlite)
+    async with asyncio.TaskGroup() as tasks:
+        for number, way in enumerate(ways):
+            tasks.create_task(way(make, tmp_path / f"drain-{number}", until))
