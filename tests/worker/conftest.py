@@ -227,6 +227,7 @@ def make_settings(livekit: LiveKitServer, scripted: Providers, template: Path, f
         "llm_url": scripted.url,
         "state_dir": folder,
         "worker_port": free_port(),
+        "worker_drain_s": 0,  # who stops it waits for no call
         "stt_words_s": 20,  # the stand-in waits for the end of an utterance, and the machine is busy
         "tool_private_addresses": True,  # those of the tests are on this machine
         "agent_name": f"agent-{folder.name}",

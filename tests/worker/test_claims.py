@@ -75,7 +75,7 @@ async def is_begun(livekit: api.LiveKitAPI, call: Talk) -> bool:
 async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
     livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
 ) -> None:
-    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, worker_drain_s=0)
+    settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
     database = Database(settings.database, patience_s=PATIENCE_S)
     with door_to(livekit.url, lambda _door: False) as door:
         worker = process("worker", settings.model_copy(update={"livekit_url": door.url}), tmp_path / "worker.log")

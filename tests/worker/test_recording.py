@@ -19,12 +19,14 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from tests.servers import ROOT
-from worker.room.recording import AGAIN_S, Recorder
+from worker.room import recording
+from worker.room.recording import Recorder
 
 pytestmark = pytest.mark.restless
 
 PEOPLE_RATE, AGENT_RATE = 16_000, 24_000
 FRAME_S = 0.02
+AGAIN_S = 1.0  # so long after a file could not be written, another one is begun
 CLOSE = 0.05  # how far a sound may be from where it belongs
 
 
@@ -91,6 +93,11 @@ class Studio:
         assert list(self.folder.iterdir()) == [file]
         assert self.interrupted == []
         return decoded(file)
+
+
+@pytest.fixture(autouse=True)
+def _begin_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "AGAIN_S", AGAIN_S)
 
 
 @pytest.fixture
