@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls.database.changes import CALLS, mark
 from calls.database.engine import upsert
 from calls.jobs import enqueue
 from calls.tables import turns
@@ -81,6 +82,7 @@ _READ = sa.select(turns).where(turns.c.call_id == sa.bindparam("of_call")).order
 async def write_turns(conn: AsyncConnection, call_id: str, new: Sequence[Turn]) -> None:
     """Write down what is not there yet, under the lease that the transaction holds."""
     if new:
+        mark(conn, CALLS)
         await conn.execute(_add(conn.dialect.name), [{"call_id": call_id, **vars(turn)} for turn in new])
 
 

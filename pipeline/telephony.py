@@ -72,7 +72,7 @@ async def keep_trunks(deps: Deps, stop: asyncio.Event) -> None:
     stopped = asyncio.create_task(stop.wait())
     try:
         async with Sip.connect(deps.settings) as sip, deps.db.changes.watch(TRUNKS) as watch:
-            keeper = TrunkKeeper(deps.db, deps.keyring, sip, deps.settings)
+            keeper = TrunkKeeper(deps.db, deps.keyring, sip, deps.settings, EVERY_S)
             while not stop.is_set():
                 done = await _look(keeper)
                 await asyncio.wait({stopped}, timeout=PAUSE_S if done else EVERY_S)
@@ -104,7 +104,7 @@ async def _woken(watch: Watch, stopped: asyncio.Task[bool]) -> None:
 class TrunkKeeper:
     """Looks after every tenant's trunk; any number of keepers may do so at once."""
 
-    def __init__(self, db: Database, keyring: Keyring, sip: Sip, settings: Settings, every_s: float = EVERY_S) -> None:
+    def __init__(self, db: Database, keyring: Keyring, sip: Sip, settings: Settings, every_s: float) -> None:
         self._db = db
         self._keyring = keyring
         self._sip = sip

@@ -138,6 +138,19 @@ def breakable_postgres(_cluster_to_break: PostgresCluster) -> Iterator[PostgresC
 
 
 @pytest.fixture(scope="session")
+def _migrated_to_break(_cluster_to_break: PostgresCluster) -> str:
+    name = _cluster_to_break.create()
+    _migrate(_cluster_to_break.url(name))
+    return name
+
+
+@pytest.fixture
+def breakable_url(breakable_postgres: PostgresCluster, _migrated_to_break: str) -> str:
+    """The URL of a fresh, migrated database in that cluster."""
+    return breakable_postgres.url(breakable_postgres.create(template=_migrated_to_break))
+
+
+@pytest.fixture(scope="session")
 def _shared_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     folder = tmp_path_factory.mktemp("s3") / "buckets"
     folder.mkdir()

@@ -16,7 +16,8 @@ SHARED = {
     "tests/api/test_fuzzing.py": "an api to be fuzzed",
 }
 SHARED_S = 250.0  # what is shared comes after the tests that may take longer, and before the others
-BY_FILE = "tests/worker/"  # a process that has a worker keeps it, and what a file has beside it is started once
+# A process that has a worker keeps it, and what a file has beside it is started once.
+BY_FILE = ("tests/worker/", "tests/stack/test_foreground.py")
 SMALL = ("tests/api/", "tests/calls/")  # hundreds of tests, none of which takes long
 
 

@@ -94,7 +94,7 @@ def target(
     database_url = f"sqlite:///{folder}/callroom.db"
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres")
-        database_url = cluster.url(cluster.create())
+        database_url = cluster.url(cluster.create(template=request.getfixturevalue("migrated_postgres")))
     settings = Settings(
         _env_file=None,
         livekit_url=livekit.url,

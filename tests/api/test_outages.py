@@ -33,9 +33,10 @@ SLOW = ("calls", "participants", "call_events", "call_counts")
 
 
 @pytest.fixture
-async def on_postgres(settings: MakeSettings, breakable_postgres: PostgresCluster) -> AsyncIterator[Api]:
-    url = breakable_postgres.url(breakable_postgres.create())
-    async for api in run_api(settings(database_url=url)):
+async def on_postgres(
+    settings: MakeSettings, breakable_postgres: PostgresCluster, breakable_url: str
+) -> AsyncIterator[Api]:
+    async for api in run_api(settings(database_url=breakable_url)):
         yield api
         await asyncio.to_thread(breakable_postgres.thaw)
 

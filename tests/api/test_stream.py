@@ -145,7 +145,10 @@ def told(messages: list[Message]) -> dict[str, list[Any]]:
     return {kind: [each.data for each in messages if each.event == kind] for kind in ("event", "segment", "end")}
 
 
-async def test_events_and_segments_come_as_they_are_written(api: Api, running: Running, database_url: str):
+async def test_events_segments_and_turns_come_as_they_are_written(
+    api: Api, running: Running, database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stream_module, "HEARTBEAT_S", 2 * DEADLINE_S)  # what was written is read again at each
     async with follow(api, running.id) as stream:
         before = await stream.take(4)
         assert [message.event for message in before] == ["event"] * 4

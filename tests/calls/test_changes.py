@@ -141,10 +141,8 @@ async def test_what_is_committed_last_is_told_before_the_process_ends(on_postgre
         await until(lambda: heard)
 
 
-async def test_a_watch_goes_on_after_postgres_was_away(breakable_postgres, until: Callable[..., object]):
-    url = breakable_postgres.url(breakable_postgres.create())
-    database, other = Database(url), Database(url)
-    await migrate(database)
+async def test_a_watch_goes_on_after_postgres_was_away(breakable_postgres, breakable_url, until: Callable[..., object]):
+    database, other = Database(breakable_url), Database(breakable_url)
     async with database.changes.watch(JOBS) as watch:
         await quiet(watch)
         await asyncio.to_thread(breakable_postgres.kill)

@@ -27,9 +27,8 @@ SOON_S = PATIENCE_S + 3  # of a machine that runs, and takes its time
 
 
 @pytest.fixture
-async def on_postgres(breakable_postgres: PostgresCluster) -> AsyncIterator[Database]:
-    database = Database(breakable_postgres.url(breakable_postgres.create()), pool_size=2)
-    await migrate(database)
+async def on_postgres(breakable_postgres: PostgresCluster, breakable_url: str) -> AsyncIterator[Database]:
+    database = Database(breakable_url, pool_size=2)
     yield database
     breakable_postgres.thaw()
     await database.close()

@@ -103,7 +103,7 @@ async def legs(db: Database) -> list[sa.Row[Any]]:
         return list((await conn.execute(sa.select(participants).order_by(participants.c.identity))).all())
 
 
-async def test_200_are_each_called_once_within_the_limits_though_the_pipeline_is_killed(
+async def test_all_are_called_once_within_the_limits_though_the_pipeline_is_killed(
     settings, livekit_with_sip, start, until
 ):
     answers = {0: 200, 1: 480, 2: 603}
@@ -112,7 +112,7 @@ async def test_200_are_each_called_once_within_the_limits_though_the_pipeline_is
         await asyncio.sleep(0.05)
         return answers.get(int(called[-1]), 486)
 
-    people = [number(n) for n in range(200)]
+    people = [number(n) for n in range(120)]
     changes: dict[str, Any] = {"phone_calls_at_once": AT_ONCE, "phone_calls_per_second": PER_SECOND, "lease_s": 5}
     changes["agent_join_timeout_s"] = 60  # a busy machine's agents are late, and that is not what is looked at
     async with AsyncExitStack() as stack:
@@ -147,10 +147,10 @@ async def test_200_are_each_called_once_within_the_limits_though_the_pipeline_is
             told = list(await conn.scalars(sa.select(deliveries.c.event)))
 
     assert set(over.counts) == {"queued", "ringing", "in_progress", "completed", "failed"}
-    assert (over.row.status, over.counts["completed"] + over.counts["failed"]) == ("completed", 200)
+    assert (over.row.status, over.counts["completed"] + over.counts["failed"]) == ("completed", len(people))
     assert max(carrier.rings.values()) == 1, "nobody is called twice"
     assert set(carrier.rings) <= set(people)
-    assert rang < 200, "it went on where it stopped"
+    assert rang < len(people), "it went on where it stopped"
     lost = {leg.identity for leg in ended if leg.end_reason == "error"}
     assert len(lost) <= AT_ONCE, "only what was being called when the pipeline was killed may be lost"
     assert set(people) - set(carrier.rings) <= lost

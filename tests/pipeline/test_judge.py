@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from livekit import rtc
 
 from calls.database.engine import Database
-from calls.migrations import migrate
 from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
@@ -267,15 +266,12 @@ async def test_an_agent_that_died_after_the_call_keeps_nobody_from_the_work_afte
 
 
 @pytest.fixture
-async def on_breakable_postgres(settings, breakable_postgres):
+async def on_breakable_postgres(settings, breakable_postgres, breakable_url):
     """`await on_breakable_postgres(lease_s=10)`: the pipeline's outside world, on a database that may be broken."""
-    url = breakable_postgres.url(breakable_postgres.create())
     async with AsyncExitStack() as stack:
 
         async def opened(lease_s: float) -> Deps:
-            deps = await stack.enter_async_context(open_deps(settings(database_url=url, lease_s=lease_s)))
-            await migrate(deps.db)
-            return deps
+            return await stack.enter_async_context(open_deps(settings(database_url=breakable_url, lease_s=lease_s)))
 
         yield opened
         breakable_postgres.thaw()
@@ -289,24 +285,25 @@ async def judging(deps: Deps) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("breaks", ["kill", "freeze"])
 async def test_a_database_that_was_away_takes_no_call_from_an_agent_that_lives(
-    on_breakable_postgres, breakable_postgres, until, tmp_path, breaks
+    on_breakable_postgres, breakable_postgres, until, tmp_path
 ):
     deps = await on_breakable_postgres(lease_s=LEASE_S)
     asking = replace(deps, db=Database(deps.settings.database, patience_s=PATIENCE_S))
-    call, forsaken = await place(deps.db), await place(deps.db)
-    async with (
-        held(deps.settings, call.id, tmp_path / "log") as living,
-        held(deps.settings, forsaken.id, tmp_path / "other") as dying,
-        judging(deps),
-    ):
-        await asyncio.sleep(0.5)
-        await asyncio.to_thread(getattr(breakable_postgres, breaks))
-        dying.kill_group()
-        await asyncio.sleep(2.5)
-        breakable_postgres.start() if breaks == "kill" else breakable_postgres.thaw()
-        assert await until(lambda: faults(asking, forsaken)) == [GONE]
+    call = await place(deps.db)
+    async with held(deps.settings, call.id, tmp_path / "log") as living, judging(deps):
+        for stop, go_on in (
+            (breakable_postgres.kill, breakable_postgres.start),
+            (breakable_postgres.freeze, breakable_postgres.thaw),
+        ):
+            forsaken = await place(asking.db)
+            async with held(deps.settings, forsaken.id, tmp_path / forsaken.id) as dying:
+                await asyncio.sleep(0.5)
+                await asyncio.to_thread(stop)
+                dying.kill_group()
+                await asyncio.sleep(2.5)
+                go_on()
+                assert await until(lambda forsaken=forsaken: faults(asking, forsaken)) == [GONE]
         await asyncio.sleep(2)
         assert await faults(asking, call) == []
         assert "over" not in living.output

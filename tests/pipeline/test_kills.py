@@ -136,6 +136,7 @@ async def away(db: Database) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_phone_whose_dial_is_killed_at_any_step_rings_once_at_most(lay: Lay, until, monkeypatch) -> None:
     monkeypatch.setattr("pipeline.watch.LOST_DIAL_S", 1.0)  # it looks when nobody dials any more
 

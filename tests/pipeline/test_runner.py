@@ -15,7 +15,6 @@ from calls.analysis.generations import reprocess
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.errors import DatabaseAway
 from calls.jobs import Job, JobQueue, enqueue
-from calls.migrations import migrate
 from calls.recordings.storage import Storage
 from calls.settings import Settings
 from calls.store import CallStore
@@ -203,11 +202,11 @@ async def test_stopping_lets_running_jobs_finish_and_starts_no_others(database, 
 
 
 @pytest.fixture
-async def two_processes(breakable_postgres: PostgresCluster) -> AsyncIterator[tuple[Database, Database]]:
+async def two_processes(
+    breakable_postgres: PostgresCluster, breakable_url: str
+) -> AsyncIterator[tuple[Database, Database]]:
     """The databases of two processes, on a Postgres that may be broken."""
-    url = breakable_postgres.url(breakable_postgres.create())
-    first, second = Database(url), Database(url)
-    await migrate(first)
+    first, second = Database(breakable_url), Database(breakable_url)
     yield first, second
     breakable_postgres.thaw()
     await asyncio.gather(first.close(), second.close())
@@ -387,8 +386,8 @@ async def test_the_pipeline_that_is_killed_while_a_model_thinks_goes_on_where_it
         await database.close()
 
 
-async def test_a_pipeline_outlives_its_database(settings, breakable_postgres, start, until):
-    chosen = settings(database_url=breakable_postgres.url(breakable_postgres.create()), lease_s=2)
+async def test_a_pipeline_outlives_its_database(settings, breakable_postgres, breakable_url, start, until):
+    chosen = settings(database_url=breakable_url, lease_s=2)
     pipeline = await start("pipeline", chosen)
     database = Database(chosen.database, patience_s=PATIENCE_S)
     for stop, go_on in (

@@ -27,21 +27,51 @@ def serving(name: str, folder: Path, port: int) -> str:
     return f"{name}=http://127.0.0.1:{port}/=sh -c 'sleep 1000 & {server}; wait'"
 
 
+def started(folder: Path, *words: str, ready_within_s: int = 60) -> Program:
+    """A stack of these programs."""
+    runner = str(ROOT / "tests/stack/foreground.py")
+    command = [sys.executable, runner, str(folder / "logs"), str(ready_within_s), *words]
+    program = Program(command, log=folder / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
+    program.start()
+    return program
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     programs: list[Program] = []
 
-    def start(*words: str, ready_within_s: int = 60, folder: Path = tmp_path) -> Program:
-        runner = str(ROOT / "tests/stack/foreground.py")
-        command = [sys.executable, runner, str(folder / "logs"), str(ready_within_s), *words]
-        program = Program(command, log=folder / "output", env=os.environ | {"PYTHONPATH": str(ROOT)})
-        program.start()
-        programs.append(program)
-        return program
+    def start(*words: str, ready_within_s: int = 60) -> Program:
+        programs.append(started(tmp_path, *words, ready_within_s=ready_within_s))
+        return programs[-1]
 
     yield start
     for program in programs:
         program.stop(30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beyond_repair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Program]]:
+    """Stacks with a program that does not work any more and one that waits for another, both started again.
+
+    They end by themselves after a while: the other tests go on meanwhile.
+    """
+    programs: list[Program] = []
+    try:
+        for status in ("500", ""):
+            folder = tmp_path_factory.mktemp("stack")
+            ports = {"waits": free_port(), "broken": free_port()}
+            words = (ailing(name, folder, port) for name, port in ports.items())
+            program = started(folder, *words, ready_within_s=20)
+            programs.append(program)
+            wait_for_both(program)
+            # Were the one that waits not waited for, it would be first to fail.
+            for name, answer in (("waits", "503"), ("broken", status)):
+                (folder / name).write_text(answer)
+                restart(program, name, ports[name])
+        yield programs
+    finally:
+        for program in programs:
+            program.stop(30)
 
 
 def wait_for_both(program: Program) -> None:
@@ -107,30 +137,6 @@ def test_a_program_that_says_that_it_cannot_work_is_started_again_unless_it_wait
     assert program.output.count("waits is ready") == 1
 
 
-def two_ailing(stack: Stack, folder: Path) -> tuple[Program, dict[str, int]]:
-    folder.mkdir()
-    ports = {"waits": free_port(), "broken": free_port()}
-    words = (ailing(name, folder, port) for name, port in ports.items())
-    return stack(*words, ready_within_s=20, folder=folder), ports
-
-
-def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_that_does_not_work(
-    stack: Stack,
-    tmp_path: Path,
-) -> None:
-    answers_after = {"refuses": "500", "silent": ""}
-    stacks = {name: two_ailing(stack, tmp_path / name) for name in answers_after}
-    for name, (program, ports) in stacks.items():
-        wait_for_both(program)
-        # Were the one that waits not waited for, it would be first to fail.
-        for one, status in (("waits", "503"), ("broken", answers_after[name])):
-            (tmp_path / name / one).write_text(status)
-            restart(program, one, ports[one])
-    for program, _ in stacks.values():
-        assert program.wait(60) == 1
-        assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")
-
-
 def test_a_program_that_was_never_ready_ends_the_stack_also_if_it_waits_for_another(
     stack: Stack,
     tmp_path: Path,
@@ -186,3 +192,11 @@ def test_a_program_that_keeps_dying_ends_the_stack_with_a_clear_last_line(stack:
     assert str(tmp_path / "logs" / "fails.log") in last
     assert "out of luck" in program.output
     assert not answers(f"http://127.0.0.1:{port}/")
+
+
+def test_a_program_that_died_and_waits_for_another_is_waited_for_but_not_one_that_does_not_work(
+    beyond_repair: list[Program],
+) -> None:
+    for program in beyond_repair:
+        assert program.wait(60) == 1
+        assert program.output.splitlines()[-1].startswith("broken is not ready after 20 s")

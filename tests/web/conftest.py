@@ -65,8 +65,11 @@ async def chromium(*flags: str) -> AsyncIterator[Browser]:
 
 
 async def new_context(browser: Browser, **options: Any) -> BrowserContext:
-    """A context of its own, whose pages are as patient as what is expected of them: a busy machine takes its time."""
-    context = await browser.new_context(**options)
+    """A context of its own, whose pages are as patient as what is expected of them: a busy machine takes its time.
+
+    Nothing moves in them for its looks: to draw that takes a processor's time as long as it lasts.
+    """
+    context = await browser.new_context(reduced_motion="reduce", **options)
     context.set_default_timeout(PATIENCE_MS)
     return context
 

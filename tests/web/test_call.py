@@ -263,15 +263,15 @@ async def test_a_call_is_erased_after_a_question_and_shows_that(browser: Browser
 
 
 async def test_every_moment_of_a_long_call_is_found_and_every_event(browser: Browser, served: Served, calls: Calls):
-    said = [("agent" if i % 2 else "user", f"Sentence number {i}.") for i in range(1500)]
+    said = [("agent" if i % 2 else "user", f"Sentence number {i}.") for i in range(1100)]
     call_id, token = await calls.begin({}, said=said)
     await hang_up(calls.db, call_id, token)
     await calls.log(call_id, [f"Entry {i}" for i in range(1100)])
-    async with opened(browser, served, call_id, "?t=2900") as page:
+    async with opened(browser, served, call_id, "?t=2100") as page:
         current = page.locator("[aria-current=true]")
-        await expect(current).to_have_text(re.compile(r"Sentence number 1450\.$"))
+        await expect(current).to_have_text(re.compile(r"Sentence number 1050\.$"))
         await expect(current).to_be_in_viewport()
-        await expect(page.get_by_text("Sentence number 1499.", exact=True)).to_be_attached()
+        await expect(page.get_by_text("Sentence number 1099.", exact=True)).to_be_attached()
         skip = page.get_by_role("link", name="Skip the conversation")
         await skip.focus()
         await page.keyboard.press("Enter")

@@ -9,6 +9,9 @@ import pytest
 from livekit import api, rtc
 from playwright.async_api import Browser, Page, expect
 
+from calls.database.engine import Database
+from calls.events import EventKind
+from calls.store import CallStore
 from demo.client import Client, Json
 from tests.conftest import Until
 from tests.servers import LiveKitServer, free_port
@@ -197,12 +200,17 @@ async def test_who_is_asked_and_stays_is_still_in_the_call_and_who_goes_leaves_i
             assert (await left).disconnect_reason == rtc.DisconnectReason.CLIENT_INITIATED
 
 
-async def test_a_call_goes_on_when_the_session_of_the_browser_is_over(browser: Browser, serve: Serve) -> None:
+async def test_a_call_goes_on_when_the_session_of_the_browser_is_over(
+    browser: Browser, serve: Serve, database: Database
+) -> None:
     served = await serve()
     async with open_page(browser) as page:
         await press_start(page, served)
         await expect(page.get_by_text(WAITING)).to_be_visible()
         await page.context.request.delete(f"{served.url}/v1/session", headers={"X-Callroom-Session": "test"})
+        call = await call_of_page(served)
+        async with database.writing() as conn:  # with whatever happens next its stream is over
+            await CallStore(conn).add_event(call["id"], EventKind.AGENT_RETURNED, "lifecycle", "The agent is back")
         again = page.get_by_role("dialog", name="Sign in again")
         await again.get_by_label("Secret key").fill(served.key)
         await again.get_by_role("button", name="Sign in").click()

@@ -10,6 +10,12 @@ from pipeline.sip import Sip
 from tests.pipeline.trunk.phones import Phones, livekit_with_sip
 
 
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody tells of is looked for every moment."""
+    monkeypatch.setattr("pipeline.telephony.EVERY_S", 0.5)
+
+
 @pytest.fixture
 async def sip(settings, tmp_path) -> AsyncIterator[Phones]:
     async with AsyncExitStack() as stack:

@@ -82,15 +82,15 @@ async def livekit_with_sip(folder: Path) -> AsyncIterator[tuple[LiveKitServer, P
 
 
 @asynccontextmanager
-async def keeping(deps: Deps) -> AsyncIterator[None]:
-    """The real loop, for the length of the block."""
+async def keeping(deps: Deps, pipelines: int = 1) -> AsyncIterator[None]:
+    """The real loop of so many, for the length of the block."""
     stop = asyncio.Event()
-    task = asyncio.create_task(keep_trunks(deps, stop))
+    tasks = [asyncio.create_task(keep_trunks(deps, stop)) for _ in range(pipelines)]
     try:
         yield
     finally:
         stop.set()
-        await task
+        await asyncio.gather(*tasks)
 
 
 async def save(deps: Deps, tenant_id: str = DEFAULT_TENANT, **fields: Any) -> None:

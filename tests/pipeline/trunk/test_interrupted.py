@@ -25,25 +25,20 @@ from tests.pipeline.trunk.phones import (
     forget,
     ids,
     is_reason,
+    keeping,
     listed,
     other_tenant,
     own,
     save,
     trunk_row,
 )
-from tests.servers import free_port
 
 pytestmark = pytest.mark.restless
 
 
-async def test_what_livekit_lost_is_made_again_by_one_of_two_pipelines(sip, start, until):
+async def test_what_livekit_lost_is_made_again_by_one_of_two_pipelines(sip, until):
     await own(sip.db, BERLIN)
     await save(sip.deps)
-    for _ in range(2):
-        await start("pipeline", sip.deps.settings.model_copy(update={"pipeline_port": free_port()}))
-    await until(lambda: is_reason(sip.db, NO_BRIDGE))
-    lost = ids(await sip.sip.list_parts())
-    await sip.forget_everything()
 
     async def is_back() -> bool:
         """All of it: who looked just then may have seen some parts before they were lost."""
@@ -53,7 +48,11 @@ async def test_what_livekit_lost_is_made_again_by_one_of_two_pipelines(sip, star
         there |= {rule.sip_dispatch_rule_id for rule in parts.rules}
         return bool(known != lost and there == set(known.values()))
 
-    await until(is_back)
+    async with keeping(sip.deps, pipelines=2):
+        await until(lambda: is_reason(sip.db, NO_BRIDGE))
+        lost = ids(await sip.sip.list_parts())
+        await sip.forget_everything()
+        await until(is_back)
     parts = await sip.sip.list_parts()
     assert (await trunk_row(sip.db)).livekit_ids == ids(parts)
     assert set(parts.inbound[0].numbers) == listed(BERLIN)
@@ -113,7 +112,7 @@ async def test_a_pipeline_that_stood_still_in_a_look_leaves_it_to_the_one_that_l
 @pytest.mark.timeout(600)
 async def test_a_pipeline_killed_between_any_two_steps_leaves_what_the_next_look_sets_right(sip):
     """What is killed after a commit finds the same as what is killed before its next step."""
-    settings = sip.deps.settings.model_copy(update={"lease_s": 0.5})
+    settings = sip.deps.settings.model_copy(update={"lease_s": 0.2})
     gone, new = await other_tenant(sip.db), await other_tenant(sip.db)
     foreign = api.SIPInboundTrunkInfo(name="callroom", numbers=["+15550001111"], allowed_addresses=["198.51.100.1"])
     foreign.sip_trunk_id = await sip.sip.save(foreign)

@@ -45,9 +45,7 @@ async def test_without_a_livekit_server_the_status_says_so(settings, until):
             await until(lambda: is_reason(deps.db, NO_LIVEKIT))
 
 
-async def test_what_is_saved_comes_to_livekit_by_itself_and_without_a_bridge_no_call_can_be_made(
-    database_url, sip, until
-):
+async def test_what_is_saved_comes_to_livekit_by_itself_and_without_a_bridge_no_call_can_be_made(sip, until):
     async with keeping(sip.deps):
         await save(sip.deps)
         await own(sip.db, BERLIN)

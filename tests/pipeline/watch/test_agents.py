@@ -66,6 +66,7 @@ async def test_an_agent_that_holds_the_lease_is_an_agent(open_with, until):
         assert await legs_of(deps.db, call) == [("ada", "joining", None)], "that is the agent's to note"
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_the_call_of_a_killed_agent_is_offered_at_once_and_was_over_with_its_last_sign_of_life(
     database_url, open_with, until, tmp_path
 ):
@@ -90,7 +91,7 @@ async def is_dispatched(deps: Deps, call: NewCall, number: int) -> bool:
 
 
 async def test_the_call_of_an_agent_that_stands_still_is_anothers_and_it_has_no_say_any_more(
-    database_url, open_with, until, tmp_path
+    open_with, until, tmp_path
 ):
     deps = await open_with(lease_s=4)
     call = await place_with_room(deps)
@@ -123,7 +124,12 @@ async def test_a_conversation_without_an_agent_is_offered_every_few_moments(open
     assert await ended(deps.db, call) is None
 
 
-async def test_what_nobody_took_while_the_database_was_away_is_offered_at_once_when_it_is_back(open_with, until):
+async def test_what_nobody_took_while_the_database_was_away_is_offered_at_once_when_it_is_back(
+    open_with, until, monkeypatch
+):
+    """By a clock that the test turns."""
+    seconds = [1000.0]
+    monkeypatch.setattr("pipeline.watch.Patience", lambda gap_s: Patience(gap_s, lambda: seconds[0]))
     deps = await open_with(agent_join_timeout_s=8, dispatch_attempts=2)
     call = await place_with_room(deps)
     watcher = Watcher(deps.db, deps.rooms, deps.settings)
@@ -134,7 +140,13 @@ async def test_what_nobody_took_while_the_database_was_away_is_offered_at_once_w
             assert (await row_of(deps.db, call)).dispatches == number
             watcher.forget()
         assert await times_asked(deps, call) == 0, "it says nothing of those who might have come"
-        assert await look_until_ended(deps, call, until) == ("failed", "no_agent")
+
+        async def over_a_moment_later() -> tuple[str, str] | None:
+            seconds[0] += 2
+            await watcher.look()
+            return await ended(deps.db, call)
+
+        assert await until(over_a_moment_later) == ("failed", "no_agent")
         await until(lambda: not caller.isconnected())
     assert await times_asked(deps, call) == 1
 

@@ -25,7 +25,7 @@ from tests.telephony import FORMS, PhoneNetwork
 from tests.worker.conftest import Talk, make_settings
 from tests.worker.house import House, open_house
 
-HELLO = "Hello, this is Ada. I call about your order."
+HELLO = "Hello, this is Ada."
 SMITH = "Smith speaking."
 OURS, ANSWERED, UNANSWERED = "+4930555", "+4930666", "+4930777"
 RING_S = 30.0  # on a busy machine the second of two phones rings late

@@ -36,7 +36,7 @@ async def test_keys_reach_the_agent_as_what_was_pressed_and_it_can_press_some_it
     providers.answer_with(model)
     number = a_number()
     phone = await network.phone(number)
-    call = await place(house, number, first_message=f"{HELLO} " * 20)
+    call = await place(house, number, first_message=f"{HELLO} " * 45)
     await until(lambda: seconds_of_sound(phone.heard) > 1)
     await phone.press("4711#")
     await until(lambda: call.has_said_also("agent", "Thank you."))
