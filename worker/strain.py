@@ -5,7 +5,7 @@ Its own work can make it late, and so can a machine that has too much to do.
 
 from collections import deque
 
-LATE_S = 0.1  # the voice has three times as much ahead, so nobody hears it yet
+LATE_S = 0.1  # the voice has ten times as much ahead, so nobody hears it yet
 LOOKS = 50  # are judged together, the last three seconds,
 OFTEN = 5  # and so many that are late are strain, until as many are not even half as late
 

@@ -39,6 +39,9 @@ tokenize.basic.hyphenate_word("hello")
 # which costs an idle worker more than all else. `Strain` sees it where it matters: in a call.
 os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "0")
 
+# A thread for each core to hand over what is done in microseconds: to wake the others costs more than they take off it.
+os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
+
 # What the server sets for its job processes comes too late for those that are forked from what is here.
 http_context._set_default_cert_env()  # noqa: SLF001 - it has no public name
 

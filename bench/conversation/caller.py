@@ -12,7 +12,9 @@ from bench.conversation.material import RATE, Samples
 from bench.conversation.sound import FRAME_S, Sound, Span
 
 FRAME = int(RATE * FRAME_S)
-QUEUE_MS = 50  # of frames that wait to be sent; what it adds is known, and taken off
+AT_ONCE = 5  # frames are handed over together, on their way out and in: each time costs more than a frame does
+PIECE = AT_ONCE * FRAME
+QUEUE_MS = 100  # of sound that waits to be sent; what it adds is known, and taken off
 AUDIBLE = 300  # of 32767
 LOOK_S = 0.02
 
@@ -71,19 +73,20 @@ class Caller:
             await asyncio.sleep(LOOK_S)
 
     async def _speak(self) -> None:
-        silence = np.zeros(FRAME, np.int16)
+        silence = np.zeros(PIECE, np.int16)
         while True:
             if self._unsaid.empty():
                 await self._send(silence)
                 continue
             samples, said = self._unsaid.get_nowait()
-            frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
-            left = [await self._send(frame) for frame in frames]
-            said.set_result(Span(left[0] - FRAME_S, left[-1]))
+            silent_after = -len(samples) % PIECE
+            pieces = np.pad(samples, (0, silent_after)).reshape(-1, PIECE)
+            left = [await self._send(piece) for piece in pieces]
+            said.set_result(Span(left[0] - PIECE / RATE, left[-1] - silent_after / RATE))
 
     async def _send(self, samples: Samples) -> float:
-        """Queue a frame; the moment at which the last of it leaves."""
-        await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, FRAME))
+        """Queue a piece; the moment at which the last of it leaves."""
+        await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, PIECE))
         return time.monotonic() + self._source.queued_duration
 
     def _hear(self, track: rtc.Track, *_: object) -> None:
@@ -93,11 +96,13 @@ class Caller:
     async def _listen(self, track: rtc.Track) -> None:
         frames = 0
         async for event in rtc.AudioStream(
-            track, sample_rate=RATE, num_channels=1, frame_size_ms=round(FRAME_S * 1000)
+            track, sample_rate=RATE, num_channels=1, frame_size_ms=round(PIECE / RATE * 1000)
         ):
-            frames += 1
-            if np.abs(np.frombuffer(event.frame.data, np.int16)).max() > AUDIBLE:
-                self.heard.add(time.monotonic(), frames * FRAME_S)
+            came_at = time.monotonic()
+            loudest = np.abs(np.frombuffer(event.frame.data, np.int16).reshape(AT_ONCE, FRAME)).max(axis=1)
+            for place in np.flatnonzero(loudest > AUDIBLE).tolist():
+                self.heard.add(came_at - (AT_ONCE - 1 - place) * FRAME_S, (frames + place + 1) * FRAME_S)
+            frames += AT_ONCE
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(coroutine))

@@ -15,8 +15,9 @@ from typing_extensions import override
 
 SAMPLE_RATE = 24_000
 FRAME_S = 0.02
-AHEAD_S = 0.3  # how much audio lies ready in WebRTC's queue: enough to outlast a busy event loop
-AT_ONCE = 3  # frames are queued together: each time costs more than what is queued
+AHEAD_S = 1.0  # how much of it lies ready in WebRTC's queue: enough to outlast an event loop on a full machine
+BETWEEN_AHEAD_S = 0.3  # and of what is put in between: the utterance is heard after it
+AT_ONCE_S = 0.1  # is queued together, or more: each time costs more than what is queued
 SUBSCRIBE_TIMEOUT_S = 15.0  # a browser on a busy machine takes its time
 ASK_AGAIN_S = 0.1
 
@@ -47,7 +48,7 @@ class Voice(io.AudioOutput):
         self._on_played = on_played
         self._may_speak = may_speak
         self._publication: rtc.LocalTrackPublication | None = None
-        self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=500)
+        self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=2 * round(AHEAD_S * 1000))
         self._cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
         self._waiting: deque[rtc.AudioFrame] = deque()
         self._queued: deque[rtc.AudioFrame] = deque()
@@ -214,12 +215,12 @@ class Voice(io.AudioOutput):
                 await self._sleep(self._source.queued_duration if self._queued else None)
 
     async def _advance(self) -> None:
-        too_early_s = self._source.queued_duration - AHEAD_S
-        if too_early_s > 0:
-            await self._sleep(too_early_s)
-            return
         next_ones = self._between or self._waiting
-        frames = [next_ones.popleft() for _ in range(min(AT_ONCE, len(next_ones)))]
+        room_s = (BETWEEN_AHEAD_S if next_ones is self._between else AHEAD_S) - self._source.queued_duration
+        if room_s < AT_ONCE_S:
+            await self._sleep(AT_ONCE_S - room_s)
+            return
+        frames = [next_ones.popleft() for _ in range(min(round(room_s / FRAME_S), len(next_ones)))]
         if next_ones is self._between:
             self._between_queued += len(frames)
         elif not self._begun:
