@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from livekit.agents import AgentServer, JobRequest
 from livekit.agents.ipc.proc_pool import ProcPool
@@ -13,6 +14,7 @@ from livekit.agents.ipc.proc_pool import ProcPool
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
+from calls.workers import seats
 from calls.workers.leases import has_agent
 from worker.headcount import Headcount, Told
 
@@ -21,17 +23,26 @@ logger = logging.getLogger(__name__)
 AGENT_NAME = "Agent"
 AGENT_PREFIX = "agent-"  # of its name in the room; what follows is the job's id
 BUSIEST = 0.69  # to a worker whose load is 0.7 or more, LiveKit offers nothing; when we are full, we know best
-REFILL_S = 1.0  # after a call was taken the next process is started: until then the call's own needs the processor
+REFILL_S = 1.0  # after calls were taken the next processes are started: until then those need the processor
+
+
+class Occupancy(NamedTuple):
+    """How many calls a worker has, and is just taking, as its capacity counts them; whether it does not keep up."""
+
+    taken: int
+    is_strained: bool
 
 
 class Capacity:
     """Counts ears, for that is what a call costs: one with several people weighs as many calls of one.
 
-    One that does not keep up with two of its calls is full, however few they are: with one, that may be its own doing.
-    So it leaves a call to others once: one that is offered again was taken by none of them, and waits.
+    A worker that does not keep up with two of its calls is strained: with one, that may be the call's own doing. It
+    leaves calls to the others that have seats for them. What none of them has a seat for it takes at once, for nobody
+    gains by waiting; and what it is offered again, for none of them has taken it.
 
-    Calls that are only just being taken count too: several may be offered at the same moment. Without its database a
-    worker takes none: LiveKit would give it one call after the other, which nobody else could have then.
+    Calls that are only just being taken count too, for several may be offered at the same moment; what is offered and
+    has its agent does not. Without its database a worker takes none: LiveKit would give it one call after the other,
+    which nobody else could have then.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -45,29 +56,33 @@ class Capacity:
 
     def load(self, server: AgentServer) -> float:
         """How busy this worker is beside others."""
-        return BUSIEST * min(self._in_use(server) / self._max, 1)
+        told = self._told(server)
+        return BUSIEST * (1 if _is_strained(told) else min(_ears(told) / self._max, 1))
 
-    def taken(self, server: AgentServer) -> int:
-        """How many calls this worker has, and is just taking, as its capacity counts them."""
-        return self._in_use(server) + self._being_taken
+    def occupied(self, server: AgentServer) -> Occupancy:
+        """How much of this worker is taken now."""
+        told = self._told(server)
+        return Occupancy(_ears(told) + self._being_taken, _is_strained(told))
 
     async def answer(self, server: AgentServer, request: JobRequest) -> None:
         """Take an offered call, or leave it to another worker."""
         asked = json.loads(request.job.metadata)
-        in_use = _ears(self._told(server)) if asked.get("again") else self._in_use(server)
-        if asked.get("avoid") == server.id or in_use + self._being_taken >= self._max:
-            await request.reject(terminate=False)
-            return
-        self._answering += 1
         try:
             if await self._has_agent(asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
                 return
-            self.hold_refill(server)
-            await request.accept(identity=f"{AGENT_PREFIX}{request.job.id}", name=AGENT_NAME)
+            is_left = not asked.get("again") and await self._is_for_others(server)
         except DatabaseAway:
             logger.warning("a call is left to others: the database does not answer")
             await request.reject(terminate=False)
+            return
+        if is_left or asked.get("avoid") == server.id or self.occupied(server).taken >= self._max:
+            await request.reject(terminate=False)
+            return
+        self._answering += 1
+        try:
+            self.hold_refill(server)
+            await request.accept(identity=f"{AGENT_PREFIX}{request.job.id}", name=AGENT_NAME)
         finally:
             self._answering -= 1
 
@@ -76,7 +91,7 @@ class Capacity:
         """Seats for calls that are taken within the block: no more than `most`, and than processes wait for one."""
         waiting = server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
         # What is just being taken has no process yet.
-        free = max(min(self._max - self.taken(server), waiting - self._being_taken, most), 0)
+        free = max(min(self._max - self.occupied(server).taken, waiting - self._being_taken, most), 0)
         reservation = Reservation(free)
         self._reservations.add(reservation)
         try:
@@ -85,14 +100,19 @@ class Capacity:
             self._reservations.discard(reservation)
 
     def hold_refill(self, server: AgentServer) -> None:
-        """Start no process for the next call while one begins."""
+        """Start no process for the next call while one begins, or waits for its own."""
         pool = server._proc_pool  # noqa: SLF001 - it has no public name
         if self._refill is None:
-            loop, idle = asyncio.get_running_loop(), pool.target_idle_processes
+            self._hold(pool, pool.target_idle_processes)
             pool.set_target_idle_processes(0)
-            self._refill = loop.call_later(REFILL_S, self._begin_refill, pool, idle)
+
+    def _hold(self, pool: ProcPool, idle: int) -> None:
+        self._refill = asyncio.get_running_loop().call_later(REFILL_S, self._begin_refill, pool, idle)
 
     def _begin_refill(self, pool: ProcPool, idle: int) -> None:
+        if self._being_taken:
+            self._hold(pool, idle)
+            return
         self._refill = None
         pool.set_target_idle_processes(idle)
 
@@ -104,14 +124,16 @@ class Capacity:
         async with self._database.reading() as connection:
             return await has_agent(connection, call_id)
 
+    async def _is_for_others(self, server: AgentServer) -> bool:
+        """Whether what is offered for the first time is to be left to other workers. DatabaseAway as any question."""
+        if not self.occupied(server).is_strained:
+            return False
+        async with self._database.reading() as connection:
+            return await seats.free_beside(connection, server.id) > 0
+
     @property
     def _being_taken(self) -> int:
         return self._answering + sum(one.seats for one in self._reservations)
-
-    def _in_use(self, server: AgentServer) -> int:
-        told = self._told(server)
-        ears = _ears(told)
-        return max(ears, self._max) if sum(one.is_strained for one in told) > 1 else ears
 
     def _told(self, server: AgentServer) -> list[Told]:
         running = {active.job.id for active in server.active_jobs}
@@ -130,3 +152,7 @@ class Reservation:
 
 def _ears(told: list[Told]) -> int:
     return sum(max(one.ears, 1) for one in told)
+
+
+def _is_strained(told: list[Told]) -> bool:
+    return sum(one.is_strained for one in told) > 1

@@ -13,9 +13,9 @@ from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.rooms import agent_token
 from calls.settings import Settings
-from calls.workers import waiting
+from calls.workers import seats, waiting
 from calls.workers.waiting import Claimed
-from worker.capacity import AGENT_NAME, AGENT_PREFIX, Capacity
+from worker.capacity import AGENT_NAME, AGENT_PREFIX, Capacity, Reservation
 from worker.entrances import Entrances
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 class Claims:
     """Takes calls from the moment when LiveKit knows the worker until it is told to stop, while LiveKit can be reached.
 
-    Only as many as there are processes that wait for calls: what would wait for one is better offered to others.
+    Only as many as there are processes that wait for calls: what would wait for one is better offered to others. While
+    the worker does not keep up with what it has, only those for which the others have no seats.
     """
 
     def __init__(self, settings: Settings, capacity: Capacity) -> None:
@@ -80,15 +81,17 @@ class Claims:
 
     async def _claim(self, server: AgentServer) -> None:
         async with self._database.reading() as connection:
-            most = await waiting.count(connection, self._settings.worker_max_calls)
+            strained = self._capacity.occupied(server).is_strained
+            others = await seats.free_beside(connection, server.id) if strained else 0
+            most = await waiting.count(connection, self._settings.worker_max_calls + others) - others
         with self._capacity.reserved(server, most) as reservation:
             if reservation.seats:
                 async with self._database.writing() as connection:
                     claimed = await waiting.claim(connection, server.id, reservation.seats, _new_name)
                 reservation.seats = len(claimed)
-                await asyncio.gather(*(self._launch(server, one) for one in claimed))
+                await asyncio.gather(*(self._launch(server, one, reservation) for one in claimed))
 
-    async def _launch(self, server: AgentServer, call: Claimed) -> None:
+    async def _launch(self, server: AgentServer, call: Claimed, reservation: Reservation) -> None:
         """Have a process do with it what it does with an offered call."""
         job = agent.Job(
             id=call.identity.removeprefix(AGENT_PREFIX),
@@ -112,6 +115,8 @@ class Claims:
             logger.exception("no process takes a call")
         else:
             self._entrances.claimed(call.id, server.id)
+        finally:
+            reservation.seats -= 1  # it counts itself from here on
 
 
 def _new_name() -> str:

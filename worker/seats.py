@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 from livekit.agents import AgentServer
@@ -11,27 +10,26 @@ from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from calls.workers import seats
+from worker.capacity import Capacity, Occupancy
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.25  # so soon others know of a change
 SIGN_S = 2.0  # so often they hear from a worker of which nothing changes
+CALM_S = 10.0  # who has kept up for so long does so again, as far as the log is concerned
 
 
 class Seats:
-    """Tells from the moment when LiveKit offers the worker calls until it is told to stop.
+    """Tells from the moment when LiveKit offers the worker calls until it is told to stop."""
 
-    Args:
-        taken: how many calls a server has.
-    """
-
-    def __init__(self, settings: Settings, taken: Callable[[AgentServer], int]) -> None:
+    def __init__(self, settings: Settings, capacity: Capacity) -> None:
         self._seats = settings.worker_max_calls
         self._database = Database(settings.database, pool_size=1)
-        self._taken = taken
+        self._capacity = capacity
         self._stopping = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
-        self._told: tuple[str, int] | None = None
+        self._told: tuple[str, Occupancy] | None = None
+        self._strained_at: float | None = None  # for the last time, of what the log has not called over
 
     def serve(self, server: AgentServer) -> None:
         """Tell of this server, once it is known to LiveKit."""
@@ -52,7 +50,9 @@ class Seats:
         told_at = clock()
         try:
             while not self._stopping.is_set():
-                now = (server.id, self._taken(server))  # to a worker that comes back, LiveKit gives another id
+                # To a worker that comes back, LiveKit gives another id.
+                now = (server.id, self._capacity.occupied(server))
+                self._log_strain(now[1], clock())
                 if now != self._told or clock() - told_at >= SIGN_S:
                     told_at = clock()
                     await self._write(now)
@@ -63,13 +63,23 @@ class Seats:
         finally:
             await self._database.close()
 
-    async def _write(self, now: tuple[str, int] | None) -> None:
+    def _log_strain(self, now: Occupancy, at: float) -> None:
+        if now.is_strained:
+            if self._strained_at is None:
+                logger.warning("the worker does not keep up with its calls", extra={"calls": now.taken})
+            self._strained_at = at
+        elif self._strained_at is not None and at - self._strained_at >= CALM_S:
+            self._strained_at = None
+            logger.warning("the worker keeps up with its calls again", extra={"calls": now.taken})
+
+    async def _write(self, now: tuple[str, Occupancy] | None) -> None:
         try:
             async with self._database.writing() as connection:
                 if self._told is not None and (now is None or now[0] != self._told[0]):
                     await seats.forget(connection, self._told[0])
                 if now is not None:
-                    await seats.tell(connection, now[0], self._seats, now[1])
+                    taken, is_strained = now[1]
+                    await seats.tell(connection, now[0], self._seats, taken, is_strained=is_strained)
             self._told = now
         except DatabaseAway:  # then nobody reads it either, and the next sign comes
             pass

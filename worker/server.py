@@ -31,7 +31,7 @@ def create_server(settings: Settings) -> AgentServer:
     """The server of this worker process; its jobs run in processes of their own, one for each call."""
     database = Database(settings.database, pool_size=1)  # for one short question at a time
     capacity = Capacity(settings, database)
-    seats, claims = Seats(settings, capacity.taken), Claims(settings, capacity)
+    seats, claims = Seats(settings, capacity), Claims(settings, capacity)
     uploads, end_model = Uploads(settings), EndModelServer()
     server = DrainingServer(
         settings,

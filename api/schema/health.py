@@ -35,6 +35,12 @@ class WorkerLoad(Answer):
     id: str = Field(description="The worker, as LiveKit calls it.", examples=["AW_3fYkQ2mN8pRs"])
     seats: int = Field(description="How many calls it takes at most.")
     taken: int = Field(description="How many it has.")
+    strained: bool = Field(
+        description=(
+            "Whether it does not keep up with two of them or more. Then it takes only calls for which no other worker "
+            "has a seat, and none of a batch."
+        )
+    )
     told_at: datetime = Field(description="When it said so.")
 
 

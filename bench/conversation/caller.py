@@ -56,9 +56,9 @@ class Caller:
         return span
 
     async def hears(self, after: float, within_s: float) -> float | None:
-        """When something is heard for the first time after a moment; None if nothing is, for so long."""
+        """When something begins to be heard after a moment; None if nothing does, for so long."""
         while time.monotonic() - after < within_s:
-            if (first := self.heard.first_after(after)) is not None:
+            if (first := self.heard.begins_after(after)) is not None:
                 return first
             await asyncio.sleep(LOOK_S)
         return None

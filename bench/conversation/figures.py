@@ -30,6 +30,7 @@ PARTS = (
 class Judged:
     """One turn.
 
+    answered     whether a reply began after the last loud frame out; what cut in and went on is none
     response_s   from the last loud frame out to the first loud frame in; None if there was none, or a cut-in
     flawed       whether the reply was broken off or had holes; a turn with a cut-in is not judged
     parts_s      where the response's time went, by the names of PARTS; None where the log does not tell
@@ -105,9 +106,8 @@ def figures(calls: Sequence[Call], cost: Cost, log: Log, latencies: Latencies) -
     """Everything about one system, as JSON; times in seconds."""
     turns = [judged(call, turn, log) for call in calls for turn in call.turns]
     greeted = [(call.caller.heard.first_after(call.caller.joined_at), call.caller.joined_at) for call in calls]
-    interrupted = [
-        call.caller.heard.silent_after(call.interrupted.began, LOOKED_AT_S) for call in calls if call.interrupted
-    ]
+    words = [(call.caller.heard, call.interrupted) for call in calls if call.interrupted]
+    interrupted = [heard.silent_after(said, LOOKED_AT_S) for heard, said in words if heard.is_heard_at(said.began)]
     gaps = [
         call.caller.heard.longest_gap(call.agreed.began, call.agreed.began + LOOKED_AT_S)
         for call in calls
@@ -124,6 +124,7 @@ def figures(calls: Sequence[Call], cost: Cost, log: Log, latencies: Latencies) -
         "unanswered_joins": sum(heard is None for heard, _ in greeted),
         "silent_after_interruption_s": _spread([one for one in interrupted if one is not None]),
         "not_interrupted": sum(one is None for one in interrupted),
+        "silent_before_interruption": len(words) - len(interrupted),
         "agreements": len(gaps),
         "went_on_after_agreement": sum(gap <= WENT_ON_S for gap in gaps),
         "longest_gap_after_agreement_s": max(gaps, default=None),

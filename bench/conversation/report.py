@@ -32,6 +32,7 @@ def _rows(systems: list[Figures]) -> list[tuple[str, list[str]]]:
         ("join → first sound, p50 / p95", [_pair(one["first_sound_s"]) for one in systems]),
         ("interrupted → silent, p50 / p95", [_pair(one["silent_after_interruption_s"]) for one in systems]),
         ("not to be interrupted", [str(one["not_interrupted"]) for one in systems]),
+        ("had stopped before it was interrupted", [str(one["silent_before_interruption"]) for one in systems]),
         ("went on after mm-hm", [f"{one['went_on_after_agreement']} of {one['agreements']}" for one in systems]),
         (
             "longest silence after mm-hm",

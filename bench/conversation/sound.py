@@ -41,14 +41,23 @@ class Sound:
         index = bisect_right(self.at, moment)
         return self.at[index] if index < len(self.at) else None
 
+    def begins_after(self, moment: float) -> float | None:
+        """When somebody began to be heard for the first time after a moment; what went on then has not begun."""
+        index = self._after_run_at(moment)
+        return self.at[index] if index < len(self.at) else None
+
+    def is_heard_at(self, moment: float) -> bool:
+        """Whether somebody was speaking at a moment: was heard before it, and went on after it."""
+        return self._after_run_at(moment) > bisect_right(self.at, moment)
+
     def cuts_into(self, said: Span) -> bool:
         """Whether something was heard while somebody else was speaking."""
         first = self.first_after(said.began)
         return first is not None and first <= said.ended
 
     def reply(self, after: float) -> "Reply | None":
-        """What was heard after a moment, to the silence that ends it."""
-        begin = bisect_right(self.at, after)
+        """What began to be heard after a moment, to the silence that ends it."""
+        begin = self._after_run_at(after)
         if begin == len(self.at):
             return None
         end = begin + 1
@@ -57,14 +66,14 @@ class Sound:
         holes = sum(gap > HOLE_S for gap in self._gaps(begin, end))
         return Reply(self.at[begin], self.position[end - 1] - self.position[begin] + FRAME_S, holes)
 
-    def silent_after(self, moment: float, within_s: float) -> float | None:
-        """Seconds until an agent was silent that spoke at a moment; None if it went on for longer than `within_s`."""
-        index = bisect_left(self.at, moment)
-        if index == 0 or moment - self.at[index - 1] > SILENT_S:
-            return 0.0
-        while index < len(self.at) and self.position[index] - self.position[index - 1] < SILENT_S:
-            index += 1
-        stopped = max(self.at[index - 1] - moment, 0.0)
+    def silent_after(self, said: Span, within_s: float) -> float | None:
+        """Seconds from the beginning of words until an agent that spoke then was silent, at least to their end.
+
+        An agent that is silent for a while and goes on within the words was not silent before that is over. None if it
+        took longer than `within_s`.
+        """
+        index = self._after_run_at(said.ended)
+        stopped = max(self.at[index - 1] - said.began, 0.0) if index else 0.0
         return stopped if stopped <= within_s else None
 
     def longest_gap(self, since: float, until: float) -> float:
@@ -75,6 +84,13 @@ class Sound:
             return until - since
         inner = max(self._gaps(begin, end), default=0.0)
         return max(edges[1] - edges[0], inner, edges[-1] - edges[-2])
+
+    def _after_run_at(self, moment: float) -> int:
+        """The index of the first frame after a moment that does not belong to what was heard already then."""
+        index = bisect_right(self.at, moment)
+        while 0 < index < len(self.at) and self.position[index] - self.position[index - 1] < SILENT_S:
+            index += 1
+        return index
 
     def _gaps(self, begin: int, end: int) -> Iterator[float]:
         for index in range(begin + 1, end):

@@ -4,13 +4,14 @@ import sqlalchemy as sa
 
 from calls.tables.columns import Json, Number, UtcDateTime, Uuid, call_id, created_at, metadata, where
 
-# How many calls each worker takes at once, and its signs of life.
+# How many calls each worker takes at once, whether it does not keep up with those it has, and its signs of life.
 workers = sa.Table(
     "workers",
     metadata,
     sa.Column("id", sa.String(100), primary_key=True),
     sa.Column("seats", sa.Integer, nullable=False),
     sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("strained", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("told_at", UtcDateTime, nullable=False),
 )
 

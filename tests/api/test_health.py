@@ -23,13 +23,13 @@ async def test_health_names_who_lives_and_who_is_missing(api: Api, until: Until)
     assert (alone["status"], alone["missing"], alone["workers"]) == ("degraded", ["worker", "pipeline"], [])
     async with present(api.database, "worker"), present(api.database, "pipeline"):
         async with api.database.writing() as conn:
-            await seats.tell(conn, "AW_1", 8, 3)
+            await seats.tell(conn, "AW_1", 8, 3, is_strained=True)
         await until(lambda: is_known("api", "pipeline", "worker"))
         together = await health()
         assert (together["missing"], together["livekit"]) == ([], True)
         assert {process["version"] for process in together["processes"]} == {together["version"]} == {VERSION}
         [load] = together["workers"]
-        assert (load["id"], load["seats"], load["taken"]) == ("AW_1", 8, 3)
+        assert (load["id"], load["seats"], load["taken"], load["strained"]) == ("AW_1", 8, 3, True)
     assert await is_known("api"), "who ends says so"
 
 

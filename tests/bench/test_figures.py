@@ -34,9 +34,12 @@ class Listening:
                 self.heard.add(frame * FRAME_S, frame * FRAME_S)
 
 
-def call(*spans: tuple[float, float], kind: str = "complete", apart: bool = False) -> Call:
+def call(
+    *spans: tuple[float, float], kind: str = "complete", apart: bool = False, interrupted: Span | None = None
+) -> Call:
     sentence = Sentence(kind, apart, "joe", (), np.zeros(0, np.int16))
-    return Call("system", "a", Listening(*spans), [Turn(sentence, SAID, 20.0)])  # type: ignore[arg-type] # what is judged of a caller
+    turns = [Turn(sentence, SAID, 20.0)]
+    return Call("system", "a", Listening(*spans), turns, interrupted=interrupted)  # type: ignore[arg-type] # what is judged of a caller
 
 
 def test_a_response_is_from_the_end_of_what_was_said_to_the_first_sound() -> None:
@@ -62,9 +65,18 @@ def test_a_turn_with_a_cut_in_has_no_response_time() -> None:
     assert (turn.cut_in, turn.answered, turn.response_s) == (True, True, None)
 
 
-def test_a_turn_without_an_answer_is_not_answered() -> None:
-    made = call((1.0, 2.0))
+@pytest.mark.parametrize("spans", [[(1.0, 2.0)], [(11.0, 14.0)]], ids=["silence", "what cut in and went on"])
+def test_a_turn_without_an_answer_is_not_answered(spans: list[tuple[float, float]]) -> None:
+    made = call(*spans)
     assert not judged(made, made.turns[0], LOG).answered
+
+
+def test_interruptions_are_counted_of_agents_that_spoke_at_that_moment() -> None:
+    words = Span(30.0, 32.0)
+    spoke, had_stopped, went_on = [call((13.2, 18.0), (25.0, until), interrupted=words) for until in (30.3, 29.0, 40.0)]
+    made = figures([spoke, had_stopped, went_on], Cost(), LOG, PROFILES["usual"])
+    assert made["silent_after_interruption_s"]["max"] == pytest.approx(0.3, abs=2 * FRAME_S)
+    assert (made["not_interrupted"], made["silent_before_interruption"]) == (1, 1)
 
 
 def test_sentences_that_are_kept_apart_are_counted_apart() -> None:

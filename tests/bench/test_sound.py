@@ -25,6 +25,18 @@ def test_who_is_silent_has_not_answered() -> None:
     assert heard((0, 1)).reply(after=3.8) is None
 
 
+@pytest.mark.parametrize(
+    ("spans", "began"),
+    [([(3, 5), (6, 7)], 6), ([(3, 5), (5.3, 7)], None), ([(3, 7)], None), ([(3, 3.9), (4.6, 7)], 4.6)],
+    ids=["after the tail of what cut in", "after a breath", "not at all", "soon after it"],
+)
+def test_what_goes_on_after_the_last_word_is_no_answer_to_it(
+    spans: list[tuple[float, float]], began: float | None
+) -> None:
+    reply = heard(*spans).reply(after=4)
+    assert (reply is None) if began is None else (reply is not None and reply.began == pytest.approx(began, abs=0.02))
+
+
 def test_a_reply_ends_with_a_silence_of_a_second() -> None:
     reply = heard((5, 7), (7.9, 8.5), (10, 11)).reply(after=4)
     assert reply is not None
@@ -57,16 +69,31 @@ def test_a_cut_in_is_sound_while_a_sentence_is_spoken(agent: tuple[float, float]
     assert heard(agent).cuts_into(Span(2.0, 4.0)) is cut_in
 
 
-def test_an_interrupted_agent_is_silent_after_its_last_loud_frame() -> None:
-    assert heard((5, 8.3), (10, 11)).silent_after(8.0, within_s=3) == pytest.approx(0.3, abs=FRAME_S)
+@pytest.mark.parametrize(
+    ("spans", "seconds"),
+    [
+        ([(5, 8.3), (11, 12)], 0.3),
+        ([(5, 8.3), (9, 9.5), (11, 12)], 1.5),
+        ([(5, 8.3), (9, 10.2), (11, 12)], 2.2),
+        ([(5, 15)], None),
+        ([(5, 8.3), (8.9, 28)], None),
+    ],
+    ids=["stops", "stops for a while", "stops after the words", "talks on", "stops for a while and talks over them"],
+)
+def test_an_interrupted_agent_is_silent_once_it_is_so_to_the_end_of_the_words(
+    spans: list[tuple[float, float]], seconds: float | None
+) -> None:
+    silent_after = heard(*spans).silent_after(Span(8.0, 10.0), within_s=3)
+    assert silent_after == (None if seconds is None else pytest.approx(seconds, abs=2 * FRAME_S))
 
 
-def test_an_agent_that_talks_on_is_not_silent() -> None:
-    assert heard((5, 15)).silent_after(8.0, within_s=3) is None
-
-
-def test_an_agent_that_was_silent_before_needs_no_time() -> None:
-    assert heard((5, 7)).silent_after(8.0, within_s=3) == 0
+@pytest.mark.parametrize(
+    ("spans", "spoke"),
+    [([(5, 9)], True), ([(5, 7.9), (8.2, 9)], True), ([(5, 7.9)], False), ([(5, 7), (8.3, 9)], False), ([], False)],
+    ids=["speaks", "takes a breath", "has just stopped", "begins later", "never"],
+)
+def test_only_who_goes_on_for_a_moment_can_be_interrupted(spans: list[tuple[float, float]], *, spoke: bool) -> None:
+    assert heard(*spans).is_heard_at(8.0) is spoke
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,19 @@ async def test_a_batch_goes_on_as_fast_as_there_are_seats(database, agent):
     assert await admit(database, PLENTY) == waiting[2:3]
 
 
+async def test_a_worker_that_does_not_keep_up_has_no_seats(database, agent):
+    waiting = await batch(database, agent, "spring", 2)
+    async with database.writing() as conn:
+        await seats.tell(conn, WORKER, 8, 2, is_strained=True)
+        assert await admission.holdup(conn, DEFAULT_TENANT, PLENTY) is Holdup.SEAT
+        assert [await seats.free_beside(conn, one) for one in (WORKER, "another")] == [0, 0]
+    assert await admit(database, PLENTY) == []
+    await worker(database, free=6, taken=2)
+    async with database.reading() as conn:
+        assert [await seats.free_beside(conn, one) for one in (WORKER, "another")] == [0, 6]
+    assert await admit(database, PLENTY) == waiting
+
+
 async def test_a_worker_that_shows_no_life_has_no_seats(database, agent):
     await batch(database, agent, "spring", 2)
     await worker(database, free=5)

@@ -38,11 +38,12 @@ async def test_health_says_what_is_missing_how_busy_workers_are_and_what_was_giv
         await queue.retry(job, "the model does not answer")
         async with present(database, "worker"):
             async with database.writing() as conn:
-                await seats.tell(conn, "AW_1", 8, 3)
+                await seats.tell(conn, "AW_1", 8, 3, is_strained=True)
             await page.clock.fast_forward(11_000)
             processes = page.get_by_role("region", name="Processes")
             await expect(processes.get_by_role("rowheader", name="worker")).to_be_visible()
             await expect(page.get_by_text("No worker lives")).to_be_hidden()
+            await expect(page.get_by_role("row", name="AW_1")).to_contain_text("does not keep up")
             await expect(page.get_by_text(f"Version {VERSION}", exact=True)).to_be_visible()
             async with database.writing() as conn:
                 await conn.execute(sa.update(living).where(living.c.kind == "worker").values(version="0.0.9"))

@@ -84,19 +84,18 @@ async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_oth
     assert not list(counts.iterdir())
 
 
-async def test_a_worker_that_does_not_keep_up_with_its_calls_is_full_until_it_does(
+async def test_a_worker_that_does_not_keep_up_with_its_calls_says_so_and_takes_what_nobody_else_could(
     livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
 ) -> None:
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path)
     database = Database(settings.database, patience_s=PATIENCE_S)
 
-    async def is_full() -> bool:
+    async def is_strained() -> bool:
         async with database.reading() as connection:
-            told = (await connection.execute(sa.select(workers.c.seats, workers.c.taken))).one()
-        return bool(told.taken >= told.seats)
+            return bool(await connection.scalar(sa.select(workers.c.strained)))
 
-    async def has_seats() -> bool:
-        return not await is_full()
+    async def keeps_up() -> bool:
+        return not await is_strained()
 
     async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
         stage = Stage(settings, database, rooms)
@@ -104,12 +103,16 @@ async def test_a_worker_that_does_not_keep_up_with_its_calls_is_full_until_it_do
         async with first.caller(), second.caller():
             await until(lambda: first.has_happened("agent.joined"))
             await until(lambda: second.has_happened("agent.joined"))
-            await until(has_seats)
+            await until(keeps_up)
             holding_up = asyncio.create_task(hold_up(psutil.Process(worker.pid).children(recursive=True)))
-            await until(is_full)
+            await until(is_strained)
+            assert "the worker does not keep up with its calls" in worker.output
+            third = await stage.call()
+            await until(lambda: third.has_happened("agent.joined"))
+            assert await is_strained()
             holding_up.cancel()
             await asyncio.wait({holding_up})
-            await until(has_seats)
+            await until(keeps_up)
     await database.close()
 
 

@@ -95,10 +95,11 @@ const WORKERS = [
   { name: "Seats", number: true, show: ({ seats }) => count(seats) },
   {
     name: "Load",
-    show: ({ taken, seats }) => html`
+    show: ({ taken, seats, strained }) => html`
       <span>
         <meter aria-label="Load" min="0" max=${seats} high=${seats * 0.9} value=${taken}></meter>
         ${" "}${taken >= seats ? "full" : `${plural(seats - taken, "seat")} free`}
+        ${strained && html` <${Badge} mood="warn">does not keep up<//>`}
       </span>
     `,
   },
