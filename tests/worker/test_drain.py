@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from tests.worker.conftest import Stage, Talk, make_settings
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
 Make = Callable[..., Settings]  # in this folder
+Way = Callable[[Make, Path, Until], Coroutine[Any, Any, None]]
 
 HELLO = "Hello there, this is Ada."
 SHORTLY_S = 0.5  # the database may take longer, and a worker that looks for calls to end has looked
@@ -158,7 +160,7 @@ async def test_a_worker_that_is_told_to_stop(
     until: Until,
 ) -> None:
     """Each with a worker and a database of its own, all at the same time: they wait much longer than they work."""
-    ways = (
+    ways: tuple[Way, ...] = (
         a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten,
         without_its_database_it_ends_its_calls_too_and_they_end_with_their_reason_when_that_is_back,
         what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_the_database_is_back,
