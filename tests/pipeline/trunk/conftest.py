@@ -1,13 +1,13 @@
-"""A server for each test: what it has of trunks is all its own."""
+"""A server that knows of no trunk when a test begins."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
 from pipeline.deps import open_deps
-from pipeline.sip import Sip
-from tests.pipeline.trunk.phones import Phones, livekit_with_sip
+from tests.pipeline.trunk.phones import Phones, SipWithoutBridge, changes, forget_all
+from tests.servers import LiveKitServer, Redis
 
 
 @pytest.fixture(autouse=True)
@@ -16,10 +16,28 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.telephony.EVERY_S", 0.5)
 
 
+@pytest.fixture(scope="session")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tuple[LiveKitServer, Redis]]]:
+    """A server with its SIP service for all tests here; another one when a test has killed its Redis."""
+    with ExitStack() as stack:
+        started: list[tuple[LiveKitServer, Redis]] = []
+
+        def running() -> tuple[LiveKitServer, Redis]:
+            if not started or started[-1][1].returncode is not None:
+                folder = tmp_path_factory.mktemp("trunks")
+                redis = stack.enter_context(Redis(folder))
+                started.append((stack.enter_context(LiveKitServer(folder, redis=redis)), redis))
+            return started[-1]
+
+        yield running
+
+
 @pytest.fixture
-async def sip(settings, tmp_path) -> AsyncIterator[Phones]:
+async def sip(settings, _running) -> AsyncIterator[Phones]:
     async with AsyncExitStack() as stack:
-        server, redis, port = await stack.enter_async_context(livekit_with_sip(tmp_path))
+        server, redis = _running()
+        await forget_all(redis)
         chosen = settings(livekit_url=server.url)
         deps = await stack.enter_async_context(open_deps(chosen))
-        yield Phones(deps, server, redis, port, await stack.enter_async_context(Sip.connect(chosen)))
+        keeps = await stack.enter_async_context(SipWithoutBridge.connect(chosen))
+        yield Phones(deps, server, keeps, changes(server))

@@ -7,20 +7,19 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import yaml
+from typing_extensions import override
 
 from calls import tables
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.phones import numbers as phones
 from calls.phones import trunk as telephony
 from pipeline.deps import Deps
-from pipeline.sip import Parts, Sip
+from pipeline.sip import NO_BRIDGE, Parts, Sip, SipProblem
 from pipeline.telephony import TrunkKeeper, keep_trunks
-from tests.servers import LiveKitServer, Program, free_port
+from tests.servers import LiveKitServer, Redis
 
 BRIDGE = os.environ.get("CALLROOM_SIP_BIN") or shutil.which("livekit-sip")
 BERLIN, MUNICH, PARIS, ROME, LONDON = "+49301234567", "+4989123456", "+33123456789", "+390301234567", "+442079460958"
@@ -33,15 +32,21 @@ TRUNK: dict[str, Any] = {
 }
 
 
+class SipWithoutBridge(Sip):
+    @override
+    async def find_bridge(self) -> None:
+        """There is none here, and to find that out each time takes a second."""
+        raise SipProblem(NO_BRIDGE)
+
+
 @dataclass(frozen=True)
 class Phones:
-    """A pipeline, and the LiveKit server with a SIP service that it keeps trunks in."""
+    """A pipeline, and the LiveKit server with a SIP service that it keeps trunks in; it did `before` for others."""
 
     deps: Deps
     server: LiveKitServer
-    redis: Program
-    redis_port: int
     sip: Sip
+    before: int
 
     @property
     def db(self) -> Database:
@@ -54,31 +59,32 @@ class Phones:
     async def look(self) -> None:
         assert await self.keeper().look()
 
+    @property
+    def redis(self) -> Redis:
+        assert self.server.redis is not None
+        return self.server.redis
+
     async def forget_everything(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.redis_port)
-        writer.write(b"FLUSHALL\r\n")
-        assert await reader.readline() == b"+OK\r\n"
-        writer.close()
+        await forget_all(self.redis)
 
     def changes(self) -> int:
         """How often LiveKit was asked to change anything about its trunks and rules."""
-        verbs = ("Create", "Update", "Delete")
-        kinds = ("SIPInboundTrunk", "SIPOutboundTrunk", "SIPTrunk", "SIPDispatchRule")
-        return sum(self.server.output.count(f"API SIP.{verb}{kind}") for verb in verbs for kind in kinds)
+        return changes(self.server) - self.before
 
 
-@asynccontextmanager
-async def livekit_with_sip(folder: Path) -> AsyncIterator[tuple[LiveKitServer, Program, int]]:
-    port, server = free_port(), LiveKitServer(folder)
-    file = folder / f"livekit-{server.port}.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"redis": {"address": f"127.0.0.1:{port}"}}))
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    async with Program(command, log=folder / "redis.log") as redis:
-        while "Ready to accept connections" not in redis.output:
-            assert redis.returncode is None, redis.output
-            await asyncio.sleep(0.02)
-        async with server:
-            yield server, redis, port
+async def forget_all(redis: Redis) -> None:
+    """As after a restart of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", redis.port)
+    writer.write(b"FLUSHALL\r\n")
+    assert await reader.readline() == b"+OK\r\n"
+    writer.close()
+
+
+def changes(server: LiveKitServer) -> int:
+    """How often it was asked to change anything about trunks and rules."""
+    verbs = ("Create", "Update", "Delete")
+    kinds = ("SIPInboundTrunk", "SIPOutboundTrunk", "SIPTrunk", "SIPDispatchRule")
+    return sum(server.output.count(f"API SIP.{verb}{kind}") for verb in verbs for kind in kinds)
 
 
 @asynccontextmanager
