@@ -54,20 +54,25 @@ class Capacity:
     async def answer(self, server: AgentServer, request: JobRequest) -> None:
         """Take an offered call, or leave it to another worker."""
         asked = json.loads(request.job.metadata)
-        in_use = _ears(self._told(server)) if asked.get("again") else self._in_use(server)
-        if asked.get("avoid") == server.id or in_use + self._being_taken >= self._max:
+        if asked.get("avoid") == server.id:
             await request.reject(terminate=False)
             return
-        self._answering += 1
         try:
             if await self._has_agent(asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
                 return
-            self.hold_refill(server)
-            await request.accept(identity=f"{AGENT_PREFIX}{request.job.id}", name=AGENT_NAME)
         except DatabaseAway:
             logger.warning("a call is left to others: the database does not answer")
             await request.reject(terminate=False)
+            return
+        in_use = _ears(self._told(server)) if asked.get("again") else self._in_use(server)
+        if in_use + self._being_taken >= self._max:
+            await request.reject(terminate=False)
+            return
+        self._answering += 1  # only now: the calls that were found are offered too, and would count twice
+        try:
+            self.hold_refill(server)
+            await request.accept(identity=f"{AGENT_PREFIX}{request.job.id}", name=AGENT_NAME)
         finally:
             self._answering -= 1
 

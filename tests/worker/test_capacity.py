@@ -1,5 +1,6 @@
 """What a worker takes of what it is offered, by what its calls tell of themselves."""
 
+import asyncio
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 
 from calls.database.engine import Database
 from calls.settings import Settings
+from tests.worker.conftest import Running
 from worker.capacity import Capacity
 from worker.headcount import EarCount
 from worker.strain import LATE_S, OFTEN
@@ -113,3 +115,25 @@ async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
     for count in counts:
         count.write(0)
     await database.close()
+
+
+async def test_a_call_that_it_has_found_takes_no_second_seat_when_it_is_offered(
+    own: Settings, running: Running
+) -> None:
+    capacity = Capacity(own, running.database)
+    counts = [call(own, f"job-{number}", is_late=False) for number in range(SEATS - 2)]
+    server: Any = SimpleNamespace(
+        id="this",
+        active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(SEATS - 2)],
+        _proc_pool=SimpleNamespace(
+            target_idle_processes=1,
+            set_target_idle_processes=lambda _number: None,
+            _warmed_proc_queue=SimpleNamespace(qsize=lambda: 1),
+        ),
+    )
+    offers: list[Any] = [Offered(call_id=running.call.id), Offered(call_id="another")]
+    with capacity.reserved(server, 1):  # the found one's, whose process is only just told
+        await asyncio.gather(*(capacity.answer(server, offer) for offer in offers))
+    assert [offer.taken for offer in offers] == [True, True], "the last seat is the other call's"
+    for count in counts:
+        count.write(0)
