@@ -9,9 +9,10 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from typing_extensions import override
 
 WIPE_WAIT_S = 0.05
 WIPE_PAUSE_S = 0.005
+LOOK_MS = 8  # in such steps it is looked whether another writer is done: after 1, 2 and 5 ms, and again
 MERGED_PAGES = 64  # some ms, for which writers wait
 REWRITTEN_BYTES = 32_000_000  # a third of a second, for which writers wait
 # A statement is refused for what it says, or for its values. All else may happen to a file: it is locked, full, not
@@ -39,6 +41,9 @@ _REFUSED = {
     sqlite3.SQLITE_MISUSE,
     sqlite3.SQLITE_RANGE,
 }
+
+
+_Begin = Callable[[sqlite3.Connection], None]
 
 
 @dataclass(frozen=True)
@@ -107,22 +112,21 @@ class Connection(AsyncAdapt_aiosqlite_connection):
 
     def __init__(self, dbapi: "Driver", connection: AsyncIODBAPIConnection) -> None:
         super().__init__(dbapi, connection)
-        self._begin: tuple[str, ...] = ()
+        self._begin: _Begin | None = None
         self._reading = False
         self._used = False
 
     def begin_reading(self) -> None:
         """Begin a transaction that only reads, on the same visit as its first statement."""
-        self._begin, self._reading = ("BEGIN",), True
+        self._begin, self._reading = _begin_reading, True
 
     def begin_writing(self, patience_s: float) -> None:
         """The same for one that writes, for which others may be in the way so long."""
-        begin = f"PRAGMA busy_timeout={round(patience_s * 1000)}", "BEGIN IMMEDIATE"
-        self._begin, self._reading = begin, False
+        self._begin, self._reading = partial(_begin_writing, patience_s), False
 
     def visit(self, how: str, operation: str, parameters: Sequence[Any]) -> _Outcome:
         """Run one statement with the cursor's method `how`."""
-        begin, self._begin = self._begin, ()
+        begin, self._begin = self._begin, None
         self._used = True
         file = self._connection
         try:
@@ -135,7 +139,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def commit(self) -> None:
         if self._used:
             super().commit()
-        self._begin, self._reading, self._used = (), False, False
+        self._begin, self._reading, self._used = None, False, False
 
     @override
     def rollback(self) -> None:
@@ -144,7 +148,7 @@ class Connection(AsyncAdapt_aiosqlite_connection):
             self._connection._tx.put_nowait((None, self._connection._conn.rollback))  # noqa: SLF001 - see above
         elif self._used:
             super().rollback()
-        self._begin, self._reading, self._used = (), False, False
+        self._begin, self._reading, self._used = None, False, False
 
     @override
     def terminate(self) -> None:
@@ -251,11 +255,35 @@ def _sync(path: str) -> None:
         os.close(file)
 
 
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN")
+
+
+def _begin_writing(patience_s: float, connection: sqlite3.Connection) -> None:
+    """Wait for other writers, and look for their end as often after a second as at first.
+
+    SQLite itself looks less and less often, to ten times a second: those who came last would have the lock first.
+    """
+    due = time.monotonic() + patience_s
+    connection.execute(f"PRAGMA busy_timeout={min(LOOK_MS, round(patience_s * 1000))}")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= due:
+                    raise
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={round(patience_s * 1000)}")
+
+
 def _run(
-    connection: sqlite3.Connection, begin: tuple[str, ...], how: str, operation: str, parameters: Sequence[Any]
+    connection: sqlite3.Connection, begin: _Begin | None, how: str, operation: str, parameters: Sequence[Any]
 ) -> _Outcome:
-    for statement in begin:
-        connection.execute(statement)
+    if begin is not None:
+        begin(connection)
     cursor = connection.cursor()
     try:
         getattr(cursor, how)(operation, parameters)

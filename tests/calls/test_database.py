@@ -93,7 +93,7 @@ async def test_whoever_is_cancelled_twice_while_he_opens_a_file_leaves_no_thread
 def is_asked(connection: threading.Thread) -> bool:
     """Whether the thread is at a statement."""
     frame = sys._current_frames().get(connection.ident or 0)
-    return frame is not None and frame.f_code.co_name == "_run"
+    return frame is not None and frame.f_code.co_name in {"_run", "_begin_writing"}
 
 
 async def write(database: Database) -> None:
