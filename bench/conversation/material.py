@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -49,9 +49,19 @@ class Sentence:
     samples: Samples
 
 
-def sentences(cache: Path) -> list[Sentence]:
-    """All of the material, spoken; `cache` keeps the sound of every piece."""
+def sentences(cache: Path, only: Collection[str] = ()) -> list[Sentence]:
+    """All of the material, spoken, each sentence in one voice; `only` these kinds of it, if any, in all voices.
+
+    `cache` keeps the sound of every piece.
+    """
     speak = _Voices(cache).speak
+    if only:
+        chosen = [one for one in script() if one[0] in only]
+        return [
+            _spoken(kind, text, voice, speak, apart=apart)
+            for kind, text, apart in chosen
+            for voice in (APART_VOICES if apart else VOICES)
+        ]
     voices = {apart: cycle(APART_VOICES if apart else VOICES) for apart in (False, True)}
     return [_spoken(kind, text, next(voices[apart]), speak, apart=apart) for kind, text, apart in script()]
 

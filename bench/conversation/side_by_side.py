@@ -5,7 +5,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,15 +27,39 @@ SETTLED_AFTER_S = 5  # a call that has ended is still being tidied up, and a pro
 SEED = 12  # the same order in every run
 
 
-async def run(calls: int, turns: int, profile: str, against: Sequence[str], json_folder: Path | None) -> bool:
-    """Print the table, after `turns` of each of `calls` callers with each system; always true: it has no goal yet."""
+@dataclass(frozen=True)
+class Plan:
+    """What is measured.
+
+    calls    at once
+    turns    of each caller with each system
+    profile  of PROFILES
+    against  what we are compared with, of DETECTIONS
+    only     the kinds of sentences that are said, in all voices; all kinds if none is named
+    eager    values with each of which our agents are a system of their own; none: they are as they are by themselves
+    """
+
+    calls: int
+    turns: int
+    profile: str
+    against: Sequence[str]
+    only: Sequence[str]
+    eager: Sequence[float]
+
+
+async def run(plan: Plan, json_folder: Path | None) -> bool:
+    """Print the table; always true: it has no goal yet."""
+    calls, turns, profile = plan.calls, plan.turns, plan.profile
     cache = FOLDER / "material"
-    deck = await asyncio.to_thread(material.sentences, cache)
+    deck = await asyncio.to_thread(material.sentences, cache, plan.only)
     closing = await asyncio.to_thread(_closing, cache)
     random.Random(SEED).shuffle(deck)
     conducted: dict[str, list[Call]] = defaultdict(list)
     costs: dict[str, Cost] = defaultdict(Cost)
-    async with running(against, profile, calls) as systems, aiohttp.ClientSession(systems.providers_url) as http:
+    async with (
+        running(plan.against, profile, calls, plan.eager) as systems,
+        aiohttp.ClientSession(systems.providers_url) as http,
+    ):
 
         async def announce(model: str, sentence: Sentence) -> None:
             told = {"call": model, "pieces": [asdict(piece) for piece in sentence.pieces]}
@@ -61,7 +85,7 @@ async def run(calls: int, turns: int, profile: str, against: Sequence[str], json
     )
     show(title, made)
     if json_folder is not None:
-        described = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "profile": profile, "calls": calls}
+        described = {"at": datetime.now(UTC).isoformat(), "machine": machine(), **asdict(plan)}
         text = json.dumps({**described, "systems": made}, indent=1) + "\n"
         await asyncio.to_thread((json_folder / "conversation.json").write_text, text)
     return True

@@ -61,8 +61,13 @@ class Systems:
 
 
 @asynccontextmanager
-async def running(against: Sequence[str], profile: str, calls: int) -> AsyncIterator[Systems]:
-    """Ours and the named ones of DETECTIONS; all are stopped at the end."""
+async def running(
+    against: Sequence[str], profile: str, calls: int, eager: Sequence[float] = ()
+) -> AsyncIterator[Systems]:
+    """Ours and the named ones of DETECTIONS; all are stopped at the end.
+
+    With several values for `eager`, ours is a system with each of them; with none, as it is by itself.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with _standins(profile) as providers, aiohttp.ClientSession() as http:
         url = f"{providers}/v1"
@@ -71,13 +76,15 @@ async def running(against: Sequence[str], profile: str, calls: int) -> AsyncIter
         async with running_stack(FOLDER / "stack", environment) as env:
             found = {name: _program(command) for name, command in _PROGRAMS.items()}
             client = Client(http, env["CALLROOM_URL"], env["CALLROOM_API_KEY"])
-            ours = System(CALLROOM, _Callroom(client).place, [found.pop("worker")])
+            own = [found.pop("worker")]
+            ours = [System(f"{CALLROOM}-{value:g}", _Callroom(client, {"eager": value}).place, own) for value in eager]
+            ours = ours or [System(CALLROOM, _Callroom(client, {}).place, own)]
             if not against:
-                yield Systems([ours], providers, found, env)
+                yield Systems(ours, providers, found, env)
                 return
             async with _plain_worker({**env, "BENCH_PROVIDERS_URL": url, "LIVEKIT_AGENT_NAME": PLAIN_AGENT}) as worker:
                 plains = [System(name, _Plain(env, name).place, [worker]) for name in against]
-                yield Systems([ours, *plains], providers, found, env)
+                yield Systems([*ours, *plains], providers, found, env)
 
 
 _PROGRAMS = {
@@ -100,8 +107,9 @@ def _program(command: str) -> psutil.Process:
 class _Callroom:
     """Calls through the API, each with an agent of its own: by its models the stand-ins know which call asks."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, settings: Mapping[str, float]) -> None:
         self._client = client
+        self._settings = settings
         self._agents: dict[str, str] = {}
 
     async def place(self, model: str) -> Access:
@@ -109,7 +117,7 @@ class _Callroom:
             models = {f"{kind}_model": model for kind in ("stt", "llm", "tts")}
             agent = {"name": model, "system_prompt": _PROMPT, "first_message": _GREETING, "voice": "alloy", **models}
             recorded = {"post_call": {"recording": {"enabled": True}}}
-            self._agents[model] = (await self._client.post("/v1/agents", {**agent, **recorded}))["id"]
+            self._agents[model] = (await self._client.post("/v1/agents", {**agent, **recorded, **self._settings}))["id"]
         people = [{"transport": "webrtc", "identity": "ada"}]
         call = await self._client.post("/v1/calls", {"agent_id": self._agents[model], "participants": people})
         access = call["participants"][0]["access"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.turns.curve import needed_s
+from worker.turns.curve import ASK_S, asked_after_s, needed_s
 from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
 from worker.turns.turn_end import last_line
@@ -215,6 +215,22 @@ def test_a_voice_that_goes_on_is_given_time_and_one_that_has_finished_hurries_no
     assert needed_s(likely_whole("I would like a table.", "en"), 0.05, 0.36) > PROMPT_S
     assert needed_s(likely_whole("i would like a table", "en"), 0.05, 0.36) > PAUSE_S
     assert needed_s(likely_whole("I would like a table for", "en"), 0.99, 0.36) > PAUSE_S
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like a table",
+        "My number is five five five, one two three",
+        "I would like to book a table for",
+    ],
+)
+def test_the_more_may_be_in_vain_the_sooner_the_model_is_asked_what_is_less_sure(text: str):
+    words = likely_whole(text, "en", marks=True)
+    end_s = needed_s(words)
+    usual, *eager = [asked_after_s(end_s, share, words) for share in (0.1, 0.4, 0.7, 1)]
+    assert usual == asked_after_s(end_s, 0.01, words) == end_s - ASK_S
+    assert usual > eager[0] > eager[1] > 0 >= eager[2]
 
 
 @pytest.mark.parametrize(

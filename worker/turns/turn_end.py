@@ -8,11 +8,10 @@ from livekit.agents import LanguageCode, inference, llm
 
 from worker.room.activity import WINDOW_S
 from worker.room.ear import GUESS_S, Ear
-from worker.turns.curve import MOST_S, needed_s
+from worker.turns.curve import MOST_S, asked_after_s, needed_s
 from worker.turns.marks import Marks
 from worker.turns.words import likely_whole
 
-ASK_S = 0.6  # so long before it the model is asked: about as long as its first words take to be sound
 UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
 JUDGED_S = 0.7  # and so long what the voice says
 HELD_S = 10.0  # whatever is heard, the model is asked after so long, unless it may not be in vain
@@ -75,7 +74,7 @@ class TurnEnd:
         timeout: float | None = None,  # noqa: ARG002, ASYNC109 - LiveKit gives none
     ) -> float:
         """Return 1 when the turn is over whose words are the last of the chat; cancelled if somebody speaks."""
-        await self._wait(_last_words(chat_ctx) or "", certain=True)
+        await self._wait(_last_words(chat_ctx) or "", to_ask=False)
         if self._open:
             self._marks.end_turn()
         self._open, self._told = False, ""
@@ -90,14 +89,14 @@ class TurnEnd:
         if said is None or not self._open:
             return
         if self._eager == 0:
-            await self._wait(said, certain=True)
+            await self._wait(said, to_ask=False)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(HELD_S):
-                await self._wait(said, ASK_S, certain=False)
+                await self._wait(said, to_ask=True)
 
-    async def _wait(self, said: str, before_s: float = 0.0, *, certain: bool) -> None:
-        """Return so long before the end; where words must be `certain`, those that are not may be more of it."""
+    async def _wait(self, said: str, *, to_ask: bool) -> None:
+        """Return at the end of the turn, to which words may belong that are not certain; or when it is time to ask."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
         line = last_line(said, (ear.name for ear in self._ears))
         words = likely_whole(line, self._language, marks=self._marks.are_expected)
@@ -106,11 +105,11 @@ class TurnEnd:
             before, at_s = at_s, self._quiet_s
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
-            end_s = self._needed_s(words, threshold, quiet_s)
+            needed = self._needed_s(words, threshold, quiet_s, to_ask=to_ask)
             more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
-            if certain and more and quiet_s < UNDERSTOOD_S:
-                end_s = max(end_s, UNDERSTOOD_S)
-            left_s = max(end_s - before_s, GUESS_S) - quiet_s
+            if not to_ask and more and quiet_s < UNDERSTOOD_S:
+                needed = max(needed, UNDERSTOOD_S)
+            left_s = max(needed, GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
@@ -119,14 +118,17 @@ class TurnEnd:
     def _quiet_s(self) -> float:
         return min((ear.activity.silence_s for ear in self._ears), default=MOST_S)
 
-    def _needed_s(self, words: float, threshold: float, quiet_s: float) -> float:
+    def _needed_s(self, words: float, threshold: float, quiet_s: float, *, to_ask: bool) -> float:
         """How long the silence must be, as far as is known by now."""
         last = max(self._ears, key=lambda ear: ear.voice_ended_at, default=None)
         if last is None:
             return 0.0
-        if last.intonation.is_judging and quiet_s < JUDGED_S:
-            return max(needed_s(words), JUDGED_S)
-        return needed_s(words, last.intonation.likely_whole, threshold)
+        is_judging = last.intonation.is_judging and quiet_s < JUDGED_S
+        voice = None if is_judging else last.intonation.likely_whole
+        end_s = needed_s(words, voice, threshold)
+        if is_judging:
+            end_s = max(end_s, JUDGED_S)
+        return asked_after_s(end_s, self._eager, words, voice, threshold) if to_ask else end_s
 
 
 def last_line(said: str, names: Iterable[str]) -> str:
