@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from livekit import rtc
 
+from calls.naming import phone_name
 from calls.rooms import REJOIN_S
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
@@ -18,6 +19,7 @@ CALLED_S = 1.0  # between two looks whether that one comes
 TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives
 SIP_STATUS = "sip.callStatus"
 SIP_RULE = "sip.ruleID"  # of a dispatch rule, by which only calls come in
+SIP_NUMBER = "sip.phoneNumber"
 SHUT_DOWN = "callroom.shut_down"  # the topic of the message by which its worker asks an agent to end the call
 
 _Kind = rtc.ParticipantKind
@@ -317,6 +319,13 @@ class Presence:
 def is_called(participant: rtc.Participant) -> bool:
     """Whether it is a phone that was called, and not one that called."""
     return participant.kind == _Kind.PARTICIPANT_KIND_SIP and SIP_RULE not in participant.attributes
+
+
+def name_of(participant: rtc.Participant) -> str:
+    """The participant's name, as `calls.naming` has it. LiveKit itself names phones that call by their whole number."""
+    if participant.kind == _Kind.PARTICIPANT_KIND_SIP and not is_called(participant):
+        return phone_name(participant.attributes.get(SIP_NUMBER, ""))
+    return participant.name or participant.identity
 
 
 def _why_unanswered(phone: rtc.RemoteParticipant) -> EndReason:
