@@ -88,6 +88,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._end = End()
         self._broke_off_at = taken.broke_off_at
+        self._sent_on = taken.sent_on
         self._answered = taken.answered
         self._recorder: Recorder | None = None
 
@@ -312,6 +313,8 @@ class Call:
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", lambda: put_others_out(self._settings, self._context.room))
+        if self._sent_on is not None:
+            self._phones.take_up(*self._sent_on, self._journal.moment())
         self._presence.look_around(self._broke_off_at)
 
     def _start_clock(self) -> None:
@@ -403,7 +406,7 @@ class Call:
             Step("the recording", STEP_S, self._close_recording),
             Step("the call's row", PATIENCE_S, self._journal.settle),
             Step("the room", STEP_S, lambda: self._close_room(reason)),
-            Step("the keys", STEP_S, self._close_keys),
+            Step("the phones", STEP_S, self._close_phones),
             Step("the ears", STEP_S, self._hearing.aclose),
             Step("the agent", STEP_S, self._stop_speaker),
             Step("the tools", STEP_S, self._toolbox.close),
@@ -431,8 +434,9 @@ class Call:
         except Unavailable:
             logger.warning("the room could not be deleted")
 
-    async def _close_keys(self) -> None:
+    async def _close_phones(self) -> None:
         self._keys.close()
+        self._phones.close()
 
     async def _stop_speaker(self) -> None:
         await self._parts.stop_one("speaker")  # it would ask in an empty room whether somebody is there

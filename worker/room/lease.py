@@ -13,7 +13,7 @@ from livekit.agents import utils
 from calls.database.clock import moment
 from calls.database.engine import Database
 from calls.naming import participant_name
-from calls.reading import read_hang_up, read_participants
+from calls.reading import read_hang_up, read_participants, read_transfer
 from calls.settling import settle_segments
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
@@ -37,6 +37,7 @@ class Taken:
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
     hangs_up_at    when an agent before this one began to hang up, if nobody has taken that back
+    transfer       which participant such an agent was sending elsewhere when it was lost, and since when
     """
 
     lease: "Lease"
@@ -47,6 +48,15 @@ class Taken:
     broke_off_at: datetime | None
     hangs_up_at: datetime | None
     people: list[sa.Row[Any]]
+    transfer: tuple[str, datetime] | None
+
+    @property
+    def sent_on(self) -> tuple[str, datetime] | None:
+        """The name in the room of the phone that is being sent elsewhere, and since when."""
+        if self.transfer is None:
+            return None
+        participant_id, since = self.transfer
+        return next(one.room_identity for one in self.people if one.id == participant_id), since
 
     @property
     def said(self) -> list[Said]:
@@ -179,9 +189,10 @@ async def take(
         tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
         hangs_up_at = await read_hang_up(connection, call_id)
+        transfer = await read_transfer(connection, call_id)
         people = await read_participants(connection, call_id)
         clock = Clock(moment(connection))
-        return Taken(lease, row, segments, tool_calls, clock, broke_off_at, hangs_up_at, people)
+        return Taken(lease, row, segments, tool_calls, clock, broke_off_at, hangs_up_at, people, transfer)
 
 
 async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken | None:
@@ -197,7 +208,7 @@ async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> T
         if await leases.is_live(connection, call_id, token):
             row = await CallStore(connection).get(None, call_id)
             people = await read_participants(connection, call_id)
-            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, people)
+            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, people, None)
     async with database.writing() as connection:
         await leases.release(connection, call_id, token)  # that of a call which is over waits for it
     lease._life.end()  # noqa: SLF001 - its maker

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from livekit import rtc
 
@@ -136,12 +137,23 @@ class Presence:
             self._disconnected(_Reason.UNKNOWN_REASON)
             return
         present = set(self._room.remote_participants)
+        reason = self._note_explained(present, broke_off_at)
         now = self._journal.put(lambda store: store.others_left(self._call_id, present))
+        over_at = broke_off_at or now
         if self._answered and not self._here:
-            self._absence = _Absence(broke_off_at or now, EndReason.CALLER_HUNG_UP, may_return=True)
+            self._absence = _Absence(over_at, reason or EndReason.CALLER_HUNG_UP, may_return=reason is None)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
-        self._end_if_deserted()
+        self._end_if_deserted(over_at)
+
+    def _note_explained(self, present: Collection[str], at: datetime | None) -> EndReason | None:
+        """Note why somebody is gone already of whom it is known; the reason."""
+        for identity, why in self._explanations.items():
+            if identity not in present and why.done() and (reason := why.result()) is not None:
+                left = partial(CallStore.participant_left, call_id=self._call_id, room_identity=identity, reason=reason)
+                self._journal.put(left, at)
+                return reason
+        return None
 
     def _look_at(self, participant: rtc.Participant) -> None:
         if _is_human(participant):
