@@ -17,7 +17,7 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from calls.recordings.pieces import WRITING
+from calls.recordings.pieces import BEGINNING, WRITING
 
 logger = logging.getLogger(__name__)
 
@@ -289,7 +289,7 @@ def _written(path: Path) -> Iterator[_OggOpus]:
     be written, there is none.
     """
     part = path.with_name(f"{path.name}{WRITING}")
-    unknown = part.with_name(f"{part.name}.new")
+    unknown = path.with_name(f"{path.name}{BEGINNING}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with unknown.open("wb", buffering=0) as raw:
