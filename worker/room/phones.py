@@ -72,6 +72,7 @@ class Phones:
         self._note = note
         self._written = written
         self._sending: asyncio.Future[EndReason | None] | None = None
+        self._taken_up: str | None = None  # the phone of a transfer of whose end no speaker knows yet
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -134,6 +135,7 @@ class Phones:
         To be called before anybody is seen to go.
         """
         why = self._explain(phone)
+        self._taken_up = phone
         left_s = (since - now).total_seconds() + self._settings.ring_timeout_s + LEAVES_S
         who = self._room.remote_participants.get(phone)
         if who is not None:
@@ -144,9 +146,15 @@ class Phones:
             self._fail(phone, None)
             why.set_result(None)
 
-    async def outlast(self) -> bool:
-        """Wait until no phone is on its way any more; whether the last one has gone."""
-        return self._sending is None or await asyncio.shield(self._sending) is not None
+    async def outlast(self) -> bool | None:
+        """Wait for the end of the transfer that was taken up; whether the phone is still here, to be asked once.
+
+        None if there was none.
+        """
+        phone, self._taken_up = self._taken_up, None
+        if phone is None or self._sending is None:
+            return None
+        return await asyncio.shield(self._sending) is None and self.is_here(phone)
 
     def close(self) -> None:
         """Wait for no phone any more."""

@@ -267,8 +267,9 @@ class Speaker:
         Unless a phone was being sent elsewhere: then it is still while that may be on its way, and says if it is not.
         """
         await self._voice.wait_audible()
-        if self._around.phones.is_sending:
-            if not await self._around.phones.outlast():
+        is_still_here = await self._around.phones.outlast()
+        if is_still_here is not None:
+            if is_still_here:
                 await self._agent.tell_not_transferred()
             return
         language, farewell = self._around.language, self._around.farewell
