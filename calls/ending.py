@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls.analysis.generations import stages
 from calls.analysis.post_call import PostCall
 from calls.database.changes import TURNS, mark
+from calls.events import PRESENCE
 from calls.states import (
     PARTICIPANT_PRESENT,
     RINGS,
@@ -20,7 +21,7 @@ from calls.states import (
     ParticipantStatus,
     outcome,
 )
-from calls.tables import participants, recordings
+from calls.tables import call_events, participants, recordings
 
 
 def account(row: sa.Row[Any], reason: EndReason, started_at: datetime | None, ended_at: datetime) -> dict[str, Any]:
@@ -52,13 +53,11 @@ async def dismiss_participants(
         .where(mine, participants.c.status == ParticipantStatus.JOINED)
         .values(status=ParticipantStatus.LEFT, left_at=at),
     )
-    # Who was seen to go only after the conversation's last sign of life was in it no longer than that.
-    await conn.execute(
-        sa.update(participants)
-        .where(mine, participants.c.status == ParticipantStatus.LEFT)
-        .where(participants.c.joined_at <= at, participants.c.left_at > at)
-        .values(left_at=at),
-    )
+    # Who was seen to come or go only after the conversation's last sign of life was in it no longer than that.
+    for seen_at in (participants.c.joined_at, participants.c.left_at):
+        await conn.execute(sa.update(participants).where(mine, seen_at > at).values({seen_at: at}))
+    told = (call_events.c.call_id == call_id, call_events.c.kind.in_(PRESENCE), call_events.c.created_at > at)
+    await conn.execute(sa.update(call_events).where(*told).values(created_at=at))
     await conn.execute(
         sa.update(participants)
         .where(mine, participants.c.status.in_(absent))

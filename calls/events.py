@@ -74,3 +74,14 @@ class EventKind(StrEnum):
     ANALYSIS_PART_FAILED = "analysis.part_failed"
 
     ERASED = "call.erased"
+
+
+# Who is in the call, and who was: nobody is after its end.
+PRESENCE = frozenset(
+    {
+        EventKind.PARTICIPANT_JOINED,
+        EventKind.PARTICIPANT_LEFT,
+        EventKind.LEG_ANSWERED,
+        EventKind.LEG_ENDED,
+    }
+)

@@ -17,16 +17,18 @@ from calls.tables import participants, stays
 
 # What every call runs is built once: SQLAlchemy takes longer to build a statement than the database to run it.
 _OF_CALL = participants.c.call_id == sa.bindparam("of_call")
+_AT: sa.BindParameter[datetime] = sa.bindparam("at", type_=stays.c.left_at.type)
+_AT_OR_COMING = sa.case((stays.c.joined_at > _AT, stays.c.joined_at), else_=_AT)  # nobody goes before he came
 _COME = sa.insert(stays)
 _GO = (
     sa.update(stays)
     .where(stays.c.participant_id == sa.bindparam("leg"), stays.c.left_at.is_not_distinct_from(sa.bindparam("until")))
-    .values(left_at=sa.bindparam("at"))
+    .values(left_at=_AT_OR_COMING)
 )
 _ALL_GO = (
     sa.update(stays)
     .where(stays.c.participant_id.in_(sa.select(participants.c.id).where(_OF_CALL)), stays.c.left_at.is_(None))
-    .values(left_at=sa.bindparam("at"))
+    .values(left_at=_AT_OR_COMING)
 )
 _LEGS = (
     sa.select(
@@ -88,7 +90,7 @@ async def go(conn: AsyncConnection, participant_id: str, at: datetime, until: da
 
 
 async def all_go(conn: AsyncConnection, call_id: str, at: datetime) -> None:
-    """Note that everybody who was there is gone."""
+    """Note that everybody who was there is gone; who came after that, in no time."""
     await conn.execute(_ALL_GO, {"of_call": call_id, "at": at})
 
 

@@ -73,12 +73,15 @@ _EVENTS = (
     .limit(sa.bindparam("limit"))
     .offset(sa.bindparam("offset"))
 )
-_HANG_UP = (
-    sa.select(call_events.c.kind, call_events.c.created_at)
+_LAST_EVENT = (
+    sa.select(call_events.c.kind, call_events.c.created_at, call_events.c.data)
     .where(call_events.c.call_id == _CALL)
-    .where(call_events.c.kind.in_([EventKind.HANG_UP_BEGUN, EventKind.HANG_UP_TAKEN_BACK]))
     .order_by(call_events.c.id.desc())
     .limit(1)
+)
+_HANG_UP = _LAST_EVENT.where(call_events.c.kind.in_([EventKind.HANG_UP_BEGUN, EventKind.HANG_UP_TAKEN_BACK]))
+_TRANSFER = _LAST_EVENT.where(
+    call_events.c.kind.in_([EventKind.TRANSFER_STARTED, EventKind.TRANSFER_COMPLETED, EventKind.TRANSFER_FAILED])
 )
 
 
@@ -148,6 +151,14 @@ async def read_hang_up(conn: AsyncConnection, call_id: str) -> datetime | None:
     """Give when the call's agent began to hang up, unless it never did or that was taken back."""
     last = (await conn.execute(_HANG_UP, {"call_id": call_id})).one_or_none()
     return None if last is None or last.kind == EventKind.HANG_UP_TAKEN_BACK else last.created_at
+
+
+async def read_transfer(conn: AsyncConnection, call_id: str) -> tuple[str, datetime] | None:
+    """Give the id of the participant whom the call's agent is sending elsewhere, and since when; None if nobody."""
+    last = (await conn.execute(_TRANSFER, {"call_id": call_id})).one_or_none()
+    if last is None or last.kind != EventKind.TRANSFER_STARTED:
+        return None
+    return last.data["participant_id"], last.created_at
 
 
 def _part(row: Row, at: datetime) -> Part:

@@ -196,7 +196,7 @@ class CallStore:
             sa.update(participants)
             .where(*_whose(call_id, room_identity))
             .where(expected)
-            .values(status=status, left_at=self._at, end_reason=reason)
+            .values(status=status, left_at=self._not_before(participants.c.joined_at), end_reason=reason)
             .returning(*_NAMED),
         )
         row = left.one_or_none()
@@ -389,6 +389,10 @@ class CallStore:
         else:
             told: dict[str, Any] = {"level": "warning", "data": {**about, "error": why}}
             await self.add_event(call_id, EventKind.TOOL_FAILED, "lifecycle", "A tool failed", **told)
+
+    def _not_before(self, joined_at: sa.ColumnElement[datetime]) -> sa.ColumnElement[datetime]:
+        at = sa.literal(self._at, joined_at.type)
+        return sa.case((joined_at > at, joined_at), else_=at)
 
     async def _hold(self, call_id: str) -> datetime | None:
         """When the call was over, if it is."""

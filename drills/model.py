@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -33,10 +33,11 @@ async def _complete(request: web.Request) -> web.StreamResponse:
     asked = await request.json()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
-    for word in _answer(asked["messages"][-1], request.app[_ANSWER]).split():
-        await _send(response, asked["model"], {"content": f"{word} "}, None)
-    await _send(response, asked["model"], {}, "stop")
-    await response.write(b"data: [DONE]\n\n")
+    with suppress(ConnectionResetError):  # nobody wants the rest of an answer that was interrupted
+        for word in _answer(asked["messages"][-1], request.app[_ANSWER]).split():
+            await _send(response, asked["model"], {"content": f"{word} "}, None)
+        await _send(response, asked["model"], {}, "stop")
+        await response.write(b"data: [DONE]\n\n")
     return response
 
 

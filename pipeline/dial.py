@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calls import jobs
 from calls.errors import DatabaseAway, Unavailable
 from calls.jobs import Job
+from calls.naming import participant_name
 from calls.phones import lines
 from calls.phones.lines import Limits
 from calls.phones.trunk import outbound_trunk
@@ -125,7 +126,7 @@ async def _begin(conn: AsyncConnection, job: Job, deps: Deps) -> Decision:
         from_number=leg.from_number,
         room_name=call.room_name,
         room_identity=leg.room_identity,
-        name=str(leg.metadata.get("name") or f"Phone {leg.identity[-4:]}"),
+        name=participant_name(leg),
         ring_s=deps.settings.ring_timeout_s,
     )
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext, utils
 
@@ -41,10 +40,10 @@ from worker.room.keys import Keys
 from worker.room.lease import Taken
 from worker.room.persistence import Persistence
 from worker.room.phones import Phones
-from worker.room.presence import Presence, is_called
+from worker.room.presence import Presence, is_called, name_of
 from worker.room.putting_out import other_agents, put_others_out, put_out
 from worker.room.recording import Recorder
-from worker.room.transcript import Said, TranscriptWriter
+from worker.room.transcript import TranscriptWriter
 from worker.room.voicemail import MachineDetection
 from worker.speaker.hang_up import Farewell
 from worker.speaker.history import as_pressed
@@ -89,6 +88,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._end = End()
         self._broke_off_at = taken.broke_off_at
+        self._sent_on = taken.sent_on
         self._answered = taken.answered
         self._recorder: Recorder | None = None
 
@@ -101,7 +101,7 @@ class Call:
             self._journal, self._row.id, lambda kind, place: providers.named(kind, self._agent, place)
         )
         self._language = Language(self._agent)
-        first = taken.said[-1].sequence + 1 if taken.said else 0
+        first = taken.segments[-1].sequence + 1 if taken.segments else 0
         self._captions = Captions(context.room, str(token))
         self._transcript = (
             TranscriptWriter(
@@ -110,6 +110,7 @@ class Call:
                 token,
                 self._persistence,
                 first,
+                earlier=taken.said,
                 redact=self._agent.features.redact,
                 on_caption=self._captions.show,
             )
@@ -197,7 +198,7 @@ class Call:
             providers,
             self._agent,
             self._row,
-            [_said(one) for one in taken.said],
+            taken.said,
             self._events,
             self._end,
             was_answered=bool(taken.answered),
@@ -258,13 +259,13 @@ class Call:
             speaker.give_way()
 
     def _hear_keys(self, phone: rtc.RemoteParticipant, digits: str) -> None:
-        identity = phone.identity
+        identity, name = phone.identity, name_of(phone)
         if self._transcript is not None:
             now = self._clock.now()
-            segment = self._transcript.begin(CALLER, identity, PRESSED)
+            segment = self._transcript.begin(CALLER, identity, PRESSED, name=name)
             self._transcript.update(segment, digits, now, now, final=True)
         self._events.of_phone(EventKind.DTMF_RECEIVED, "Keys were pressed", phone=identity, data=self._written(digits))
-        line = self._hearing.attributed(identity, phone.name or identity, as_pressed(digits)).strip()
+        line = self._hearing.attributed(identity, name, as_pressed(digits)).strip()
         if (speaker := self._talk.speaker) is not None and not self._end.is_there:
             speaker.answer(line)
 
@@ -312,6 +313,8 @@ class Call:
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", lambda: put_others_out(self._settings, self._context.room))
+        if self._sent_on is not None:
+            self._phones.take_up(*self._sent_on, self._journal.moment())
         self._presence.look_around(self._broke_off_at)
 
     def _start_clock(self) -> None:
@@ -403,11 +406,11 @@ class Call:
             Step("the recording", STEP_S, self._close_recording),
             Step("the call's row", PATIENCE_S, self._journal.settle),
             Step("the room", STEP_S, lambda: self._close_room(reason)),
-            Step("the keys", STEP_S, self._close_keys),
+            Step("the phones", STEP_S, self._close_phones),
             Step("the ears", STEP_S, self._hearing.aclose),
             Step("the agent", STEP_S, self._stop_speaker),
             Step("the tools", STEP_S, self._toolbox.close),
-            Step("the transcript", None, self._save_transcript),
+            Step("the transcript", None, lambda: self._save_transcript(reason)),
             Step("the journal", None, self._journal.settle),
             Step("the lease's renewal", None, self._lease.leave),
             Step("the parts", STEP_S, self._parts.stop),
@@ -431,28 +434,26 @@ class Call:
         except Unavailable:
             logger.warning("the room could not be deleted")
 
-    async def _close_keys(self) -> None:
+    async def _close_phones(self) -> None:
         self._keys.close()
+        self._phones.close()
 
     async def _stop_speaker(self) -> None:
         await self._parts.stop_one("speaker")  # it would ask in an empty room whether somebody is there
         await self._talk.leave()
 
-    async def _save_transcript(self) -> None:
-        if self._transcript is not None:
+    async def _save_transcript(self, reason: EndReason | None) -> None:
+        if self._transcript is None:
+            return
+        if reason is None and await self._persistence.persist(self._goes_on):
+            await self._transcript.flush()  # to another agent a number may be told on of which this one has a part
+        else:
             await self._transcript.complete()
+
+    async def _goes_on(self) -> bool:
+        async with self._database.reading() as connection:
+            return (await CallStore(connection).get(None, self._row.id)).status not in TERMINAL
 
     async def _close_recording(self) -> None:
         if self._recorder is not None:
             await self._recorder.close()
-
-
-def _said(row: sa.Row[Any]) -> Said:
-    return Said(
-        row.speaker,
-        row.text,
-        row.participant_identity,
-        not row.is_cut,
-        pressed=row.source == PRESSED,
-        at_s=row.started_at_ms / 1000,
-    )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from livekit.agents import utils
 
@@ -13,6 +14,8 @@ from calls.workers import leases
 logger = logging.getLogger(__name__)
 
 ENTERED_S = 3.0  # an agent that is not in its room so long after it was sent there cannot enter
+PROMPT_S = 0.5
+AGAIN_S = 2.0  # a database that was away is told by then what it has missed
 
 
 class Entrances:
@@ -55,13 +58,33 @@ class Entrances:
 
     async def _look(self, call_id: str, worker: str, *, is_claimed: bool) -> None:
         await asyncio.sleep(ENTERED_S)
-        try:
-            async with self._database.reading() as connection:
-                entered = await leases.was_entered_by(connection, call_id, worker)
-        except DatabaseAway:
-            return
+        entered = await self._has_entered(call_id, worker)
         if entered and not is_claimed:
             self.open()  # ends this look, too
         elif not entered and is_claimed and self.are_open:
             self.are_open = False
             logger.warning("no calls are taken before they are offered: an agent could not enter its room")
+
+    async def _has_entered(self, call_id: str, worker: str) -> bool:
+        """Whether an agent is or was in its room; asked until the database has taken writes at once, twice.
+
+        An agent of which one that was away, or locked, does not know may be there all the same.
+        """
+        was_prompt = False
+        while True:
+            is_prompt = False
+            with suppress(DatabaseAway):
+                async with self._database.reading() as connection:
+                    if await leases.was_entered_by(connection, call_id, worker):
+                        return True
+                is_prompt = await self._takes_writes(call_id)
+                if is_prompt and was_prompt:
+                    return False
+            was_prompt = is_prompt
+            await asyncio.sleep(AGAIN_S)
+
+    async def _takes_writes(self, call_id: str) -> bool:
+        began_at = asyncio.get_running_loop().time()
+        async with self._database.writing() as connection:
+            await leases.lock(connection, [call_id])
+        return asyncio.get_running_loop().time() - began_at < PROMPT_S

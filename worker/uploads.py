@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,13 +18,14 @@ from livekit.agents import AgentServer
 from calls.database.engine import Database
 from calls.errors import NotFound, Unavailable
 from calls.recordings import pieces
-from calls.recordings.pieces import Piece, PieceState
+from calls.recordings.pieces import BEGINNING, Piece, PieceState
 from calls.recordings.storage import Storage
 from calls.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
+BEGUN_S = 60.0  # a file is open for a moment before its recorder has the lock on it
 LONGEST_S = 5.0  # between two looks while the storage or the database is away
 
 
@@ -125,6 +127,8 @@ class Uploads:
         return failures
 
     def _files(self) -> dict[Piece, Path]:
+        for begun in self._folder.glob(f"*{BEGINNING}"):
+            _clear(begun)
         named = {path: Piece.named(path.name) for path in self._folder.glob("*.ogg*")}
         return {piece: path for path, piece in named.items() if piece is not None}
 
@@ -158,3 +162,12 @@ def _take(path: Path) -> BinaryIO | None:
             return file
     file.close()
     return None
+
+
+def _clear(begun: Path) -> None:
+    """Remove what a recorder began that was killed before anything was in it."""
+    with suppress(FileNotFoundError):
+        is_old = time.time() - begun.stat().st_mtime > BEGUN_S
+        if is_old and (file := _take(begun)) is not None:
+            with file:
+                begun.unlink()

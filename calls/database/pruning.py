@@ -12,6 +12,8 @@ from calls.sharing import VISITS_KEPT
 from calls.tables import deliveries, idempotency_keys, jobs, processes, sessions, share_visits, workers
 from calls.tenants import idempotency
 from calls.tenants.webhooks import DeliveryStatus
+from calls.workers.leases import held_leases
+from calls.workers.life import bury_forgotten
 
 BATCH = 1000
 PAUSE_S = 0.05  # another process that writes to SQLite does not stand in line, it tries now and then
@@ -40,12 +42,14 @@ _EXPIRIES = (
 
 
 async def prune(database: Database) -> None:
-    """Delete every row that has served, a batch at a time, until none is left."""
+    """Delete every row that has served, a batch at a time, until none is left, and files that show no life any more."""
     for expiry in _EXPIRIES:
         deleted = BATCH
         while deleted == BATCH:
             deleted = await _delete_some(database, expiry)
             await asyncio.sleep(PAUSE_S)
+    async with database.reading() as connection:
+        bury_forgotten(connection, {lease.life for lease in await held_leases(connection)})
 
 
 async def _delete_some(database: Database, expiry: _Expiry) -> int:

@@ -28,8 +28,9 @@ def redact(lines: Sequence[str], kinds: Collection[Redaction], *, more: bool) ->
     """What one speaker said, line by line, with `[card]`, `[email]` or `[phone]` for what is of these kinds.
 
     A number that goes on in the next line is one number. With `more` the last line may go on, too: digits at its
-    end stand as `[number]` until it is known what they are. Line breaks within a line become spaces where something
-    was taken out of it.
+    end stand as `[number]` until it is known what they are. A line of earlier may have been redacted already: digits
+    that go on where a number was taken out go, too. Line breaks within a line become spaces where something was taken
+    out of it.
     """
     redacted: list[str] = []
     for first, last in _units(lines, more=more):
@@ -126,6 +127,7 @@ _SOUNDS = {"to": "2", "too": "2", "for": "4", "won": "1", "ate": "8"}
 _TOKEN = re.compile(
     r"""
       (?P<date>   (?<![\d./-]) (?: \d{4}-\d{2}-\d{2} | \d{1,2}([./])\d{1,2}\2\d{2,4} ) (?![./-]?\d) )
+    | (?P<withheld> \[ (?: card | number | phone ) \] )
     | (?P<digits> (?<![^\W\d_]) \d+ (?![^\W\d_]) )
     | (?P<word>   (?i: got[ ]it ) (?![^\W_]) | [^\W_]+ )
     | (?P<plus>   \+ )
@@ -139,7 +141,7 @@ _GAP = re.compile(r"[\s-]+")
 
 @dataclass(frozen=True)
 class _Token:
-    """A piece of what was said: `number`, `times`, `plus`, `pause`, `answer`, `sound` or `other`."""
+    """A piece of what was said: `number`, `withheld`, `times`, `plus`, `pause`, `answer`, `sound` or `other`."""
 
     kind: str
     start: int
@@ -199,6 +201,7 @@ class _Run:
     stops: list[int] = field(default_factory=lambda: [0])
     pieces: list[Piece] = field(default_factory=list)
     is_international: bool = False
+    withheld: str | None = None  # what stands where a part of it was taken out before
     may_go_on: bool = False  # nothing but pauses came behind it
 
     def add(self, piece: Piece, times: int, end: int) -> None:
@@ -212,8 +215,9 @@ class _Run:
             return "[card]"
         if "phone" in kinds and self._holds_phone():
             return UNDECIDED if is_open and "card" in kinds else "[phone]"
-        undecided = is_open and len(self.digits) > PLAIN and not {"card", "phone"}.isdisjoint(kinds)
-        return UNDECIDED if undecided else None
+        if {"card", "phone"}.isdisjoint(kinds):
+            return None
+        return self.withheld or (UNDECIDED if is_open and len(self.digits) > PLAIN else None)
 
     def _holds_card(self) -> bool:
         """Whether it is a card's number, with what else stands on a card before or behind it, or a misheard one."""
@@ -251,6 +255,9 @@ def _runs(text: str) -> Iterator[_Run]:
                 run = run or _Run(start, token.end, is_international=before is not None and before.kind == "plus")
                 times = _TIMES[text[before.start : before.end].lower()] if before and before.kind == "times" else 1
                 run.add(Piece(text[run.end : start], token.digits), times, token.end)
+            case "withheld":
+                run = run or _Run(token.start, token.end)
+                run.withheld, run.end = text[token.start : token.end], token.end
             case "times" | "sound":
                 pass
             case _:
@@ -310,7 +317,7 @@ def _groups(text: str, tokens: Sequence[_Token]) -> list[list[int]]:
 
 # --- where a line begins and ends
 
-_IN_NUMBER = {"number", "times", "plus"}
+_IN_NUMBER = {"number", "withheld", "times", "plus"}
 _DIGITS = _IN_NUMBER | {"sound"}
 _PART = 3  # digits of a part of a number; with fewer on one side of it, a "yes" between two lines answers a question
 
@@ -337,7 +344,8 @@ def _is_no_part(token: _Token) -> bool:
 
 
 def _digits(tokens: Sequence[_Token]) -> int:
-    return sum(len(token.digits) for token in takewhile(lambda token: token.kind in _DIGITS, tokens))
+    told = takewhile(lambda token: token.kind in _DIGITS, tokens)
+    return sum(_PART if token.kind == "withheld" else len(token.digits) for token in told)
 
 
 def _said(text: str) -> list[_Token]:

@@ -19,7 +19,8 @@ from calls.jobs import enqueue
 from calls.tables import calls, recording_pieces, recordings
 
 ATTEMPTS = 10  # for a process that dies again and again: for the storage and for workers the job waits
-WRITING = ".part"  # what the name of a file ends in that is not finished
+WRITING = ".part"  # what the name of a file ends in that is not finished,
+BEGINNING = f"{WRITING}.new"  # or of which there is not even a beginning that could be played
 
 
 class PieceState(StrEnum):

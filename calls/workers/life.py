@@ -6,6 +6,8 @@ also be free because a connection broke, so a judge believes it when it stays fr
 
 import asyncio
 import fcntl
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +20,8 @@ _LOCKED = sa.text(
     "WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 )
+
+SHOWN_S = 60.0  # a file is there for a moment before it is locked
 
 
 class Life:
@@ -97,6 +101,17 @@ def bury(conn: AsyncConnection, key: int) -> None:
     """Remove what a dead holder left."""
     if conn.dialect.name == "sqlite":
         _file(conn, key).unlink(missing_ok=True)
+
+
+def bury_forgotten(conn: AsyncConnection, held: set[int]) -> None:
+    """Remove what holders left that died when they had given their lease back; those of `held` are judged."""
+    if conn.dialect.name != "sqlite":
+        return
+    for path in _file(conn, 0).parent.glob("*"):
+        with suppress(FileNotFoundError):
+            is_new = time.time() - path.stat().st_mtime < SHOWN_S
+            if not is_new and int(path.name, 16) not in held and not is_locked(path):
+                path.unlink()
 
 
 def _file(conn: AsyncConnection, key: int) -> Path:

@@ -1,10 +1,14 @@
 """What has served is deleted, all of it; what has not is kept."""
 
+import os
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from calls.agents import create_agent
 from calls.database import pruning
@@ -12,6 +16,7 @@ from calls.database.engine import DEFAULT_TENANT, Database
 from calls.database.pruning import prune
 from calls.jobs import enqueue
 from calls.tables import deliveries, idempotency_keys, jobs, share_visits, webhooks
+from calls.workers.life import Life
 from tests.conftest import now
 
 
@@ -51,6 +56,21 @@ async def test_deliveries_are_deleted_after_a_month_unless_they_are_still_tried(
     )
     await prune(database)
     assert await left(database, deliveries.c.id) == ["tried", "young"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_holder_left_that_died_after_its_release_is_removed(database, database_url):
+    held, left_now, left_before = (Path(f"{make_url(database_url).database}-lives", f"{key:016x}") for key in (1, 2, 3))
+    life = Life(1)
+    async with database.writing() as connection:
+        await life.show(connection)
+    for path in (left_now, left_before):
+        path.touch()
+    for path in (held, left_before):
+        os.utime(path, (0, 0))
+    await prune(database)
+    assert [path.exists() for path in (held, left_now, left_before)] == [True, True, False]
+    life.end()
 
 
 async def test_idempotent_answers_are_deleted_after_a_day(database):

@@ -18,7 +18,7 @@ from calls.migrations import alembic_config, upgrade_schema
 from calls.placing.creation import NewParticipant
 from calls.states import CallStatus, EndReason, outcome
 from calls.store import CallStore
-from calls.tables import call_events, deliveries, jobs, participants, recordings
+from calls.tables import call_events, deliveries, jobs, participants, recordings, stays
 from calls.tenants.webhooks import WebhookEvent, create_webhook
 from calls.workers import leases
 
@@ -204,16 +204,27 @@ async def test_of_those_who_were_there_all_who_are_not_there_any_more_left(datab
 
 
 async def test_nobody_was_in_a_call_for_longer_than_it_lasted(database, place):
-    call = await place()
+    call = await place(participants=[NewParticipant("webrtc", name) for name in ("ada", "bob", "eve")])
     now = datetime.now(UTC)
     began, ended = now - timedelta(seconds=30), now - timedelta(seconds=10)
     async with database.writing() as connection:
         await CallStore(connection, began).participant_joined(call.id, "ada")
         await CallStore(connection, began).start(call.id)
         await CallStore(connection, now).participant_left(call.id, "ada")  # as it was seen, when there was no agent
+        await CallStore(connection, now).participant_joined(call.id, "bob")
+        await CallStore(connection, now).participant_joined(call.id, "eve")
+        await CallStore(connection, began).participant_left(call.id, "eve")  # as seen by who was cut off before
         await CallStore(connection, ended).finish(call.id, EndReason.CALLER_HUNG_UP)
-        query = sa.select(participants.c.left_at).where(participants.c.call_id == call.id)
-        assert await connection.scalar(query) == ended
+        query = sa.select(participants.c.joined_at, participants.c.left_at).where(participants.c.call_id == call.id)
+        assert (await connection.execute(query.order_by("position"))).all() == [
+            (began, ended),
+            (ended, ended),
+            (ended, ended),
+        ]
+        stayed = await connection.execute(sa.select(stays.c.joined_at, stays.c.left_at).order_by(stays.c.joined_at))
+        assert stayed.all() == [(began, now), (now, now), (now, now)]
+        told = (call_events.c.call_id == call.id, call_events.c.kind.in_(["participant.joined", "participant.left"]))
+        assert await connection.scalar(sa.select(sa.func.max(call_events.c.created_at)).where(*told)) == ended
 
 
 @pytest.mark.parametrize("reason", [EndReason.ENDED_BY_API, EndReason.SHUT_DOWN])

@@ -1,5 +1,6 @@
 """Recordings on their way from the worker's disk to where they are kept."""
 
+import os
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -310,9 +311,14 @@ async def test_a_file_that_cannot_be_brought_keeps_no_other_one_here(deps, until
     tokens = range(2, 8)
     for token in tokens:
         write_ogg(local(deps, call_id, token), tone(LOW, 0.1))
+    killed, begun = (local(deps, call_id, token).with_suffix(".ogg.part.new") for token in (8, 9))
+    killed.touch()
+    begun.touch()
+    os.utime(killed, (0, 0))
     uploads = Uploads(deps.settings)
     uploads.start()
     await until(lambda: not any(local(deps, call_id, token).exists() for token in tokens[1:]))
+    assert (killed.exists(), begun.exists()) == (False, True), "a recorder takes a moment to have the lock"
     assert local(deps, call_id, 2).exists()
     in_the_way.rmdir()
     await until(lambda: not local(deps, call_id, 2).exists())

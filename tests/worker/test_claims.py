@@ -4,18 +4,21 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from livekit import api
 from livekit.protocol.agent import JobStatus
 from livekit.protocol.models import ParticipantInfo
 
 from calls.database.engine import Database
 from calls.rooms import Rooms, server_api
+from calls.store import CallStore
 from calls.workers import leases, waiting
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.servers import LiveKitServer, process
-from tests.worker.conftest import Stage, Talk, make_settings
+from tests.worker.conftest import Running, Stage, Talk, make_settings
 from tests.worker.door import door_to
+from worker.entrances import Entrances
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180)]
 
@@ -100,6 +103,24 @@ async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
             for call in (refused, spared):
                 assert not await call.has_happened("agent.entering_failed")
     await database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_of_an_agent_whose_database_is_locked_it_is_not_said_that_it_cannot_enter(
+    running: Running, database_url: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.entrances.ENTERED_S", 0.1)
+    entrances = Entrances(running.database, lambda: None)
+    other = Database(database_url, patience_s=PATIENCE_S)
+    async with other.writing() as connection:
+        await connection.execute(sa.select(1))
+        entrances.claimed(running.call.id, "worker")
+        await asyncio.sleep(1)
+    async with running.database.writing() as connection:
+        await CallStore(connection).agent_joined(running.call.id, running.token)
+    await until(lambda: all(task.get_name() != "entrance" for task in asyncio.all_tasks()))
+    assert entrances.are_open
+    await other.close()
 
 
 async def tell(stage: Stage) -> Talk:

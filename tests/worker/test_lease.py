@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 import sqlalchemy as sa
 
-from calls.database.engine import Database
+from calls.database.engine import DEFAULT_TENANT, Database
+from calls.placing.creation import NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_rows
@@ -16,6 +17,7 @@ from calls.workers.life import living
 from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
 from worker.room.lease import Lease, adopt, take
+from worker.speaker.history import as_chat
 
 pytestmark = pytest.mark.restless
 
@@ -118,9 +120,32 @@ async def test_who_comes_knows_what_was_cut_however_many_came_before(running):
     for agent in ("agent-2", "agent-3"):
         taken = await take(running.database, running.call.id, "worker", agent, TTL_S)
         assert taken is not None
-        assert [(row.text, row.is_cut, row.is_final) for row in taken.said] == [
+        assert [(row.text, row.is_cut, row.is_final) for row in taken.segments] == [
             ("Hello.", False, True),
             ("I am", True, True),
             ("We have a table at", True, True),
         ]
         await taken.lease.release(running.persistence())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_who_comes_reads_the_same_names_as_who_was_there_and_no_phones_number(running):
+    named, unnamed = (
+        NewParticipant("pstn", "+49401234", metadata={"name": "Mr Smith"}),
+        NewParticipant("pstn", "+49401000"),
+    )
+    async with running.database.writing() as connection:
+        assert await CallStore(connection).add_participants(DEFAULT_TENANT, running.call.id, [named, unnamed])
+    writer = running.writer()
+    ours = [(named.room_identity, "Mr Smith"), (unnamed.room_identity, "Phone 1000"), ("ada", "ada")]  # in the room
+    for second, (identity, name) in enumerate(ours):
+        writer.update(writer.begin("user", identity, name=name), "Here I am.", second, second + 0.9, final=True)
+    assert await writer.flush()
+    async with running.database.writing() as connection:
+        assert await leases.release(connection, running.call.id, running.token)
+    taken = await take(running.database, running.call.id, "worker", "agent-2", TTL_S)
+    assert taken is not None
+    lines = [f"{name}: Here I am." for _, name in ours]
+    for said in (writer.said(), taken.said):
+        assert [item.text_content for item in as_chat(said, []).items if item.type == "message"] == lines
+    await taken.lease.release(running.persistence())

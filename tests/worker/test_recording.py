@@ -1,15 +1,18 @@
 """The recording, judged by decoding the file."""
 
+import asyncio
+import fcntl
 import itertools
 import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -231,6 +234,37 @@ async def test_a_recording_that_met_a_full_disk_keeps_what_it_has_and_goes_on_wh
     assert sorted(studio.folder.iterdir()) == [part, studio.file(30.0)]
     assert loud(decoded(part)[1]) == near((0.0, 2.0))
     assert loud(decoded(studio.file(30.0))[1]) == near((1.0, 2.0))
+
+
+async def test_a_disk_that_does_not_answer_is_as_a_full_one(tmp_path, until, monkeypatch):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    disk = folder / "0.ogg.part.new"
+    os.mkfifo(disk)
+    reader = os.open(disk, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    studio = Studio(tmp_path)
+    noise = [
+        rtc.AudioFrame(os.urandom(len(one.data) * 2), AGENT_RATE, 1, len(one.data)) for one in tone(5.0, AGENT_RATE)
+    ]
+    studio.hear("agent", steady(0.0), noise)
+    studio.play(6.0)
+    await until(lambda: int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder) > 1000)
+    with monkeypatch.context() as hasty:
+        hasty.setattr("worker.room.recording.HANGS_S", 0.0)
+        studio.hear("agent", steady(6.0), tone(1.0, AGENT_RATE))
+        studio.play(8.0)
+    assert studio.interrupted == ["The disk does not answer"]
+    while not studio.resumed.is_set():
+        with suppress(BlockingIOError):
+            os.read(reader, 4096)
+        await asyncio.sleep(0.01)
+    os.close(reader)
+    studio.hear("agent", steady(9.0), tone(1.0, AGENT_RATE))
+    studio.play(11.0)
+    await studio.recorder.close()
+    assert studio.interrupted == ["The disk does not answer"], "it is told once"
+    assert loud(decoded(studio.file(8.0))[1]) == near((1.0, 2.0))
 
 
 @contextmanager

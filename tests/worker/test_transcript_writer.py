@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from calls.database.engine import Database
 from tests.conftest import PATIENCE_S
-from worker.room.transcript import Caption
+from worker.room.transcript import Caption, Said
 
 pytestmark = pytest.mark.restless
 
@@ -114,6 +114,26 @@ async def test_a_card_number_is_in_no_state_of_a_segment_and_in_no_caption(runni
         (0, "It is [card]"),
         (2, "[card]. Yes."),
         (3, "My order is [number]."),
+    ]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_of_a_number_that_is_said_to_two_agents_no_part_is_in_the_clear(running):
+    first = running.writer(redact=["card"])
+    first.update(first.begin("user", "ada"), "My card is 4111 1111", 0.0, 2.0, final=False)
+    first.update(first.begin("user", "bob"), "We are 4.", 2.0, 3.0, final=True)
+    assert await first.flush()
+    token = await running.take_over()
+    earlier = [Said(row.speaker, row.text, row.participant_identity, whole=True) for row in await running.rows()]
+    second = running.writer(token=token, first=2, earlier=earlier, redact=["card"])
+    second.update(second.begin("user", "ada"), "1111 1111 and thanks. At 8.", 4.0, 6.0, final=True)
+    second.update(second.begin("user", "bob"), "5 with me.", 5.0, 6.0, final=True)
+    assert await second.complete()
+    assert [text for *_, text in await running.lines()] == [
+        "My card is [number]",
+        "We are 4.",
+        "[number] and thanks. At 8.",
+        "5 with me.",
     ]
 
 

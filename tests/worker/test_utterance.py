@@ -18,7 +18,7 @@ def said() -> list[tuple[str, int]]:
 
 @pytest.fixture
 def utterance(said: list[tuple[str, int]]) -> Utterance:
-    return Utterance("alice", Clock(datetime.now(UTC)), None, lambda text, piece: said.append((text, piece)))
+    return Utterance("alice", "alice", Clock(datetime.now(UTC)), None, lambda text, piece: said.append((text, piece)))
 
 
 def test_pieces_belong_together_until_there_is_a_pause(utterance: Utterance, said: list[tuple[str, int]]) -> None:

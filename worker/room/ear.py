@@ -15,6 +15,7 @@ from worker.room.activity import SAMPLE_RATE, WINDOW_S, Activity
 from worker.room.awaited import Awaited, Missing
 from worker.room.clock import Clock
 from worker.room.kept import FRAME_S, Frame
+from worker.room.presence import name_of
 from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
@@ -105,7 +106,7 @@ class Ear:
         on_late: Callable[["Ear", float], None],
     ) -> None:
         self.identity = participant.identity
-        self.name = participant.name or participant.identity
+        self.name = name_of(participant)
         self.activity = Activity()
         self.intonation = Intonation(listener.predict_end)
         self._listener = listener
@@ -128,7 +129,7 @@ class Ear:
             on_failed=on_failed,
         )
         self._awaited = Awaited(words_s)
-        self._utterance = Utterance(participant.identity, listener.clock, listener.transcript, self._say)
+        self._utterance = Utterance(self.identity, self.name, listener.clock, listener.transcript, self._say)
         self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
         self._since_result_s = 0.0
         self._guessed = ""  # what was told as a guess last

@@ -1,7 +1,7 @@
 """The right to speak and write in a call: this agent's as long as it gives signs of life, or until another has it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +12,19 @@ from livekit.agents import utils
 
 from calls.database.clock import moment
 from calls.database.engine import Database
-from calls.reading import read_hang_up, read_participants
+from calls.naming import participant_name
+from calls.reading import read_hang_up, read_participants, read_transfer
 from calls.settling import settle_segments
 from calls.states import TERMINAL, CallStatus
 from calls.store import CallStore
+from calls.tables import PRESSED
 from calls.tools.records import read_tool_calls, settle_tool_calls
 from calls.transcript import read_transcript
 from calls.workers import leases
 from calls.workers.life import Life
 from worker.room.clock import Clock
 from worker.room.persistence import Persistence
+from worker.room.transcript import Said
 
 RENEWALS = 4  # so often within the lease's time: three may be late
 HASTE_S = 0.1
@@ -30,21 +33,41 @@ TICKS = 5  # so often between two renewals it notes that it runs
 
 @dataclass(frozen=True)
 class Taken:
-    """A call as it was when its lease was taken: its row, what was said, what tools were asked, the way to write to it.
+    """A call as it was when its lease was taken: its row, its transcript, what tools were asked, who is to be in it.
 
     broke_off_at   when the agent before this one gave its last sign of life in the conversation, if there was one
     hangs_up_at    when an agent before this one began to hang up, if nobody has taken that back
-    answered       the names in the room of those who were there before: browsers that came, phones that were picked up
+    transfer       which participant such an agent was sending elsewhere when it was lost, and since when
     """
 
     lease: "Lease"
     row: sa.Row[Any]
-    said: list[sa.Row[Any]]
+    segments: list[sa.Row[Any]]
     tool_calls: list[sa.Row[Any]]
     clock: Clock
     broke_off_at: datetime | None
     hangs_up_at: datetime | None
-    answered: frozenset[str]
+    people: list[sa.Row[Any]]
+    transfer: tuple[str, datetime] | None
+
+    @property
+    def sent_on(self) -> tuple[str, datetime] | None:
+        """The name in the room of the phone that is being sent elsewhere, and since when."""
+        if self.transfer is None:
+            return None
+        participant_id, since = self.transfer
+        return next(one.room_identity for one in self.people if one.id == participant_id), since
+
+    @property
+    def said(self) -> list[Said]:
+        """What was said before, and what was pressed."""
+        people = {one.id: one for one in self.people}
+        return [_said(row, people.get(row.participant_id)) for row in self.segments]
+
+    @property
+    def answered(self) -> frozenset[str]:
+        """The names in the room of those who were there before: browsers that came, phones that were picked up."""
+        return frozenset(one.room_identity for one in self.people if one.joined_at is not None)
 
     @property
     def hangs_up_s(self) -> float | None:
@@ -161,14 +184,15 @@ async def take(
         await lease._life.show(connection)  # noqa: SLF001 - its maker
         row = await CallStore(connection).get(None, call_id)
         await settle_segments(connection, call_id)
-        said = await read_transcript(connection, call_id)
+        segments = await read_transcript(connection, call_id)
         await settle_tool_calls(connection, call_id)
         tool_calls = await read_tool_calls(connection, call_id)
         broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
         hangs_up_at = await read_hang_up(connection, call_id)
+        transfer = await read_transfer(connection, call_id)
         people = await read_participants(connection, call_id)
         clock = Clock(moment(connection))
-        return Taken(lease, row, said, tool_calls, clock, broke_off_at, hangs_up_at, _answered(people))
+        return Taken(lease, row, segments, tool_calls, clock, broke_off_at, hangs_up_at, people, transfer)
 
 
 async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken | None:
@@ -184,12 +208,20 @@ async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> T
         if await leases.is_live(connection, call_id, token):
             row = await CallStore(connection).get(None, call_id)
             people = await read_participants(connection, call_id)
-            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, _answered(people))
+            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, people, None)
     async with database.writing() as connection:
         await leases.release(connection, call_id, token)  # that of a call which is over waits for it
     lease._life.end()  # noqa: SLF001 - its maker
     return None
 
 
-def _answered(people: Iterable[sa.Row[Any]]) -> frozenset[str]:
-    return frozenset(one.room_identity for one in people if one.joined_at is not None)
+def _said(segment: sa.Row[Any], who: sa.Row[Any] | None) -> Said:
+    return Said(
+        segment.speaker,
+        segment.text,
+        None if who is None else who.room_identity,
+        not segment.is_cut,
+        pressed=segment.source == PRESSED,
+        at_s=segment.started_at_ms / 1000,
+        name=None if who is None else participant_name(who),
+    )

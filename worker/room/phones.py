@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Protocol
 
 import aiohttp
@@ -70,6 +71,9 @@ class Phones:
         self._last_speaker = last_speaker
         self._note = note
         self._written = written
+        self._sending: asyncio.Future[EndReason | None] | None = None
+        self._taken_up: str | None = None  # the phone of a transfer of whose end no speaker knows yet
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def any(self) -> bool:
@@ -82,6 +86,11 @@ class Phones:
         phones = self._presence.phones
         last = self._last_speaker()
         return phones[0] if len(phones) == 1 else last if last in phones else None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a phone may be on its way elsewhere."""
+        return self._sending is not None and not self._sending.done()
 
     def is_here(self, phone: str) -> bool:
         """Whether it is still in the room."""
@@ -107,22 +116,72 @@ class Phones:
         who = self._room.remote_participants.get(phone)
         if who is None:
             raise NotTransferred(None)
-        why: asyncio.Future[EndReason | None] = asyncio.get_running_loop().create_future()
-        self._presence.explain(phone, why)
+        why = self._explain(phone)
         self._note(EventKind.TRANSFER_STARTED, "The caller is to be transferred", phone=phone)
         try:
             await self._refer(who, to)
         except NotTransferred as failed:
-            data = {} if failed.sip_status is None else {"sip_status": failed.sip_status}
-            message = "The caller was not transferred"
-            self._note(EventKind.TRANSFER_FAILED, message, phone=phone, level="warning", data=data)
+            self._fail(phone, failed.sip_status)
             raise
         else:
-            self._note(EventKind.TRANSFER_COMPLETED, "The caller was transferred", phone=phone)
-            why.set_result(EndReason.TRANSFERRED)
+            self._complete(phone, why)
         finally:
             if not why.done():
                 why.set_result(None)
+
+    def take_up(self, phone: str, since: datetime, now: datetime) -> None:
+        """See to the end what an agent that was lost began: who leaves while the other one's phone may ring is there.
+
+        To be called before anybody is seen to go.
+        """
+        why = self._explain(phone)
+        self._taken_up = phone
+        left_s = (since - now).total_seconds() + self._settings.ring_timeout_s + LEAVES_S
+        who = self._room.remote_participants.get(phone)
+        if who is not None:
+            self._following = asyncio.create_task(self._follow(who, why, left_s), name="transfer")
+        elif left_s > 0:
+            self._complete(phone, why)
+        else:
+            self._fail(phone, None)
+            why.set_result(None)
+
+    async def outlast(self) -> bool | None:
+        """Wait for the end of the transfer that was taken up; whether the phone is still here, to be asked once.
+
+        None if there was none.
+        """
+        phone, self._taken_up = self._taken_up, None
+        if phone is None or self._sending is None:
+            return None
+        return await asyncio.shield(self._sending) is None and self.is_here(phone)
+
+    def close(self) -> None:
+        """Wait for no phone any more."""
+        if self._following is not None:
+            self._following.cancel()
+
+    def _explain(self, phone: str) -> asyncio.Future[EndReason | None]:
+        why: asyncio.Future[EndReason | None] = asyncio.get_running_loop().create_future()
+        self._presence.explain(phone, why)
+        self._sending = why
+        return why
+
+    async def _follow(self, who: rtc.RemoteParticipant, why: asyncio.Future[EndReason | None], within_s: float) -> None:
+        if await self._left(who, within_s):
+            self._complete(who.identity, why)
+        else:
+            self._fail(who.identity, None)
+            why.set_result(None)
+
+    def _complete(self, phone: str, why: asyncio.Future[EndReason | None]) -> None:
+        self._note(EventKind.TRANSFER_COMPLETED, "The caller was transferred", phone=phone)
+        why.set_result(EndReason.TRANSFERRED)
+
+    def _fail(self, phone: str, sip_status: int | None) -> None:
+        data = {} if sip_status is None else {"sip_status": sip_status}
+        message = "The caller was not transferred"
+        self._note(EventKind.TRANSFER_FAILED, message, phone=phone, level="warning", data=data)
 
     async def _refer(self, phone: rtc.RemoteParticipant, to: str) -> None:
         request = api.TransferSIPParticipantRequest(
@@ -144,7 +203,7 @@ class Phones:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NotTransferred(None) from error
         # An answer without an error is no proof: it also comes when the phone hangs up, or leaves for another reason.
-        if hung_up or not await self._left(phone):
+        if hung_up or not await self._left(phone, LEAVES_S):
             raise NotTransferred(None)
 
     async def _is_gone(self, livekit: api.LiveKitAPI, phone: rtc.RemoteParticipant) -> bool:
@@ -158,9 +217,9 @@ class Phones:
             return False
         return listed.attributes.get(SIP_STATUS) == "hangup"
 
-    async def _left(self, who: rtc.RemoteParticipant) -> bool:
-        """Whether it leaves soon as a phone does that goes elsewhere, and not because somebody put it out."""
-        for _ in range(round(LEAVES_S / LOOK_S)):
+    async def _left(self, who: rtc.RemoteParticipant, within_s: float) -> bool:
+        """Whether it leaves by then as a phone does that goes elsewhere, and not because somebody put it out."""
+        for _ in range(max(round(within_s / LOOK_S), 1)):
             if who.identity not in self._room.remote_participants:
                 return who.disconnect_reason == rtc.DisconnectReason.CLIENT_INITIATED
             await asyncio.sleep(LOOK_S)

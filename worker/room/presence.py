@@ -5,9 +5,11 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from livekit import rtc
 
+from calls.naming import phone_name
 from calls.rooms import REJOIN_S
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
@@ -18,6 +20,7 @@ CALLED_S = 1.0  # between two looks whether that one comes
 TOLD_S = 2.0  # who placed a phone's call knows better than we why nobody picked up, if he still lives
 SIP_STATUS = "sip.callStatus"
 SIP_RULE = "sip.ruleID"  # of a dispatch rule, by which only calls come in
+SIP_NUMBER = "sip.phoneNumber"
 SHUT_DOWN = "callroom.shut_down"  # the topic of the message by which its worker asks an agent to end the call
 
 _Kind = rtc.ParticipantKind
@@ -134,12 +137,23 @@ class Presence:
             self._disconnected(_Reason.UNKNOWN_REASON)
             return
         present = set(self._room.remote_participants)
+        reason = self._note_explained(present, broke_off_at)
         now = self._journal.put(lambda store: store.others_left(self._call_id, present))
+        over_at = broke_off_at or now
         if self._answered and not self._here:
-            self._absence = _Absence(broke_off_at or now, EndReason.CALLER_HUNG_UP, may_return=True)
+            self._absence = _Absence(over_at, reason or EndReason.CALLER_HUNG_UP, may_return=reason is None)
         for participant in self._room.remote_participants.values():
             self._look_at(participant)
-        self._end_if_deserted()
+        self._end_if_deserted(over_at)
+
+    def _note_explained(self, present: Collection[str], at: datetime | None) -> EndReason | None:
+        """Note why somebody is gone already of whom it is known; the reason."""
+        for identity, why in self._explanations.items():
+            if identity not in present and why.done() and (reason := why.result()) is not None:
+                left = partial(CallStore.participant_left, call_id=self._call_id, room_identity=identity, reason=reason)
+                self._journal.put(left, at)
+                return reason
+        return None
 
     def _look_at(self, participant: rtc.Participant) -> None:
         if _is_human(participant):
@@ -317,6 +331,13 @@ class Presence:
 def is_called(participant: rtc.Participant) -> bool:
     """Whether it is a phone that was called, and not one that called."""
     return participant.kind == _Kind.PARTICIPANT_KIND_SIP and SIP_RULE not in participant.attributes
+
+
+def name_of(participant: rtc.Participant) -> str:
+    """The participant's name, as `calls.naming` has it. LiveKit itself names phones that call by their whole number."""
+    if participant.kind == _Kind.PARTICIPANT_KIND_SIP and not is_called(participant):
+        return phone_name(participant.attributes.get(SIP_NUMBER, ""))
+    return participant.name or participant.identity
 
 
 def _why_unanswered(phone: rtc.RemoteParticipant) -> EndReason:

@@ -5,6 +5,7 @@ import fcntl
 import logging
 import queue
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,7 +18,7 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from calls.recordings.pieces import WRITING
+from calls.recordings.pieces import BEGINNING, WRITING
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
 TICK_S = 0.3
 DRIFT_S = 0.02
 DRIFT_FRAMES = 25
+HANGS_S = 60.0  # a disk that takes nothing for so long is as good as full: what waits for it fills the memory
 AGAIN_S = 3.0  # so long after a file could not be written, another one is begun
 
 LEFT, RIGHT = 0, 1
@@ -47,11 +49,17 @@ class _Arrived:
     source: str = AGENT
 
 
+class _DiskHangs(OSError):
+    """A write that has not returned for long, or did so only now."""
+
+    strerror = "The disk does not answer"
+
+
 class Recorder:
     """Writes `<path>.part` from a thread of its own, and renames it to `path` when closed: until then it has a lock.
 
-    When that cannot be written, as on a full disk, it keeps what it has, and another file is begun as soon as one can
-    be, which lacks what came meanwhile: that is not kept in memory.
+    When that cannot be written, as on a disk that is full or does not answer, it keeps what it has, and another file is
+    begun as soon as one can be, which lacks what came meanwhile: that is not kept in memory.
 
     A frame belongs to the moment at which it was handed over; frames of one source that follow each other closely are
     joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the worker is
@@ -81,6 +89,7 @@ class Recorder:
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._interrupted = False
+        self._looked_at = time.monotonic()  # when the thread last saw what has arrived
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
 
@@ -99,7 +108,11 @@ class Recorder:
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, side: int, source: str, frame: rtc.AudioFrame) -> None:
-        if self._thread.is_alive() and not self._interrupted:
+        if not self._thread.is_alive() or self._interrupted:
+            return
+        if time.monotonic() - self._looked_at > HANGS_S:
+            self._interrupt(_DiskHangs())
+        else:
             self._arrived.put(_Arrived(self._clock(), frame, side, source))
 
     def _run(self) -> None:
@@ -128,6 +141,7 @@ class Recorder:
             self._arrived.get()
 
     def _resume(self) -> None:
+        self._looked_at = time.monotonic()
         if self._interrupted:
             self._interrupted = False
             logger.info("the recording goes on")
@@ -140,7 +154,9 @@ class Recorder:
         over = False
         while not over:
             self._closing.wait(TICK_S)  # to be woken for every frame would cost more than the frame does
-            now_s = self._clock()
+            self._looked_at, now_s = time.monotonic(), self._clock()
+            if self._interrupted:
+                raise _DiskHangs
             while not over and not self._arrived.empty():
                 arrived = self._arrived.get()
                 now_s, over = arrived.at_s, arrived.frame is None
@@ -289,7 +305,7 @@ def _written(path: Path) -> Iterator[_OggOpus]:
     be written, there is none.
     """
     part = path.with_name(f"{path.name}{WRITING}")
-    unknown = part.with_name(f"{part.name}.new")
+    unknown = path.with_name(f"{path.name}{BEGINNING}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with unknown.open("wb", buffering=0) as raw:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,8 @@ BATCH_S = 0.25
 class Said:
     """One utterance, or the digits that were `pressed`.
 
-    `identity` says who of the people, `whole` whether it was said to its end, `at_s` when it began, in seconds of
-    the call.
+    `identity` says who of the people, by the name in the room, and `name` by the one that the model reads, if that is
+    another; `whole` whether it was said to its end, `at_s` when it began, in seconds of the call.
     """
 
     speaker: str
@@ -36,6 +36,7 @@ class Said:
     whole: bool
     pressed: bool = False
     at_s: float = 0.0
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class _Line:
     speaker: str
     identity: str | None
     source: str = SPOKEN
+    name: str | None = None
     heard: str = ""
     text: str = ""
     started_at_ms: int = 0
@@ -66,6 +68,9 @@ class _Line:
     final: bool = False
     cut: bool = False
     written: Segment | None = None
+
+
+_Who = tuple[str, str | None, str]  # speaker, name in the room, source
 
 
 class TranscriptWriter:
@@ -79,6 +84,7 @@ class TranscriptWriter:
         token: the lease's fencing token; once another worker holds the lease, nothing more is written.
         persistence: how it is written.
         first: the number of the first segment, behind those of earlier agents of this call.
+        earlier: what those have written, of which a part of a number may go on here.
         redact: what is taken out before anything is written or shown.
         on_caption: told every change of a segment at once.
     """
@@ -90,6 +96,7 @@ class TranscriptWriter:
         token: int,
         persistence: Persistence,
         first: int = 0,
+        earlier: Iterable[Said] = (),
         redact: Collection[Redaction] = (),
         on_caption: Callable[[Caption], None] | None = None,
     ) -> None:
@@ -101,7 +108,11 @@ class TranscriptWriter:
         self._redact = redact
         self._on_caption = on_caption
         self._lines: list[_Line] = []
-        self._turns: defaultdict[tuple[str, str | None, str], list[_Line]] = defaultdict(list)  # each speaker's lines
+        # Each speaker's lines, and before them what is written of earlier ones.
+        self._turns: defaultdict[_Who, list[_Line]] = defaultdict(list)
+        self._earlier: defaultdict[_Who, list[str]] = defaultdict(list)
+        for said in earlier:
+            self._earlier[said.speaker, said.identity, PRESSED if said.pressed else SPOKEN].append(said.text)
         self._answered: list[Turn] = []  # not written yet
         self._complete = False
         self._participants: dict[str, sa.Row[Any]] = {}
@@ -111,9 +122,12 @@ class TranscriptWriter:
         self._settled.set()
         self.lost = False
 
-    def begin(self, speaker: str, identity: str | None, source: str = SPOKEN) -> int:
-        """A new segment of `speaker` (CALLER or AGENT), whose name in the room is `identity`; its handle."""
-        line = _Line(len(self._lines), speaker, identity, source)
+    def begin(self, speaker: str, identity: str | None, source: str = SPOKEN, *, name: str | None = None) -> int:
+        """A new segment of `speaker` (CALLER or AGENT), whose name in the room is `identity`; its handle.
+
+        `name` is what the model calls whoever it is, if that is another.
+        """
+        line = _Line(len(self._lines), speaker, identity, source, name)
         self._lines.append(line)
         self._turns[speaker, identity, source].append(line)
         return line.number
@@ -152,10 +166,11 @@ class TranscriptWriter:
             Said(
                 line.speaker,
                 line.text,
-                self._identity(line),
+                line.identity,
                 whole=line.final and not line.cut,
                 pressed=line.source == PRESSED,
                 at_s=line.started_at_ms / 1000,
+                name=line.name,
             )
             for line in self._spoken()
         ]
@@ -205,11 +220,14 @@ class TranscriptWriter:
         if not self._redact:
             line.text = line.heard
             return []
-        heard = [one.heard for one in turns]
-        first = affected(heard, turns.index(line))
+        earlier = self._earlier[line.speaker, line.identity, line.source]
+        heard = [*earlier, *(one.heard for one in turns)]
+        first = affected(heard, len(earlier) + turns.index(line))
         rewritten = redact(heard[first:], self._redact, more=not self._complete)
         changed = []
-        for one, text in zip(turns[first:], rewritten, strict=True):
+        for one, text in zip(
+            turns[max(first - len(earlier), 0) :], rewritten[max(len(earlier) - first, 0) :], strict=True
+        ):
             if one.text != text:
                 one.text = text
                 changed.append(one)

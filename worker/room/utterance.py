@@ -15,15 +15,22 @@ class Utterance:
     """One utterance after the other; times are moments of `time.monotonic`.
 
     Args:
-        identity: whose it is.
+        identity: whose it is, by the name in the room.
+        name: by which the model knows who that is.
         transcript: where it is written, if it is.
         on_said: gets each piece that was said for certain, and its number in the utterance, from 0.
     """
 
     def __init__(
-        self, identity: str, clock: Clock, transcript: TranscriptWriter | None, on_said: Callable[[str, int], None]
+        self,
+        identity: str,
+        name: str,
+        clock: Clock,
+        transcript: TranscriptWriter | None,
+        on_said: Callable[[str, int], None],
     ) -> None:
         self._identity = identity
+        self._name = name
         self._clock = clock
         self._transcript = transcript
         self._on_said = on_said
@@ -134,7 +141,7 @@ class Utterance:
         if self._transcript is None:
             return
         if self._segment is None:
-            self._segment = self._transcript.begin(CALLER, self._identity)
+            self._segment = self._transcript.begin(CALLER, self._identity, name=self._name)
         text = joined([*self._said, self._interim])
         began_at, ended_at = self._clock.at(self._began_at), self._clock.at(self._ended_at)
         self._transcript.update(self._segment, text, began_at, ended_at, final=self._closed_until is not None)

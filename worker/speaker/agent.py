@@ -90,7 +90,7 @@ class CallAgent(Agent):
     @property
     def is_transferring(self) -> bool:
         """Whether a caller is about to be sent on."""
-        return self._transfer is not None and not self._transfer.done()
+        return self._phones.is_sending or (self._transfer is not None and not self._transfer.done())
 
     async def offer(self, tools: list[llm.Tool]) -> None:
         """Have these tools beside those that it has."""
@@ -249,8 +249,12 @@ class CallAgent(Agent):
             await self._phones.transfer(phone, to)
         except NotTransferred as failed:
             if self._phones.is_here(phone):
-                told, _ = prompts.render(prompts.load("transfer_failed"), {"why": _why(failed.sip_status)})
-                await self._tell(told)
+                await self.tell_not_transferred(failed.sip_status)
+
+    async def tell_not_transferred(self, sip_status: int | None = None) -> None:
+        """Say that a caller could not be sent on, with why that is."""
+        told, _ = prompts.render(prompts.load("transfer_failed"), {"why": _why(sip_status)})
+        await self._tell(told)
 
     async def _tell(self, told: str) -> None:
         """Have the model say this by itself, or with its answer to whoever speaks first."""

@@ -71,7 +71,7 @@ def _end(made: Made) -> float:
 def as_chat(said: Sequence[Said], made: Sequence[Made]) -> llm.ChatContext:
     """The conversation so far, with the calls of tools where they were made.
 
-    With several people, each line of theirs begins with the speaker's identity.
+    With several people, each line of theirs begins with the speaker's name.
     """
     chat = llm.ChatContext.empty()
     people = {one.identity for one in said if one.speaker != AGENT}
@@ -83,7 +83,7 @@ def as_chat(said: Sequence[Said], made: Sequence[Made]) -> llm.ChatContext:
             chat.add_message(role="assistant", content=one.text, interrupted=not one.whole)
         else:
             text = as_pressed(one.text) if one.pressed else one.text
-            chat.add_message(role="user", content=f"{one.identity}: {text}" if len(people) > 1 else text)
+            chat.add_message(role="user", content=f"{one.name or one.identity}: {text}" if len(people) > 1 else text)
     for asked in waiting:
         chat.items += _as_items(asked)
     return chat

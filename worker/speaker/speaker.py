@@ -262,8 +262,16 @@ class Speaker:
         await self.greet(first_message)
 
     async def resume(self, first_message: str) -> None:
-        """Come back to a conversation that broke off: say so, then make good what was left open."""
+        """Come back to a conversation that broke off: say so, then make good what was left open.
+
+        Unless a phone was being sent elsewhere: then it is still while that may be on its way, and says if it is not.
+        """
         await self._voice.wait_audible()
+        is_still_here = await self._around.phones.outlast()
+        if is_still_here is not None:
+            if is_still_here:
+                await self._agent.tell_not_transferred()
+            return
         language, farewell = self._around.language, self._around.farewell
         apology = language.phrase("back")
         passing = [text for text in (apology, language.phrase("moment")) if text]

@@ -116,3 +116,13 @@ async def with_one_pipeline(house: House, **limits: float) -> Program:
     for pipeline in house.pipelines:
         pipeline.kill_group()
     return await house.add_pipeline(**limits)
+
+
+async def agents_of(call: Talk) -> int:
+    """How many came into its room."""
+    return sum(event.kind == "agent.joined" for event in await call.events())
+
+
+async def agents_came(call: Talk, count: int) -> bool:
+    """Whether so many did, for `until`."""
+    return await agents_of(call) >= count

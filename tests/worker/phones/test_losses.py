@@ -15,7 +15,7 @@ from tests.servers import free_port
 from tests.telephony import State
 from tests.telephony.sound import read
 from tests.worker.conftest import Talk
-from tests.worker.phones.conftest import HELLO, OURS, SMITH, SPEECH, a_number, legs, place
+from tests.worker.phones.conftest import HELLO, OURS, SMITH, SPEECH, a_number, agents_came, agents_of, legs, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
@@ -62,14 +62,6 @@ async def test_another_agent_waits_with_a_phone_that_rings_and_speaks_after_a_mo
     row = await until(call.ended)
     assert row.end_reason == "caller_hung_up"
     assert len(phone.rings) == 1
-
-
-async def agents_of(call: Talk) -> int:
-    return sum(event.kind == "agent.joined" for event in await call.events())
-
-
-async def agents_came(call: Talk, count: int) -> bool:
-    return await agents_of(call) >= count
 
 
 async def test_a_deploy_fails_no_phone_that_rings_and_a_busy_one_is_told_to_be_busy(house, network, until):

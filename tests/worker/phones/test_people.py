@@ -11,6 +11,7 @@ from tests.api.conftest import Answer as ApiAnswer
 from tests.api.conftest import Api, run_api
 from tests.api.conftest import browser as a_browser
 from tests.api.conftest import phone as a_phone
+from tests.providers import Providers
 from tests.servers import free_port
 from tests.telephony import State
 from tests.telephony.sound import read
@@ -56,9 +57,9 @@ async def test_people_come_into_a_phones_call_each_is_heard_and_named_and_the_la
     async with Caller(access["url"], access["token"]) as bob:
         await until(lambda: other.state is State.ANSWERED)
         await until(lambda: call.has_joined("bob"))
-        speech = read(SPEECH)
-        await asyncio.gather(one.say(speech), other.say(speech), bob.say())
+        await asyncio.gather(one.say(read(SPEECH)), other.say(read(SPEECH)), bob.say())
         await until(lambda: has_heard(call, first, second, "bob"))
+        await until(lambda: names_read(providers) == {f"Phone {first[-4:]}", f"Phone {second[-4:]}", "bob"})
         assert (await add(a_phone(second))).status == 409, "it is there"
 
         await one.hang_up()
@@ -88,6 +89,11 @@ async def test_people_come_into_a_phones_call_each_is_heard_and_named_and_the_la
     assert all(who["cost"] == pytest.approx(cents[who["transport"]] * who["bill_duration"] / 6000) for who in people)
     assert all(0 < who["bill_duration"] <= detail["bill_duration"] for who in people if who["status"] == "left")
     assert detail["total_cost"] == pytest.approx(sum(who["cost"] for who in people))
+
+
+def names_read(providers: Providers) -> set[str]:
+    """Those which the model reads before what people say."""
+    return {line.partition(": I ")[0] for chat in providers.chats for line in chat.user_lines if ": I " in line}
 
 
 async def has_heard(call: Talk, *identities: str) -> bool:

@@ -1,12 +1,16 @@
 """A caller whom the agent sends on to somebody else."""
 
 import asyncio
+from datetime import timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from livekit import api
 
+from calls.database.clock import moment
 from calls.states import EndReason
+from calls.tables import call_events
 from tests.conftest import Until
 from tests.pipeline.mortal_agent import ENDS
 from tests.pipeline.placed import kinds_of
@@ -18,7 +22,7 @@ from tests.telephony.phone import Phone
 from tests.telephony.sound import RATE, read
 from tests.worker.conftest import Talk
 from tests.worker.house import House
-from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, legs, place
+from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, agents_came, agents_of, legs, place
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
@@ -113,6 +117,34 @@ async def test_an_agent_that_stood_still_while_its_caller_was_sent_on_takes_that
     assert await legs(call) == [(number, "left", "transferred")]
     told = [event.kind for event in await call.events() if event.kind.startswith("transfer")]
     assert told == ["transfer.started", "transfer.completed"]
+    await phone.hang_up()
+
+
+async def test_a_transfer_outlives_its_agent_and_who_is_not_gone_when_it_may_have_rung_out_is_told(
+    house, network, providers, until
+):
+    told = "I could not reach them."
+    providers.answer_with(lambda chat: told if "nobody answers" in chat.system else ToolCall("transfer_call"))
+    number, phone, target, call = await on_its_way(house, network, until)
+    async with call.database.writing() as conn:
+        begun = (call_events.c.call_id == call.id, call_events.c.kind == "transfer.started")
+        long_ago = moment(conn) - timedelta(minutes=2)
+        await conn.execute(sa.update(call_events).where(*begun).values(created_at=long_ago))
+    (await house.job_of(call)).kill()
+    await until(lambda: call.has_said_also("agent", told))
+    await target.decline(486)
+    await until(lambda: target.state is not State.RINGING)
+    await phone.press("0#")
+    await until(lambda: target.state is State.RINGING)
+    before = await agents_of(call)
+    (await house.job_of(call)).kill()
+    await until(lambda: agents_came(call, before + 1))
+    await target.answer()
+    row = await until(call.ended)
+    assert (row.status, row.end_reason) == ("completed", "transferred")
+    assert await legs(call) == [(number, "left", "transferred")]
+    told_of = [event.kind for event in await call.events() if event.kind.startswith("transfer")]
+    assert told_of == ["transfer.started", "transfer.failed", "transfer.started", "transfer.completed"]
     await phone.hang_up()
 
 
