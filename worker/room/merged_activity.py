@@ -8,8 +8,9 @@ from livekit import rtc
 from livekit.agents import vad
 from typing_extensions import override
 
-from worker.room.activity import END_S, SAMPLE_RATE, WINDOW_S
+from worker.room.activity import SAMPLE_RATE, WINDOW_S
 from worker.room.ear import Ear
+from worker.room.speech import END_S
 
 UNDERSTOOD_S = 1.0  # after the last sound, how long a person's final words are waited for
 

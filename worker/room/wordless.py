@@ -1,0 +1,59 @@
+"""A voice of which nobody has understood a word for so long that it is hardly one that says something."""
+
+import math
+
+LONGEST_S = 2.0  # of it, where the recogniser is known to tell what it hears while it is said,
+LONGEST_AT_FIRST_S = 3.0  # or where it says that it does, and nobody has said a word in the call yet
+APART_S = 0.5  # of silence begin another stretch of it
+EARLY_S = 1.5  # after its sound, a word that is written is early
+
+
+class Wordless:
+    """Counts it by steps of time, of which none counts in which the machine stood still."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0  # of the present stretch, since its last word
+        self.is_first = True  # nothing was understood before
+        self._early = False  # while it was said
+        self._behind_s = 0.0  # so late the last early word was written
+        self._last = ""
+
+    def wait(self, seconds: float, *, speaking: bool, silence_s: float) -> None:
+        """So much time has passed; for so long there has been no voice."""
+        if speaking:
+            self.seconds += seconds
+        elif silence_s >= APART_S:
+            self.seconds = 0.0
+
+    def understand(self, text: str, *, final: bool, speech_s: float, age_s: float | None) -> bool:
+        """Words came.
+
+        Args:
+            text: what the recogniser has written.
+            final: whether that is certain.
+            speech_s: for how long somebody has been speaking; 0 while nobody is.
+            age_s: how long ago the last word was spoken, where the recogniser tells that.
+
+        Returns:
+            Whether they are others than those before.
+        """
+        plain = "".join(filter(str.isalnum, text.casefold()))
+        is_new = plain != self._last
+        self._last = "" if final else plain
+        if is_new:
+            self.seconds = 0.0
+            self.is_first = False
+            if not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
+                self._early, self._behind_s = True, age_s or 0.0
+        return is_new
+
+    def forget(self) -> None:
+        """Another recogniser listens, of which is not known yet whether it tells early what it hears."""
+        self._early = False
+
+    @property
+    def longest_s(self) -> float:
+        """So long it may be at the most."""
+        if self._early:
+            return LONGEST_S + self._behind_s
+        return LONGEST_AT_FIRST_S if self.is_first else math.inf
