@@ -295,10 +295,8 @@ class Ear:
 
     @property
     def _is_heard(self) -> bool:
-        """Whether a recogniser listens that tells what it hears while it is said, and would have told words by now."""
-        recognition = self._recognition
-        answers = recognition.answers or self._wordless.is_first
-        return recognition.is_open and not recognition.is_cut_off and recognition.gives_interims and answers
+        """Whether a recogniser listens from which something has come."""
+        return self._recognition.is_open and self._recognition.answers and not self.is_cut_off
 
     def _begin_anew(self, heard_again_s: float) -> None:
         if self._place not in {None, self._recognition.place}:

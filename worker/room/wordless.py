@@ -2,8 +2,7 @@
 
 import math
 
-LONGEST_S = 2.0  # of it, where the recogniser is known to tell what it hears while it is said,
-LONGEST_AT_FIRST_S = 3.0  # or where it says that it does, and nobody has said a word in the call yet
+LONGEST_S = 2.0  # of it, and as much more as the last early word was late
 APART_S = 0.5  # of silence begin another stretch of it
 EARLY_S = 1.5  # after its sound, a word that is written is early
 
@@ -13,8 +12,7 @@ class Wordless:
 
     def __init__(self) -> None:
         self.seconds = 0.0  # of the present stretch, since its last word
-        self.is_first = True  # nothing was understood before
-        self._early = False  # while it was said
+        self._early = False  # words were written while they were said
         self._behind_s = 0.0  # so late the last early word was written
         self._last = ""
 
@@ -42,7 +40,6 @@ class Wordless:
         self._last = "" if final else plain
         if is_new:
             self.seconds = 0.0
-            self.is_first = False
             if not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
                 self._early, self._behind_s = True, age_s or 0.0
         return is_new
@@ -53,7 +50,5 @@ class Wordless:
 
     @property
     def longest_s(self) -> float:
-        """So long it may be at the most."""
-        if self._early:
-            return LONGEST_S + self._behind_s
-        return LONGEST_AT_FIRST_S if self.is_first else math.inf
+        """So long it may be at the most; without end unless the recogniser has shown that it tells words early."""
+        return LONGEST_S + self._behind_s if self._early else math.inf
