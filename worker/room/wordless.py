@@ -11,7 +11,7 @@ class Wordless:
     """Counts it by steps of time, of which none counts in which the machine stood still."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0  # of the present stretch, since its last word
+        self.seconds = 0.0  # of the present stretch, since words came last
         self._early = False  # words were written while they were said
         self._behind_s = 0.0  # so late the last early word was written
         self._last = ""
@@ -38,10 +38,10 @@ class Wordless:
         plain = "".join(filter(str.isalnum, text.casefold()))
         is_new = plain != self._last
         self._last = "" if final else plain
-        if is_new:
+        if is_new or not final:  # what is still about to change is of this voice, though it be the same words again
             self.seconds = 0.0
-            if not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
-                self._early, self._behind_s = True, age_s or 0.0
+        if is_new and not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
+            self._early, self._behind_s = True, age_s or 0.0
         return is_new
 
     def forget(self) -> None:
