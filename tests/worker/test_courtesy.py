@@ -8,7 +8,7 @@ from livekit.agents import vad
 
 from worker.room.activity import Activity
 from worker.room.hearing import Attachment
-from worker.speaker.courtesy import PAUSE_S, Courtesy
+from worker.speaker.courtesy import IN_VAIN, PAUSE_S, Courtesy
 from worker.turns.marks import Marks
 from worker.words import Signs
 
@@ -25,19 +25,20 @@ class Output:
         self.is_paused = False
 
 
-def attachment(words: str, *, voice_s: float) -> tuple[Attachment, Activity]:
+def attachment(words: str, *, voice_s: float) -> tuple[Attachment, Any]:
     """One who has been speaking for so long, and has said these words by what is known."""
     activity = Activity()
     activity.speaking, activity.speech_s, activity.voice_s = True, voice_s, voice_s
     ear: Any = SimpleNamespace(activity=activity, unconfirmed=words, is_in_sentence=True)
-    return Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("de").are_all_of), activity
+    return Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("de").are_all_of), ear
 
 
 @pytest.mark.parametrize(("words", "waits"), [("Stopp.", True), ("Ja, aber", True), ("Ja, genau.", False), ("", False)])
 async def test_after_a_pause_in_a_voice_the_agent_waits_for_words_that_interrupt_and_for_no_others(
     words: str, *, waits: bool
 ) -> None:
-    heard, activity = attachment(words, voice_s=0.4)
+    heard, ear = attachment(words, voice_s=0.4)
+    activity = ear.activity
     output = Output()
     speech = SimpleNamespace(allow_interruptions=True)
     session: Any = SimpleNamespace(output=SimpleNamespace(audio=output), current_speech=speech, agent_state="speaking")
@@ -50,6 +51,33 @@ async def test_after_a_pause_in_a_voice_the_agent_waits_for_words_that_interrupt
     activity.silence_s = 2.0
     courtesy.look()
     assert not output.is_paused
+
+
+async def test_who_makes_the_agent_pause_in_vain_does_so_no_more_in_what_it_says_now_but_by_words() -> None:
+    heard, ear = attachment("", voice_s=0.4)
+    activity = ear.activity
+    output = Output()
+    speech = SimpleNamespace(allow_interruptions=True)
+    session: Any = SimpleNamespace(output=SimpleNamespace(audio=output), current_speech=speech, agent_state="speaking")
+    courtesy = Courtesy(session, heard)
+
+    def makes_it_pause() -> bool:
+        activity.speaking, activity.voice_s, activity.silence_s = True, 0.4, 0.0
+        courtesy.look()
+        paused, interrupts = output.is_paused, heard.vad.may_interrupt(ear.unconfirmed)
+        activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, 2.0
+        courtesy.look()
+        assert not output.is_paused
+        assert interrupts == paused
+        return paused
+
+    assert [makes_it_pause() for _ in range(IN_VAIN + 2)] == [True] * IN_VAIN + [False] * 2
+    ear.unconfirmed = "Stopp."
+    assert makes_it_pause()
+    ear.unconfirmed = ""
+    assert [makes_it_pause() for _ in range(IN_VAIN + 1)] == [True] * IN_VAIN + [False]
+    session.current_speech = SimpleNamespace(allow_interruptions=True)
+    assert makes_it_pause()
 
 
 @pytest.mark.parametrize(("words", "counts"), [("Ja, aber", True), ("Ja, genau.", False), ("", True)])

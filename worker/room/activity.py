@@ -4,27 +4,34 @@ import numpy as np
 from livekit import rtc
 from livekit.local_inference import VAD, VAD_WINDOW_SAMPLES
 
+from worker.room.loudness import Loudness
+from worker.room.speech import Speech
+
 SAMPLE_RATE = 16_000
 WINDOW_S = VAD_WINDOW_SAMPLES / SAMPLE_RATE
 WINDOW_BYTES = VAD_WINDOW_SAMPLES * 2
-START_S = 0.05  # of voice make a speech
-END_S = 0.25  # of silence end it
 VOICE = 0.5  # so likely a window is voice when nobody spoke before it,
 STILL_VOICE = 0.35  # and so likely within a speech
 GAP_S = 0.1  # audio that is so late counts as silence
+APART_S = 0.5  # of silence part what was ignored from what is not,
+LOUDER_DB = 6.0  # as does so much more than it had: somebody else speaks
 
 
-class Activity:
-    """Silero's judgement of a mono microphone at 16 kHz, a window of 32 ms at a time."""
+class Activity(Speech):
+    """Silero's judgement of a mono microphone at 16 kHz, a window of 32 ms at a time.
+
+    It is itself the voice that counts for whose turn it is: `near`, as long as that is not to be ignored.
+    """
 
     def __init__(self) -> None:
-        self.speaking = False
-        self.speech_s = 0.0  # how long the present or last speech has lasted, its pauses included
-        self.voice_s = 0.0  # how long the voice has gone on without a pause until now
-        self.silence_s = 0.0  # how long there has been none
+        super().__init__()
+        self.any = Speech()  # whatever sounds like a voice
+        self.near = Speech()  # less what is so soft that it must be behind this person
+        self.loudness = Loudness(WINDOW_S)
         self._model = VAD()
         self._pending = bytearray()
         self._unheard_s = 0.0
+        self._ignored_db: float | None = None  # how loud what is ignored was
 
     def hear(self, frame: rtc.AudioFrame) -> None:
         """The next audio of this person."""
@@ -34,7 +41,9 @@ class Activity:
             window = np.frombuffer(self._pending[:WINDOW_BYTES], np.int16)
             del self._pending[:WINDOW_BYTES]
             likely = self._model.predict(window)
-            self._judge(WINDOW_S, voice=likely >= VOICE or (self.speaking and likely > STILL_VOICE))
+            voice = likely >= VOICE or (self.any.speaking and likely > STILL_VOICE)
+            self.loudness.hear(window, voice=voice)
+            self._judge(WINDOW_S, voice=voice)
 
     def wait(self, seconds: float) -> None:
         """So much time has passed, in steps that are short against a pause: audio that does not come is silence."""
@@ -42,16 +51,22 @@ class Activity:
         if self._unheard_s > GAP_S:
             self._judge(seconds, voice=False)
 
+    def ignore(self, seconds: float) -> None:
+        """What sounded like a voice for so long now was none, and does not become one by going on."""
+        self._ignored_db = self.loudness.loudest_db
+        self.voice_s, self.silence_s = 0.0, seconds
+        self.end()
+
+    def heed(self) -> None:
+        """It was one after all."""
+        self._ignored_db = None
+
     def _judge(self, seconds: float, *, voice: bool) -> None:
-        if voice:
-            self.voice_s += seconds
-            self.silence_s = 0.0
-        else:
-            self.voice_s = 0.0
-            self.silence_s += seconds
-        if self.speaking:
-            self.speech_s += seconds
-            self.speaking = self.silence_s < END_S
-        elif self.voice_s >= START_S:
-            self.speech_s = self.voice_s
-            self.speaking = True
+        self.any.step(seconds, voice=voice)
+        near = voice and not self.loudness.is_soft
+        self.near.step(seconds, voice=near)
+        if self._ignored_db is not None and (
+            self.near.silence_s >= APART_S or (near and self.loudness.now_db > self._ignored_db + LOUDER_DB)
+        ):
+            self.heed()
+        self.step(seconds, voice=near and self._ignored_db is None)

@@ -20,6 +20,7 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
+from worker.room.wordless import Wordless
 from worker.turns.end_model import Predict
 from worker.turns.intonation import Intonation
 
@@ -133,9 +134,8 @@ class Ear:
         self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
         self._since_result_s = 0.0
         self._guessed = ""  # what was told as a guess last
-        self._spoke = False
-        self._voice_began_at = 0.0  # of the present or last speech
-        self._voice_ended_at = 0.0  # of the last one
+        self._wordless = Wordless()
+        self._place: int | None = None  # of the provider of the last stream
 
     @property
     def deaf_s(self) -> float:
@@ -150,7 +150,8 @@ class Ear:
     @property
     def voiced_at(self) -> float:
         """When this person's last sound of voice ended, by `time.monotonic`; not after 0 before the first."""
-        ended_at = time.monotonic() - self.activity.silence_s if self._spoke else self._voice_ended_at
+        activity = self.activity
+        ended_at = time.monotonic() - activity.silence_s if activity.speaking else activity.ended_at
         return ended_at - LINGERS_S
 
     @property
@@ -161,12 +162,12 @@ class Ear:
     @property
     def words_awaited_since(self) -> float | None:
         """When the speech ended whose words take longer to come than somebody waits for in silence."""
-        return self._voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
+        return self.voice_ended_at if self._awaited.takes_long and not self.is_cut_off else None
 
     @property
     def voice_ended_at(self) -> float:
         """When the last speech ended, by `time.monotonic`."""
-        return self._voice_ended_at
+        return self.activity.ended_at
 
     @property
     def is_in_sentence(self) -> bool:
@@ -226,17 +227,9 @@ class Ear:
         self._listener.on_audio(self.identity, frame)
         self.activity.hear(frame)
         self.intonation.hear(frame, self.activity)
-        self._note_voice()
         self._guess()
-        self._recognition.hear(Frame(frame, at, self.activity.silence_s))
+        self._recognition.hear(Frame(frame, at, self.activity.any.silence_s))
         self._beat()
-
-    def _note_voice(self) -> None:
-        before, self._spoke = self._spoke, self.activity.speaking
-        if self._spoke and not before:
-            self._voice_began_at = time.monotonic() - self.activity.speech_s
-        elif before and not self._spoke:
-            self._voice_ended_at = time.monotonic() - self.activity.silence_s
 
     async def _watch(self) -> None:
         while True:
@@ -252,14 +245,17 @@ class Ear:
         self._on_beat(self)
 
     def _wait(self, seconds: float) -> None:
+        near = self.activity.near
         self.activity.wait(seconds)
-        self._note_voice()
         self._recognition.wait(seconds)
         self._since_result_s += seconds
+        self._wordless.wait(seconds, speaking=self.activity.speaking, silence_s=near.silence_s)
+        if self._wordless.seconds >= self._wordless.longest_s and self.activity.speaking and self._is_heard:
+            self.activity.ignore(self._wordless.seconds)
         missing = self._awaited.wait(
             seconds,
-            speaking=self._spoke,
-            voice=self.activity.voice_s > 0,
+            speaking=near.speaking,
+            voice=near.voice_s > 0,
             listening=self._recognition.is_open and not self.is_cut_off,
             in_doubt=self._utterance.in_doubt,
         )
@@ -267,7 +263,7 @@ class Ear:
             self._do_without(missing)
         if self._utterance.is_open and not self._utterance.in_doubt and self._since_result_s > PAUSE_S:
             if self._awaited.quiet_s > PAUSE_S or self._says_no_more:
-                self._utterance.close(self._voice_ended_at)
+                self._utterance.close(self.activity.near.ended_at)
         elif not self._has_something_to_say:
             if self._gone:
                 self._recognition.finish()
@@ -288,7 +284,7 @@ class Ear:
                 return
             case Missing.CONFIRMATION:
                 self._utterance.count_as_said()
-                self._utterance.close(self._voice_ended_at)
+                self._utterance.close(self.activity.near.ended_at)
             case Missing.WORDS:
                 self._on_wordless(self)
             case Missing.NOTHING:
@@ -298,7 +294,15 @@ class Ear:
         if self._recognition.answers:  # else nobody may have heard it yet
             self._recognition.kept.drop()
 
+    @property
+    def _is_heard(self) -> bool:
+        """Whether a recogniser listens from which something has come."""
+        return self._recognition.is_open and self._recognition.answers and not self.is_cut_off
+
     def _begin_anew(self, heard_again_s: float) -> None:
+        if self._place not in {None, self._recognition.place}:
+            self._wordless.forget()
+        self._place = self._recognition.place
         self._awaited.begin(heard_again_s, interim=self._recognition.gives_interims)
 
     def _understand(self, event: stt.SpeechEvent) -> None:
@@ -310,23 +314,42 @@ class Ear:
         if event.type == kinds.END_OF_SPEECH:
             self._utterance.end()
             if not self._utterance.in_doubt and self._says_no_more:
-                self._utterance.close(self._voice_ended_at)
+                self._utterance.close(self.activity.near.ended_at)
         if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not words:
             return
+        near = self.activity.near
         self._result = result = event.alternatives[0]
         final = event.type == kinds.FINAL_TRANSCRIPT
         if result.end_time > 0:
             began_at, ended_at = map(self._recognition.moment, (result.start_time, result.end_time))
         else:  # some tell no times
-            began_at = self._utterance.begins_at(self._voice_began_at, final=final)
-            ended_at = time.monotonic() if self._spoke else max(began_at, self._voice_ended_at)
+            voice_began_at, ended_at = self._said_from_to()
+            began_at = self._utterance.begins_at(voice_began_at, final=final)
+            ended_at = max(began_at, ended_at)
+        self._note_words(result, ended_at, final=final)
         if final:
-            self._awaited.understand(earlier=ended_at < self._voice_began_at - EARLIER_S)
-            if result.end_time > 0 or not self._spoke:
+            self._awaited.understand(earlier=ended_at < near.began_at - EARLIER_S)
+            if result.end_time > 0 or not near.speaking:
                 self._recognition.kept.drop(result.end_time or math.inf)
         self._since_result_s = 0.0
         self._utterance.hear(result.text, began_at, ended_at, final=final)
         self._guess()
+
+    def _said_from_to(self) -> tuple[float, float]:
+        """From when to when words were said of which the recogniser does not tell it."""
+        activity, now = self.activity, time.monotonic()
+        if self._awaited.any or not activity.any.speaking:
+            return activity.near.began_at, now if activity.near.speaking else activity.near.ended_at
+        return max(activity.any.began_at, activity.near.ended_at), now
+
+    def _note_words(self, result: stt.SpeechData, ended_at: float, *, final: bool) -> None:
+        """They tell how loud this person is, and that the voice says something."""
+        near = self.activity.near
+        speech_s = near.speech_s if near.speaking else 0.0
+        age_s = time.monotonic() - ended_at if result.end_time > 0 else None
+        if self._wordless.understand(result.text, final=final, speech_s=speech_s, age_s=age_s):
+            self.activity.heed()
+        self.activity.loudness.understand(certain=final)
 
     def _guess(self) -> None:
         if (text := self._utterance.unconfirmed) != self._guessed and self.activity.silence_s >= GUESS_S:
@@ -343,9 +366,10 @@ class Ear:
         """Whether the words so far are all of what the voice said, or it has begun to say something else."""
         if self._gone:
             return True
-        if self._spoke:
-            return self._voice_began_at > self._utterance.ended_at
-        return self._voice_ended_at < self._utterance.ended_at + REST_S
+        near = self.activity.near
+        if near.speaking:
+            return near.began_at > self._utterance.ended_at
+        return near.ended_at < self._utterance.ended_at + REST_S
 
     def _say(self, text: str, piece: int) -> None:
         self._listener.on_words(self.identity, text)

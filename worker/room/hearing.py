@@ -74,6 +74,11 @@ class Attachment:
         return any(ear.unconfirmed and not self._only_listens(ear.unconfirmed) for ear in self._ears)
 
     @property
+    def has_words(self) -> bool:
+        """Whether words were heard that are not certain yet, signs of listening among them."""
+        return any(ear.unconfirmed for ear in self._ears)
+
+    @property
     def may_say_more(self) -> bool:
         """Whether somebody speaks, or has spoken and the words are still to come, or to be taken for a turn."""
         return self.turn_end.has_words or any(map(_may_say_more, self._ears))

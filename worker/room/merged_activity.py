@@ -8,8 +8,9 @@ from livekit import rtc
 from livekit.agents import vad
 from typing_extensions import override
 
-from worker.room.activity import END_S, SAMPLE_RATE, WINDOW_S
+from worker.room.activity import SAMPLE_RATE, WINDOW_S
 from worker.room.ear import Ear
+from worker.room.speech import END_S
 
 UNDERSTOOD_S = 1.0  # after the last sound, how long a person's final words are waited for
 
@@ -18,8 +19,8 @@ class MergedActivity(vad.VAD):
     """Speech starts when the first person begins and ends when the last has ended; its length is that of the longest.
 
     Two short sounds of two people are so not one long interruption, and who leaves in the middle of a word ends only
-    their own. However long it takes, what is only a sign of listening so far has no length: it interrupts nobody. While
-    nobody makes a sound, there are no events.
+    their own. However long it takes, what is only a sign of listening so far has no length: it interrupts nobody. Nor
+    has a voice without words, unless `interrupts`. While nobody makes a sound, there are no events.
 
     Args:
         ears: a view of those that are in the room.
@@ -31,6 +32,7 @@ class MergedActivity(vad.VAD):
         self._ears = ears
         self._only_listens = only_listens
         self._streams: list[_Stream] = []
+        self.interrupts = True  # as long as it is not known better, whoever speaks
 
     @property
     def min_silence_duration(self) -> float:
@@ -39,9 +41,13 @@ class MergedActivity(vad.VAD):
 
     @override
     def stream(self) -> vad.VADStream:
-        stream = _Stream(self, self._ears, self._only_listens)
+        stream = _Stream(self, self._ears)
         self._streams = [one for one in self._streams if one.is_open] + [stream]
         return stream
+
+    def may_interrupt(self, words: str) -> bool:
+        """Whether who speaks, and has said so much by what is known, wants to speak instead of another."""
+        return not self._only_listens(words) if words else self.interrupts
 
     def look(self) -> None:
         """See what has changed: to be called as often as the ears have judged a window."""
@@ -51,10 +57,10 @@ class MergedActivity(vad.VAD):
 
 
 class _Stream(vad.VADStream):
-    def __init__(self, merged: MergedActivity, ears: Collection[Ear], only_listens: Callable[[str], bool]) -> None:
+    def __init__(self, merged: MergedActivity, ears: Collection[Ear]) -> None:
         super().__init__(merged)
+        self._merged = merged
         self._ears = ears
-        self._only_listens = only_listens
         self._began_at = time.monotonic()
         self._speakers: list[Ear] = []
         self._several = False
@@ -90,7 +96,7 @@ class _Stream(vad.VADStream):
 
     def _counts(self, ear: Ear, kind: vad.VADEventType) -> bool:
         """Whether it counts how long this one of those who speak has done so."""
-        if kind is vad.VADEventType.INFERENCE_DONE and self._only_listens(ear.unconfirmed):
+        if kind is vad.VADEventType.INFERENCE_DONE and not self._merged.may_interrupt(ear.unconfirmed):
             return False
         return ear.activity.speaking or kind is vad.VADEventType.END_OF_SPEECH
 

@@ -2,16 +2,19 @@
 
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
 soon: to wait for words, as after something longer, would make a longer hole in its sentence. Only where words are known
-already that are no sign of listening ("stop") it waits until they are certain.
+already that are no sign of listening ("stop") it waits until they are certain. A sound that has it pause again and
+again and never becomes words, as its own voice from a loudspeaker, does so no more: then words alone do.
 """
 
 from livekit.agents import AgentSession
+from livekit.agents.voice import SpeechHandle
 
 from worker.room.hearing import Attachment
 
 VOICE_S = 0.09  # what is shorter is noise more often than a voice
 PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
 WORDS_S = 1.0  # after the last sound, words become certain
+IN_VAIN = 2  # pauses within what it says now for a voice without words
 
 
 class Courtesy:
@@ -25,6 +28,9 @@ class Courtesy:
         self._session = session
         self._heard = heard
         self._waits = False
+        self._speech: SpeechHandle | None = None
+        self._in_vain = 0  # so often it has paused in the present speech since there were words
+        self._told = 0
 
     def look(self) -> None:
         """Pause, or go on, if it is time; to be called at each beat of the ears."""
@@ -32,10 +38,16 @@ class Courtesy:
         output, speech = session.output.audio, session.current_speech
         if output is None:
             return
-        if self._heard.quiet_s < (WORDS_S if self._heard.has_something_to_say else PAUSE_S) and (
-            self._waits or self._heard.voice_s >= VOICE_S
+        if speech is not self._speech or self._heard.has_words or self._heard.told != self._told:
+            self._speech, self._told, self._in_vain = speech, self._heard.told, 0
+        # What has paused it is heard out: it may be the words of an interruption that are still to come.
+        self._heard.vad.interrupts = trusts = self._waits or self._in_vain < IN_VAIN
+        says = self._heard.has_something_to_say
+        if self._heard.quiet_s < (WORDS_S if says else PAUSE_S) and (
+            self._waits or ((trusts or says) and self._heard.voice_s >= VOICE_S)
         ):
             if session.agent_state == "speaking" and speech is not None and speech.allow_interruptions:
+                self._in_vain += not self._waits
                 self._waits = True
                 output.pause()
         elif self._waits:

@@ -1,0 +1,99 @@
+"""Whose voice counts for whose turn it is, by sound that a test hands over window by window."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from livekit import rtc
+from numpy.typing import NDArray
+
+from worker.room.activity import APART_S, LOUDER_DB, SAMPLE_RATE, WINDOW_S, Activity
+from worker.room.wordless import LONGEST_S, Wordless
+
+WINDOW = round(SAMPLE_RATE * WINDOW_S)
+
+
+@pytest.fixture(scope="module")
+def speech() -> NDArray[np.int16]:
+    with wave.open(str(Path(__file__).with_name("speech.wav"))) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def hear(activity: Activity, sound: NDArray[np.int16], decibels: float = 0.0) -> float:
+    """For how many seconds of it somebody spoke, for all that counts."""
+    louder = np.clip(sound * 10 ** (decibels / 20), -32768, 32767).astype(np.int16)
+    spoke = 0
+    for start in range(0, len(louder) - WINDOW, WINDOW):
+        activity.hear(rtc.AudioFrame(louder[start : start + WINDOW].tobytes(), SAMPLE_RATE, 1, WINDOW))
+        spoke += activity.speaking
+    return spoke * WINDOW_S
+
+
+def test_a_voice_far_below_somebodys_words_is_heard_and_does_not_count(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    assert hear(activity, speech, -30) > 1  # before the first words nobody knows whose it is
+    hear(activity, speech)
+    activity.loudness.understand(certain=True)
+    counts_s = [hear(activity, speech, decibels) for decibels in (0, -10)]
+    assert min(counts_s) > 1
+    hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    assert hear(activity, speech, -30) == 0
+    assert activity.any.speaking
+    assert not activity.near.speaking
+
+
+def test_who_is_understood_at_a_lower_voice_for_long_counts_again(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    hear(activity, speech)
+    activity.loudness.understand(certain=True)
+    hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    counted_s = []
+    for _ in range(10):
+        counted_s.append(hear(activity, speech, -28))
+        hear(activity, speech, -28)
+        activity.loudness.understand(certain=True)
+    assert counted_s[0] == 0
+    assert counted_s[-1] > 1
+
+
+def test_what_is_ignored_counts_no_more_until_it_pauses_or_somebody_louder_speaks(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    hear(activity, speech, -12)
+    activity.ignore(LONGEST_S)
+    assert not activity.speaking
+    assert activity.silence_s == LONGEST_S
+    assert hear(activity, speech, -12) == 0
+    assert hear(activity, speech, -12 + 2 * LOUDER_DB) > 1
+    activity.ignore(LONGEST_S)
+    hear(activity, np.zeros(round(SAMPLE_RATE * (APART_S + 0.2)), np.int16))
+    assert hear(activity, speech, -12) > 1
+
+
+def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> None:
+    voice = Wordless()
+    assert voice.longest_s == float("inf")
+    voice.understand("I lost my", final=False, speech_s=1.0, age_s=0.3)
+    assert voice.longest_s == pytest.approx(LONGEST_S + 0.3)
+    voice.wait(1.0, speaking=True, silence_s=0.0)
+    voice.understand("I lost my.", final=True, speech_s=2.0, age_s=1.3)  # no other words
+    voice.wait(0.5, speaking=True, silence_s=0.0)
+    assert voice.seconds == 1.5
+    voice.understand("card", final=False, speech_s=2.0, age_s=0.3)
+    assert voice.seconds == 0
+    voice.wait(0.5, speaking=True, silence_s=0.0)
+    voice.understand("card", final=False, speech_s=2.5, age_s=0.8)  # it may still become more
+    assert voice.seconds == 0
+    voice.forget()
+    assert voice.longest_s == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("final", "speech_s", "age_s"), [(True, 3.0, 0.3), (False, 0.0, None), (False, 0.4, 1.2), (False, 3.0, 2.5)]
+)
+def test_words_that_come_only_after_somebody_has_spoken_do_not_make_a_voice_without_them_none(
+    *, final: bool, speech_s: float, age_s: float | None
+) -> None:
+    voice = Wordless()
+    voice.understand("I lost my card", final=final, speech_s=speech_s, age_s=age_s)
+    assert voice.longest_s == float("inf")

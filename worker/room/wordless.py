@@ -1,0 +1,54 @@
+"""A voice of which nobody has understood a word for so long that it is hardly one that says something."""
+
+import math
+
+LONGEST_S = 2.0  # of it, and as much more as the last early word was late
+APART_S = 0.5  # of silence begin another stretch of it
+EARLY_S = 1.5  # after its sound, a word that is written is early
+
+
+class Wordless:
+    """Counts it by steps of time, of which none counts in which the machine stood still."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0  # of the present stretch, since words came last
+        self._early = False  # words were written while they were said
+        self._behind_s = 0.0  # so late the last early word was written
+        self._last = ""
+
+    def wait(self, seconds: float, *, speaking: bool, silence_s: float) -> None:
+        """So much time has passed; for so long there has been no voice."""
+        if speaking:
+            self.seconds += seconds
+        elif silence_s >= APART_S:
+            self.seconds = 0.0
+
+    def understand(self, text: str, *, final: bool, speech_s: float, age_s: float | None) -> bool:
+        """Words came.
+
+        Args:
+            text: what the recogniser has written.
+            final: whether that is certain.
+            speech_s: for how long somebody has been speaking; 0 while nobody is.
+            age_s: how long ago the last word was spoken, where the recogniser tells that.
+
+        Returns:
+            Whether they are others than those before.
+        """
+        plain = "".join(filter(str.isalnum, text.casefold()))
+        is_new = plain != self._last
+        self._last = "" if final else plain
+        if is_new or not final:  # what is still about to change is of this voice, though it be the same words again
+            self.seconds = 0.0
+        if is_new and not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
+            self._early, self._behind_s = True, age_s or 0.0
+        return is_new
+
+    def forget(self) -> None:
+        """Another recogniser listens, of which is not known yet whether it tells early what it hears."""
+        self._early = False
+
+    @property
+    def longest_s(self) -> float:
+        """So long it may be at the most; without end unless the recogniser has shown that it tells words early."""
+        return LONGEST_S + self._behind_s if self._early else math.inf
