@@ -18,10 +18,14 @@ ANSWER = 0.97  # it is a yes or a no
 WHOLE_NUMBER = 10  # digits: a number that has so many has all
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*['’]?")
-_CALLS = re.compile(r"[?!？！؟][\"'”»)\s]*$")
-_END = re.compile(r"[.?!。？！।؟][\"'”»)\s]*$")
-_GOES_ON = re.compile(r"(?:[,;:、，؛–—-]|\.\.\.|…)\s*$")
-_MARK = re.compile(r"[,.?!](?=\s|$)|[。？！、，।؟،]")
+_STOPS = "。｡．।॥۔։።။។"  # of scripts that have their own
+_ASKS = "？！؟፧՞՜"
+_COMMAS = "、､，；：،؛՝፣፤፥၊"
+_CLOSING = r"[\"'”’»」』）)\s]*$"
+_CALLS = re.compile(rf"[?!{_ASKS}]{_CLOSING}")
+_END = re.compile(rf"[.?!{_STOPS}{_ASKS}]{_CLOSING}")
+_GOES_ON = re.compile(rf"(?:[,;:{_COMMAS}–—-]|\.\.\.|…)\s*$")
+_MARK = re.compile(rf"[,.?!](?=\s|$)|[{_STOPS}{_ASKS}{_COMMAS}]")
 _NO_STOP = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff]\s*$")  # Thai, Lao and Khmer end a sentence with a space
 _GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
 _QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
