@@ -73,6 +73,16 @@ PROMPT_S = 0.5
         ("es", "Podría por favor"),
         ("fr", "Je voulais savoir"),
         ("fr", "Pourriez-vous s'il vous plaît"),
+        ("en", "Please hold on."),
+        ("en", "Yes, let me check."),
+        ("en", "Could you wait a second, please?"),
+        ("de", "Warten Sie mal."),
+        ("de", "Einen Moment, bitte."),
+        ("es", "Un momento, por favor."),
+        ("es", "Espere."),
+        ("fr", "Attendez."),
+        ("fr", "Un instant, s’il vous plaît."),
+        (None, "Moment."),
     ],
 )
 def test_words_that_go_on_are_given_time(language, text):
@@ -135,6 +145,11 @@ def test_words_that_go_on_are_given_time(language, text):
         ("fr", "Je ne sais pas quand."),
         ("fr", "Mais si !"),
         ("fr", "C'est le son."),
+        ("en", "How long do I have to wait?"),
+        ("en", "That took a moment."),
+        ("en", "Let me see the other one."),
+        ("de", "Das war ein schöner Moment."),
+        ("fr", "Je ne peux pas attendre."),
     ],
 )
 def test_words_that_are_all_are_answered_at_once(language, text):

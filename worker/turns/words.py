@@ -6,6 +6,7 @@ from itertools import takewhile
 from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
 from worker.turns.letters import spelled
 from worker.turns.numbers import Digits, dictated
+from worker.turns.waits import asks_to_wait
 
 OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups, or a word that may have more letters
@@ -52,6 +53,8 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
     known = _known(words, language)
     ends_in_word = bool(words) and _LETTERS.search(text, text.rfind(" ") + 1) is not None
     marked = _END.search(text) is not None and not text.endswith("...")
+    if asks_to_wait(text):
+        return OPEN
     if _GOES_ON.search(text) or (ends_in_word and words[-1] in (_FILLERS | known.fillers if known else _FILLERS)):
         return OPEN
     if words and _ANSWERS.issuperset(words):
