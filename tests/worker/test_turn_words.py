@@ -156,6 +156,12 @@ def test_words_that_are_all_are_answered_at_once(language, text):
     assert needed_s(likely_whole(text, language)) < PROMPT_S
 
 
+@pytest.mark.parametrize("text", ["tak", "да", "はい", "نعم", "nee", "sim", "sì", "हाँ", "是的", "네", "ไม่ใช่", "όχι"])
+def test_a_yes_or_a_no_needs_no_mark_whatever_the_language(text):
+    for language in ("en", "it", None):
+        assert needed_s(likely_whole(text, language, marks=True)) < PROMPT_S
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [

@@ -7,6 +7,7 @@ from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
 from worker.turns.letters import spelled
 from worker.turns.numbers import Digits, dictated
 from worker.turns.waits import asks_to_wait
+from worker.words import NO_ELSEWHERE, YES_ELSEWHERE
 
 OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups, or a word that may have more letters
@@ -27,12 +28,14 @@ _CALLS = re.compile(rf"[?!{_ASKS}]{_CLOSING}")
 _END = re.compile(rf"[.?!{_STOPS}{_ASKS}]{_CLOSING}")
 _GOES_ON = re.compile(rf"(?:[,;:{_COMMAS}–—-]|\.\.\.|…)\s*$")
 _MARK = re.compile(rf"[,.?!](?=\s|$)|[{_STOPS}{_ASKS}{_COMMAS}]")
+_BETWEEN_WORDS = re.compile(rf"[,.?!{_STOPS}{_ASKS}{_COMMAS}\s]+")
 _NO_STOP = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff]\s*$")  # Thai, Lao and Khmer end a sentence with a space
 _GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
 _QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _FILLERS = frozenset({"uh", "uhh", "uhm", "umm", "ähm", "äh", "öhm", "öh", "ehm", "euh"})  # words in no language
 
 _ANSWERS = frozenset({"yes", "yeah", "no", "nope", "ja", "nein", "doch", "sí", "oui", "non", "si"})
+_ANSWERS_ANYWHERE = _ANSWERS | YES_ELSEWHERE | NO_ELSEWHERE
 _SHORT_ANSWER = 4  # "yes, I do"
 _OPENINGS = _ANSWERS | {"and", "but", "so", "well", "okay", "und", "aber", "also", "y", "pero", "et", "mais", "alors"}
 
@@ -57,7 +60,7 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
         return OPEN
     if _GOES_ON.search(text) or (ends_in_word and words[-1] in (_FILLERS | known.fillers if known else _FILLERS)):
         return OPEN
-    if words and _ANSWERS.issuperset(words):
+    if _is_answer(text):
         return ANSWER
     whole = _of_number(dictated(text, known.digits if known is not None else Digits()), marked=marked)
     if whole is None and spelled(text):
@@ -74,6 +77,12 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
 def has_marks(text: str) -> bool:
     """Whether its recogniser writes as people do: then a mark at the end is missing where there is none."""
     return _MARK.search(text) is not None
+
+
+def _is_answer(text: str) -> bool:
+    """Whether it is a yes or a no, in whatever language: most of these have no marks if they are short."""
+    words = _BETWEEN_WORDS.sub(" ", text.lower()).split()
+    return bool(words) and _ANSWERS_ANYWHERE.issuperset(words)
 
 
 def _is_name(word: str) -> bool:
