@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
 from worker.turns.letters import spelled
-from worker.turns.numbers import Digits, dictated
+from worker.turns.numbers import Digits, Number, dictated
 from worker.turns.waits import asks_to_wait
 from worker.words import NO_ELSEWHERE, YES_ELSEWHERE
 
@@ -16,8 +16,6 @@ LOOSE = 0.1  # it has no mark at the end, where the recogniser sets marks
 PLAIN = 0.6  # the words do not tell, or say something else than the mark at the end
 MARKED = 0.92  # the recogniser has set a mark at the end
 ANSWER = 0.97  # it is a yes or a no
-
-WHOLE_NUMBER = 10  # digits: a number that has so many has all
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*['’]?")
 _STOPS = "。｡．।॥۔։።။។"  # of scripts that have their own
@@ -90,10 +88,10 @@ def _is_name(word: str) -> bool:
     return len(word) == 1 and word.isupper() and word != "I"
 
 
-def _of_number(digits: int, *, marked: bool) -> float | None:
-    if digits == 0 or digits >= WHOLE_NUMBER:
+def _of_number(number: Number | None, *, marked: bool) -> float | None:
+    if number is None or number.is_whole:
         return None
-    return NUMBER_MARKED if marked else NUMBER
+    return NUMBER_MARKED if marked and number.is_whole is None else NUMBER
 
 
 def _of_last_word(words: list[str], known: Language, *, marked: bool, calls: bool) -> float | None:
