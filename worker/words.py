@@ -1,7 +1,8 @@
-"""The few words that the worker itself knows: what only shows that one listens, begins a call, or ends a goodbye."""
+"""The few words that the worker itself knows: a yes, a no, what shows that one listens, begins a call or ends one."""
 
 import re
 from collections.abc import Collection, Iterable
+from unicodedata import category
 
 # Sounds that mean "go on" wherever they are made; recognisers write them in many ways: "mm-hm", "hmmm", "uh-huh".
 _SOUNDS = r"(?:m+(?:h+m+)*|h+m+|a+h+(?:a+h*)*|o+h+|u+h+(?: ?h+u+h+)?|u+m+|[eäö]+h+m*)\b"
@@ -17,7 +18,27 @@ _SIGNS = {
     "fr": """oui, ouais, d'accord, bien, très bien, bien sûr, voilà, je vois, bon, ah bon, entendu, exactement,
         tout à fait, parfait, c'est ça, je comprends, compris""",
 }
+# A yes or a no of other languages, and nothing else in any: who is asked for one may answer in the own language.
+YES_ELSEWHERE = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        sì sim tak da так да はい うん ええ نعم أجل ايوه بله آره evet bəli 是 是的 对 對 네 예 응 हाँ हां जी haan
+        হ্যাঁ ہاں جی ஆம் అవును ใช่ vâng dạ có ya iya oo opo ndiyo כן ναι ano áno igen kyllä joo jo jah jā taip já
+        """,
+    ),
+)
+NO_ELSEWHERE = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        não nao nie ні нет не いいえ ううん لا خیر نه hayır xeyr 不 不是 没有 沒有 不要 아니요 아니오 아니 नहीं nahin
+        না نہیں இல்லை కాదు ไม่ ไม่ใช่ không tidak bukan hindi hapana לא όχι ne nem ei nej nei nee nē nu
+        """,
+    ),
+)
 _LONGEST = 60  # characters: who says more wants to say something
+_VOWEL_SIGNS = ("Mn", "Mc")  # which are no letters to `\w`: "है" is another word than "हाँ"
 _UNSPACED = "\u0e00"  # from Thai on, Unicode's scripts set no space between words
 # Said into a first message, these ask for nothing: who says them has not heard it yet.
 _HELLOS = frozenset(
@@ -59,7 +80,9 @@ class Signs:
     """
 
     def __init__(self, language: str | None, named: Iterable[str] = ()) -> None:
-        known = _SIGNS.get(re.split("[-_]", (language or "").lower())[0]) or ",".join(_SIGNS.values())
+        known = _SIGNS.get(re.split("[-_]", (language or "").lower())[0]) or ",".join(
+            [*_SIGNS.values(), *YES_ELSEWHERE]
+        )
         self._form = _form({*_EVERYWHERE, *map(_plain, known.split(",")), *map(_plain, named)} - {""})
 
     def are_all_of(self, text: str) -> bool:
@@ -80,12 +103,17 @@ def is_parting(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """In small letters, with single spaces and no marks: "D'accord." is `daccord`, "Mm-hm" is `mm hm`."""
-    return re.sub(r"[\W_]+", " ", re.sub(r"['’]", "", text.casefold())).strip()
+    words = (
+        sign if sign.isalnum() or category(sign) in _VOWEL_SIGNS else " "
+        for sign in text.casefold()
+        if sign not in "'’"
+    )
+    return " ".join("".join(words).split())
 
 
 def _form(signs: Collection[str]) -> re.Pattern[str]:
     longest_first = sorted(signs, key=len, reverse=True)
-    alternatives = "|".join(re.escape(sign) + (r"\b" if sign[-1] < _UNSPACED else "") for sign in longest_first)
+    alternatives = "|".join(re.escape(sign) + (r"(?!\w)" if sign[-1] < _UNSPACED else "") for sign in longest_first)
     return re.compile(rf"(?:(?>{_SOUNDS}|{alternatives}) ?)+")
 
 

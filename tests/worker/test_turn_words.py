@@ -3,6 +3,7 @@
 import pytest
 
 from worker.turns.curve import ASK_S, asked_after_s, needed_s
+from worker.turns.languages import LANGUAGES
 from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
 from worker.turns.turn_end import last_line
@@ -52,6 +53,12 @@ PROMPT_S = 0.5
         (None, "Ich suche ein"),
         (None, "I want to know when the"),
         ("ja", "予約をしたいのですが、"),
+        ("ja", "予約をしたいのですが､"),
+        ("zh", "我想预订，"),
+        ("ar", "أريد أن أحجز،"),
+        ("fa", "من می‌خواهم؛"),
+        ("hy", "Ես ուզում եմ՝"),
+        ("am", "እኔ እፈልጋለሁ፣"),
         ("en", "the reason I call is that"),
         ("en", "I'm looking for a hotel near"),
         ("en", "I have been waiting since"),
@@ -67,6 +74,22 @@ PROMPT_S = 0.5
         ("es", "Podría por favor"),
         ("fr", "Je voulais savoir"),
         ("fr", "Pourriez-vous s'il vous plaît"),
+        ("en", "My number is 2041."),
+        ("en", "four one one one. One one one one. Two two two two."),
+        ("de", "Meine Kartennummer ist vier eins eins eins. Eins eins eins eins."),
+        ("es", "Mi número es 2034."),
+        ("fr", "Mon IBAN est FR76 3000 6000 0112 3456."),
+        ("it", "IT60 X054 2811 1010."),
+        ("en", "Please hold on."),
+        ("en", "Yes, let me check."),
+        ("en", "Could you wait a second, please?"),
+        ("de", "Warten Sie mal."),
+        ("de", "Einen Moment, bitte."),
+        ("es", "Un momento, por favor."),
+        ("es", "Espere."),
+        ("fr", "Attendez."),
+        ("fr", "Un instant, s’il vous plaît."),
+        (None, "Moment."),
     ],
 )
 def test_words_that_go_on_are_given_time(language, text):
@@ -104,6 +127,11 @@ def test_words_that_go_on_are_given_time(language, text):
         ("fr", "Oui, s'il vous plaît."),
         (None, "Quiero reservar una mesa para dos personas."),
         ("ja", "明日は何時に開きますか。"),
+        ("ja", "「予約をお願いします。」"),
+        ("hi", "मुझे एक मेज़ चाहिए।"),
+        ("ur", "مجھے میز چاہیے۔"),
+        ("am", "እፈልጋለሁ።"),
+        ("hy", "Ես ուզում եմ։"),
         ("it", "Che cosa devo portare?"),
         ("en", "That is what it is for."),
         ("en", "Yes, please."),
@@ -124,10 +152,31 @@ def test_words_that_go_on_are_given_time(language, text):
         ("fr", "Je ne sais pas quand."),
         ("fr", "Mais si !"),
         ("fr", "C'est le son."),
+        ("en", "Room 204."),
+        ("en", "At five oh five."),
+        ("en", "It costs 250."),
+        ("en", "I lost my card in room 204."),
+        ("en", "In flat B12."),
+        ("en", "7PM."),
+        ("de", "Zimmer 204."),
+        ("es", "Son las 15 30."),
+        ("fr", "Ça coûte 250."),
+        (None, "€ 250."),
+        ("en", "How long do I have to wait?"),
+        ("en", "That took a moment."),
+        ("en", "Let me see the other one."),
+        ("de", "Das war ein schöner Moment."),
+        ("fr", "Je ne peux pas attendre."),
     ],
 )
 def test_words_that_are_all_are_answered_at_once(language, text):
     assert needed_s(likely_whole(text, language)) < PROMPT_S
+
+
+@pytest.mark.parametrize("text", ["tak", "да", "はい", "نعم", "nee", "sim", "sì", "हाँ", "是的", "네", "ไม่ใช่", "όχι"])
+def test_a_yes_or_a_no_needs_no_mark_whatever_the_language(text):
+    for language in ("en", "it", None):
+        assert needed_s(likely_whole(text, language, marks=True)) < PROMPT_S
 
 
 @pytest.mark.parametrize(
@@ -140,6 +189,8 @@ def test_words_that_are_all_are_answered_at_once(language, text):
         ("en", "S. M."),
         ("en", "S."),
         ("fr", "C'est le 06."),
+        ("en", "The postcode is SW1A."),
+        ("en", "It's 204."),
     ],
 )
 def test_where_a_mark_and_the_words_disagree_they_are_waited_for_a_while(language, text):
@@ -253,4 +304,42 @@ def test_the_more_may_be_in_vain_the_sooner_the_model_is_asked_what_is_less_sure
     ],
 )
 def test_a_number_that_is_dictated_is_no_amount_no_time_and_no_year(text, digits):
-    assert dictated(text, Digits.of("one five seven", "twenty")) == digits
+    number = dictated(text, Digits.of("", "one five seven", "twenty"))
+    assert (number.digits if number else 0) == digits
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("four one one one. One one one one. Two two two two.", False),
+        ("four one one one one one one one two two two two", None),
+        ("4111 1111 1111", False),
+        ("4111 1111 1111 1111", True),
+        ("3782 822463", None),
+        ("3782 822463 10005", True),
+        ("123 123 123 123", None),
+        ("06 12 34 56", None),
+        ("06 12 34 56 78", True),
+        ("12 34 56 78 90", None),
+        ("0176 123 456", None),
+        ("0176 1234 5678", True),
+        ("oh one seven six. One two three. Four five six.", None),
+        ("+1 555 123", None),
+        ("+1 555 123 4567", True),
+        ("0049 176 123", None),
+        ("DE89 3704 0044 0532", False),
+        ("DE89 3704 0044 0532 0130 00", True),
+        ("GB29 NWBK 6016 1331 9268 19", True),
+        ("D E eight nine three seven zero four", False),
+        ("my IBAN is 8 9 3 7 0 4. 0 0 4 4 0 5.", False),
+        ("my card number is 4111", False),
+        ("the last four of my card number are 4111", True),
+        ("my number is 2041", False),
+        ("my social security number is 123 45", False),
+        ("my social security number is 123 45 6789", True),
+    ],
+)
+def test_a_number_goes_on_until_it_has_the_length_of_such_numbers(text, whole):
+    number = dictated(text, LANGUAGES["en"].digits)
+    assert number is not None
+    assert number.is_whole is whole

@@ -46,6 +46,8 @@ def test_who_says_anything_else_into_it_is_not_to_wait_for_its_end(text):
         ("ja", "はい、そうですね。"),
         ("ja", "うんうん"),
         (None, "Sí."),
+        ("it", "Sì, sì."),
+        ("hi", "हाँ, हाँ।"),
     ],
 )
 def test_who_says_this_while_another_speaks_only_listens(language, text):
@@ -64,6 +66,7 @@ def test_who_says_this_while_another_speaks_only_listens(language, text):
         ("es", "Claro que no."),
         ("fr", "Attendez."),
         ("ja", "はい、でも"),
+        ("hi", "है।"),
         ("en", "okay " * 20),
         ("en", ""),
     ],

@@ -56,6 +56,9 @@ _GERMAN_UNITS = "ein zwei drei vier fünf sechs sieben acht neun"
 _GERMAN_ORDINALS = f"""erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte dreizehnte
     vierzehnte fünfzehnte sechzehnte siebzehnte achtzehnte neunzehnte zwanzigste dreißigste einunddreißigste
     {" ".join(f"{unit}undzwanzigste" for unit in _GERMAN_UNITS.split())}"""
+_GERMAN_NUMBERS = """kundennummer kontonummer bestellnummer auftragsnummer rechnungsnummer versicherungsnummer
+    mitgliedsnummer vertragsnummer vorgangsnummer buchungsnummer sendungsnummer referenznummer steuernummer faxnummer
+    seriennummer"""
 
 LANGUAGES = {
     "en": Language(
@@ -90,9 +93,28 @@ LANGUAGES = {
         ),
         fillers=_set("um er erm"),
         digits=Digits.of(
-            "zero oh o one two three four five six seven eight nine double triple",
+            "zero oh o",
+            "one two three four five six seven eight nine double triple",
             """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty
             sixty seventy eighty ninety""",
+            announced={
+                (1, 34): """number numbers code pin id digits extension reference order account policy serial tracking
+                    booking confirmation postcode call|me text|me reach|me""",
+                (5, 5): "zip zip|code",
+                (7, 13): "phone|number telephone|number mobile|number cell|number my|number|is phone|is",
+                (9, 9): "social|security social|security|number",
+                (15, 16): "card|number number|on|my|card number|of|my|card credit|card|is card|is",
+                (4, 6): "pin",
+                (4, 4): "last|four ending|in ends|in ends|with",
+                (3, 4): "security|code cvv cvc",
+                (6, 8): "date|of|birth",
+                (1, 3): "room|number house|number",
+            },
+            counted="""room rooms gate flight page chapter bus line platform track floor channel route highway apartment
+                suite table seat row house building costs cost pay paid owe owes need want have has had bought weigh
+                weighs about around approximately roughly nearly almost over under than least most exactly only size
+                model year since until till before after by from between to for at in are were was price|is total|is
+                amount|is bill|is temperature|is""",
         ),
     ),
     "de": Language(
@@ -129,9 +151,27 @@ LANGUAGES = {
         subjects=_set("ich du er wir ihr man der die das mein meine"),
         fillers=frozenset(),
         digits=Digits.of(
-            "null eins zwei zwo drei vier fünf sechs sieben acht neun",
+            "null",
+            "eins zwei zwo drei vier fünf sechs sieben acht neun",
             f"""zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn {_GERMAN_TENS}
             {" ".join(f"{unit}und{ten}" for unit in _GERMAN_UNITS.split() for ten in _GERMAN_TENS.split())}""",
+            announced={
+                (1, 34): f"nummer nummern code ziffern durchwahl {_GERMAN_NUMBERS}",
+                (4, 5): "postleitzahl plz",
+                (7, 13): """telefonnummer handynummer mobilnummer rufnummer rückrufnummer meine|nummer|ist
+                    meine|nummer|lautet mich|unter telefon|ist handy|ist""",
+                (15, 16): """kartennummer kreditkartennummer nummer|meiner|karte nummer|der|karte
+                    nummer|meiner|kreditkarte nummer|der|kreditkarte""",
+                (4, 6): "pin",
+                (4, 4): "letzten|vier endet|auf endet|mit",
+                (3, 4): "prüfnummer prüfziffer sicherheitscode kartenprüfnummer",
+                (6, 8): "geburtsdatum",
+                (1, 3): "zimmernummer hausnummer",
+            },
+            counted="""zimmer raum gate flug seite kapitel bus linie gleis stock etage tisch platz reihe haus kostet
+                kosten zahle bezahle bezahlt brauche brauchen will möchte habe haben hatte etwa ungefähr circa ca rund
+                fast über unter als mindestens höchstens genau nur größe modell jahr seit bis vor nach ab um von zu für
+                in im am auf mit sind waren wiegt preis|ist betrag|ist summe|ist preis|beträgt""",
         ),
     ),
     "es": Language(
@@ -156,10 +196,32 @@ LANGUAGES = {
         subjects=_set("yo tú él ella nosotros usted ustedes ellos ellas el mi"),
         fillers=_set("eh"),
         digits=Digits.of(
-            "cero uno dos tres cuatro cinco seis siete ocho nueve",
+            "cero",
+            "uno dos tres cuatro cinco seis siete ocho nueve",
             """diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve veinte veintiuno veintidós
             veintitrés veinticuatro veinticinco veintiséis veintisiete veintiocho veintinueve treinta cuarenta cincuenta
             sesenta setenta ochenta noventa""",
+            announced={
+                (1, 34): """número números código cifras dígitos pedido referencia cuenta extensión dni llámeme|al""",
+                (5, 5): "código|postal",
+                (
+                    7,
+                    13,
+                ): """número|de|teléfono mi|número|es teléfono|es móvil|es celular|es""",
+                (
+                    15,
+                    16,
+                ): """número|de|tarjeta número|de|la|tarjeta número|de|mi|tarjeta tarjeta|es tarjeta|de|crédito|es""",
+                (4, 6): "pin",
+                (4, 4): "últimos|cuatro últimas|cuatro termina|en terminada|en",
+                (3, 4): "código|de|seguridad cvv cvc",
+                (6, 8): "fecha|de|nacimiento",
+                (1, 3): "número|de|habitación",
+            },
+            counted="""habitación puerta vuelo página capítulo línea autobús piso mesa asiento fila casa cuesta cuestan
+                vale valen pago pagué son eran era somos necesito quiero tengo tenemos hay unos unas casi
+                aproximadamente más|de menos|de alrededor|de sobre desde hasta de en a las la para por con año talla
+                precio|es total|es""",
         ),
     ),
     "fr": Language(
@@ -188,9 +250,28 @@ LANGUAGES = {
         subjects=_set("je j'ai j'étais tu il elle nous ils elles mon ma le la"),
         fillers=_set("heu"),
         digits=Digits.of(
-            """zéro deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente
+            "zéro",
+            """deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt trente
             quarante cinquante soixante quatre-vingt quatre-vingts""",
             "dix onze douze treize quatorze quinze seize vingt vingts trente quarante cinquante soixante",
+            announced={
+                (1, 34): "numéro numéros code chiffres commande référence dossier compte client poste",
+                (5, 5): "code|postal",
+                (7, 13): """numéro|de|téléphone mon|numéro|est mon|numéro|c'est téléphone|est portable|est
+                    me|joindre|au""",
+                (13, 15): "sécurité|sociale",
+                (15, 16): """numéro|de|carte numéro|de|ma|carte numéro|de|la|carte carte|est carte|bancaire|est
+                    carte|bleue|est""",
+                (4, 6): "pin",
+                (4, 4): "quatre|derniers finit|par termine|par",
+                (3, 4): "code|de|sécurité cryptogramme",
+                (6, 8): "date|de|naissance",
+                (1, 3): "numéro|de|chambre",
+            },
+            counted="""chambre porte vol page chapitre ligne bus voie quai étage table place rangée coûte coûtent payé
+                paie veux voudrais ai j'ai avons environ presque plus|de moins|de près|de besoin|de depuis jusqu'à
+                jusqu'en de en dans à pour par avec sommes étions sont étaient vers taille année fait prix|est
+                total|est""",
         ),
     ),
 }

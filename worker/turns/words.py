@@ -5,7 +5,9 @@ from itertools import takewhile
 
 from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
 from worker.turns.letters import spelled
-from worker.turns.numbers import Digits, dictated
+from worker.turns.numbers import Digits, Number, dictated
+from worker.turns.waits import asks_to_wait
+from worker.words import NO_ELSEWHERE, YES_ELSEWHERE
 
 OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups, or a word that may have more letters
@@ -15,19 +17,23 @@ PLAIN = 0.6  # the words do not tell, or say something else than the mark at the
 MARKED = 0.92  # the recogniser has set a mark at the end
 ANSWER = 0.97  # it is a yes or a no
 
-WHOLE_NUMBER = 10  # digits: a number that has so many has all
-
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*['’]?")
-_CALLS = re.compile(r"[?!？！؟][\"'”»)\s]*$")
-_END = re.compile(r"[.?!。？！।؟][\"'”»)\s]*$")
-_GOES_ON = re.compile(r"(?:[,;:、，؛–—-]|\.\.\.|…)\s*$")
-_MARK = re.compile(r"[,.?!](?=\s|$)|[。？！、，।؟،]")
+_STOPS = "。｡．।॥۔։።။។"  # of scripts that have their own
+_ASKS = "？！؟፧՞՜"
+_COMMAS = "、､，；：،؛՝፣፤፥၊"
+_CLOSING = r"[\"'”’»」』）)\s]*$"
+_CALLS = re.compile(rf"[?!{_ASKS}]{_CLOSING}")
+_END = re.compile(rf"[.?!{_STOPS}{_ASKS}]{_CLOSING}")
+_GOES_ON = re.compile(rf"(?:[,;:{_COMMAS}–—-]|\.\.\.|…)\s*$")
+_MARK = re.compile(rf"[,.?!](?=\s|$)|[{_STOPS}{_ASKS}{_COMMAS}]")
+_BETWEEN_WORDS = re.compile(rf"[,.?!{_STOPS}{_ASKS}{_COMMAS}\s]+")
 _NO_STOP = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff]\s*$")  # Thai, Lao and Khmer end a sentence with a space
 _GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
 _QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _FILLERS = frozenset({"uh", "uhh", "uhm", "umm", "ähm", "äh", "öhm", "öh", "ehm", "euh"})  # words in no language
 
 _ANSWERS = frozenset({"yes", "yeah", "no", "nope", "ja", "nein", "doch", "sí", "oui", "non", "si"})
+_ANSWERS_ANYWHERE = _ANSWERS | YES_ELSEWHERE | NO_ELSEWHERE
 _SHORT_ANSWER = 4  # "yes, I do"
 _OPENINGS = _ANSWERS | {"and", "but", "so", "well", "okay", "und", "aber", "also", "y", "pero", "et", "mais", "alors"}
 
@@ -48,9 +54,11 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
     known = _known(words, language)
     ends_in_word = bool(words) and _LETTERS.search(text, text.rfind(" ") + 1) is not None
     marked = _END.search(text) is not None and not text.endswith("...")
+    if asks_to_wait(text):
+        return OPEN
     if _GOES_ON.search(text) or (ends_in_word and words[-1] in (_FILLERS | known.fillers if known else _FILLERS)):
         return OPEN
-    if words and _ANSWERS.issuperset(words):
+    if _is_answer(text):
         return ANSWER
     whole = _of_number(dictated(text, known.digits if known is not None else Digits()), marked=marked)
     if whole is None and spelled(text):
@@ -69,15 +77,21 @@ def has_marks(text: str) -> bool:
     return _MARK.search(text) is not None
 
 
+def _is_answer(text: str) -> bool:
+    """Whether it is a yes or a no, in whatever language: most of these have no marks if they are short."""
+    words = _BETWEEN_WORDS.sub(" ", text.lower()).split()
+    return bool(words) and _ANSWERS_ANYWHERE.issuperset(words)
+
+
 def _is_name(word: str) -> bool:
     """Whether it is a letter: "Plan A"."""
     return len(word) == 1 and word.isupper() and word != "I"
 
 
-def _of_number(digits: int, *, marked: bool) -> float | None:
-    if digits == 0 or digits >= WHOLE_NUMBER:
+def _of_number(number: Number | None, *, marked: bool) -> float | None:
+    if number is None or number.is_whole:
         return None
-    return NUMBER_MARKED if marked else NUMBER
+    return NUMBER_MARKED if marked and number.is_whole is None else NUMBER
 
 
 def _of_last_word(words: list[str], known: Language, *, marked: bool, calls: bool) -> float | None:
