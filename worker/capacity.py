@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from livekit.agents import AgentServer, JobRequest
 from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.protocol.agent import Job
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
-from calls.workers.leases import has_agent
+from calls.workers.leases import has_agent, has_agent_in
 from worker.headcount import Headcount, Told
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Capacity:
             return
         self._answering += 1
         try:
-            if await self._has_agent(asked.get("call_id")):
+            if await self._has_agent(request.job, asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
                 return
             self.hold_refill(server)
@@ -96,12 +97,11 @@ class Capacity:
         self._refill = None
         pool.set_target_idle_processes(idle)
 
-    async def _has_agent(self, call_id: str | None) -> bool:
-        """Whether some agent has the call; one that is not written yet has none. DatabaseAway as any question."""
-        if call_id is None:
-            await self._database.ping()
-            return False
+    async def _has_agent(self, job: Job, call_id: str | None) -> bool:
+        """Whether some agent has the call, which is of a phone that calls us if it has no id yet."""
         async with self._database.reading() as connection:
+            if call_id is None:
+                return await has_agent_in(connection, job.room.name)
             return await has_agent(connection, call_id)
 
     @property

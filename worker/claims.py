@@ -1,4 +1,4 @@
-"""Calls are taken as soon as they are placed: LiveKit's offer of them comes 0.2 s later."""
+"""Calls are taken as soon as they wait for an agent: LiveKit's offer of them comes 0.2 s later, if not to another."""
 
 import asyncio
 import json
@@ -80,7 +80,7 @@ class Claims:
 
     async def _claim(self, server: AgentServer) -> None:
         async with self._database.reading() as connection:
-            most = await waiting.count(connection, self._settings.worker_max_calls)
+            most = await waiting.count(connection, server.id, self._settings.worker_max_calls)
         with self._capacity.reserved(server, most) as reservation:
             if reservation.seats:
                 async with self._database.writing() as connection:
