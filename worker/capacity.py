@@ -14,6 +14,7 @@ from livekit.protocol.agent import Job
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
+from calls.workers import seats
 from calls.workers.leases import has_agent, has_agent_in
 from worker.headcount import Headcount, Told
 
@@ -64,6 +65,9 @@ class Capacity:
             if await self._has_agent(request.job, asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
                 return
+            if not asked.get("again") and await self._is_for_others(server):
+                await request.reject(terminate=False)
+                return
             self.hold_refill(server)
             await request.accept(identity=f"{AGENT_PREFIX}{request.job.id}", name=AGENT_NAME)
         except DatabaseAway:
@@ -75,9 +79,9 @@ class Capacity:
     @contextmanager
     def reserved(self, server: AgentServer, most: int) -> Iterator["Reservation"]:
         """Seats for calls that are taken within the block: no more than `most`, and than processes wait for one."""
-        waiting = server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
         # What is just being taken has no process yet.
-        free = max(min(self._max - self.taken(server), waiting - self._being_taken, most), 0)
+        processes = _waiting_processes(server) - self._being_taken
+        free = max(min(self._max - self.taken(server), processes, most), 0)
         reservation = Reservation(free)
         self._reservations.add(reservation)
         try:
@@ -104,6 +108,16 @@ class Capacity:
                 return await has_agent_in(connection, job.room.name)
             return await has_agent(connection, call_id)
 
+    async def _is_for_others(self, server: AgentServer) -> bool:
+        """Whether another worker has a seat, and here no process waits: a fork server that was killed takes seconds.
+
+        Should the other have none either, whichever has one first finds the call.
+        """
+        if _waiting_processes(server):
+            return False
+        async with self._database.reading() as connection:
+            return await seats.free_beside(connection, server.id) > 0
+
     @property
     def _being_taken(self) -> int:
         return self._answering + sum(one.seats for one in self._reservations)
@@ -126,6 +140,10 @@ class Reservation:
     """So many seats are kept from what is offered; whoever needs fewer says so."""
 
     seats: int
+
+
+def _waiting_processes(server: AgentServer) -> int:
+    return server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
 
 
 def _ears(told: list[Told]) -> int:

@@ -54,14 +54,21 @@ async def hold(conn: AsyncConnection) -> None:
     await conn.execute(sa.select(workers.c.id).order_by(workers.c.id).with_for_update())
 
 
+async def free_beside(conn: AsyncConnection, worker: str) -> int:
+    """How many seats the other workers have that nobody has; calls that wait are not counted against them."""
+    return sum(seats for name, seats in (await _empty(conn)).items() if name != worker)
+
+
 async def free(conn: AsyncConnection) -> int | None:
     """How many seats nobody has, and nobody waits for; None if there is no worker."""
-    lives = workers.c.told_at > moment(conn) - STALE_AFTER
-    known = (await conn.execute(sa.select(workers.c.id, workers.c.seats, workers.c.taken).where(lives))).all()
-    if not known:
-        return None
+    empty = await _empty(conn)
+    return sum(empty.values()) - int(await conn.scalar(_AWAITED) or 0) if empty else None
+
+
+async def _empty(conn: AsyncConnection) -> dict[str, int]:
+    """How many seats of each living worker nobody has."""
+    known = await list_living(conn)
     # An agent has its call's lease before its worker has told that it is taken, and its process outlives the lease.
     counted = sa.select(leases.c.worker, sa.func.count().label("calls")).where(_HELD).group_by(leases.c.worker)
     held = {row.worker: row.calls for row in await conn.execute(counted)}
-    empty: int = sum(max(row.seats - max(row.taken, held.get(row.id, 0)), 0) for row in known)
-    return empty - int(await conn.scalar(_AWAITED) or 0)
+    return {row.id: max(row.seats - max(row.taken, held.get(row.id, 0)), 0) for row in known}

@@ -9,6 +9,7 @@ import pytest
 
 from calls.database.engine import Database
 from calls.settings import Settings
+from calls.workers import seats
 from worker.capacity import Capacity
 from worker.headcount import EarCount
 from worker.strain import LATE_S, OFTEN
@@ -71,7 +72,7 @@ async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_once(
     server: Any = SimpleNamespace(
         id="this",
         active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
-        _proc_pool=SimpleNamespace(target_idle_processes=1, set_target_idle_processes=lambda _number: None),
+        _proc_pool=pool(processes=1),
     )
     offered: Any = Offered(**asked)
     assert capacity.taken(server) == SEATS, "it has no seat for a call that others could take"
@@ -80,6 +81,40 @@ async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_once(
     for count in counts:
         count.write(0)
     await database.close()
+
+
+@pytest.mark.parametrize(
+    ("processes", "another", "asked", "taken"),
+    [
+        pytest.param(0, 1, {}, False, id="another has a seat"),
+        pytest.param(1, 1, {}, True, id="another has a seat, but here a process waits"),
+        pytest.param(0, 0, {}, True, id="another has none"),
+        pytest.param(0, None, {}, True, id="there is no other"),
+        pytest.param(0, 1, {"again": True}, True, id="another has a seat, and did not take it"),
+    ],
+)
+async def test_a_worker_in_which_no_process_waits_leaves_a_call_to_others_that_have_a_seat_once(
+    own: Settings, processes: int, another: int | None, asked: dict[str, Any], *, taken: bool
+) -> None:
+    database = Database(own.database)
+    async with database.writing() as connection:
+        await seats.tell(connection, "this", SEATS, 0)
+        if another is not None:
+            await seats.tell(connection, "another", another, 0)
+    server: Any = SimpleNamespace(id="this", active_jobs=[], _proc_pool=pool(processes))
+    offered: Any = Offered(**asked)
+    await Capacity(own, database).answer(server, offered)
+    assert offered.taken is taken
+    await database.close()
+
+
+def pool(processes: int) -> Any:
+    """Of which so many processes wait for calls."""
+    return SimpleNamespace(
+        target_idle_processes=1,
+        set_target_idle_processes=lambda _number: None,
+        _warmed_proc_queue=SimpleNamespace(qsize=lambda: processes),
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +135,7 @@ async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
     server: Any = SimpleNamespace(
         id="this",
         active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
-        _proc_pool=SimpleNamespace(_warmed_proc_queue=SimpleNamespace(qsize=lambda: processes)),
+        _proc_pool=pool(processes),
     )
     before = capacity.taken(server)
     with capacity.reserved(server, wanted) as reservation:
