@@ -13,6 +13,7 @@ from calls.rooms import EMPTY_TIMEOUT_S
 from calls.states import LIVE, TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import calls, leases
+from calls.workers import waiting
 from pipeline.deps import Deps
 from pipeline.fate import Done, Fate
 
@@ -27,12 +28,13 @@ async def run(job: Job, deps: Deps) -> Fate:
     # Should who was called first leave while others wait for a line, the agent is alone: to LiveKit that room is empty.
     await deps.rooms.create_room(call.room_name, call_id, departure_s=EMPTY_TIMEOUT_S)
     async with deps.db.writing() as conn:
-        waiting = (calls.c.id == call_id, calls.c.status.in_(LIVE))
+        await waiting.tell(conn, [call_id])
+        live = (calls.c.id == call_id, calls.c.status.in_(LIVE))
         # One that was sent back has had dispatches before, and perhaps agents.
         agents = sa.select(leases.c.token).where(leases.c.call_id == call_id).scalar_subquery()
         first = 1 + sa.func.coalesce(agents, 0)
         asked = {"dispatches": sa.case((calls.c.dispatches == 0, first), else_=calls.c.dispatches)}
-        opened = await conn.execute(sa.update(calls).where(*waiting).values(asked))
+        opened = await conn.execute(sa.update(calls).where(*live).values(asked))
         if deps.settings.recorder == "egress":
             await egress.ask_if_due(conn, call_id)
     if not opened.rowcount:  # it was ended meanwhile

@@ -58,6 +58,7 @@ class KnownCall:
     agents         how many have had its lease
     history        what its events say of them, at least as far as that decides something
     held           an agent has its lease
+    has_seat       a worker that lives has a place for it
     entered        the last agent that had it was in the room
     awaits_phone   a leg is queued, dialled or ringing: somebody may still come
     ever_joined    a human was in the room at some time
@@ -69,6 +70,7 @@ class KnownCall:
     agents: int
     history: "History"
     held: bool
+    has_seat: bool
     entered: bool
     awaits_phone: bool
     ever_joined: bool
@@ -190,7 +192,9 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
     hurry = is_urgent(call.status, limits, waited) and not room.agent_coming
     if not used_up and waited.dispatch < (min(RETRY_S, waited.database) if hurry else limits.agent_join):
         return Wait()
-    reminder = (started or hurry) and not used_up and call.history.awaited
+    # What nobody took is no attempt where somebody could have taken it; for how long that may go on, time says.
+    patient = call.has_seat and waited.agent < limits.agent_return
+    reminder = (started or hurry or patient) and not used_up and call.history.awaited
     if not started and not reminder and call.history.asked >= limits.dispatches:
         return Finish(EndReason.NO_AGENT)
     # Only an agent that was in the room is lost with the call: how long others try to get in is limited by time.

@@ -26,6 +26,7 @@ from calls.states import LIVE, RINGS, TERMINAL, CallStatus, EndReason, Participa
 from calls.store import CallStore
 from calls.tables import call_events, calls, leases, participants
 from calls.tenants.prices import price_micros
+from calls.workers import seats, waiting
 from calls.workers.leases import has_agent
 from pipeline.deps import Deps
 from pipeline.judge import Judge
@@ -61,7 +62,9 @@ _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
 _OPENED = calls.c.dispatches > 0  # its room was made: a call to phones only may wait long for that
 _CALLS = sa.select(
     *(calls.c[name] for name in ("id", "room_name", "status", "batch_id", "dispatches", "started_at")),
-    *(leases.c[name] for name in ("token", "held", "entered", "worker", "renewed_at")),
+    sa.func.coalesce(leases.c.token, 0).label("token"),
+    sa.func.coalesce(leases.c.held, sa.false()).label("held"),
+    *(leases.c[name] for name in ("entered", "worker", "renewed_at")),
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
 _LEG = ("call_id", "room_identity", "status", "joined_at", "left_at", "end_reason")
 _LEGS = sa.select(*(participants.c[name] for name in _LEG))
@@ -251,13 +254,15 @@ class Watcher:
     async def _carry_out(self, seen: sa.Row[Any], room: SeenRoom | None, waited: Waited) -> None:
         """Decide again on the locked row, so that an agent which came meanwhile is not overlooked, and act on it."""
         async with self._db.writing() as conn:
-            # First the lock, then a look: one statement for both would show the lease as it was before the wait.
+            # First the locks, then a look: one statement for both would show the lease as it was before the wait.
+            await waiting.hold(conn, seen.id)
             await conn.execute(sa.select(calls.c.id).where(calls.c.id == seen.id).with_for_update())
             row = (await conn.execute(_CALLS.where(calls.c.id == seen.id, calls.c.status.in_(LIVE)))).first()
             if row is None or (row.dispatches, row.held, row.token) != (seen.dispatches, seen.held, seen.token):
                 return
             legs = (await _participants(conn, [row.id])).get(row.id, [])
-            known = _known(row, legs, await _history(conn, row.id))
+            free = await seats.free(conn)  # when one is kept for it, as for all that wait
+            known = _known(row, legs, await _history(conn, row.id), has_seat=free is not None and free >= 0)
             decided = verdict(known, room, self._limits, waited)
             sends_back = _has_time(row, legs, decided)
             if not sends_back:
@@ -288,6 +293,7 @@ class Watcher:
         elif isinstance(decided, Dispatch):
             number = row.dispatches + 1
             await conn.execute(calls.update().where(calls.c.id == row.id).values(dispatches=number))
+            await waiting.tell(conn, [row.id], elsewhere=decided.elsewhere)
             if decided.reminder:
                 return
             message = f"No agent is in the room; dispatch {number}"
@@ -311,8 +317,10 @@ class Watcher:
             return
         async with self._db.writing() as conn:
             call_id = await inbound.receive(conn, incoming, self._price_micros)
-            if call_id is not None and self._records:
-                await egress.ask_if_due(conn, call_id)
+            if call_id is not None:
+                await waiting.tell(conn, [call_id])
+                if self._records:
+                    await egress.ask_if_due(conn, call_id)
         if call_id is None:
             await self._rooms.delete_room(name)
 
@@ -370,13 +378,14 @@ async def _history(conn: AsyncConnection, call_id: str) -> History:
     )
 
 
-def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], history: History) -> KnownCall:
+def _known(row: sa.Row[Any], legs: list[sa.Row[Any]], history: History, *, has_seat: bool = False) -> KnownCall:
     return KnownCall(
         status=CallStatus(row.status),
         dispatches=row.dispatches,
-        agents=row.token or 0,
+        agents=row.token,
         history=history,
         held=bool(row.held),
+        has_seat=has_seat,
         entered=bool(row.entered),
         awaits_phone=any(leg.status in _PHONE_COMING for leg in legs),
         ever_joined=any(leg.joined_at is not None for leg in legs),

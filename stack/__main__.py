@@ -62,7 +62,13 @@ def _run(settings: StackSettings) -> str | None:
         print(f"Callroom is up, Ctrl-C stops it: {settings.api_url}/#key={key}", flush=True)
 
     try:
-        run(wanted, settings.folder / "logs", environment, when_ready)
+        run(
+            wanted,
+            settings.folder / "logs",
+            environment,
+            when_ready,
+            when_stopping=lambda: state.end_last_calls(environment),
+        )
     except StackFailed as error:
         return str(error)
     print("Stopped.")

@@ -37,8 +37,12 @@ def run(
     logs: Path,
     environment: Mapping[str, str],
     when_ready: Callable[[], None],
+    when_stopping: Callable[[], None],
 ) -> None:
-    """Run the programs until SIGINT, SIGTERM or SIGHUP; StackFailed if one keeps dying. All are stopped on return."""
+    """Run the programs until SIGINT, SIGTERM or SIGHUP; StackFailed if one keeps dying. All are stopped on return.
+
+    `when_ready` is called when all of them are, `when_stopping` when the last one is stopped and the others still run.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -47,6 +51,8 @@ def run(
             _watch(_Watch(programs, logs), supervisor, stop, when_ready)
         finally:
             print("Stopping.", flush=True)
+            supervisor.stop(programs[-1].name)
+            when_stopping()
 
 
 def _watch(watch: "_Watch", supervisor: Supervisor, stop: threading.Event, when_ready: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import yaml
 
 from stack.settings import ROOT, StackSettings
+
+LAST_CALLS_S = 5.0  # a database or a LiveKit that does not answer keeps nobody who stops the stack
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,21 @@ def process_environment(settings: StackSettings, keys: LiveKitKeys) -> dict[str,
         "LIVEKIT_API_SECRET": keys.secret,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def end_last_calls(environment: Mapping[str, str]) -> None:
+    """End the calls that have no agent. If that cannot be, they end with the next start."""
+    command = [sys.executable, "-m", "stack.last_calls"]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 # our own
+            command,
+            env=environment,
+            cwd=ROOT,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=LAST_CALLS_S,
+        )
 
 
 def development_key(settings: StackSettings, environment: Mapping[str, str]) -> str:

@@ -127,6 +127,11 @@ class Supervisor:
             rpc.supervisor.stopProcess(name)
             rpc.supervisor.startProcess(name, False)  # noqa: FBT003 - whether to wait; it takes no names
 
+    def stop(self, name: str) -> None:
+        """Stop a program for good, with all that it started; takes up to `STOP_SECONDS`."""
+        with suppress(Fault, OSError), self._rpc() as rpc:  # it does not run, or supervisord does not
+            rpc.supervisor.stopProcess(name)
+
     def _rpc(self) -> ServerProxy:
         return ServerProxy("http://localhost", SupervisorTransport(serverurl=f"unix://{self._folder}/socket"))
 

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from livekit.agents import AgentServer, JobRequest
 from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.protocol.agent import Job
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.settings import Settings
 from calls.workers import seats
-from calls.workers.leases import has_agent
+from calls.workers.leases import has_agent, has_agent_in
 from worker.headcount import Headcount, Told
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Capacity:
         """Take an offered call, or leave it to another worker."""
         asked = json.loads(request.job.metadata)
         try:
-            if await self._has_agent(asked.get("call_id")):
+            if await self._has_agent(request.job, asked.get("call_id")):
                 await request.reject(terminate=True)  # it was found before it was offered: nobody else is to be asked
                 return
             is_left = not asked.get("again") and await self._is_for_others(server)
@@ -89,9 +90,9 @@ class Capacity:
     @contextmanager
     def reserved(self, server: AgentServer, most: int) -> Iterator["Reservation"]:
         """Seats for calls that are taken within the block: no more than `most`, and than processes wait for one."""
-        waiting = server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
         # What is just being taken has no process yet.
-        free = max(min(self._max - self.occupied(server).taken, waiting - self._being_taken, most), 0)
+        processes = _waiting_processes(server) - self._being_taken
+        free = max(min(self._max - self.occupied(server).taken, processes, most), 0)
         reservation = Reservation(free)
         self._reservations.add(reservation)
         try:
@@ -116,17 +117,20 @@ class Capacity:
         self._refill = None
         pool.set_target_idle_processes(idle)
 
-    async def _has_agent(self, call_id: str | None) -> bool:
-        """Whether some agent has the call; one that is not written yet has none. DatabaseAway as any question."""
-        if call_id is None:
-            await self._database.ping()
-            return False
+    async def _has_agent(self, job: Job, call_id: str | None) -> bool:
+        """Whether some agent has the call, which is of a phone that calls us if it has no id yet."""
         async with self._database.reading() as connection:
+            if call_id is None:
+                return await has_agent_in(connection, job.room.name)
             return await has_agent(connection, call_id)
 
     async def _is_for_others(self, server: AgentServer) -> bool:
-        """Whether what is offered for the first time is to be left to other workers. DatabaseAway as any question."""
-        if not self.occupied(server).is_strained:
+        """Whether what is offered for the first time is to be left to other workers. DatabaseAway as any question.
+
+        So it is if they have seats, and this one does not keep up, or no process waits in it for a call: after its
+        fork server was killed, one takes seconds. Should no other have one either, whoever has one first finds the call.
+        """
+        if _waiting_processes(server) and not self.occupied(server).is_strained:
             return False
         async with self._database.reading() as connection:
             return await seats.free_beside(connection, server.id) > 0
@@ -148,6 +152,10 @@ class Reservation:
     """So many seats are kept from what is offered; whoever needs fewer says so."""
 
     seats: int
+
+
+def _waiting_processes(server: AgentServer) -> int:
+    return server._proc_pool._warmed_proc_queue.qsize()  # noqa: SLF001 - it has no public name
 
 
 def _ears(told: list[Told]) -> int:

@@ -1,4 +1,4 @@
-"""Calls are taken as soon as they are placed: LiveKit's offer of them comes 0.2 s later."""
+"""Calls are taken as soon as they wait for an agent: LiveKit's offer of them comes 0.2 s later, if not to another."""
 
 import asyncio
 import json
@@ -20,12 +20,15 @@ from worker.entrances import Entrances
 
 logger = logging.getLogger(__name__)
 
+LOOK_S = 0.25  # so often it looks for calls that nobody has taken yet
+
 
 class Claims:
     """Takes calls from the moment when LiveKit knows the worker until it is told to stop, while LiveKit can be reached.
 
-    Only as many as there are processes that wait for calls: what would wait for one is better offered to others. While
-    the worker does not keep up with what it has, only those for which the others have no seats.
+    Only as many as there are processes that wait for calls: what would wait for one is better left to others. If
+    nobody takes it, it is taken when there is one. While the worker does not keep up with what it has, only those for
+    which the others have no seats.
     """
 
     def __init__(self, settings: Settings, capacity: Capacity) -> None:
@@ -66,11 +69,13 @@ class Claims:
     async def _run(self, server: AgentServer) -> None:
         try:
             async with self._database.changes.watch(WAITING) as self._watch:
-                while await self._watch.wait() and not self._stopped:
-                    if server._connecting or not self._entrances.are_open:  # noqa: SLF001 - it has no public name
+                left = 0
+                while not self._stopped:
+                    await self._watch.wait(LOOK_S if left > 0 else None)
+                    if self._stopped or server._connecting or not self._entrances.are_open:  # noqa: SLF001 - it has no public name
                         continue  # nobody could enter the room
                     try:
-                        await self._claim(server)
+                        left = await self._claim(server)
                     except DatabaseAway:  # LiveKit offers them all the same
                         pass
                     except Exception:  # whatever it was, the next look comes
@@ -79,17 +84,20 @@ class Claims:
             await self._entrances.stop()
             await self._database.close()
 
-    async def _claim(self, server: AgentServer) -> None:
+    async def _claim(self, server: AgentServer) -> int:
+        """Take what there are seats for; how many calls still wait that this worker might take."""
         async with self._database.reading() as connection:
             strained = self._capacity.occupied(server).is_strained
             others = await seats.free_beside(connection, server.id) if strained else 0
-            most = await waiting.count(connection, self._settings.worker_max_calls + others) - others
+            most = await waiting.count(connection, server.id, self._settings.worker_max_calls + others) - others
+        claimed: list[Claimed] = []
         with self._capacity.reserved(server, most) as reservation:
             if reservation.seats:
                 async with self._database.writing() as connection:
                     claimed = await waiting.claim(connection, server.id, reservation.seats, _new_name)
                 reservation.seats = len(claimed)
                 await asyncio.gather(*(self._launch(server, one, reservation) for one in claimed))
+        return most - len(claimed)
 
     async def _launch(self, server: AgentServer, call: Claimed, reservation: Reservation) -> None:
         """Have a process do with it what it does with an offered call."""

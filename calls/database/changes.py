@@ -21,7 +21,7 @@ CALLS = "calls"  # a stream of a call has something to send
 JOBS = "jobs"  # a job may be claimed that could not be before
 TRUNKS = "trunks"  # LiveKit should have something else of a tenant's trunk than before
 TURNS = "turns"  # it may be the turn of a call that waits, or of a phone
-WAITING = "waiting"  # a call waits for its first agent
+WAITING = "waiting"  # a call waits for an agent
 
 CHANNEL = "callroom"
 POLL_S = 0.02  # how often SQLite's data version is read where there are no bells; it takes no lock and touches no table

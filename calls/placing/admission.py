@@ -22,7 +22,7 @@ from calls.states import ParticipantStatus
 from calls.tables import WAITS, batches, calls, participants, tenants
 from calls.tables import jobs as job_rows
 from calls.tables import leases as lease_rows
-from calls.workers import seats
+from calls.workers import seats, waiting
 
 AHEAD_S = 2  # so many seconds of dialling a batch has rooms ready for: an agent that waits for its turn takes a seat
 MOST = 50  # at a time
@@ -105,11 +105,12 @@ async def let_in(conn: AsyncConnection, call: sa.Row[Any]) -> None:
 
 async def send_back(conn: AsyncConnection, call_id: str) -> bool:
     """Let a call of which no phone was called wait for another turn; False if an agent has come after all."""
+    await waiting.withdraw(conn, call_id)
     # First the lock, then a look: one statement for both would show the lease as it was before the wait.
     await conn.execute(sa.select(calls.c.id).where(calls.c.id == call_id).with_for_update())
     without = ~sa.exists().where(lease_rows.c.call_id == calls.c.id, _HELD)
-    waiting = (calls.c.id == call_id, is_undialled(), without)
-    sent = await conn.execute(sa.update(calls).where(*waiting).values(admitted_at=None, dispatches=0))
+    alone = (calls.c.id == call_id, is_undialled(), without)
+    sent = await conn.execute(sa.update(calls).where(*alone).values(admitted_at=None, dispatches=0))
     mark(conn, TURNS)
     return bool(sent.rowcount)
 

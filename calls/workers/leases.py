@@ -68,7 +68,8 @@ async def take(conn: AsyncConnection, call_id: str, worker: str, identity: str) 
     if status not in LIVE:
         return None
     first = {"call_id": call_id, "token": 1, "worker": worker, "identity": identity, "held": True}
-    values = {**first, "entered": False, "renewals": 0, "changes": 0, "renewed_at": moment(conn)}
+    begun = {"entered": False, "renewals": 0, "changes": 0, "sought": False, "elsewhere": False}
+    values = {**first, **begun, "renewed_at": moment(conn)}
     statement = upsert(conn, leases).values(values)
     again = {**values, "token": leases.c.token + 1}
     del again["call_id"], again["renewed_at"]
@@ -134,6 +135,12 @@ async def held_by(conn: AsyncConnection, worker: str) -> list[str]:
 async def has_agent(conn: AsyncConnection, call_id: str) -> bool:
     """Whether some agent holds the call's lease."""
     return bool(await conn.scalar(sa.select(leases.c.held).where(_THIS), {"of_call": call_id}))
+
+
+async def has_agent_in(conn: AsyncConnection, room_name: str) -> bool:
+    """Whether the room's call is written, and some agent holds its lease."""
+    here = sa.exists().where(leases.c.call_id == calls.c.id, calls.c.room_name == room_name, _IS_HELD)
+    return bool(await conn.scalar(sa.select(here)))
 
 
 async def has_entered(conn: AsyncConnection, call_id: str) -> bool:

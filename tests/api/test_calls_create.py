@@ -111,7 +111,7 @@ async def test_calls_whose_rooms_are_open_are_told_to_the_workers(api: Api, agen
 
     async def waits() -> bool:
         async with api.database.reading() as conn:
-            return await waiting.count(conn, 1) > 0
+            return await waiting.count(conn, "worker", 1) > 0
 
     assert (await api.post("/v1/calls", {"agent_id": agent, "participants": [phone()]})).status == 202
     assert not await waits()

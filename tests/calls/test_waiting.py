@@ -1,4 +1,4 @@
-"""Calls that wait for their first agent: which worker takes which, on both databases."""
+"""Calls that wait for an agent: which worker takes which, on both databases."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ from tests.calls.test_changes import listens, quiet
 pytestmark = pytest.mark.restless
 
 
-async def tell(database: Database, *call_ids: str) -> None:
+async def tell(database: Database, *call_ids: str, elsewhere: bool = False) -> None:
     async with database.writing() as connection:
-        await waiting.tell(connection, call_ids)
+        await waiting.tell(connection, call_ids, elsewhere=elsewhere)
 
 
 async def claim(database: Database, worker: str, most: int) -> list[Claimed]:
@@ -34,31 +34,50 @@ async def test_each_call_is_one_workers_which_takes_no_more_than_it_may(database
     placed = [(await place()).id for _ in range(5)]
     await tell(database, *placed)
     async with database.reading() as connection:
-        assert [await waiting.count(connection, most) for most in (9, 2)] == [5, 2]
+        assert [await waiting.count(connection, "worker-1", most) for most in (9, 2)] == [5, 2]
     claims = await asyncio.gather(*(claim(database, f"worker-{number}", 2) for number in range(3)))
     assert sorted(one.id for claimed in claims for one in claimed) == sorted(placed)
     assert all(len(claimed) <= 2 for claimed in claims)
     async with database.reading() as connection:
         held = {lease.call_id: (lease.worker, lease.identity) for lease in await leases.held_leases(connection)}
-        assert await waiting.count(connection, 9) == 0
+        assert await waiting.count(connection, "worker-1", 9) == 0
     assert held == {
         one.id: (f"worker-{number}", one.identity) for number, claimed in enumerate(claims) for one in claimed
     }
 
 
 async def test_a_call_that_is_over_was_not_told_or_had_an_agent_is_not_to_be_claimed(database, place):
-    over, untold, had = [(await place()).id for _ in range(3)]
-    await tell(database, over, had)
+    over, untold, withdrawn, had = [(await place()).id for _ in range(4)]
+    await tell(database, over, withdrawn, had)
     async with database.writing() as connection:
+        await waiting.withdraw(connection, withdrawn)
         await CallStore(connection).finish(over, EndReason.ENDED_BY_API)
         token = await leases.take(connection, had, "worker", "agent-1")
         assert token == 1
         await leases.release(connection, had, token)
     async with database.reading() as connection:
-        assert await waiting.count(connection, 9) == 0
+        assert await waiting.count(connection, "another", 9) == 0
     assert await claim(database, "another", 10) == []
     async with database.writing() as connection:
         assert await leases.take(connection, untold, "worker", "agent-2") == 1
+
+
+async def test_a_call_whose_agent_is_gone_is_the_next_ones_and_first_of_another_worker_if_it_could_not_enter(
+    database, place
+):
+    call = await place()
+    await tell(database, call.id)
+    for token, (worker, elsewhere) in enumerate([("one", False), ("two", True), ("two", False)], 1):
+        if elsewhere:
+            assert await claim(database, "one", 9) == []
+        [claimed] = await claim(database, worker, 9)
+        assert (claimed.id, claimed.token) == (call.id, token)
+        await tell(database, call.id)
+        assert await claim(database, "three", 9) == [], "it has an agent"
+        async with database.writing() as connection:
+            await leases.release(connection, call.id, token)
+        assert await claim(database, "three", 9) == [], "nobody has asked for another"
+        await tell(database, call.id, elsewhere=token == 1)
 
 
 async def test_workers_are_woken_by_what_is_told_to_them_and_beside_sqlite_by_nothing_else(

@@ -28,7 +28,7 @@ from calls.tables import agents as agent_rows
 from calls.tables import batches as batch_rows
 from calls.tables import call_events, calls, deliveries, jobs, participants, trunks
 from calls.tenants.webhooks import WebhookEvent, create_webhook
-from calls.workers import leases, seats
+from calls.workers import leases, seats, waiting
 from pipeline import dial
 from pipeline.admission import Desk
 from pipeline.deps import Deps, open_deps
@@ -410,7 +410,8 @@ async def test_those_who_are_refused_at_the_same_moment_wait_for_nobody_crosswis
 
 
 async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn(settings, livekit_with_sip, until):
-    async with open_deps(settings(agent_join_timeout_s=0.1, dispatch_attempts=2, agent_name="nobody")) as deps:
+    hasty = {"agent_join_timeout_s": 0.1, "agent_return_timeout_s": 0.1}
+    async with open_deps(settings(**hasty, dispatch_attempts=2, agent_name="nobody")) as deps:
         await save_trunk(deps.db, deps.settings)
         [call_id] = await place_batch(deps.db, [number(1)])
         async with deps.db.writing() as conn:
@@ -425,8 +426,16 @@ async def test_a_call_of_a_batch_for_which_no_agent_comes_waits_for_another_turn
             async with deps.db.reading() as conn:
                 return list(await conn.scalars(query)) == [{"reason": "no_agent"}]
 
+        async def may_be_taken() -> bool:
+            async with deps.db.reading() as conn:
+                return await waiting.count(conn, "any", 9) == 1
+
         async with working(deps):
+            async with deps.db.writing() as conn:
+                await seats.tell(conn, "killed", 1, 0)
+            await until(may_be_taken)
             await until(waits_again)
+            assert not await may_be_taken(), "it has no room"
             async with deps.db.writing() as conn:
                 await seats.tell(conn, "next", 1, 0)
             agents = Agents(deps.db, 1)

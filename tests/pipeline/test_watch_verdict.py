@@ -29,6 +29,7 @@ CONNECTING = KnownCall(
     agents=0,
     history=History(),
     held=False,
+    has_seat=False,
     entered=False,
     awaits_phone=False,
     ever_joined=False,
@@ -94,6 +95,14 @@ def waited(
         (TWICE, OCCUPIED, waited(99, dispatch=5, agent=99), Dispatch()),
         (THRICE, OCCUPIED, waited(4), Wait()),
         (THRICE, OCCUPIED, waited(5), Finish(EndReason.NO_AGENT)),
+        # what nobody took counts for nothing where somebody has a seat, but not for ever
+        (replace(TWICE, has_seat=True), OCCUPIED, waited(4), Wait()),
+        (replace(TWICE, has_seat=True), OCCUPIED, waited(29, dispatch=5), Dispatch(reminder=True)),
+        (replace(THRICE, has_seat=True), OCCUPIED, waited(29, dispatch=5), Dispatch(reminder=True)),
+        (replace(RINGING, has_seat=True), EMPTY, waited(5), Dispatch(reminder=True)),
+        (replace(TWICE, has_seat=True), OCCUPIED, waited(30, dispatch=5), Dispatch()),
+        (replace(THRICE, has_seat=True), OCCUPIED, waited(30, dispatch=5), Finish(EndReason.NO_AGENT)),
+        (replace(THRICE, has_seat=True), OCCUPIED, waited(3, agent=0), Finish(EndReason.NO_AGENT)),
         # an agent came, and gave the call back
         (CONNECTING, OCCUPIED, waited(3, agent=0), Dispatch(elsewhere=True)),
         (replace(CONNECTING, entered=True), OCCUPIED, waited(3, agent=0), Dispatch()),

@@ -162,6 +162,7 @@ def test_nothing_is_left_when_the_foreground_ends(
     family = foreground.children(recursive=True)
     program.send(number)
     assert program.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert ("answering: ['first']" in program.output) is (number != signal.SIGKILL), "calls end while the others run"
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
 

@@ -92,7 +92,7 @@ async def test_a_worker_that_does_not_keep_up_leaves_a_call_to_others_that_have_
     server: Any = SimpleNamespace(
         id="this",
         active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
-        _proc_pool=SimpleNamespace(target_idle_processes=1, set_target_idle_processes=lambda _number: None),
+        _proc_pool=pool(processes=1),
     )
     offered: Any = Offered(**asked)
     offered.begun.set()
@@ -115,7 +115,7 @@ async def test_offers_of_calls_that_have_their_agents_take_no_seats_of_those_tha
     server: Any = SimpleNamespace(
         id="this",
         active_jobs=[],
-        _proc_pool=SimpleNamespace(target_idle_processes=1, set_target_idle_processes=lambda _number: None),
+        _proc_pool=pool(processes=1),
     )
     async with asyncio.TaskGroup() as answers:
         for offer in offers:
@@ -139,6 +139,41 @@ async def of_an_agent(database: Database) -> str:
 
 
 @pytest.mark.parametrize(
+    ("processes", "another", "asked", "taken"),
+    [
+        pytest.param(0, 1, {}, False, id="another has a seat"),
+        pytest.param(1, 1, {}, True, id="another has a seat, but here a process waits"),
+        pytest.param(0, 0, {}, True, id="another has none"),
+        pytest.param(0, None, {}, True, id="there is no other"),
+        pytest.param(0, 1, {"again": True}, True, id="another has a seat, and did not take it"),
+    ],
+)
+async def test_a_worker_in_which_no_process_waits_leaves_a_call_to_others_that_have_a_seat_once(
+    own: Settings, processes: int, another: int | None, asked: dict[str, Any], *, taken: bool
+) -> None:
+    database = Database(own.database)
+    async with database.writing() as connection:
+        await seats.tell(connection, "this", SEATS, 0, is_strained=False)
+        if another is not None:
+            await seats.tell(connection, "another", another, 0, is_strained=False)
+    server: Any = SimpleNamespace(id="this", active_jobs=[], _proc_pool=pool(processes))
+    offered: Any = Offered(**asked)
+    offered.begun.set()
+    await Capacity(own, database).answer(server, offered)
+    assert offered.taken is taken
+    await database.close()
+
+
+def pool(processes: int) -> Any:
+    """Of which so many processes wait for calls."""
+    return SimpleNamespace(
+        target_idle_processes=1,
+        set_target_idle_processes=lambda _number: None,
+        _warmed_proc_queue=SimpleNamespace(qsize=lambda: processes),
+    )
+
+
+@pytest.mark.parametrize(
     ("running", "processes", "wanted", "free"),
     [
         pytest.param(1, 2, 9, 2, id="as many as processes wait"),
@@ -156,7 +191,7 @@ async def test_a_worker_finds_no_more_calls_than_it_has_seats_and_processes_for(
     server: Any = SimpleNamespace(
         id="this",
         active_jobs=[SimpleNamespace(job=SimpleNamespace(id=f"job-{number}")) for number in range(running)],
-        _proc_pool=SimpleNamespace(_warmed_proc_queue=SimpleNamespace(qsize=lambda: processes)),
+        _proc_pool=pool(processes),
     )
     before = capacity.occupied(server).taken
     with capacity.reserved(server, wanted) as reservation:

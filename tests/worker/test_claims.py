@@ -138,7 +138,7 @@ async def told_in_vain(stage: Stage) -> Talk:
     call = await tell(stage)
     await asyncio.sleep(1)
     async with call.database.reading() as connection:
-        assert await waiting.count(connection, 9) == 1
+        assert await waiting.count(connection, "any", 9) == 1
     return call
 
 

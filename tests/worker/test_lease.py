@@ -12,11 +12,11 @@ from calls.placing.creation import NewParticipant
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import leases as lease_rows
-from calls.workers import leases
+from calls.workers import leases, waiting
 from calls.workers.life import living
 from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
-from worker.room.lease import Lease, adopt, take
+from worker.room.lease import Lease, Taken, adopt, take
 from worker.speaker.history import as_chat
 
 pytestmark = pytest.mark.restless
@@ -117,8 +117,8 @@ async def test_who_comes_knows_what_was_cut_however_many_came_before(running):
     assert await writer.flush()
     async with running.database.writing() as connection:
         assert await leases.release(connection, running.call.id, running.token)
-    for agent in ("agent-2", "agent-3"):
-        taken = await take(running.database, running.call.id, "worker", agent, TTL_S)
+    for agent, taking in (("agent-2", take), ("agent-3", claim), ("agent-4", take)):
+        taken = await taking(running.database, running.call.id, "worker", agent, TTL_S)
         assert taken is not None
         assert [(row.text, row.is_cut, row.is_final) for row in taken.segments] == [
             ("Hello.", False, True),
@@ -149,3 +149,11 @@ async def test_who_comes_reads_the_same_names_as_who_was_there_and_no_phones_num
     for said in (writer.said(), taken.said):
         assert [item.text_content for item in as_chat(said, []).items if item.type == "message"] == lines
     await taken.lease.release(running.persistence())
+
+
+async def claim(database: Database, call_id: str, worker: str, agent: str, ttl_s: float) -> Taken | None:
+    """What an agent has whose worker found the call before it was offered."""
+    async with database.writing() as connection:
+        await waiting.tell(connection, [call_id])
+        [claimed] = await waiting.claim(connection, worker, 1, lambda: agent)
+    return await adopt(database, call_id, claimed.token, ttl_s)

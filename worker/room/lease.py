@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from livekit.agents import utils
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.clock import moment
 from calls.database.engine import Database
@@ -182,37 +183,46 @@ async def take(
             return None
         lease = Lease(database, call_id, token, ttl_s)
         await lease._life.show(connection)  # noqa: SLF001 - its maker
-        row = await CallStore(connection).get(None, call_id)
-        await settle_segments(connection, call_id)
-        segments = await read_transcript(connection, call_id)
-        await settle_tool_calls(connection, call_id)
-        tool_calls = await read_tool_calls(connection, call_id)
-        broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
-        hangs_up_at = await read_hang_up(connection, call_id)
-        transfer = await read_transfer(connection, call_id)
-        people = await read_participants(connection, call_id)
-        clock = Clock(moment(connection))
-        return Taken(lease, row, segments, tool_calls, clock, broke_off_at, hangs_up_at, people, transfer)
+        return await _take_over(connection, lease, call_id)
 
 
 async def adopt(database: Database, call_id: str, token: int, ttl_s: float) -> Taken | None:
-    """A call of which the worker has taken the lease for this agent, the call's first: so nothing is to be settled.
+    """A call of which the worker has taken the lease for this agent.
 
     None if the lease was freed meanwhile, as that of an agent which shows no life, or the call is over. Raises while
-    the database is away. Nothing is written for a call that is to be had: several often begin at once.
+    the database is away. For a call's first agent nothing is to be settled, and so nothing is written: several often
+    begin at once.
     """
     lease = Lease(database, call_id, token, ttl_s)
-    async with database.reading() as connection:
+    async with database.reading() if token == 1 else database.writing() as connection:
         # Before the look: a judge who sees that it lives frees nothing.
         await lease._life.show(connection)  # noqa: SLF001 - its maker
         if await leases.is_live(connection, call_id, token):
-            row = await CallStore(connection).get(None, call_id)
-            people = await read_participants(connection, call_id)
-            return Taken(lease, row, [], [], Clock(moment(connection)), None, None, people, None)
+            if token > 1 and await leases.hold(connection, call_id, token):
+                return await _take_over(connection, lease, call_id)
+            if token == 1:
+                row = await CallStore(connection).get(None, call_id)
+                people = await read_participants(connection, call_id)
+                return Taken(lease, row, [], [], Clock(moment(connection)), None, None, people, None)
     async with database.writing() as connection:
         await leases.release(connection, call_id, token)  # that of a call which is over waits for it
     lease._life.end()  # noqa: SLF001 - its maker
     return None
+
+
+async def _take_over(connection: AsyncConnection, lease: Lease, call_id: str) -> Taken:
+    """The call as the agents before this one have left it, with what they did not bring to its end."""
+    row = await CallStore(connection).get(None, call_id)
+    await settle_segments(connection, call_id)
+    segments = await read_transcript(connection, call_id)
+    await settle_tool_calls(connection, call_id)
+    tool_calls = await read_tool_calls(connection, call_id)
+    broke_off_at = None if row.started_at is None else await leases.last_sign(connection, call_id)
+    hangs_up_at = await read_hang_up(connection, call_id)
+    transfer = await read_transfer(connection, call_id)
+    people = await read_participants(connection, call_id)
+    clock = Clock(moment(connection))
+    return Taken(lease, row, segments, tool_calls, clock, broke_off_at, hangs_up_at, people, transfer)
 
 
 def _said(segment: sa.Row[Any], who: sa.Row[Any] | None) -> Said:

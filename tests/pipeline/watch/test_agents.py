@@ -10,6 +10,7 @@ import pytest
 
 from calls.placing.creation import NewCall
 from calls.tables import call_events
+from calls.workers import seats, waiting
 from pipeline.deps import Deps
 from pipeline.patience import Patience
 from pipeline.verdict import MOST_AGENTS
@@ -51,6 +52,25 @@ async def test_a_caller_whom_no_agent_joins_gets_more_dispatches_and_then_a_fail
     again = [message for message in await events_of(deps.db, call) if "dispatch" in message]
     assert again == [f"No agent is in the room; dispatch {n}" for n in (2, 3)]
     assert not await is_open(deps, call)
+
+
+async def test_what_nobody_takes_while_a_worker_that_lives_has_a_seat_is_no_attempt(open_with, until):
+    deps = await open_with(agent_join_timeout_s=0.05, dispatch_attempts=1)
+    call = await place_with_room(deps)
+    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+    async with joined(deps, call):
+
+        async def is_asked_again() -> bool:
+            async with deps.db.writing() as conn:
+                await seats.tell(conn, "worker-1", 1, 0)
+            await watcher.look()
+            return await is_dispatched(deps, call, 3)
+
+        await until(is_asked_again)
+        assert await ended(deps.db, call) is None
+        async with deps.db.writing() as conn:
+            await seats.tell(conn, "worker-1", 1, 1)
+        assert await look_until_ended(deps, call, until) == ("failed", "no_agent")
 
 
 async def test_an_agent_that_holds_the_lease_is_an_agent(open_with, until):
@@ -248,5 +268,13 @@ async def test_a_call_that_an_agent_gave_back_is_offered_at_once_and_elsewhere_i
         first, again = await dispatches(deps, call)
         assert first == {"call_id": call.id}
         assert again == {"call_id": call.id, "again": True} | ({} if enters else {"avoid": "worker-1"})
+        assert await may_be_taken(deps, by="another")
+        assert await may_be_taken(deps, by="worker-1") is enters, "also without LiveKit's offer"
         await watcher.look()
         assert len(await dispatches(deps, call)) == 2
+
+
+async def may_be_taken(deps: Deps, *, by: str) -> bool:
+    """Whether a worker that finds the only call before it is offered takes it."""
+    async with deps.db.reading() as conn:
+        return await waiting.count(conn, by, 9) == 1
