@@ -60,11 +60,15 @@ LATELY = timedelta(minutes=5)  # agents that a conversation lost before say noth
 # In the words of the partial index, so that finished calls cost nothing, however many there are.
 _UNFINISHED = sa.text("calls.status NOT IN ('completed', 'failed')")
 _OPENED = calls.c.dispatches > 0  # its room was made: a call to phones only may wait long for that
-_CALLS = sa.select(
-    *(calls.c[name] for name in ("id", "room_name", "status", "batch_id", "dispatches", "started_at")),
+# Nobody's is like one that was never written.
+_LEASE: list[sa.ColumnElement[Any]] = [
     sa.func.coalesce(leases.c.token, 0).label("token"),
     sa.func.coalesce(leases.c.held, sa.false()).label("held"),
     *(leases.c[name] for name in ("entered", "worker", "renewed_at")),
+]
+_CALLS = sa.select(
+    *(calls.c[name] for name in ("id", "room_name", "status", "batch_id", "dispatches", "started_at")),
+    *_LEASE,
 ).select_from(calls.outerjoin(leases, leases.c.call_id == calls.c.id))
 _LEG = ("call_id", "room_identity", "status", "joined_at", "left_at", "end_reason")
 _LEGS = sa.select(*(participants.c[name] for name in _LEG))
