@@ -128,7 +128,8 @@ class Capacity:
         """Whether what is offered for the first time is to be left to other workers. DatabaseAway as any question.
 
         So it is if they have seats, and this one does not keep up, or no process waits in it for a call: after its
-        fork server was killed, one takes seconds. Should no other have one either, whoever has one first finds the call.
+        fork server was killed, one takes seconds. Should the others have none either, the first that has one finds the
+        call.
         """
         if _waiting_processes(server) and not self.occupied(server).is_strained:
             return False
