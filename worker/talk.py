@@ -133,9 +133,9 @@ class Talk:
                 await self._speaker.break_off(key)
 
     async def leave(self) -> None:
-        """Have no speaker in the room any more."""
+        """Have no speaker any more; the room is closed."""
         if self._speaker is not None:
-            await self._speaker.detach()
+            await self._speaker.aclose()
 
     def _new_speaker(self) -> Speaker:
         prompt = self._rendered("system_prompt", self._agent.system_prompt)

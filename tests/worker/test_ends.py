@@ -96,7 +96,8 @@ async def by_silence(stage: Stage, until: Until) -> None:
 
 
 async def by_a_lost_connection(stage: Stage, until: Until) -> None:
-    call = await stage.call(first_message=HELLO, post_call=ANALYSED)
+    # LiveKit takes its time to see it, on a busy machine as long as an agent waits that nobody talks to.
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED, silence_timeout_s=120)
     caller = call.caller()
     command = [sys.executable, "-m", "tests.worker.caller", caller.url, caller.token]
     process = await asyncio.create_subprocess_exec(*command)

@@ -209,7 +209,17 @@ class Speaker:
             await utils.aio.cancel_and_wait(playing, watching, rehearsing)
 
     async def detach(self) -> None:
-        """Fall silent at once, and leave the room; what it was saying is kept as far as it was heard."""
+        """Fall silent at once, and leave the room, which goes on; what was said is kept as far as it was heard."""
+        await self._stop()
+        await self._voice.unpublish(self._around.room)
+        await self._voice.aclose()
+
+    async def aclose(self) -> None:
+        """Fall silent at once, in a room that is closed; what it was saying is kept as far as it was heard."""
+        await self._stop()
+        await self._voice.aclose()
+
+    async def _stop(self) -> None:
         self._ended.cancel()
         self._held.close()
         self._voice.mute()
@@ -219,7 +229,6 @@ class Speaker:
         self._heard.close()
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._voices.aclose()
-        await self._voice.aclose(self._around.room)
 
     def mute(self) -> None:
         """Fall silent at once and for good."""

@@ -58,7 +58,8 @@ async def house(
     more = {"livekit_url": network.livekit_url, "pipeline_port": free_port(), "ring_timeout_s": RING_S}
     more["dispatch_attempts"] = 20  # a worker that starts on a busy machine takes its time
     folder = tmp_path_factory.mktemp("house")
-    settings = make_settings(livekit_with_sip, scripted, migrated_sqlite, folder, **more)
+    # Calls go on while their worker goes, as they do everywhere.
+    settings = make_settings(livekit_with_sip, scripted, migrated_sqlite, folder, **{"worker_drain_s": 600, **more})
     async with open_house(settings, workers=1) as opened:
         async with opened.database.writing() as conn:
             agent = await create_agent(conn, DEFAULT_TENANT, "Ada", {"first_message": HELLO})

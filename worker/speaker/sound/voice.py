@@ -86,11 +86,14 @@ class Voice(io.AudioOutput):
             pass  # whoever does not subscribe does not want to hear it
         self._audible.set()
 
-    async def aclose(self, room: rtc.Room) -> None:
-        """Take the track out of the room."""
+    async def unpublish(self, room: rtc.Room) -> None:
+        """Take the track out of the room, which goes on: in one that is just closed, LiveKit never answers."""
         if room.isconnected() and self._publication is not None:
             with suppress(UnpublishTrackError):  # the room is going, or gone
                 await room.local_participant.unpublish_track(self._publication.sid)
+
+    async def aclose(self) -> None:
+        """Have no sound any more."""
         await self._source.aclose()
 
     def mute(self) -> None:
