@@ -295,6 +295,7 @@ async def killed_when_the_caller_was_about_to_leave(house: House, _providers: Pr
     call = await house.stage.call(**CALL)
     async with call.caller():
         await until(lambda: call.said("agent"))
+        await until(lambda: call.has_status("in_progress"))  # written by itself: it may come later
         (await house.job_of(call)).kill()
         await until(lambda: call.has_happened("dispatch.repeated"))
     left_at = datetime.now(UTC)
