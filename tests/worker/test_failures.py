@@ -224,7 +224,7 @@ async def test_the_worker_says_that_it_is_alive_and_ready(worker: Program, worke
 async def test_a_provider_that_fails_for_good_ends_the_call_politely_and_one_that_fails_for_once_does_not(
     together: Together,
 ) -> None:
-    """Those first that take longest; three calls at a time."""
+    """Those first that take longest; as many calls at a time as there are booths."""
     await together(
         recognition_that_fails_for_long_ends_the_call,
         a_model_that_never_answers_ends_the_call,

@@ -20,7 +20,7 @@ from worker.speaker.latency import Latency
 
 pytestmark = pytest.mark.restless
 
-CLOSE_MS = 250  # how far the voice activity may be from what is loud
+CLOSE_MS = 400  # how far the voice activity may be from what is loud, and a busy machine from its own times
 
 
 async def turns_in(database: Database, call_id: str) -> list[Turn]:
@@ -197,9 +197,8 @@ async def test_what_the_agent_says_of_itself_is_no_turn_and_leaves_the_one_that_
 
 @pytest.mark.timeout(180)
 async def test_each_answer_in_a_real_call_is_measured(together: Together) -> None:
-    """Three calls at the same time."""
+    await together(each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_says)  # alone: it compares times
     await together(
         one_moment_is_not_the_answer_and_without_a_transcript_a_turn_is_kept_as_well,
-        each_answer_to_a_voice_is_a_turn_whose_parts_are_where_the_sound_says,
         who_says_a_sentence_into_the_first_message_is_answered_then_and_there_which_is_a_turn,
     )

@@ -434,7 +434,7 @@ async def short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
 
 @pytest.mark.timeout(180)
 async def test_what_comes_late_or_in_pieces_or_not_at_all(together: Together) -> None:
-    """Those first that take longest; three calls at a time."""
+    """Those first that take longest; as many calls at a time as there are booths."""
     await together(
         partial(words_that_no_final_result_confirms_are_said_and_answered, "when that is answered"),
         short_answers_of_which_nothing_came_are_heard_by_a_new_stream,

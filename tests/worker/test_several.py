@@ -142,7 +142,7 @@ async def has_agent(call: Talk) -> bool:
 
 @pytest.mark.timeout(180)
 async def test_of_two_who_talk_at_once_each_is_heard_to_the_end(together: Together) -> None:
-    """Three calls at the same time."""
+    """As many calls at a time as there are booths."""
     await together(
         two_who_talk_at_once_are_both_written_down_and_the_model_reads_who_said_what,
         partial(who_leaves_or_mutes_in_mid_word_leaves_the_others_turn_whole, leave),

@@ -255,7 +255,7 @@ async def every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Pr
 
 @pytest.mark.timeout(240)
 async def test_a_call_as_its_caller_hears_it(together: Together) -> None:
-    """In the order of how long they take; three calls at a time."""
+    """In the order of how long they take; as many calls at a time as there are booths."""
     await together(
         every_voice_in_the_room_is_heard_and_named,
         voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays,

@@ -81,7 +81,7 @@ async def asked_first(stage: Stage, providers: Providers, until: Until) -> str:
 
 @pytest.mark.timeout(180)
 async def test_when_the_agent_takes_its_turn(together: Together) -> None:
-    """Three calls at a time."""
+    """As many calls at a time as there are booths."""
     await together(
         partial(what_seems_whole_is_asked_of_the_model_before_its_words_are_certain_unless_nothing_may_be_in_vain, 0.1),
         partial(what_seems_whole_is_asked_of_the_model_before_its_words_are_certain_unless_nothing_may_be_in_vain, 0),

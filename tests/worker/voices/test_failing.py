@@ -166,7 +166,7 @@ async def test_in_quiet_moments_the_voice_says_the_agents_phrases_and_they_are_k
 
 @pytest.mark.timeout(180)
 async def test_what_is_heard_of_a_voice_that_fails_or_is_interrupted(together: Together) -> None:
-    """Three calls at the same time."""
+    """As many calls at a time as there are booths."""
     await together(
         without_any_voice_the_agent_says_sorry_once_and_then_ends_the_call_politely,
         a_voice_that_takes_words_as_they_come_speaks_and_is_shown_as_it_is_heard,

@@ -111,7 +111,7 @@ async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_
 
 @pytest.mark.timeout(240)
 async def test_who_waits_is_never_left_in_silence(together: Together) -> None:
-    """Three calls at the same time."""
+    """As many calls at a time as there are booths."""
     await together(
         who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone,
         a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more,
