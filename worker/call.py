@@ -366,9 +366,9 @@ class Call:
     def _remark(self, key: str) -> bool:
         return (speaker := self._talk.speaker) is not None and not self._end.is_there and speaker.remark(key)
 
-    def _record_agent(self, frame: rtc.AudioFrame) -> None:
+    def _record_agent(self, frame: rtc.AudioFrame, ended_at: float) -> None:
         if self._recorder is not None:
-            self._recorder.agent(frame)
+            self._recorder.agent(frame, self._clock.at(ended_at))
 
     def _note_turn(self, turn: Turn) -> None:
         if self._transcript is not None:

@@ -67,22 +67,28 @@ class Studio:
             on_resumed=self.resumed.set,
         )
         self._starts_at_s = starts_at_s
-        self._coming: list[tuple[float, str, rtc.AudioFrame]] = []
+        self._coming: list[tuple[float, float, str, rtc.AudioFrame]] = []
 
     def file(self, start_s: float, ending: str = "") -> Path:
         """That which begins at a second of the call."""
         return self.folder / f"{start_s:.0f}.ogg{ending}"
 
-    def hear(self, identity: str, ends_s: Iterable[float], frames: list[rtc.AudioFrame]) -> None:
-        """Frames of a participant ("agent": the agent's), with the seconds at which each has come whole."""
-        self._coming += [(end, identity, frame) for end, frame in zip(ends_s, frames, strict=False)]
+    def hear(
+        self, identity: str, ends_s: Iterable[float], frames: list[rtc.AudioFrame], *, comes_s: float = 0.0
+    ) -> None:
+        """Frames of a participant ("agent": the agent's), with the seconds at which each has come whole.
+
+        Those of the agent may come later than they were heard: none before `comes_s`.
+        """
+        ended = zip(ends_s, frames, strict=False)
+        self._coming += [(max(end, comes_s), end, identity, frame) for end, frame in ended]
 
     def play(self, until_s: float) -> None:
         """Hand over all frames in the order of their coming, and let it be that second."""
-        for end, identity, frame in sorted(self._coming, key=lambda coming: coming[0]):
-            self.clock.at = end
+        for came, end, identity, frame in sorted(self._coming, key=lambda coming: coming[0]):
+            self.clock.at = came
             if identity == "agent":
-                self.recorder.agent(frame)
+                self.recorder.agent(frame, end)
             else:
                 self.recorder.people(frame, identity)
         self._coming.clear()
@@ -179,6 +185,15 @@ async def test_frames_that_come_in_bursts_are_joined_without_a_seam(studio):
     assert loud(right) == near((2.0, 4.0))
 
 
+async def test_what_an_event_loop_that_stood_still_tells_late_is_where_it_was_heard(studio):
+    studio.hear("agent", steady(1.0), tone(1.0, AGENT_RATE))
+    studio.play(until_s=4.0)
+    await asyncio.sleep(3 * recording.TICK_S)  # it looks at the clock meanwhile
+    studio.hear("agent", steady(2.0), tone(3.0, AGENT_RATE), comes_s=4.0)
+    _, right = await studio.close(6.0)
+    assert loud(right) == near((1.0, 5.0))
+
+
 async def test_a_microphone_whose_clock_is_wrong_stays_where_it_belongs(studio):
     beeps = (tone(0.5, PEOPLE_RATE) + tone(9.5, PEOPLE_RATE, level=0)) * 6
     studio.hear("fast", steady(0.0, FRAME_S * 0.995), beeps)
@@ -215,7 +230,7 @@ async def test_a_recording_that_cannot_be_written_disturbs_nobody_and_begins_onc
 
 async def test_a_recording_that_met_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_space(studio, until):
     studio.hear("agent", steady(0.0), tone(2.0, AGENT_RATE))
-    studio.play(3.0)
+    studio.play(6.0)
     part = studio.file(0.0, ".part")
     await until(lambda: part.exists() and part.stat().st_size > 10_000)
     with full_disk():
@@ -297,7 +312,7 @@ recorder = Recorder(lambda start_s: Path(sys.argv[1]), lambda: at, 0.0, sys.exit
 for count in range(1, 10_000):
     time.sleep(FRAME_S)
     at = count * FRAME_S
-    recorder.agent(frames[count % 50])
+    recorder.agent(frames[count % 50], at)
     print(at, flush=True)
 """
 

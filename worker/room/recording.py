@@ -29,6 +29,7 @@ PAGE_US = 200_000  # what a killed worker has not yet written
 JUMP_S = 0.3  # a frame this far from the end of the one before does not follow it: there was a pause
 FIT_S = 0.3  # how long the first frames of a run are looked at before it is said when the run began
 HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
+STANDS_STILL_S = 3.0  # an event loop from which nothing comes may do so, and have something older to tell
 TICK_S = 0.3
 DRIFT_S = 0.02
 DRIFT_FRAMES = 25
@@ -41,8 +42,9 @@ AGENT = ""  # nobody's identity
 
 @dataclass(frozen=True)
 class _Arrived:
-    """A frame that ended at the second `at_s` of the call; None: the recording ends there."""
+    """A frame that came at the second `came_s` of the call, and ended at `at_s`; None: the recording ends there."""
 
+    came_s: float
     at_s: float
     frame: rtc.AudioFrame | None
     side: int = LEFT
@@ -61,9 +63,10 @@ class Recorder:
     When that cannot be written, as on a disk that is full or does not answer, it keeps what it has, and another file is
     begun as soon as one can be, which lacks what came meanwhile: that is not kept in memory.
 
-    A frame belongs to the moment at which it was handed over; frames of one source that follow each other closely are
-    joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the worker is
-    killed, the `.part` file plays up to about one second before.
+    A frame of a person belongs to the moment at which it was handed over, one of the agent to that at which it was
+    heard; those of one source that follow each other closely are joined without a seam. Where nobody speaks is silence,
+    what was before the start is left out. When the worker is killed, the `.part` file plays up to about one second
+    before, or four where nothing comes.
 
     Args:
         path_from: the finished file that begins at a second of the call; its folder is made.
@@ -95,25 +98,25 @@ class Recorder:
 
     def people(self, frame: rtc.AudioFrame, identity: str) -> None:
         """A frame of a participant's microphone, just heard."""
-        self._put(LEFT, identity, frame)
+        self._put(LEFT, identity, frame, self._clock())
 
-    def agent(self, frame: rtc.AudioFrame) -> None:
-        """A frame of the agent's voice, just played."""
-        self._put(RIGHT, AGENT, frame)
+    def agent(self, frame: rtc.AudioFrame, ended_s: float) -> None:
+        """A frame of the agent's voice that was heard up to this second of the call."""
+        self._put(RIGHT, AGENT, frame, ended_s)
 
     async def close(self) -> None:
         """Write what is left, up to this moment."""
-        self._arrived.put(_Arrived(self._clock(), None))
+        self._arrived.put(_Arrived(self._clock(), self._clock(), None))
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
 
-    def _put(self, side: int, source: str, frame: rtc.AudioFrame) -> None:
+    def _put(self, side: int, source: str, frame: rtc.AudioFrame, ended_s: float) -> None:
         if not self._thread.is_alive() or self._interrupted:
             return
         if time.monotonic() - self._looked_at > HANGS_S:
             self._interrupt(_DiskHangs())
         else:
-            self._arrived.put(_Arrived(self._clock(), frame, side, source))
+            self._arrived.put(_Arrived(self._clock(), ended_s, frame, side, source))
 
     def _run(self) -> None:
         starts_at_s = self._starts_at_s
@@ -151,25 +154,26 @@ class Recorder:
         mix = _Mix(round(starts_at_s * RATE))
         sources: defaultdict[str, _Source] = defaultdict(_Source)
         waiting: deque[tuple[_Arrived, _Run]] = deque()
-        over = False
+        over, told_s = False, starts_at_s
         while not over:
             self._closing.wait(TICK_S)  # to be woken for every frame would cost more than the frame does
-            self._looked_at, now_s = time.monotonic(), self._clock()
+            self._looked_at = time.monotonic()
+            told_s = max(told_s, self._clock() - STANDS_STILL_S)
             if self._interrupted:
                 raise _DiskHangs
             while not over and not self._arrived.empty():
                 arrived = self._arrived.get()
-                now_s, over = arrived.at_s, arrived.frame is None
+                told_s, over = arrived.came_s, arrived.frame is None
                 if arrived.frame is not None:
                     waiting.append((arrived, sources[arrived.source].follow(arrived.at_s, arrived.frame.duration)))
             due: dict[int, _Due] = {}  # those of one run together: each step of this costs the same for many as for one
-            while waiting and (over or waiting[0][0].at_s <= now_s - FIT_S):
+            while waiting and (over or waiting[0][0].at_s <= told_s - FIT_S):
                 arrived, run = waiting.popleft()
                 assert arrived.frame is not None
                 due.setdefault(id(run), _Due(arrived.side, arrived.source, run)).frames.append(arrived.frame)
             for one in due.values():
                 mix.add(one.side, *sources[one.source].render(one.run, one.frames))
-            file.write(mix.take(now_s if over else now_s - HOLD_S))
+            file.write(mix.take(told_s if over else told_s - HOLD_S))
 
 
 @dataclass

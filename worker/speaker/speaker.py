@@ -77,7 +77,7 @@ class Surroundings:
     language: Language
     may_speak: Callable[[], bool]
     is_deserted: Callable[[], bool]
-    on_played: Callable[[rtc.AudioFrame], None]
+    on_played: Callable[[rtc.AudioFrame, float], None]
     on_turn: Callable[[Turn], None]
     farewell: Farewell
     on_hang_up: Callable[[], None]
@@ -364,10 +364,9 @@ class Speaker:
         """Return once it has said goodbye to people who say nothing."""
         await self._silence.wait()
 
-    def _note_played(self, frame: rtc.AudioFrame) -> None:
-        self._around.on_played(frame)
-        began_at = self._voice.sounded_at - frame.duration
-        self._latency.play(frame, began_at, put_in=self._voice.has_played_between)
+    def _note_played(self, frame: rtc.AudioFrame, ended_at: float) -> None:
+        self._around.on_played(frame, ended_at)
+        self._latency.play(frame, ended_at - frame.duration, put_in=self._voice.has_played_between)
 
     def _be_sorry(self, *, spoken_into: bool) -> None:
         """Its voices have failed: say so, with what needs none of them, unless somebody has spoken meanwhile.

@@ -30,11 +30,11 @@ class Voice(io.AudioOutput):
     the session knows nothing.
 
     Args:
-        on_played: gets each frame once it was played.
+        on_played: gets each frame once it was played, and when it ended, by `time.monotonic`.
         may_speak: asked before each frame; while it says no, there is a pause.
     """
 
-    def __init__(self, on_played: Callable[[rtc.AudioFrame], None], may_speak: Callable[[], bool]) -> None:
+    def __init__(self, on_played: Callable[[rtc.AudioFrame, float], None], may_speak: Callable[[], bool]) -> None:
         super().__init__(
             label="Voice",
             capabilities=io.AudioOutputCapabilities(pause=True),
@@ -52,6 +52,7 @@ class Voice(io.AudioOutput):
         self._cutter = utils.audio.AudioByteStream(SAMPLE_RATE, 1, samples_per_channel=int(SAMPLE_RATE * FRAME_S))
         self._waiting: deque[rtc.AudioFrame] = deque()
         self._queued: deque[rtc.AudioFrame] = deque()
+        self._over_at = 0.0  # when all of that will have been heard; LiveKit's own count is wrong once it ran dry
         self._between: deque[rtc.AudioFrame] = deque()  # what is put in between, of which so many frames are queued:
         self._between_queued = 0  # they come before those of the utterance
         self._between_over = asyncio.Event()
@@ -215,11 +216,11 @@ class Voice(io.AudioOutput):
             elif (self._between or self._waiting) and not self._paused:
                 await self._sleep(ASK_AGAIN_S)
             else:
-                await self._sleep(self._source.queued_duration if self._queued else None)
+                await self._sleep(self._queued_s if self._queued else None)
 
     async def _advance(self) -> None:
         next_ones = self._between or self._waiting
-        room_s = (BETWEEN_AHEAD_S if next_ones is self._between else AHEAD_S) - self._source.queued_duration
+        room_s = (BETWEEN_AHEAD_S if next_ones is self._between else AHEAD_S) - self._queued_s
         if room_s < AT_ONCE_S:
             await self._sleep(AT_ONCE_S - room_s)
             return
@@ -231,15 +232,18 @@ class Voice(io.AudioOutput):
             self.started_at = self._last_sound_at = time.monotonic()
             self.on_playback_started(created_at=time.time())
         self._queued.extend(frames)
+        self._over_at = time.monotonic() + self._queued_s + len(frames) * FRAME_S
         await self._source.capture_frame(rtc.combine_audio_frames(frames))
 
+    @property
+    def _queued_s(self) -> float:
+        return max(self._over_at - time.monotonic(), 0.0)
+
     def _note_played(self) -> None:
-        queued_s = self._source.queued_duration
-        over_at = time.monotonic() + queued_s  # this may come to see it late
-        still_queued = math.ceil(queued_s / FRAME_S - 0.05)
+        still_queued = math.ceil(self._queued_s / FRAME_S - 0.05)
         while len(self._queued) > still_queued:
             frame = self._queued.popleft()
-            self.sounded_at = over_at - len(self._queued) * FRAME_S
+            self.sounded_at = self._over_at - len(self._queued) * FRAME_S  # this may come to see it late
             self.has_played_between = self._between_queued > 0
             if self.has_played_between:
                 self._between_queued -= 1
@@ -247,7 +251,7 @@ class Voice(io.AudioOutput):
             else:
                 self._position_s += frame.duration
                 self._last_sound_at = self.sounded_at
-            self._on_played(frame)
+            self._on_played(frame, self.sounded_at)
         if not (self._between or self._between_queued):
             self._between_over.set()
 
@@ -256,6 +260,7 @@ class Voice(io.AudioOutput):
         self._cut_between = False
         if self._queued:
             self._source.clear_queue()
+            self._over_at = 0.0
             while self._between_queued:
                 self._queued.popleft()
                 self._between_queued -= 1
