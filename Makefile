@@ -28,7 +28,7 @@ up: $(SETUP) ## the whole stack in the foreground, until Ctrl-C
 
 test: packages $(SETUP) ## all tests, on real servers; as root it installs the Debian packages that they need
 	@# Each of the processes would compile all tests anew, and so would each run, were no bytecode kept.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder  # they wait more than they compute
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder  # see tests/scheduling.py
 
 packages:
 	@tests/install-packages

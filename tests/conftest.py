@@ -23,7 +23,7 @@ from calls.migrations import migrate
 from calls.settings import Settings
 from tests import zygote
 from tests.providers import in_thread
-from tests.scheduling import Scheduling, in_order
+from tests.scheduling import BESIDE, Scheduling, in_order, is_beside
 from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, S3Server, free_port, process
 from tests.telephony import FORMS, PhoneNetwork
 from tests.whole_stack import WholeStack, whole_stack_in
@@ -34,13 +34,20 @@ Start = Callable[..., Awaitable[Program]]
 
 PATIENCE_S = 60  # what a busy machine may take for anything
 OFTEN_S, AT_LEAST_S = 0.02, 0.2  # how often it is asked whether something has come
-SELDOM = 10  # so many times as long as asking takes nobody asks
+SELDOM = 30  # so many times as long as asking takes nobody asks
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def now() -> datetime:
     """This moment, as this machine sees it."""
     return datetime.now(UTC)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "1")  # for callers, as a worker has it for calls
+    worker: dict[str, Any] = getattr(session.config, "workerinput", {})
+    if worker and is_beside(worker["workerid"], worker["workercount"]):
+        os.nice(BESIDE)  # as is all that it starts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
