@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tests.servers import ROOT
 from worker.room import recording
 from worker.room.recording import Recorder
+from worker.speaker.sound.voice import AHEAD_S, Voice
 
 pytestmark = pytest.mark.restless
 
@@ -192,6 +193,31 @@ async def test_what_an_event_loop_that_stood_still_tells_late_is_where_it_was_he
     studio.hear("agent", steady(2.0), tone(3.0, AGENT_RATE), comes_s=4.0)
     _, right = await studio.close(6.0)
     assert loud(right) == near((1.0, 5.0))
+
+
+async def test_what_the_agent_says_beside_an_open_microphone_is_recorded_whole(tmp_path, until):
+    began_at, path = time.monotonic(), tmp_path / "call.ogg"
+    recorder = Recorder(lambda _start_s: path, lambda: time.monotonic() - began_at, 0.0, pytest.fail, pytest.fail)
+    voice = Voice(lambda frame, ended_at: recorder.agent(frame, ended_at - began_at), may_speak=lambda: True)
+    voice._audible.set()  # without a room
+    tasks = [asyncio.create_task(one) for one in (voice.play(), hold_a_microphone_open(recorder))]
+    await asyncio.sleep(recording.TICK_S - CLOSE)  # so the recorder looks once more shortly before the end
+    said_s = AHEAD_S  # all of it lies ready at once: no machine is so busy that it has a hole
+    for frame in tone(said_s, AGENT_RATE):
+        await voice.capture_frame(frame)
+    voice.flush()
+    await until(lambda: voice.finished_at)
+    for task in tasks:
+        task.cancel()
+    await recorder.close()
+    [(begin, end)] = loud(decoded(path)[1])
+    assert end - begin == pytest.approx(said_s, abs=CLOSE)
+
+
+async def hold_a_microphone_open(recorder: Recorder) -> None:
+    while True:
+        recorder.people(tone(FRAME_S, PEOPLE_RATE, level=0.0)[0], "ada")
+        await asyncio.sleep(FRAME_S)
 
 
 async def test_a_microphone_whose_clock_is_wrong_stays_where_it_belongs(studio):

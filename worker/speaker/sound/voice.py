@@ -18,6 +18,7 @@ FRAME_S = 0.02
 AHEAD_S = 1.0  # how much of it lies ready in WebRTC's queue: enough to outlast an event loop on a full machine
 BETWEEN_AHEAD_S = 0.3  # and of what is put in between: the utterance is heard after it
 AT_ONCE_S = 0.1  # is queued together, or more: each time costs more than what is queued
+TOLD_S = 0.2  # so soon it is known of a sound that it was heard: a recording does not wait for it much longer
 SUBSCRIBE_TIMEOUT_S = 15.0  # a browser on a busy machine takes its time
 ASK_AGAIN_S = 0.1
 
@@ -216,7 +217,7 @@ class Voice(io.AudioOutput):
             elif (self._between or self._waiting) and not self._paused:
                 await self._sleep(ASK_AGAIN_S)
             else:
-                await self._sleep(self._queued_s if self._queued else None)
+                await self._sleep(min(self._queued_s, TOLD_S) if self._queued else None)
 
     async def _advance(self) -> None:
         next_ones = self._between or self._waiting
