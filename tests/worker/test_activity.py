@@ -9,6 +9,7 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from worker.room.activity import APART_S, LOUDER_DB, SAMPLE_RATE, WINDOW_S, Activity
+from worker.room.awaited import TALK_S
 from worker.room.wordless import LONGEST_S, Wordless
 
 WINDOW = round(SAMPLE_RATE * WINDOW_S)
@@ -57,6 +58,20 @@ def test_who_is_understood_at_a_lower_voice_for_long_counts_again(speech: NDArra
     assert counted_s[-1] > 1
 
 
+def test_a_voice_as_loud_as_somebodys_words_is_theirs_and_one_clearly_softer_hardly(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    loudness = activity.loudness
+    hear(activity, speech)
+    assert loudness.is_own  # before the first words nobody knows
+    loudness.understand(certain=True)
+    own = []
+    for decibels in (0, -5, -15, 0):
+        for _ in range(2):  # what was heard before fades
+            hear(activity, speech, decibels)
+        own.append(loudness.is_own)
+    assert own == [True, True, False, True]
+
+
 def test_what_is_ignored_counts_no_more_until_it_pauses_or_somebody_louder_speaks(speech: NDArray[np.int16]) -> None:
     activity = Activity()
     hear(activity, speech, -12)
@@ -72,9 +87,10 @@ def test_what_is_ignored_counts_no_more_until_it_pauses_or_somebody_louder_speak
 
 def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> None:
     voice = Wordless()
-    assert voice.longest_s == float("inf")
+    assert voice.longest_s(is_own=False) == float("inf")
     voice.understand("I lost my", final=False, speech_s=1.0, age_s=0.3)
-    assert voice.longest_s == pytest.approx(LONGEST_S + 0.3)
+    assert voice.longest_s(is_own=False) == pytest.approx(LONGEST_S + 0.3)
+    assert voice.longest_s(is_own=True) == TALK_S
     voice.wait(1.0, speaking=True, silence_s=0.0)
     voice.understand("I lost my.", final=True, speech_s=2.0, age_s=1.3)  # no other words
     voice.wait(0.5, speaking=True, silence_s=0.0)
@@ -85,7 +101,7 @@ def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> 
     voice.understand("card", final=False, speech_s=2.5, age_s=0.8)  # it may still become more
     assert voice.seconds == 0
     voice.forget()
-    assert voice.longest_s == float("inf")
+    assert voice.longest_s(is_own=False) == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -96,4 +112,4 @@ def test_words_that_come_only_after_somebody_has_spoken_do_not_make_a_voice_with
 ) -> None:
     voice = Wordless()
     voice.understand("I lost my card", final=final, speech_s=speech_s, age_s=age_s)
-    assert voice.longest_s == float("inf")
+    assert voice.longest_s(is_own=False) == float("inf")

@@ -1,6 +1,7 @@
 """The end-of-turn model of a worker, which predicts for the processes of its calls."""
 
 import asyncio
+import gc
 import os
 import struct
 import uuid
@@ -12,11 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import uvloop
+from livekit import rtc
 from livekit.local_inference import EOT, EOT_MAX_SAMPLES
 from numpy.typing import NDArray
 
+from worker.room.activity import SAMPLE_RATE, WINDOW_S, Activity
 from worker.turns import end_model
 from worker.turns.end_model import EndModelServer, predict_at
+from worker.turns.intonation import LISTEN_S, Intonation
+
+WINDOW = round(SAMPLE_RATE * WINDOW_S)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,26 @@ async def test_who_is_late_is_not_helped_by_more_work_in_the_process_that_waits(
             await predict_at(address, speech)
         gives_up.set()
         await over.wait()
+
+
+async def test_a_judgement_that_fails_once_somebody_goes_on_is_no_error_that_nobody_has_asked_for() -> None:
+    untold: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: untold.append(context))
+    late = asyncio.Event()
+
+    async def predict(_samples: NDArray[np.int16]) -> float:
+        await late.wait()
+        raise TimeoutError
+
+    activity, intonation = Activity(), Intonation(predict)
+    for seconds, voice in ((1.0, True), (LISTEN_S, False), (0.1, True)):
+        activity.step(seconds, voice=voice)
+        intonation.hear(rtc.AudioFrame.create(SAMPLE_RATE, 1, WINDOW), activity)
+        assert intonation.is_judging is not voice
+    late.set()
+    await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+    gc.collect()
+    assert untold == []
 
 
 async def test_nobody_elses_server_is_given_sound(speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,6 +225,19 @@ async def a_session_hears_what_is_said_while_it_is_attached(
         await second.stop()
 
 
+async def who_goes_on_as_loudly_still_speaks_though_for_some_seconds_no_words_come(
+    place: Place, session: Session, providers: Providers, until: Until
+) -> None:
+    providers.hear("I am calling about my order.", None)
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.say()
+        await until(lambda: session.words and session.kinds == ["start_of_speech", "end_of_speech"])
+        await alice.say(5)
+        await until(lambda: session.kinds[2:] == ["start_of_speech", "end_of_speech"])
+        assert session.turns[3][1] > place.loud["alice"][-1]
+
+
 async def test_whoever_leaves_is_waited_for_while_words_may_come_and_not_at_all_after_silence(
     place: Place, session: Session, providers: Providers, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +336,7 @@ async def test_what_is_heard_of_whom(together: Together, monkeypatch: pytest.Mon
         recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them,
         a_session_hears_what_is_said_while_it_is_attached,
         an_ear_that_dies_hears_again_what_it_had_not_understood,
+        who_goes_on_as_loudly_still_speaks_though_for_some_seconds_no_words_come,
         partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, mute),
         partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, leave),
         a_microphone_that_is_published_again_is_heard_once,

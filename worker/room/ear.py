@@ -250,7 +250,8 @@ class Ear:
         self._recognition.wait(seconds)
         self._since_result_s += seconds
         self._wordless.wait(seconds, speaking=self.activity.speaking, silence_s=near.silence_s)
-        if self._wordless.seconds >= self._wordless.longest_s and self.activity.speaking and self._is_heard:
+        longest_s = self._wordless.longest_s(is_own=self.activity.loudness.is_own)
+        if self._wordless.seconds >= longest_s and self.activity.speaking and self._is_heard:
             self.activity.ignore(self._wordless.seconds)
         missing = self._awaited.wait(
             seconds,

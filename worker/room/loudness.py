@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 RECENT_S = 3.0  # words are written so long after their sound at most, as a rule
 PEAKS = 3  # so many windows are louder than a knock is long
 SOFT_DB = 22.0  # below the loud part of somebody's words: who turns away loses some 10
+OWN_DB = 10.0  # less than that below them, and for so long, it is hardly a voice behind this person
+OWN_S = 2.0
 LINGERS_S = 0.2  # after something loud, what is soft is the end of a word
 RISES = 0.5  # of the difference that louder words make,
 FALLS_DB = 1.5  # and so much softer ones do: what is understood may be the other voice
@@ -25,6 +28,7 @@ class Loudness:
         self.now_db = -math.inf  # of the last window
         self._words_db: float | None = None  # not known before the first words
         self._recent: deque[float] = deque(maxlen=round(RECENT_S / window_s))
+        self._own = round(OWN_S / window_s)
         self._lingering: deque[float] = deque(maxlen=round(LINGERS_S / window_s))
 
     def hear(self, window: NDArray[np.int16], *, voice: bool) -> None:
@@ -41,9 +45,15 @@ class Loudness:
         return self._words_db is not None and max(self._lingering) < self._words_db - SOFT_DB
 
     @property
+    def is_own(self) -> bool:
+        """Whether the last seconds of voice are about as loud as this person's words, or nothing is known of these."""
+        loud_db = _loud_part(list(self._recent)[-self._own :])
+        return self._words_db is None or loud_db > self._words_db - OWN_DB
+
+    @property
     def loudest_db(self) -> float:
         """The loud part of the voice in the last seconds."""
-        return sorted(self._recent)[-PEAKS:][0] if self._recent else -math.inf
+        return _loud_part(self._recent)
 
     def understand(self, *, certain: bool) -> None:
         """Words came for what was heard in the last seconds."""
@@ -56,3 +66,7 @@ class Loudness:
             self._words_db += RISES * louder_db
         elif certain:
             self._words_db += max(louder_db, -FALLS_DB)
+
+
+def _loud_part(windows: Collection[float]) -> float:
+    return sorted(windows)[-PEAKS:][0] if windows else -math.inf

@@ -2,7 +2,9 @@
 
 import math
 
-LONGEST_S = 2.0  # of it, and as much more as the last early word was late
+from worker.room.awaited import TALK_S
+
+LONGEST_S = 2.0  # of it, and as much more as the last early word was late, if it may be behind the person
 APART_S = 0.5  # of silence begin another stretch of it
 EARLY_S = 1.5  # after its sound, a word that is written is early
 
@@ -48,7 +50,12 @@ class Wordless:
         """Another recogniser listens, of which is not known yet whether it tells early what it hears."""
         self._early = False
 
-    @property
-    def longest_s(self) -> float:
-        """So long it may be at the most; without end unless the recogniser has shown that it tells words early."""
-        return LONGEST_S + self._behind_s if self._early else math.inf
+    def longest_s(self, *, is_own: bool) -> float:
+        """So long it may be at the most; without end unless the recogniser has shown that it tells words early.
+
+        Args:
+            is_own: whether it is as loud as this person's words: it is then for the recogniser to answer.
+        """
+        if not self._early:
+            return math.inf
+        return TALK_S if is_own else LONGEST_S + self._behind_s

@@ -55,10 +55,13 @@ class Intonation:
         predicting.add_done_callback(partial(self._learn, self._silence))
 
     def _learn(self, silence: int, predicted: asyncio.Future[float]) -> None:
-        if predicted.cancelled() or silence != self._silence:
+        if predicted.cancelled():
+            return
+        error = predicted.exception()  # nobody else asks for it, not even of a silence that is over
+        if silence != self._silence:
             return
         self._judging = False
-        if error := predicted.exception():  # the words and the silence decide
+        if error is not None:  # the words and the silence decide
             logger.warning("a voice could not be judged", extra={"error": type(error).__name__})
             return
         self.likely_whole = predicted.result()
