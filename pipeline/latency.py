@@ -91,6 +91,8 @@ def _corrected(turn: Turn, moments: tuple[int, int] | None) -> Turn:
     stopped_at_ms, sounded_at_ms = moments
     if abs(sounded_at_ms - stopped_at_ms - turn.response_ms) <= TOLERANCE_MS:
         return turn
+    if sounded_at_ms <= max(turn.decided_at_ms, turn.first_word_at_ms):
+        return turn  # an answer is not heard before its first word
     return replace(turn, user_stopped_at_ms=stopped_at_ms, first_sound_at_ms=sounded_at_ms, measured_by="recording")
 
 

@@ -13,6 +13,7 @@ from pipeline.joining import OGG_RATE, WAV_RATE, decoded
 
 STEP_MS = 10
 REACH_MS = 1500  # so far from where the worker saw an edge, it is looked for
+EARLY_MS = 150  # so long before its decision, by the worker's clock, an answer may be in the recording
 BEFORE_MS, AFTER_MS = 4000, 2000  # what is looked at beside a turn, to know how loud is loud there
 AUDIBLE = 300  # of 32767: the loudest sample of what is more than noise,
 OVER_NOISE = 3  # which it exceeds so many times,
@@ -51,7 +52,8 @@ def peaks(file: BinaryIO, file_format: RecordingFormat, until_ms: float = math.i
 def measured(found: Peaks, turn: Turn) -> tuple[int, int] | None:
     """When the person fell silent and when the answer began, in milliseconds; None if it is not to be heard clearly.
 
-    So it is not where something else was heard before the answer.
+    So it is not where something else was heard before the answer: another phrase, what the agent had been saying
+    before, an answer that was broken off.
     """
     if turn.phrase_at_ms is not None:
         return None
@@ -62,11 +64,12 @@ def measured(found: Peaks, turn: Turn) -> tuple[int, int] | None:
     around = found[first : sounded + AFTER_MS // STEP_MS]
     if len(around) < OF:
         return None
-    begins = _begin(_loud(around[:, AGENT]), stopped - first)
-    if begins is None or abs(begins + first - sounded) > REACH_MS // STEP_MS:
+    stopped, decided, sounded = stopped - first, decided - first, sounded - first
+    begins = _answer(_loud(around[:, AGENT]), stopped, max(decided - EARLY_MS // STEP_MS, stopped), sounded)
+    if begins is None or abs(begins - sounded) > REACH_MS // STEP_MS:
         return None
-    ends = _end(_loud(around[:, PEOPLE]), min(decided - first, begins))
-    if ends is None or abs(ends + first - stopped) > REACH_MS // STEP_MS:
+    ends = _end(_loud(around[:, PEOPLE]), min(decided, begins))
+    if ends is None or abs(ends - stopped) > REACH_MS // STEP_MS:
         return None
     return (first + ends) * STEP_MS, (first + begins) * STEP_MS
 
@@ -85,12 +88,18 @@ def _loud(side: NDArray[np.int16]) -> Loud:
     return lasting
 
 
-def _begin(loud: Loud, earliest: int) -> int | None:
-    """The first loud step from there on that comes after quiet ones."""
-    for step in np.flatnonzero(loud[earliest:]) + earliest:
-        if not loud[max(step - QUIET, 0) : step].any():
-            return int(step)
-    return None
+def _answer(loud: Loud, stopped: int, earliest: int, sounded: int) -> int | None:
+    """The first step after `stopped` that is loud after quiet ones; None if that may be another sound than the answer.
+
+    It may be if it comes before `earliest`, if the agent is still heard then, or if another beginning is nearer to
+    where the worker saw the answer's.
+    """
+    steps = np.flatnonzero(loud[stopped:]) + stopped
+    begins = [int(step) for step in steps if not loud[max(step - QUIET, 0) : step].any()]
+    if not begins or begins[0] < earliest or loud[earliest]:
+        return None
+    nearest = min(begins, key=lambda step: abs(step - sounded))
+    return nearest if nearest == begins[0] else None
 
 
 def _end(loud: Loud, latest: int) -> int | None:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.restless
 RECORDED = {"recording": {"enabled": True, "format": "ogg"}}
 RIGHT = Turn(decided_at_ms=1400, user_stopped_at_ms=1000, first_word_at_ms=1600, first_sound_at_ms=1960)
 WRONG = Turn(decided_at_ms=5300, user_stopped_at_ms=5200, first_word_at_ms=5350, first_sound_at_ms=5900)
+UNFIT = Turn(decided_at_ms=5900, user_stopped_at_ms=5200, first_word_at_ms=6100, first_sound_at_ms=6400)
 HEARD = ((0, 0.2, 1.0), (1, 2.0, 3.0), (0, 4.0, 5.0), (1, 6.0, 7.0))  # side, from, to
 
 
@@ -78,12 +79,12 @@ async def again(deps: Deps, call_id: str) -> None:
 
 
 async def test_where_the_worker_was_wrong_the_recording_is_right_and_an_event_says_so_once(deps, until):
-    call_id, token = await talked(deps, [RIGHT, WRONG])
+    call_id, token = await talked(deps, [RIGHT, WRONG, UNFIT])
     await hang_up(deps.db, call_id, token)
     async with working(deps):
         await until(lambda: done(deps, call_id))
-        [first, second] = await turns_of(deps, call_id)
-        assert first == RIGHT
+        [first, second, third] = await turns_of(deps, call_id)
+        assert (first, third) == (RIGHT, UNFIT), "no sound before its first word is an answer's"
         assert (second.decided_at_ms, second.first_word_at_ms) == (WRONG.decided_at_ms, WRONG.first_word_at_ms)
         assert second.measured_by == "recording"
         assert second.user_stopped_at_ms == pytest.approx(5000, abs=20)
@@ -94,14 +95,14 @@ async def test_where_the_worker_was_wrong_the_recording_is_right_and_an_event_sa
         assert told == {"turns": [about]}
         await again(deps, call_id)
         await until(lambda: done(deps, call_id))
-        assert await turns_of(deps, call_id) == [first, second]
+        assert await turns_of(deps, call_id) == [first, second, third]
         assert await corrections(deps, call_id) == [told]
     async with deps.db.reading() as conn:
         counted = await conn.execute(sa.select(answer_times.c.step, answer_times.c.answers))
         answers = Counter(dict(counted.all()))
-    assert +answers == steps([first.response_ms, second.response_ms])
+    assert +answers == steps([first.response_ms, second.response_ms, third.response_ms])
     counted = deps.metrics.exposition().decode()
-    assert 'callroom_turn_seconds_bucket{le="1.0",part="response"} 4.0' in counted, "two turns, counted twice"
+    assert 'callroom_turn_seconds_bucket{le="1.0",part="response"} 4.0' in counted, "two of the turns, counted twice"
 
 
 async def test_without_a_recording_the_workers_figures_stand_and_are_counted(deps, until):

@@ -46,6 +46,7 @@ def heard(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[Pcm, Turn
 
 
 SPOKEN, ANSWERED = (0, 1.0, 2.7, 1.0), (1, 3.4, 6.0, 1.0)
+STOP = (0, 1.0, 2.4, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,12 @@ SPOKEN, ANSWERED = (0, 1.0, 2.7, 1.0), (1, 3.4, 6.0, 1.0)
         pytest.param(scene((0, 1.0, 1.5, 1.0), (0, 2.0, 2.7, 0.2), ANSWERED), (2700, 3400), id="a soft last word"),
         pytest.param(scene((1, 0.0, 2.6, 1.0), SPOKEN, ANSWERED), (2700, 3400), id="into what the agent was saying"),
         pytest.param(scene(SPOKEN, (0, 3.1, 7.0, 1.0), ANSWERED), (2700, 3400), id="the person goes on"),
+        pytest.param(scene(STOP, (1, 2.8, 6.0, 1.0)), (2400, 2800), id="an answer a little before the decision"),
+        pytest.param(scene(STOP, (1, 2.6, 2.7, 1.0), ANSWERED), None, id="what the agent was saying goes on"),
+        pytest.param(scene(STOP, (1, 2.6, 2.7, 1.0)), None, id="it goes on, and no answer is heard"),
+        pytest.param(scene(STOP, (1, 2.6, 6.0, 1.0)), None, id="it goes on into the answer"),
+        pytest.param(scene(STOP, (1, 1.0, 2.95, 1.0), ANSWERED), None, id="what the agent was saying does not stop"),
+        pytest.param(scene(STOP, (1, 3.0, 3.2, 1.0), ANSWERED), None, id="an answer before it that was broken off"),
         pytest.param(scene((0, 1.0, 7.0, 1.0), ANSWERED), None, id="no silence"),
         pytest.param(scene(SPOKEN), None, id="no answer"),
         pytest.param(scene(ANSWERED), None, id="no voice"),
