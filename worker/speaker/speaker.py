@@ -124,7 +124,7 @@ class Speaker:
             on_speechless=self._be_sorry,
         )
         self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
-        self._held = Held(self._session, self._answer_held)
+        self._held = Held(self._session, self._voice.heard_at, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._floor = Floor(self._heard)
@@ -327,7 +327,7 @@ class Speaker:
                 return False
         return True
 
-    def holds(self, text: str, line: Callable[[], str]) -> bool:
+    def holds(self, text: str, began_at: float, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
         So are signs of listening, and the first words into its greeting if they are a mere "hello?", of somebody who
@@ -346,7 +346,7 @@ class Speaker:
         else:
             holds = only_listens and self._voice.remaining_s > ANSWER_S
         if holds:
-            self._held.keep(speech, line, only_listens=only_listens)
+            self._held.keep(speech, line, began_at, only_listens=only_listens)
         return holds
 
     def give_way(self) -> None:
@@ -358,7 +358,7 @@ class Speaker:
     def answer(self, line: str) -> None:
         """Answer something that came from the people and was not said, with what somebody is saying meanwhile."""
         self._silence.begin_anew()
-        self._held.keep(None, lambda: line, only_listens=False)
+        self._held.keep(None, lambda: line, time.monotonic(), only_listens=False)
 
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""
