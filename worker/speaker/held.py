@@ -60,9 +60,7 @@ class Held:
     ) -> None:
         """Keep what was said while the agent says this, or nothing.
 
-        Args:
-            line: gives it as the model reads it.
-            began_at: when it was begun, by `time.monotonic`.
+        `line` gives it as the model reads it; it was begun at `began_at`, by `time.monotonic`.
         """
         self._said.append(_Said(line, began_at, only_listens))
         if self._waiting is not None:
