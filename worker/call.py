@@ -360,8 +360,8 @@ class Call:
         finally:  # a session that is closing cannot even say that
             self.end(reason)
 
-    def _holds(self, text: str, line: Callable[[], str]) -> bool:
-        return (speaker := self._talk.speaker) is not None and speaker.holds(text, line)
+    def _holds(self, text: str, began_at: float, line: Callable[[], str]) -> bool:
+        return (speaker := self._talk.speaker) is not None and speaker.holds(text, began_at, line)
 
     def _remark(self, key: str) -> bool:
         return (speaker := self._talk.speaker) is not None and not self._end.is_there and speaker.remark(key)

@@ -37,6 +37,13 @@ NO_ELSEWHERE = frozenset(
         """,
     ),
 )
+STOPS = "。｡．।॥۔։።။។"  # at the end of a sentence, beside ".", in scripts that have their own;
+CALLS = "！՜"  # what "!" is there,
+ASKS = "？؟፧՞\u037e"  # and "?"
+_SENTENCE = re.compile(rf".+?(?:[.!?…]+(?=\s|$)|[{STOPS}！？؟፧\u037e]+|$)", re.DOTALL)
+_QUESTION = re.compile(rf"[?{ASKS}]|か[。｡]")
+_GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
+_QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _LONGEST = 60  # characters: who says more wants to say something
 _VOWEL_SIGNS = ("Mn", "Mc")  # which are no letters to `\w`: "है" is another word than "हाँ"
 _UNSPACED = "\u0e00"  # from Thai on, Unicode's scripts set no space between words
@@ -89,6 +96,17 @@ class Signs:
         """Whether there is nothing else in `text`."""
         plain = _plain(text)
         return len(plain) <= _LONGEST and self._form.fullmatch(plain) is not None
+
+
+def last_question(text: str) -> range | None:
+    """Where in `text` the last sentence is that asks something; None if none does."""
+    asking = [one for one in _SENTENCE.finditer(with_question_marks(text)) if _QUESTION.search(one[0])]
+    return range(*asking[-1].span()) if asking else None
+
+
+def with_question_marks(text: str) -> str:
+    """The same, in which a question ends as elsewhere if it is Greek: there it ends in what looks like a semicolon."""
+    return text.translate(_QUESTION_IN_GREEK) if _GREEK.search(text) else text
 
 
 def is_hello(text: str) -> bool:

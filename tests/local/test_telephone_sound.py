@@ -103,7 +103,7 @@ async def test_a_phone_is_understood_as_a_browser_is(
         on_heard=lambda _identity: None,
         on_provider_failed=lambda _place, _why: None,
         on_failed=lambda: None,
-        holds=lambda _text, _line: False,
+        holds=lambda _text, _began_at, _line: False,
     )
     local = deepgram.STT(base_url=f"{local_url}/v1/listen", api_key="none", http_session=http)
     hearing = Hearing(Ranking([local], lambda _place: None), PATIENCE_S, listener, sets_marks=None)

@@ -72,7 +72,7 @@ class Place:
             on_heard=lambda identity: self.unheard.append((identity, False)),
             on_provider_failed=lambda _place, _why: None,
             on_failed=lambda: setattr(self, "failures", self.failures + 1),
-            holds=lambda _text, _line: False,
+            holds=lambda _text, _began_at, _line: False,
         )
         self.hearing = Hearing(Ranking([recognizer], lambda _place: None), WORDS_S, listener, sets_marks=None)
         self.room.on("track_subscribed", lambda track, _publication, person: self.hearing.attend(track, person))

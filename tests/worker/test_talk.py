@@ -1,5 +1,6 @@
 """A call as a caller hears it."""
 
+import asyncio
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.providers import Providers
 from tests.worker.caller import LOUD as HEARD
 from tests.worker.caller import Caller
 from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together
+from worker.speaker.held import LISTENING_S
 
 pytestmark = pytest.mark.restless
 
@@ -208,12 +210,38 @@ async def a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_ans
     providers.answer("Der Tisch ist reserviert.")
     call = await stage.call(first_message=question, language="de", **WITHOUT_A_WORD)
     async with call.caller() as caller:
-        await until(caller.agent_has_been_heard)
+        await until(lambda: caller.seconds_heard() > len(question) / 15 * 0.6)
         await caller.say(0.9)
         await until(lambda: call.has_said("agent", "Der Tisch ist reserviert."))
         assert abs(caller.seconds_heard() - (len(question) + len("Der Tisch ist reserviert.")) / 15) < 1
         assert await call.said("agent") == f"{question} Der Tisch ist reserviert."
         assert [chat.last_user for chat in providers.chats] == ["Ja, genau."]
+    await until(call.ended)
+
+
+async def a_sign_of_listening_before_a_question_was_heard_or_while_its_speaker_is_owed_an_answer_says_nothing(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    found = "I have found three bookings in your name, at seven, at eight and at nine. Shall I cancel all of them now?"
+    providers.hear("My bookings, please.", "Mm-hm.", "Okay.", "At nine.")
+    providers.answer(found, "Which one?")
+    call = await stage.call(**WITHOUT_A_WORD)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        providers.think()
+        await caller.say()
+        await until(caller.agent_thinks)
+        await caller.say(0.9)
+        await until(lambda: call.has_said_also("user", "Mm-hm."))
+        providers.speak_out()
+        await until(caller.agent_has_been_heard)
+        await caller.say(0.9)
+        await until(lambda: call.has_said_also("agent", found))
+        await asyncio.sleep(2 * LISTENING_S)  # would it be an answer, it would be one by then
+        await caller.say()
+        await until(lambda: call.has_said_also("agent", "Which one?"))
+        assert await call.said("user") == "My bookings, please. Mm-hm. Okay. At nine."
+        assert [chat.last_user for chat in providers.chats] == ["My bookings, please.", "At nine."]
     await until(call.ended)
 
 
@@ -259,6 +287,7 @@ async def test_a_call_as_its_caller_hears_it(together: Together) -> None:
     await together(
         every_voice_in_the_room_is_heard_and_named,
         voice_and_transcript_get_the_same_words_in_pieces_and_what_was_heard_of_them_stays,
+        a_sign_of_listening_before_a_question_was_heard_or_while_its_speaker_is_owed_an_answer_says_nothing,
         a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question,
         after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken,
         a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered,

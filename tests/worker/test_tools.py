@@ -65,7 +65,7 @@ def model(chat: Chat) -> str | ToolCall:
 async def a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result(
     shop: Shop, stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.hear(ORDER, STOCK, WAITING)
+    providers.hear(ORDER, "Okay.", STOCK, WAITING)
     providers.answer_with(model)
     order = {"name": "look_up_order", "url": f"{shop.url}/order", "method": "GET", "meanwhile": FILLER}
     servers = [{"name": "shop", "url": f"{shop.url}/mcp"}]
@@ -80,6 +80,8 @@ async def a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_
         async with call.database.reading() as connection:
             [row] = await read_tool_calls(connection, call.id)
         assert (row.status, row.arguments, row.id) == ("running", {"number": "KX4711"}, shop.asked[0]["key"])
+        await caller.say(0.9)  # a sign of listening, which asks for nothing
+        await until(lambda: call.has_said_also("user", "Okay."))
         shop.may_answer.set()
         await until(lambda: call.has_said_also("agent", SHIPPED))
 

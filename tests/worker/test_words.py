@@ -3,7 +3,7 @@
 import pytest
 
 from worker.room.voicemail import is_voicemail
-from worker.words import Signs, is_hello, is_parting
+from worker.words import Signs, is_hello, is_parting, last_question
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,31 @@ def test_who_says_this_while_another_speaks_only_listens(language, text):
 )
 def test_who_says_anything_else_wants_to_say_something(language, text):
     assert not Signs(language, ["はい"] if language == "ja" else ()).are_all_of(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "after"),
+    [
+        ("I have found 3.5 hours, at nine.", " Shall I cancel it now?", ""),
+        ("Is that right? Good.", " Shall I book it?", " It costs nothing."),
+        ("Βρήκα δύο.", " Να τις ακυρώσω;", ""),
+        ("Βρήκα δύο.", " Να τις ακυρώσω\u037e", ""),
+        ("وجدت حجزين.", " هل ألغيهما؟", ""),
+        ("两个预订。", "要取消吗？", ""),
+        ("二件ございます。", "取り消しますか。", "無料です。"),
+        ("Գտա երկուսը։", " Ո՞րը չեղարկեմ։", ""),
+        ("ሁለት አገኘሁ።", " ልሰርዝ፧", ""),
+    ],
+)
+def test_a_question_is_found_by_its_mark_in_every_script(before, question, after):
+    found = last_question(before + question + after)
+    assert found is not None
+    assert (before + question + after)[found.start : found.stop] == question
+
+
+@pytest.mark.parametrize("text", ["", "Your table is booked.", "I have found it; it is late."])
+def test_what_asks_nothing_is_no_question(text):
+    assert last_question(text) is None
 
 
 @pytest.mark.parametrize("text", ["No wait!", "One more thing.", "What time is it?", "Halt, noch etwas.", "No."])

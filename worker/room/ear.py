@@ -69,7 +69,7 @@ class Listener:
     on_provider_failed: Callable[[int, Exception], None]
     on_failed: Callable[[], None]
     predict_end: Predict
-    holds: Callable[[str, Callable[[], str]], bool]
+    holds: Callable[[str, float, Callable[[], str]], bool]
 
 
 class Ear:
@@ -178,6 +178,11 @@ class Ear:
     def unconfirmed(self) -> str:
         """The words that were heard and are not certain yet."""
         return self._utterance.unconfirmed
+
+    @property
+    def said_since(self) -> float:
+        """When the words began that were told last, by `time.monotonic`."""
+        return self._utterance.piece_began_at
 
     @property
     def goes_on(self) -> bool:

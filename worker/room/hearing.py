@@ -17,6 +17,7 @@ from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
 from worker.turns.marks import Marks
 from worker.turns.turn_end import TurnEnd
+from worker.words import ASKS
 
 logger = logging.getLogger(__name__)
 
@@ -277,7 +278,7 @@ class Hearing:
             return
         goes_on = piece > 0 and ear.identity == self._last
         line = partial(str if goes_on else partial(self.attributed, ear.identity, ear.name), said.text)
-        if self._listener.holds(said.text, line):
+        if self._listener.holds(said.text, ear.said_since, line):
             return  # the agent goes on; no turn is taken
         self._attached.say(said, line())
 
@@ -349,7 +350,7 @@ class Hearing:
 
 def _words(text: str) -> list[str]:
     """What tells one text from another: not how it is written, but whether it asks."""
-    return re.findall(r"\w+|[?？؟;\u037e]", text.casefold())
+    return re.findall(rf"\w+|[?;{ASKS}]", text.casefold())
 
 
 def _may_say_more(ear: Ear) -> bool:

@@ -41,6 +41,7 @@ class Utterance:
         self._guess: str | None = None  # the last piece, which no final result has confirmed,
         self._guess_until = 0.0  # and when it ended
         self._began_at = 0.0
+        self.piece_began_at = 0.0  # when the words of the last piece began
         self._ended_at = 0.0
         self._closed_until: float | None = None
         self._over = False  # the recogniser says so
@@ -88,6 +89,8 @@ class Utterance:
                 self.close()
             self._begin(began_at)
         self._ended_at, self._closed_until, self._over = ended_at, None, False
+        if not self._interim:
+            self.piece_began_at = began_at
         self._interim = text
         if final:
             self._say()

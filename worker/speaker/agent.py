@@ -31,7 +31,7 @@ from worker.speaker.hang_up import Farewell, HangUp
 from worker.speaker.held import Held
 from worker.speaker.words.language import Language
 from worker.speaker.words.plain import plain
-from worker.words import is_parting
+from worker.words import is_parting, last_question
 
 _KEYS = re.compile(r"[0-9*#A-Da-dw]{1,64}")
 _FAILURES = {486: "the line is busy", 600: "the line is busy", 404: "there is no such number"}
@@ -91,6 +91,16 @@ class CallAgent(Agent):
     def is_transferring(self) -> bool:
         """Whether a caller is about to be sent on."""
         return self._phones.is_sending or (self._transfer is not None and not self._transfer.done())
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether it has asked something since somebody spoke to it."""
+        for message in reversed(self.chat_ctx.messages()):
+            if message.role == "user":
+                return False
+            if message.role == "assistant" and last_question(message.text_content or ""):
+                return True
+        return False
 
     async def offer(self, tools: list[llm.Tool]) -> None:
         """Have these tools beside those that it has."""

@@ -9,30 +9,39 @@ from dataclasses import dataclass
 from livekit.agents import AgentSession, SpeechCreatedEvent, UserStateChangedEvent
 from livekit.agents.voice import SpeechHandle
 
+from worker.words import last_question
+
 LISTENING_S = 1.0  # of quiet after a question, and a sign of listening to it was the answer
 WORDS_S = 2.5  # from the end of what somebody says until it is a turn, which takes with it what was said before
 LOOK_S = 0.05
-_QUESTION = ("?", "？", "؟", "か。")
 
 
 @dataclass(frozen=True)
 class _Said:
     line: Callable[[], str]
+    began_at: float
     only_listens: bool
 
 
 class Held:
     """Keeps lines until the agent has finished what it is saying.
 
-    Words are answered then. A sign of listening ("mm-hm", "sure") is an answer only if the agent has asked something
-    and nothing else comes; else it was what it seemed, and is forgotten.
+    Words are answered then. A sign of listening ("mm-hm", "sure") is an answer only if it began when half of what the
+    agent asks last had been heard, and nothing else comes; else it was what it seemed, and is forgotten.
 
     Args:
+        heard_at: when so much of what the agent said last had been heard, from 0 to 1, by `time.monotonic`.
         answer: has the agent answer a line.
     """
 
-    def __init__(self, session: AgentSession[None], answer: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: AgentSession[None],
+        heard_at: Callable[[float], float],
+        answer: Callable[[str], None],
+    ) -> None:
         self._session = session
+        self._heard_at = heard_at
         self._answer = answer
         self._said: list[_Said] = []
         self._waiting: asyncio.Task[None] | None = None
@@ -46,9 +55,14 @@ class Held:
         """Whether there is more than signs of listening."""
         return any(not one.only_listens for one in self._said)
 
-    def keep(self, speech: SpeechHandle | None, line: Callable[[], str], *, only_listens: bool) -> None:
-        """Keep what was said while the agent says this, or nothing; `line` gives it as the model reads it."""
-        self._said.append(_Said(line, only_listens))
+    def keep(
+        self, speech: SpeechHandle | None, line: Callable[[], str], began_at: float, *, only_listens: bool
+    ) -> None:
+        """Keep what was said while the agent says this, or nothing.
+
+        `line` gives it as the model reads it; it was begun at `began_at`, by `time.monotonic`.
+        """
+        self._said.append(_Said(line, began_at, only_listens))
         if self._waiting is not None:
             self._waiting.cancel()
         self._waiting = asyncio.create_task(self._hand_over(speech), name="held words")
@@ -92,11 +106,21 @@ class Held:
                 return
         if self.has_words:
             await self.wait_for_turn(self.turns)
-        elif speech is None or not _asks(speech) or not await self._is_quiet(LISTENING_S):
-            self._said.clear()
+        else:
+            asked_at = self._asked_at(speech)
+            self._said = [one for one in self._said if one.began_at >= asked_at]
+            if not (self._said and await self._is_quiet(LISTENING_S)):
+                self._said.clear()
         said, self._said = self._said, []
         if said:
             self._answer(" ".join(one.line() for one in said).strip())
+
+    def _asked_at(self, speech: SpeechHandle | None) -> float:
+        """When half of the last question of what was said had been heard; infinite if there is none."""
+        messages = [item for item in (speech.chat_items if speech else ()) if item.type == "message"]
+        said = (messages[-1].text_content or "") if messages else ""
+        question = last_question(said)
+        return math.inf if question is None else self._heard_at((question.start + question.stop) / 2 / len(said))
 
     async def _is_quiet(self, seconds: float) -> bool:
         """Whether nobody begins to speak for so long."""
@@ -113,8 +137,3 @@ class Held:
 
     def _agent_stirs(self, _event: SpeechCreatedEvent) -> None:
         self._stirs += 1
-
-
-def _asks(speech: SpeechHandle) -> bool:
-    said = "".join(item.text_content or "" for item in speech.chat_items if item.type == "message")
-    return any(mark in said for mark in _QUESTION)

@@ -124,7 +124,7 @@ class Speaker:
             on_speechless=self._be_sorry,
         )
         self._session = make_session(models[0], self._voices, around.recognition, self._heard.vad, self._heard.turn_end)
-        self._held = Held(self._session, self._answer_held)
+        self._held = Held(self._session, self._voice.heard_at, self._answer_held)
         asked = Ranking(models, on_switched=partial(events.switched, "llm"))
         self._memory = Memory(asked, on_cut=failures.cut)
         self._floor = Floor(self._heard)
@@ -327,27 +327,38 @@ class Speaker:
                 return False
         return True
 
-    def holds(self, text: str, line: Callable[[], str]) -> bool:
+    def holds(self, text: str, began_at: float, line: Callable[[], str]) -> bool:
         """Whether somebody's words do not stop what it is saying; then they are kept, and answered when it is over.
 
         So are signs of listening, and the first words into its greeting if they are a mere "hello?", of somebody who
-        has not heard it yet, or if hardly anything of it is left. A sign of listening to "one moment", or before a tool
-        is called, answers nothing that is still to come, and is forgotten.
+        has not heard it yet, or if hardly anything of it is left. A sign of listening of somebody who is owed an
+        answer, as to "one moment", answers nothing that is still to come, and is forgotten.
         """
+        only_listens = self._around.language.only_listens(text)
+        if only_listens and self._owes_answer:
+            return True
         speech = self._session.current_speech
         if speech is None or speech.interrupted:
             return False
-        only_listens = self._around.language.only_listens(text)
-        if only_listens and (self._voice.has_put_in_last or self._floor.is_awaited):
-            return True
         if speech is self._greeting:
             is_harmless = is_hello(text) or self._voice.remaining_s <= ANSWER_S
             holds = only_listens or (is_harmless and not self._held.has_words)
         else:
             holds = only_listens and self._voice.remaining_s > ANSWER_S
         if holds:
-            self._held.keep(speech, line, only_listens=only_listens)
+            self._held.keep(speech, line, began_at, only_listens=only_listens)
         return holds
+
+    @property
+    def _owes_answer(self) -> bool:
+        """Whether what it says next is awaited: nothing is heard but that it takes a moment, and nothing was asked."""
+        speech, toolbox = self._session.current_speech, self._around.toolbox
+        is_awaited = speech is not None and not speech.interrupted
+        if is_awaited and (self._voice.has_put_in_last or self._floor.is_awaited):
+            return True
+        is_silent = self._session.agent_state != "speaking" and not self._voice.remaining_s
+        is_filling = speech is not None and speech is toolbox.filler
+        return (is_silent or is_filling) and (is_awaited or toolbox.is_at_work) and not self._agent.has_asked
 
     def give_way(self) -> None:
         """Stop talking, if it may be interrupted: somebody begins to press keys."""
@@ -358,7 +369,7 @@ class Speaker:
     def answer(self, line: str) -> None:
         """Answer something that came from the people and was not said, with what somebody is saying meanwhile."""
         self._silence.begin_anew()
-        self._held.keep(None, lambda: line, only_listens=False)
+        self._held.keep(None, lambda: line, time.monotonic(), only_listens=False)
 
     async def wait_silence(self) -> None:
         """Return once it has said goodbye to people who say nothing."""

@@ -120,6 +120,7 @@ class Toolbox:
         self._servers: list[McpClient] = []
         self._unknown: set[str] = set()
         self._let_go: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.filler: SpeechHandle | None = None  # what was said last so that nobody waits in silence
         self.tools: dict[str, Tool] = {}
         for tool in agent.tools:
             templates = self._templates(f"tools.{tool.name}", tool.url, tool.headers)
@@ -227,7 +228,9 @@ class Toolbox:
         let_go = self._let_go
 
         def fill(_step: int) -> SpeechHandle | None:
-            return context.session.say(filler, add_to_chat_ctx=False) if filler else None
+            if filler:
+                self.filler = context.session.say(filler, add_to_chat_ctx=False)
+            return self.filler if filler else None
 
         async with context.with_filler(fill, delay=FILLER_AFTER_S, interval=FILLER_AGAIN_S, max_steps=FILLERS):
             await context.speech_handle.wait_if_not_interrupted([_first(asking, let_go)])

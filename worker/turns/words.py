@@ -7,7 +7,7 @@ from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
 from worker.turns.letters import spelled
 from worker.turns.numbers import Digits, Number, dictated
 from worker.turns.waits import asks_to_wait
-from worker.words import NO_ELSEWHERE, YES_ELSEWHERE
+from worker.words import ASKS, CALLS, NO_ELSEWHERE, STOPS, YES_ELSEWHERE, with_question_marks
 
 OPEN = 0.01  # nobody ends so
 NUMBER = 0.05  # a number that may have more groups, or a word that may have more letters
@@ -18,18 +18,15 @@ MARKED = 0.92  # the recogniser has set a mark at the end
 ANSWER = 0.97  # it is a yes or a no
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*['’]?")
-_STOPS = "。｡．।॥۔։።။។"  # of scripts that have their own
-_ASKS = "？！؟፧՞՜"
+_ASKS = ASKS + CALLS
 _COMMAS = "、､，；：،؛՝፣፤፥၊"
 _CLOSING = r"[\"'”’»」』）)\s]*$"
 _CALLS = re.compile(rf"[?!{_ASKS}]{_CLOSING}")
-_END = re.compile(rf"[.?!{_STOPS}{_ASKS}]{_CLOSING}")
+_END = re.compile(rf"[.?!{STOPS}{_ASKS}]{_CLOSING}")
 _GOES_ON = re.compile(rf"(?:[,;:{_COMMAS}–—-]|\.\.\.|…)\s*$")
-_MARK = re.compile(rf"[,.?!](?=\s|$)|[{_STOPS}{_ASKS}{_COMMAS}]")
-_BETWEEN_WORDS = re.compile(rf"[,.?!{_STOPS}{_ASKS}{_COMMAS}\s]+")
+_MARK = re.compile(rf"[,.?!](?=\s|$)|[{STOPS}{_ASKS}{_COMMAS}]")
+_BETWEEN_WORDS = re.compile(rf"[,.?!{STOPS}{_ASKS}{_COMMAS}\s]+")
 _NO_STOP = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff]\s*$")  # Thai, Lao and Khmer end a sentence with a space
-_GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
-_QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _FILLERS = frozenset({"uh", "uhh", "uhm", "umm", "ähm", "äh", "öhm", "öh", "ehm", "euh"})  # words in no language
 
 _ANSWERS = frozenset({"yes", "yeah", "no", "nope", "ja", "nein", "doch", "sí", "oui", "non", "si"})
@@ -46,9 +43,7 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
         language: a tag as `de-AT`; without one it is guessed. Where we know no words of it, only marks tell something.
         marks: whether it is known that its recogniser sets marks; else this text tells.
     """
-    text = text.strip()
-    if _GREEK.search(text):
-        text = text.translate(_QUESTION_IN_GREEK)
+    text = with_question_marks(text.strip())
     written = _LETTERS.findall(text)
     words = [word.lower().replace("’", "'") for word in written]
     known = _known(words, language)

@@ -60,6 +60,7 @@ class Voice(io.AudioOutput):
         self._between_s = 0.0
         self._position_s = 0.0
         self._last_sound_at = 0.0
+        self._heard_at: list[float] = []  # when each frame of the current or last utterance had been heard
         self._open = False  # an utterance is being made or heard
         self._begun = False  # its first frame went out
         self._complete = False  # all of its audio is here
@@ -150,6 +151,11 @@ class Voice(io.AudioOutput):
             return 0.0
         return (len(self._waiting) + len(self._queued)) * FRAME_S if self._complete else math.inf
 
+    def heard_at(self, share: float) -> float:
+        """When so much of the last utterance had been heard, from 0 to 1, by `time.monotonic`; of none, never."""
+        frames = self._heard_at
+        return frames[min(int(share * len(frames)), len(frames) - 1)] if frames else math.inf
+
     @override
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         await self._audible.wait()
@@ -230,6 +236,7 @@ class Voice(io.AudioOutput):
             self._between_queued += len(frames)
         elif not self._begun:
             self._begun = True
+            self._heard_at.clear()
             self.started_at = self._last_sound_at = time.monotonic()
             self.on_playback_started(created_at=time.time())
         self._queued.extend(frames)
@@ -252,6 +259,7 @@ class Voice(io.AudioOutput):
             else:
                 self._position_s += frame.duration
                 self._last_sound_at = self.sounded_at
+                self._heard_at.append(self.sounded_at)
             self._on_played(frame, self.sounded_at)
         if not (self._between or self._between_queued):
             self._between_over.set()
