@@ -139,12 +139,15 @@ async def is_whole(call: Talk, until: Until) -> None:
         said = [(row.started_at_ms / 1000, row.ended_at_ms / 1000) for row in own]
         # Of an apology in whose beginning its agent was killed, no sound may have been kept yet.
         kept = [span for row, span in zip(own, said, strict=True) if row.text not in BEGUN_APOLOGIES]
-        begins = [begin for begin, _ in stretches(sound, side)]
+        heard = stretches(sound, side)
+        begins = [begin for begin, _ in heard]
+        # Nor may the first word be written of what an agent had just begun to say when it was killed.
+        worded = [begin for begin, end in heard if end - begin > CLOSE_S]
         firsts = [kept[0][0], *(later for (_, end), (later, _) in pairwise(kept) if later > end + 2 * PAUSE_S)]
         assert all(min(abs(first - begin) for begin in begins) < CLOSE_S for first in firsts), (firsts, begins)
-        assert all(any(since - CLOSE_S < begin < to + CLOSE_S for since, to in said) for begin in begins), (
+        assert all(any(since - CLOSE_S < begin < to + CLOSE_S for since, to in said) for begin in worded), (
             said,
-            begins,
+            heard,
         )
 
 
