@@ -1,6 +1,7 @@
 """asyncpg under SQLAlchemy: nothing waits without an end, and no connection is used that is known to be dead."""
 
 import asyncio
+import select
 import time
 from typing import Any
 
@@ -88,6 +89,13 @@ def _state(error: BaseException) -> str:
     return getattr(driver_error(error), "sqlstate", None) or ""
 
 
+def _has_news(driver: asyncpg.Connection) -> bool:
+    """Whether a server that was asked nothing has told something: mostly that it is gone, which nobody has read yet."""
+    news = select.poll()
+    news.register(driver._transport.get_extra_info("socket"), select.POLLIN)  # noqa: SLF001 - no public way
+    return bool(news.poll(0))
+
+
 class _Connections:
     """What is known of the connections of one pool."""
 
@@ -105,7 +113,7 @@ class _Connections:
 
     def check(self, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
         driver = connection.driver_connection
-        if driver.is_closed() or record.info[_MADE] < self._doubtful or not is_set(record):
+        if driver.is_closed() or _has_news(driver) or record.info[_MADE] < self._doubtful or not is_set(record):
             driver.terminate()
             raise sa.exc.DisconnectionError
 
