@@ -31,6 +31,18 @@ async def test_a_voice_without_words_holds_a_tool_only_for_so_long_and_words_for
     await waiting
 
 
+async def test_words_that_come_late_hold_a_tool_until_they_are_known_or_waited_for_no_more() -> None:
+    silent = Activity()
+    silent.wait(4)
+    ear: Any = SimpleNamespace(activity=silent, goes_on=True, unconfirmed="", name="Ada")
+    heard = Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("en").are_all_of)
+    waiting = asyncio.create_task(Floor(heard).wait())
+    await asyncio.sleep(3 * WINDOW_S)
+    assert not waiting.done()
+    ear.goes_on = False
+    await waiting
+
+
 async def test_what_was_said_meanwhile_leaves_a_tool_no_moment_in_which_it_could_be_called() -> None:
     talking = Activity()
     talking.speaking = True

@@ -21,7 +21,7 @@ from calls.migrations import migrate
 from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import participants
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Chat, Providers, ToolCall, Utterance
 from tests.providers.script import Answer
 from tests.servers import LiveKitServer, PostgresCluster
@@ -111,9 +111,9 @@ class Conversation:
         """On a busy machine there are pauses within an answer: the agent has to say that it is over."""
         await self.until(lambda: self.caller.agent_listens() and not self.caller.agent_is_heard(within=0.6))
 
-    async def greeting(self) -> None:
+    async def greeting(self, within_s: float = PATIENCE_S) -> None:
         """Hear it to its end, and be heard from then on."""
-        await self.until(self.caller.agent_has_been_heard)
+        await self.until(self.caller.agent_has_been_heard, within_s)
         await self.quiet()
         for microphone in self.caller.room.local_participant.track_publications.values():
             await microphone.wait_for_subscription()
@@ -219,11 +219,12 @@ async def before_its_agent(stage: Stage, until: Until, outage: Outage) -> None:
         conversation = Conversation(caller, until)
         await outage.over.wait()
         back = datetime.now(UTC)
-        await conversation.greeting()
+        # Without its database a worker takes no call: when that is back, one has to be asked for once more; and once
+        # again if it is late, as one is on a busy machine.
+        late = 2 * timedelta(seconds=call.settings.agent_join_timeout_s)
+        await conversation.greeting(late.total_seconds() + PATIENCE_S)
         await conversation.ask()
         hung_up = datetime.now(UTC)
-    # Without its database a worker takes no call: when that is back, one has to be asked for once more.
-    late = timedelta(seconds=call.settings.agent_join_timeout_s)
     await check(
         call,
         until,

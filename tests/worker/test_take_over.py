@@ -87,7 +87,7 @@ def _script(providers: Providers) -> None:
         return LONG if chat.system == "LONG" and BACK not in str(chat.messages) else SHORT
 
     providers.answer_with(model)
-    providers.hole_s = 1.5  # between two questions there is an answer, which takes longer
+    providers.hole_s = 3.0  # a busy machine stands still for so long; between two questions there is an answer
     providers.hear(*[QUESTION] * 50)
 
 

@@ -1,6 +1,8 @@
 """When the agent takes its turn."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -40,43 +42,52 @@ async def what_seems_whole_is_asked_of_the_model_before_its_words_are_certain_un
 async def a_sentence_with_a_pause_is_one_turn_with_one_answer(
     halves: tuple[str, str], eager: float, stage: Stage, providers: Providers, until: Until
 ) -> None:
-    providers.hear(*halves)
-    providers.answer("A table for two.")
-    providers.endpointing_s = 0.4  # the pause is to be one to it, too
-    call = await stage.call(**WITHOUT_A_WORD, eager=eager)
-    async with call.caller() as caller:
-        await until(lambda: call.has_status("in_progress"))
-        await caller.say_haltingly(1, 0.8)
-        await until(lambda: call.has_said("agent", "A table for two."))
-        assert [chat.last_user for chat in providers.chats] == [
-            "I would like to book a table for two people on Friday."
-        ]
-        assert await call.said("agent") == "A table for two."
-    await until(call.ended)
+    def say() -> Awaitable[list[str]]:
+        providers.hear(*halves)
+        providers.answer("A table for two.")
+        providers.endpointing_s = 0.4  # the pause is to be one to it, too
+        return asked_for(1, 0.8, WITHOUT_A_WORD | {"eager": eager}, stage, providers, until)
+
+    await is_asked(["I would like to book a table for two people on Friday."], say, providers)
 
 
 async def a_word_that_was_heard_and_not_yet_written_belongs_to_the_turn(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
-    asked: list[str] = []
-    while "No. Two." not in asked:  # a machine that stands still within the pause makes two turns of it
+    def say() -> Awaitable[list[str]]:
+        providers.hear("No.", "Two.")
+        providers.answer("A table for two.")
+        providers.endpointing_s, providers.stt_s = 0.25, 0.3
+        return asked_for(0.3, 0.4, {"eager": 0}, stage, providers, until)
+
+    await is_asked(["No. Two."], say, providers)
+
+
+async def is_asked(expected: list[str], say: Callable[[], Awaitable[list[str]]], providers: Providers) -> None:
+    """In one of several calls: a machine that stands still within a pause makes two turns of it."""
+    asked: list[list[str]] = []
+    while expected not in asked:
         assert len(asked) < CALLS, asked
         providers.reset()
-        asked.append(await asked_first(stage, providers, until))
+        asked.append(await say())
 
 
-async def asked_first(stage: Stage, providers: Providers, until: Until) -> str:
-    """What the model is asked when somebody says two words with a pause between them."""
-    providers.endpointing_s, providers.stt_s = 0.25, 0.3
-    providers.hear("No.", "Two.")
-    call = await stage.call(eager=0)
+async def asked_for(
+    seconds: float,
+    pause_s: float,
+    changes: dict[str, Any],
+    stage: Stage,
+    providers: Providers,
+    until: Until,
+) -> list[str]:
+    """All that the model is asked when somebody speaks twice for so long, with a pause between."""
+    call = await stage.call(**changes)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
-        await caller.say_haltingly(0.3, 0.4)
-        await until(lambda: providers.chats)
-        asked = providers.chats[0].last_user
+        await caller.say_haltingly(seconds, pause_s)
+        await until(lambda: call.said("agent"))
     await until(call.ended)
-    return asked
+    return [chat.last_user for chat in providers.chats]
 
 
 @pytest.mark.timeout(180)

@@ -25,7 +25,6 @@ CLOSE_S = 2.0  # so much longer than words may take, the last ones are waited fo
 LONGEST_CLOSE_S = 8.0  # and no longer than this: a call waits for its end, too
 CUT_OFF_S = 3.0  # without speech recognition for anybody, and the people are told,
 DEAF_S = 30.0  # and then the call cannot go on
-WORDS_S = 2.0  # after the last sound, the words of a person are waited for where it counts that there were none
 UNHEARD_S = 8.0  # without it for one of several people
 LOOK_S = 0.1
 RESTART_S = (0.0, 0.2, 1.0)  # an ear that died listens again after so long,
@@ -82,7 +81,9 @@ class Attachment:
     @property
     def may_say_more(self) -> bool:
         """Whether somebody speaks, or has spoken and the words are still to come, or to be taken for a turn."""
-        return self.turn_end.has_words or any(map(_may_say_more, self._ears))
+        return self.turn_end.has_words or any(
+            ear.activity.speaking or ear.activity.voice_s > 0 or ear.goes_on for ear in self._ears
+        )
 
     def look(self) -> None:
         """Take note of what the ears have heard by now."""
@@ -351,11 +352,6 @@ class Hearing:
 def _words(text: str) -> list[str]:
     """What tells one text from another: not how it is written, but whether it asks."""
     return re.findall(rf"\w+|[?;{ASKS}]", text.casefold())
-
-
-def _may_say_more(ear: Ear) -> bool:
-    activity = ear.activity
-    return activity.speaking or activity.voice_s > 0 or (ear.goes_on and activity.silence_s < WORDS_S)
 
 
 def _kinds(error: Exception) -> str:
