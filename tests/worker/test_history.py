@@ -25,8 +25,8 @@ def pressed(digits: str) -> Said:
     return Said("user", digits, "ada", whole=True, pressed=True)
 
 
-def at(seconds: float, said: Said) -> Said:
-    return replace(said, at_s=seconds)
+def at(seconds: float, said: Said, until: float | None = None) -> Said:
+    return replace(said, at_s=seconds, until_s=seconds + 1 if until is None else until)
 
 
 MOMENT = agent("One moment, please.")
@@ -59,6 +59,20 @@ def test_what_was_left_open_is_seen_through_apologies_and_hums(said, expected):
     assert left_open(said, [], [BACK, "One moment, please."], HUMS) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([at(0.04, QUESTION, until=5.3), at(0.08, agent("Hello,", whole=False), until=0.4)], Open.ANSWER),
+        ([at(0.04, QUESTION, until=5.3), at(0.08, HELLO, until=0.9)], Open.ANSWER),
+        ([at(1.0, QUESTION), at(3.0, CUT, until=5.1), at(4.0, caller("Stop."), until=4.4)], Open.ANSWER),
+        ([at(1.0, QUESTION), at(3.0, CUT, until=5.1), at(4.0, caller("Mm-hm."), until=4.4)], Open.REST),
+        ([at(1.0, QUESTION), at(3.0, agent("At eight, yes."), until=6.0), at(4.0, caller("Mm-hm."))], Open.NOTHING),
+    ],
+)
+def test_who_talks_on_while_an_agent_begins_is_owed_an_answer(said, expected):
+    assert left_open(said, [], [BACK], HUMS) == expected
+
+
 BYE, PARTED, AS_WELL = caller("That is all, goodbye."), agent("It was a pleasure."), caller("Okay, bye.")
 
 
@@ -72,6 +86,7 @@ BYE, PARTED, AS_WELL = caller("That is all, goodbye."), agent("It was a pleasure
         ([], Open.GOODBYE),  # of which nothing is transcribed
         ([at(4.0, BYE), at(6.1, PARTED), at(7.0, caller("No wait, one more thing."))], Open.ANSWER),
         ([at(4.0, BYE), at(6.1, PARTED), at(7.0, pressed("1"))], Open.ANSWER),
+        ([at(4.0, caller("Bye. Oh no, wait."), until=6.5), at(6.1, agent("It was", whole=False))], Open.ANSWER),
     ],
 )
 def test_who_was_about_to_hang_up_is_to_do_so_unless_somebody_has_objected(said, expected):

@@ -233,5 +233,6 @@ def _said(segment: sa.Row[Any], who: sa.Row[Any] | None) -> Said:
         not segment.is_cut,
         pressed=segment.source == PRESSED,
         at_s=segment.started_at_ms / 1000,
+        until_s=segment.ended_at_ms / 1000,
         name=None if who is None else participant_name(who),
     )

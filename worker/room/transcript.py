@@ -27,7 +27,8 @@ class Said:
     """One utterance, or the digits that were `pressed`.
 
     `identity` says who of the people, by the name in the room, and `name` by the one that the model reads, if that is
-    another; `whole` whether it was said to its end, `at_s` when it began, in seconds of the call.
+    another; `whole` whether it was said to its end, `at_s` when it began and `until_s` when it ended, in seconds of the
+    call.
     """
 
     speaker: str
@@ -36,6 +37,7 @@ class Said:
     whole: bool
     pressed: bool = False
     at_s: float = 0.0
+    until_s: float = 0.0
     name: str | None = None
 
 
@@ -170,6 +172,7 @@ class TranscriptWriter:
                 whole=line.final and not line.cut,
                 pressed=line.source == PRESSED,
                 at_s=line.started_at_ms / 1000,
+                until_s=line.ended_at_ms / 1000,
                 name=line.name,
             )
             for line in self._spoken()

@@ -36,12 +36,14 @@ def left_open(
     What an agent has said in `passing`, as its apology for having been lost, made nothing good, and who `only_listens`
     to a sentence of the agent's that was cut asks for no answer. Whoever has waited for a tool is still to be told what
     came of it. An agent that began to hang up at `hangs_up_s` is to do so, unless somebody has objected since.
+    It counts who spoke last, not who began last: who talked on while an agent began to speak is owed an answer.
     """
     lines = [
         one for one in said if not (one.speaker == AGENT and any(text.startswith(one.text.strip()) for text in passing))
     ]
-    if hangs_up_s is not None and not any(_objects(one) for one in lines if one.at_s > hangs_up_s):
-        until_then = [one for one in lines if one.speaker == AGENT or one.at_s <= hangs_up_s]
+    lines.sort(key=_last_counts_s)
+    if hangs_up_s is not None and not any(_objects(one) for one in lines if one.until_s > hangs_up_s):
+        until_then = [one for one in lines if one.speaker == AGENT or one.until_s <= hangs_up_s]
         has_parted = bool(until_then) and until_then[-1].speaker == AGENT and until_then[-1].whole
         return Open.HANG_UP if has_parted else Open.GOODBYE
     if not lines:
@@ -53,6 +55,11 @@ def left_open(
         return Open.NOTHING if last.whole else Open.REST
     hums = bool(before) and before[-1].speaker == AGENT and not before[-1].whole and only_listens(last.text)
     return Open.REST if hums else Open.ANSWER
+
+
+def _last_counts_s(one: Said) -> float:
+    """Until when it is the last that was said. A sentence of the agent's that was cut is so only to who was silent."""
+    return one.at_s if one.speaker == AGENT and not one.whole else one.until_s
 
 
 def _objects(one: Said) -> bool:
