@@ -1,12 +1,18 @@
-"""Whether somebody has finished, by the words alone."""
+"""Whether somebody has finished, by the words."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from livekit.agents import llm
 
-from worker.turns.curve import ASK_S, asked_after_s, needed_s
+from worker.room.activity import WINDOW_S
+from worker.turns.curve import ASK_S, MOST_S, asked_after_s, needed_s
 from worker.turns.languages import LANGUAGES
 from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
-from worker.turns.turn_end import last_line
+from worker.turns.turn_end import TurnEnd, last_lines
 from worker.turns.words import PLAIN, likely_whole
 
 PAUSE_S = 1.0  # nobody is to be talked into who thinks for so long
@@ -249,10 +255,33 @@ def test_marks_are_expected_of_who_is_known_to_set_them_until_several_turns_have
     assert marks.are_expected is expected
 
 
-def test_among_several_the_words_of_who_spoke_last_are_judged_without_the_name():
-    assert last_line("Ann: I would like \nBob: yes", ["Ann", "Bob"]) == "yes"
-    assert last_line("Ann: yes", ["Ann", "Bob"]) == "yes"
-    assert last_line("at eight", ["Ann"]) == "at eight"
+def test_among_several_the_last_words_of_each_are_judged_without_the_name():
+    assert last_lines("Ann: I would like \nBob: yes", ["Ann", "Bob"]) == {"Ann": "I would like ", "Bob": "yes"}
+    assert last_lines("Ann: yes\nAnn: no", ["Ann", "Bob"]) == {"Ann": "no"}
+    assert last_lines("at eight", ["Ann"]) == {"": "at eight"}
+
+
+@pytest.mark.parametrize(
+    ("ada", "waits"),
+    [("I would like to book a table for", True), ("I would like to book a table for six.", False)],
+)
+async def test_what_another_says_into_a_pause_ends_nobodys_sentence(ada: str, *, waits: bool) -> None:
+    quiet = SimpleNamespace(silence_s=1.0, speaking=False)
+    voice = SimpleNamespace(is_judging=False, likely_whole=0.9)
+    people: list[Any] = [
+        SimpleNamespace(name=name, activity=quiet, intonation=voice, goes_on=False, voice_ended_at=ended_at)
+        for name, ended_at in (("Ada", 1.0), ("Bob", 2.0))
+    ]
+    turn_end = TurnEnd(people, Marks(are_set=True), eager=0.1)
+    turn_end.hear_words(said := f"Ada: {ada}\nBob: Yeah.")
+    turn_end.hear_certain(said)
+    chat = llm.ChatContext.empty()
+    chat.add_message(role="user", content=said)
+    waiting = asyncio.create_task(turn_end.predict_end_of_turn(chat))
+    await asyncio.sleep(3 * WINDOW_S)
+    assert waiting.done() is not waits
+    quiet.silence_s = MOST_S
+    await waiting
 
 
 def test_what_a_recogniser_writes_without_marks_is_judged_by_the_voice():

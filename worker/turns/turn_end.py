@@ -1,7 +1,7 @@
 """When an AgentSession takes its turn: after a silence that is the longer the likelier somebody goes on."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 
 from livekit.agents import LanguageCode, inference, llm
@@ -98,14 +98,13 @@ class TurnEnd:
     async def _wait(self, said: str, *, to_ask: bool) -> None:
         """Return at the end of the turn, to which words may belong that are not certain; or when it is time to ask."""
         threshold = await self._voices.unlikely_threshold(self._language) or 0.5
-        line = last_line(said, (ear.name for ear in self._ears))
-        words = likely_whole(line, self._language, marks=self._marks.are_expected)
+        words, name = self._least_whole(said)
         quiet_s = at_s = 0.0
         while True:
             before, at_s = at_s, self._quiet_s
             goes_on = any(ear.activity.speaking for ear in self._ears)
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
-            needed = self._needed_s(words, threshold, quiet_s, to_ask=to_ask)
+            needed = self._needed_s(words, name, threshold, quiet_s, to_ask=to_ask)
             more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
             if not to_ask and more and quiet_s < UNDERSTOOD_S:
                 needed = max(needed, UNDERSTOOD_S)
@@ -114,28 +113,40 @@ class TurnEnd:
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
 
+    def _least_whole(self, said: str) -> tuple[float, str]:
+        """How likely everybody has finished: as likely as who has the most to say still, and the name of that one.
+
+        What another says into somebody's pause ends nobody's sentence.
+        """
+        lines = last_lines(said, [ear.name for ear in self._ears])
+        marks = self._marks.are_expected
+        return min((likely_whole(line, self._language, marks=marks), name) for name, line in lines.items())
+
     @property
     def _quiet_s(self) -> float:
         return min((ear.activity.silence_s for ear in self._ears), default=MOST_S)
 
-    def _needed_s(self, words: float, threshold: float, quiet_s: float, *, to_ask: bool) -> float:
-        """How long the silence must be, as far as is known by now."""
-        last = max(self._ears, key=lambda ear: ear.voice_ended_at, default=None)
-        if last is None:
+    def _needed_s(self, words: float, name: str, threshold: float, quiet_s: float, *, to_ask: bool) -> float:
+        """How long the silence must be, as far as is known by now: after that one, or else whoever spoke last."""
+        named = [ear for ear in self._ears if ear.name == name]
+        whose = max(named or self._ears, key=lambda ear: ear.voice_ended_at, default=None)
+        if whose is None:
             return 0.0
-        is_judging = last.intonation.is_judging and quiet_s < JUDGED_S
-        voice = None if is_judging else last.intonation.likely_whole
+        is_judging = whose.intonation.is_judging and quiet_s < JUDGED_S
+        voice = None if is_judging else whose.intonation.likely_whole
         end_s = needed_s(words, voice, threshold)
         if is_judging:
             end_s = max(end_s, JUDGED_S)
         return asked_after_s(end_s, self._eager, words, voice, threshold) if to_ask else end_s
 
 
-def last_line(said: str, names: Iterable[str]) -> str:
-    """What was said last, without its speaker's name, which stands before it where there are several."""
-    line = said.rpartition("\n")[2]
-    spoken = (line.removeprefix(f"{name}: ") for name in names)
-    return min(spoken, key=len, default=line)
+def last_lines(said: str, names: Collection[str]) -> dict[str, str]:
+    """What each of these has said last, by the names, which stand before it where there are several; else by ""."""
+    lines: dict[str, str] = {}
+    for line in said.split("\n"):
+        name = max((name for name in names if line.startswith(f"{name}: ")), key=len, default="")
+        lines[name] = line.removeprefix(f"{name}: ")
+    return lines
 
 
 def _last_words(chat_ctx: llm.ChatContext) -> str | None:
