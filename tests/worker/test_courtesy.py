@@ -76,6 +76,8 @@ async def test_who_makes_the_agent_pause_in_vain_does_so_no_more_in_what_it_says
     assert makes_it_pause()
     ear.unconfirmed = ""
     assert [makes_it_pause() for _ in range(IN_VAIN + 1)] == [True] * IN_VAIN + [False]
+    heard.understood += 1  # of what was never in doubt, as of a recogniser of whole utterances
+    assert makes_it_pause()
     session.current_speech = SimpleNamespace(allow_interruptions=True)
     assert makes_it_pause()
 

@@ -15,6 +15,11 @@ from worker.turns.marks import Marks
         ("It works.", "It works?", "It works?"),
         ("Two people.", "Two people,", "Two people,"),
         ("For two.", "For three.", "For three."),
+        ("It is twenty five.", "It is twenty-five.", "It is twenty five."),
+        ("I want 5 off.", "I want 5% off.", "I want 5% off."),
+        ("It costs 50.", "It costs $50.", "It costs $50."),
+        ("It is 5 degrees.", "It is -5 degrees.", "It is -5 degrees."),
+        ("It is in C.", "It is in C++.", "It is in C++."),
     ],
 )
 async def test_a_guess_stays_as_it_was_where_only_its_writing_changes(guess: str, final: str, told: str) -> None:

@@ -31,6 +31,9 @@ RESTART_S = (0.0, 0.2, 1.0)  # an ear that died listens again after so long,
 HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
+_TOLD_APART = re.compile(rf"\w+(?:[.,:]\d+)*|[?;{ASKS}%‰°$€£¥+#@&/]|[-−](?=\d)")
+
+
 class Attachment:
     """What one agent session hears, until `close`: everybody's voice activity, words, and ends of turns.
 
@@ -49,7 +52,8 @@ class Attachment:
         self.vad = MergedActivity(ears, only_listens)
         self.turn_end = TurnEnd(ears, marks, eager)
         self.on_beat: Callable[[], None] | None = None
-        self.told = 0  # so many pieces that were said for certain the session has got
+        self.told = 0  # so many pieces that were said for certain the session has got,
+        self.understood = 0  # and so many there were, with those that the agent keeps
         self._events = utils.aio.Chan[stt.SpeechEvent]()
         self._guessed = ""
 
@@ -94,7 +98,8 @@ class Attachment:
     def say(self, said: stt.SpeechData, text: str) -> None:
         """Let the session know of what was said for certain, as this text.
 
-        If only capitals and marks are others than in the guess, it keeps that: LiveKit would begin the answer anew.
+        If only capitals and marks of sentences are others than in the guess, it keeps that: LiveKit would begin the
+        answer anew.
         """
         self.turn_end.hear_words(text)
         guessed, self._guessed = self._guessed, ""
@@ -279,6 +284,7 @@ class Hearing:
             return
         goes_on = piece > 0 and ear.identity == self._last
         line = partial(str if goes_on else partial(self.attributed, ear.identity, ear.name), said.text)
+        self._attached.understood += 1
         if self._listener.holds(said.text, ear.said_since, line):
             return  # the agent goes on; no turn is taken
         self._attached.say(said, line())
@@ -350,8 +356,8 @@ class Hearing:
 
 
 def _words(text: str) -> list[str]:
-    """What tells one text from another: not how it is written, but whether it asks."""
-    return re.findall(rf"\w+|[?;{ASKS}]", text.casefold())
+    """What tells one text from another: whether it asks, and what stands beside numbers, but not how it is written."""
+    return _TOLD_APART.findall(text.casefold())
 
 
 def _kinds(error: Exception) -> str:

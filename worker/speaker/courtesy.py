@@ -30,7 +30,7 @@ class Courtesy:
         self._waits = False
         self._speech: SpeechHandle | None = None
         self._in_vain = 0  # so often it has paused in the present speech since there were words
-        self._told = 0
+        self._understood = 0
 
     def look(self) -> None:
         """Pause, or go on, if it is time; to be called at each beat of the ears."""
@@ -38,8 +38,8 @@ class Courtesy:
         output, speech = session.output.audio, session.current_speech
         if output is None:
             return
-        if speech is not self._speech or self._heard.has_words or self._heard.told != self._told:
-            self._speech, self._told, self._in_vain = speech, self._heard.told, 0
+        if speech is not self._speech or self._heard.has_words or self._heard.understood != self._understood:
+            self._speech, self._understood, self._in_vain = speech, self._heard.understood, 0
         # What has paused it is heard out: it may be the words of an interruption that are still to come.
         self._heard.vad.interrupts = trusts = self._waits or self._in_vain < IN_VAIN
         says = self._heard.has_something_to_say
