@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from livekit.agents import utils
@@ -11,6 +12,7 @@ logger = logging.getLogger(__name__)
 Run = Callable[[], Awaitable[None]]
 
 PAUSE_S = 0.1
+HEALTHY_S = 60.0  # a part that then ran for so long has overcome what it died of
 
 
 class Parts:
@@ -27,7 +29,7 @@ class Parts:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, name: str, run: Run, *, restarts: int = 3) -> None:
-        """Have `run` run until it returns; when it raises, run it again, up to so many times."""
+        """Have `run` run until it returns; when it raises, run it again, up to so many times in a row."""
         self._tasks.append(asyncio.create_task(self._supervise(name, run, restarts), name=name))
 
     async def stop_one(self, name: str) -> None:
@@ -42,16 +44,18 @@ class Parts:
             await utils.aio.cancel_and_wait(self._tasks.pop())
 
     async def _supervise(self, name: str, run: Run, restarts: int) -> None:
+        deaths = 0
         while True:
+            began_at = time.monotonic()
             try:
                 await run()
             except Exception:
                 logger.exception("a part of the call died", extra={"part": name})
             else:
                 return
-            if restarts == 0:
+            deaths = 1 if time.monotonic() - began_at > HEALTHY_S else deaths + 1
+            if deaths > restarts:
                 self._on_failure(name)
                 return
-            restarts -= 1
             self._on_restart(name)
             await asyncio.sleep(PAUSE_S)

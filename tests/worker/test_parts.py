@@ -13,6 +13,7 @@ from calls.rooms import Rooms
 from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.conftest import Stage, Talk, make_settings
+from worker import parts
 from worker.call import Call
 from worker.parts import Parts
 from worker.providers import Clients
@@ -54,6 +55,21 @@ async def test_a_part_that_dies_runs_again_until_that_is_useless(until: Until) -
     told.parts.start("voice", dies, restarts=2)
     await until(lambda: told.failures)
     assert (told.restarts, told.failures) == (["voice", "voice"], ["voice"])
+
+
+async def test_what_a_part_died_of_long_ago_counts_no_more(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "HEALTHY_S", 0.0)
+    told = Told()
+
+    async def dies_four_times() -> None:
+        if len(told.restarts) < 4:
+            await asyncio.sleep(0.01)
+            raise OSError
+        told.stopped.append("voice")
+
+    told.parts.start("voice", dies_four_times, restarts=1)
+    await until(lambda: told.stopped)
+    assert told.failures == []
 
 
 async def test_parts_are_stopped_the_other_way_round_and_one_that_is_done_is_left_alone() -> None:
