@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from worker.room.activity import APART_S, LOUDER_DB, SAMPLE_RATE, WINDOW_S, Activity
 from worker.room.awaited import TALK_S
-from worker.room.wordless import LONGEST_S, Wordless
+from worker.room.wordless import LONGEST_S, Early, Wordless
 
 WINDOW = round(SAMPLE_RATE * WINDOW_S)
 
@@ -62,7 +62,7 @@ def test_a_voice_as_loud_as_somebodys_words_is_theirs_and_one_clearly_softer_har
     activity = Activity()
     loudness = activity.loudness
     hear(activity, speech)
-    assert loudness.is_own  # before the first words nobody knows
+    assert not loudness.is_own  # before the first words there is nobody whose it could be
     loudness.understand(certain=True)
     own = []
     for decibels in (0, -5, -15, 0):
@@ -86,22 +86,22 @@ def test_what_is_ignored_counts_no_more_until_it_pauses_or_somebody_louder_speak
 
 
 def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> None:
-    voice = Wordless()
-    assert voice.longest_s(is_own=False) == float("inf")
-    voice.understand("I lost my", final=False, speech_s=1.0, age_s=0.3)
-    assert voice.longest_s(is_own=False) == pytest.approx(LONGEST_S + 0.3)
-    assert voice.longest_s(is_own=True) == TALK_S
+    voice, other = Wordless(early := Early()), Wordless(early)
+    assert voice.longest_s(0, is_own=False) == float("inf")
+    voice.understand("I lost my", place=0, final=False, speech_s=1.0, age_s=0.3)
+    assert voice.longest_s(0, is_own=False) == pytest.approx(LONGEST_S + 0.3)
+    assert voice.longest_s(0, is_own=True) == TALK_S
     voice.wait(1.0, speaking=True, silence_s=0.0)
-    voice.understand("I lost my.", final=True, speech_s=2.0, age_s=1.3)  # no other words
+    voice.understand("I lost my.", place=0, final=True, speech_s=2.0, age_s=1.3)  # no other words
     voice.wait(0.5, speaking=True, silence_s=0.0)
     assert voice.seconds == 1.5
-    voice.understand("card", final=False, speech_s=2.0, age_s=0.3)
+    voice.understand("card", place=0, final=False, speech_s=2.0, age_s=0.3)
     assert voice.seconds == 0
     voice.wait(0.5, speaking=True, silence_s=0.0)
-    voice.understand("card", final=False, speech_s=2.5, age_s=0.8)  # it may still become more
+    voice.understand("card", place=0, final=False, speech_s=2.5, age_s=0.8)  # it may still become more
     assert voice.seconds == 0
-    voice.forget()
-    assert voice.longest_s(is_own=False) == float("inf")
+    assert other.longest_s(0, is_own=False) == pytest.approx(LONGEST_S + 0.3), "also of who has said nothing yet"
+    assert voice.longest_s(1, is_own=False) == float("inf"), "of another recogniser nothing is known"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> 
 def test_words_that_come_only_after_somebody_has_spoken_do_not_make_a_voice_without_them_none(
     *, final: bool, speech_s: float, age_s: float | None
 ) -> None:
-    voice = Wordless()
-    voice.understand("I lost my card", final=final, speech_s=speech_s, age_s=age_s)
-    assert voice.longest_s(is_own=False) == float("inf")
+    voice = Wordless(Early())
+    voice.understand("I lost my card", place=0, final=final, speech_s=speech_s, age_s=age_s)
+    assert voice.longest_s(0, is_own=False) == float("inf")

@@ -20,7 +20,7 @@ from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
 from worker.room.unanswered import Unanswered
 from worker.room.utterance import EARLIER_S, PAUSE_S, Utterance
-from worker.room.wordless import Wordless
+from worker.room.wordless import Early, Wordless
 from worker.turns.end_model import Predict
 from worker.turns.intonation import Intonation
 
@@ -78,6 +78,7 @@ class Ear:
     Args:
         providers: who turns speech into words.
         words_s: how long after the end of a speech what was said is waited for.
+        early: what is known of the providers by all who are heard.
         on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
         on_wordless: called when a speech held no words that could be understood.
         on_guess: gets what seems to have been said by who has fallen silent, before that is certain.
@@ -94,6 +95,7 @@ class Ear:
         participant: rtc.RemoteParticipant,
         providers: Ranking[stt.STT[Any]],
         words_s: float,
+        early: Early,
         listener: Listener,
         *,
         on_said: Callable[["Ear", stt.SpeechData, int], None],
@@ -134,8 +136,7 @@ class Ear:
         self._result = stt.SpeechData(LanguageCode(""), text="")  # the last one
         self._since_result_s = 0.0
         self._guessed = ""  # what was told as a guess last
-        self._wordless = Wordless()
-        self._place: int | None = None  # of the provider of the last stream
+        self._wordless = Wordless(early)
 
     @property
     def deaf_s(self) -> float:
@@ -255,7 +256,7 @@ class Ear:
         self._recognition.wait(seconds)
         self._since_result_s += seconds
         self._wordless.wait(seconds, speaking=self.activity.speaking, silence_s=near.silence_s)
-        longest_s = self._wordless.longest_s(is_own=self.activity.loudness.is_own)
+        longest_s = self._wordless.longest_s(self._recognition.place, is_own=self.activity.loudness.is_own)
         if self._wordless.seconds >= longest_s and self.activity.speaking and self._is_heard:
             self.activity.ignore(self._wordless.seconds)
         missing = self._awaited.wait(
@@ -306,9 +307,6 @@ class Ear:
         return self._recognition.is_open and self._recognition.answers and not self.is_cut_off
 
     def _begin_anew(self, heard_again_s: float) -> None:
-        if self._place not in {None, self._recognition.place}:
-            self._wordless.forget()
-        self._place = self._recognition.place
         self._awaited.begin(heard_again_s, interim=self._recognition.gives_interims)
 
     def _understand(self, event: stt.SpeechEvent) -> None:
@@ -353,7 +351,8 @@ class Ear:
         near = self.activity.near
         speech_s = near.speech_s if near.speaking else 0.0
         age_s = time.monotonic() - ended_at if result.end_time > 0 else None
-        if self._wordless.understand(result.text, final=final, speech_s=speech_s, age_s=age_s):
+        place = self._recognition.place
+        if self._wordless.understand(result.text, place=place, final=final, speech_s=speech_s, age_s=age_s):
             self.activity.heed()
         self.activity.loudness.understand(certain=final)
 

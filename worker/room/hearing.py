@@ -15,6 +15,7 @@ from livekit.agents import stt, utils
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.merged_activity import MergedActivity
+from worker.room.wordless import Early
 from worker.turns.marks import Marks
 from worker.turns.turn_end import TurnEnd
 from worker.words import ASKS
@@ -151,6 +152,7 @@ class Hearing:
         self._words_s = words_s
         self._listener = listener
         self._marks = Marks(are_set=sets_marks)
+        self._early = Early()
         self._ears: dict[str, Ear] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
@@ -205,6 +207,7 @@ class Hearing:
             participant,
             self._providers,
             self._words_s,
+            self._early,
             self._listener,
             on_said=self._pass_on,
             on_guess=self._guess,

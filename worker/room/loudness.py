@@ -46,9 +46,9 @@ class Loudness:
 
     @property
     def is_own(self) -> bool:
-        """Whether the last seconds of voice are about as loud as this person's words, or nothing is known of these."""
+        """Whether the last seconds of voice are about as loud as this person's words, of which there were some."""
         loud_db = _loud_part(list(self._recent)[-self._own :])
-        return self._words_db is None or loud_db > self._words_db - OWN_DB
+        return self._words_db is not None and loud_db > self._words_db - OWN_DB
 
     @property
     def loudest_db(self) -> float:

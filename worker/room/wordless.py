@@ -9,13 +9,31 @@ APART_S = 0.5  # of silence begin another stretch of it
 EARLY_S = 1.5  # after its sound, a word that is written is early
 
 
-class Wordless:
-    """Counts it by steps of time, of which none counts in which the machine stood still."""
+class Early:
+    """Which recognisers, by their places, write words while they are said: the same for all ears of a call."""
 
     def __init__(self) -> None:
+        self._behind_s: dict[int, float] = {}
+
+    def note(self, place: int, behind_s: float) -> None:
+        """That one has written a word, which was said so long before."""
+        self._behind_s[place] = behind_s
+
+    def behind_s(self, place: int) -> float | None:
+        """How late that one has written the last of them; None if it has not."""
+        return self._behind_s.get(place)
+
+
+class Wordless:
+    """Counts it by steps of time, of which none counts in which the machine stood still.
+
+    Args:
+        early: shared by all who are heard in a call.
+    """
+
+    def __init__(self, early: Early) -> None:
         self.seconds = 0.0  # of the present stretch, since words came last
-        self._early = False  # words were written while they were said
-        self._behind_s = 0.0  # so late the last early word was written
+        self._early = early
         self._last = ""
 
     def wait(self, seconds: float, *, speaking: bool, silence_s: float) -> None:
@@ -25,11 +43,12 @@ class Wordless:
         elif silence_s >= APART_S:
             self.seconds = 0.0
 
-    def understand(self, text: str, *, final: bool, speech_s: float, age_s: float | None) -> bool:
+    def understand(self, text: str, *, place: int, final: bool, speech_s: float, age_s: float | None) -> bool:
         """Words came.
 
         Args:
-            text: what the recogniser has written.
+            text: what the recogniser has written,
+            place: and its own.
             final: whether that is certain.
             speech_s: for how long somebody has been speaking; 0 while nobody is.
             age_s: how long ago the last word was spoken, where the recogniser tells that.
@@ -43,19 +62,17 @@ class Wordless:
         if is_new or not final:  # what is still about to change is of this voice, though it be the same words again
             self.seconds = 0.0
         if is_new and not final and (speech_s >= EARLY_S if age_s is None else age_s <= min(speech_s, EARLY_S)):
-            self._early, self._behind_s = True, age_s or 0.0
+            self._early.note(place, age_s or 0.0)
         return is_new
 
-    def forget(self) -> None:
-        """Another recogniser listens, of which is not known yet whether it tells early what it hears."""
-        self._early = False
-
-    def longest_s(self, *, is_own: bool) -> float:
-        """So long it may be at the most; without end unless the recogniser has shown that it tells words early.
+    def longest_s(self, place: int, *, is_own: bool) -> float:
+        """So long it may be at the most; without end unless the recogniser there has shown that it tells words early.
 
         Args:
+            place: of the present recogniser.
             is_own: whether it is as loud as this person's words: it is then for the recogniser to answer.
         """
-        if not self._early:
+        behind_s = self._early.behind_s(place)
+        if behind_s is None:
             return math.inf
-        return TALK_S if is_own else LONGEST_S + self._behind_s
+        return TALK_S if is_own else LONGEST_S + behind_s
