@@ -13,7 +13,7 @@ from tests.providers import Providers, in_thread
 if TYPE_CHECKING:
     from tests.worker.conftest import Stage
 
-AT_ONCE = 3  # a small machine has to keep up with as many calls, in each process of the tests
+AT_ONCE = 2  # a small machine has to keep up with as many calls, in each process of the tests
 
 Way = Callable[["Stage", Providers, Until], Awaitable[None]]
 
