@@ -75,6 +75,9 @@ async def is_begun(livekit: api.LiveKitAPI, call: Talk) -> bool:
     return any(job.state.status == JobStatus.JS_RUNNING for job in await given_out(livekit, call))
 
 
+FAILED = "failed to connect to livekit"
+
+
 async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
     livekit: LiveKitServer, providers: Providers, migrated_sqlite: Path, tmp_path: Path, until: Until
 ) -> None:
@@ -85,8 +88,9 @@ async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
         async with worker, Rooms.connect(settings) as rooms:
             stage = Stage(settings, database, rooms)
 
+            tries = worker.output.count(FAILED)  # on a busy machine the first one may have been in vain
             door.go_away()
-            await until(lambda: "failed to connect to livekit" in worker.output)
+            await until(lambda: worker.output.count(FAILED) > tries)
             refused = await told_in_vain(stage)
             door.come_back()
             await until(lambda: refused.has_happened("agent.joined"))

@@ -234,8 +234,13 @@ async def who_goes_on_as_loudly_still_speaks_though_for_some_seconds_no_words_co
         await alice.say()
         await until(lambda: session.words and session.kinds == ["start_of_speech", "end_of_speech"])
         await alice.say(5)
-        await until(lambda: session.kinds[2:] == ["start_of_speech", "end_of_speech"])
-        assert session.turns[3][1] > place.loud["alice"][-1]
+
+        def is_heard_out() -> bool:
+            """On a busy machine it may be two speeches: the last one is not over before its last sound."""
+            *before, (kind, at) = session.turns
+            return len(before) > 2 and kind == "end_of_speech" and at > place.loud["alice"][-1]
+
+        await until(is_heard_out)
 
 
 async def test_whoever_leaves_is_waited_for_while_words_may_come_and_not_at_all_after_silence(
