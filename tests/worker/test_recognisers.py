@@ -23,6 +23,7 @@ pytestmark = pytest.mark.restless
 
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 WORDS_S = 4  # more than the stand-in takes for the end of an utterance, on a busy machine too
+SHORT_S = 0.3  # a word, and though a busy machine stretches it no more than a cough may be
 TWO = [{"model": "first"}, {"model": "second"}]
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
 MOMENT = "One moment, please."
@@ -422,9 +423,9 @@ async def short_answers_of_which_nothing_came_are_heard_by_a_new_stream(
     call = await stage.call(stt=TWO)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
-        await caller.say(0.4)
+        await caller.say(SHORT_S)
         await asyncio.sleep(WORDS_S + 1)  # the time in which words are waited for
-        await caller.say(0.4)
+        await caller.say(SHORT_S)
         await until(lambda: call.has_said("user", "No."))
         assert await heard(call) == [("Yes.", True), ("No.", True)]
         assert await said(call, SORRY) == 0
