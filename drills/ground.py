@@ -92,7 +92,7 @@ class Ground:
                 env=environment,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                process_group=0,
             )
 
     async def _wait_ready(self, port: int) -> None:

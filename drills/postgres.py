@@ -111,7 +111,7 @@ class PostgresCluster:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                start_new_session=True,
+                process_group=0,
             )
 
     def _signal_all(self, number: signal.Signals) -> None:

@@ -104,6 +104,9 @@ def _given(provider: NamedProvider) -> dict[str, str]:
 class Program:
     """A program in a process group of its own; what it prints goes to the file `log`.
 
+    Not in a session of its own: Linux may give each session the same share of the processor, and then a worker with all
+    its calls has no more of it than a server that nobody asks.
+
     Ready when a GET of `ready_url` gives a 2xx (at once without one). Works with `with` and `async with`; leaving stops
     the program and everything that it started, and if the tests themselves are killed, the kernel kills the program.
     """
@@ -153,7 +156,7 @@ class Program:
                 stderr=subprocess.STDOUT,
                 env=self.env,
                 cwd=ROOT,
-                start_new_session=True,
+                process_group=0,
             )
 
     def wait_ready(self, timeout: float = START_TIMEOUT_S) -> None:

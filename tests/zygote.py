@@ -77,7 +77,7 @@ def fork(module: str, order: Order) -> Forked:
             text=True,
             env={name: order["environment"][name] for name in ("PATH", "HOME", "LANG") if name in order["environment"]},
             cwd=order["folder"],
-            start_new_session=True,
+            process_group=0,
         )
     zygote = _serving[module]
     assert zygote.stdin is not None
@@ -113,7 +113,7 @@ def next_born(module: str) -> Order | None:
             os._exit(0)
         while os.getppid() == between:  # until it is adopted
             time.sleep(0.001)
-        os.setsid()  # before anybody knows its number: it is killed with its group
+        os.setpgid(0, 0)  # before anybody knows its number: it is killed with its group
         os.write(1, f"{os.getpid()}\n".encode())
         order: Order = json.loads(line)
         order["environment"] = {**order["environment"], **made}

@@ -67,7 +67,7 @@ async def mortal(module: str, settings: Settings, *arguments: str) -> AsyncItera
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
+        process_group=0,
     )
     lines_in, lines_out = program.stdin, program.stdout
     assert lines_in is not None
