@@ -87,10 +87,10 @@ def test_what_is_ignored_counts_no_more_until_it_pauses_or_somebody_louder_speak
 
 def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> None:
     voice, other = Wordless(early := Early()), Wordless(early)
-    assert voice.longest_s(0, is_own=False) == float("inf")
+    assert voice.longest_s(0, answers=True, is_own=False) == float("inf")
     voice.understand("I lost my", place=0, final=False, speech_s=1.0, age_s=0.3)
-    assert voice.longest_s(0, is_own=False) == pytest.approx(LONGEST_S + 0.3)
-    assert voice.longest_s(0, is_own=True) == TALK_S
+    assert voice.longest_s(0, answers=True, is_own=False) == pytest.approx(LONGEST_S + 0.3)
+    assert voice.longest_s(0, answers=True, is_own=True) == TALK_S
     voice.wait(1.0, speaking=True, silence_s=0.0)
     voice.understand("I lost my.", place=0, final=True, speech_s=2.0, age_s=1.3)  # no other words
     voice.wait(0.5, speaking=True, silence_s=0.0)
@@ -100,8 +100,14 @@ def test_a_voice_without_words_is_none_where_words_are_known_to_come_early() -> 
     voice.wait(0.5, speaking=True, silence_s=0.0)
     voice.understand("card", place=0, final=False, speech_s=2.5, age_s=0.8)  # it may still become more
     assert voice.seconds == 0
-    assert other.longest_s(0, is_own=False) == pytest.approx(LONGEST_S + 0.3), "also of who has said nothing yet"
-    assert voice.longest_s(1, is_own=False) == float("inf"), "of another recogniser nothing is known"
+    assert other.longest_s(0, answers=True, is_own=False) == pytest.approx(LONGEST_S + 0.3), (
+        "also of who has said nothing yet"
+    )
+    silent_s = other.longest_s(0, answers=False, is_own=False)
+    assert TALK_S < silent_s < 2 * TALK_S, (
+        "a stream that has said nothing yet may have been replaced, and then has its time"
+    )
+    assert voice.longest_s(1, answers=True, is_own=False) == float("inf"), "of another recogniser nothing is known"
 
 
 @pytest.mark.parametrize(
@@ -112,4 +118,4 @@ def test_words_that_come_only_after_somebody_has_spoken_do_not_make_a_voice_with
 ) -> None:
     voice = Wordless(Early())
     voice.understand("I lost my card", place=0, final=final, speech_s=speech_s, age_s=age_s)
-    assert voice.longest_s(0, is_own=False) == float("inf")
+    assert voice.longest_s(0, answers=True, is_own=False) == float("inf")

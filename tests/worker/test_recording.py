@@ -79,7 +79,7 @@ class Studio:
     ) -> None:
         """Frames of a participant ("agent": the agent's), with the seconds at which each has come whole.
 
-        Those of the agent may come later than they were heard: none before `comes_s`.
+        They may come later than they were heard: none before `comes_s`.
         """
         ended = zip(ends_s, frames, strict=False)
         self._coming += [(max(end, comes_s), end, identity, frame) for end, frame in ended]
@@ -193,6 +193,19 @@ async def test_what_an_event_loop_that_stood_still_tells_late_is_where_it_was_he
     studio.hear("agent", steady(2.0), tone(3.0, AGENT_RATE), comes_s=4.0)
     _, right = await studio.close(6.0)
     assert loud(right) == near((1.0, 5.0))
+
+
+@pytest.mark.parametrize("stood_s", [1.0, 2.5])
+async def test_what_people_said_while_an_event_loop_stood_still_is_where_it_was_said(studio, stood_s):
+    studio.hear("ada", steady(1.0), tone(1.0, PEOPLE_RATE))
+    studio.play(until_s=2.0 + stood_s)
+    await asyncio.sleep(3 * recording.TICK_S)  # it looks at the clock meanwhile
+    studio.hear("ada", steady(2.0), tone(stood_s, PEOPLE_RATE), comes_s=2.0 + stood_s)
+    studio.play(until_s=2.0 + stood_s)
+    await asyncio.sleep(3 * recording.TICK_S)
+    studio.hear("ada", steady(2.0 + stood_s), tone(1.0, PEOPLE_RATE))
+    left, _ = await studio.close(5.0 + stood_s)
+    assert loud(left) == near((1.0, 3.0 + stood_s))
 
 
 async def test_what_the_agent_says_beside_an_open_microphone_is_recorded_whole(tmp_path, until):

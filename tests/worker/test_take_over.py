@@ -42,7 +42,8 @@ PARTING = " ".join([LONG] * 4)  # nobody has heard all of it by the time that it
 REST = "And one at nine in the garden."
 SHORT = "Eight is fine, see you."
 BACK = "Sorry, I was away for a moment."
-BEGUN_APOLOGIES = [" ".join(BACK.split()[:words]) for words in range(1, len(BACK.split()))]
+# What an agent may have begun to say when it is killed.
+BEGUN = [" ".join(words[:count]) for words in (BACK.split(), REST.split()) for count in range(1, len(words))]
 MOMENT = "One moment, please."
 TOOLS = ["look", "book"]
 CALL: dict[str, Any] = {
@@ -137,8 +138,8 @@ async def is_whole(call: Talk, until: Until) -> None:
     for side, speaker in enumerate(("user", "agent")):
         own = [row for row in rows if row.speaker == speaker]
         said = [(row.started_at_ms / 1000, row.ended_at_ms / 1000) for row in own]
-        # Of an apology in whose beginning its agent was killed, no sound may have been kept yet.
-        kept = [span for row, span in zip(own, said, strict=True) if row.text not in BEGUN_APOLOGIES]
+        # Of that in whose beginning its agent was killed, no sound may have been kept yet.
+        kept = [span for row, span in zip(own, said, strict=True) if row.text not in BEGUN]
         heard = stretches(sound, side)
         begins = [begin for begin, _ in heard]
         # Nor may the first word be written of what an agent had just begun to say when it was killed.
@@ -181,8 +182,8 @@ async def killed_in_the_agents_sentence(house: House, providers: Providers, unti
         await until(lambda: call.has_said_also("agent", REST))
         await caller.say()
         await until(lambda: call.has_said_also("agent", SHORT))
-    # On a busy machine it has been sorry before it is killed, and then the next one is, too.
-    lines = [line for line, _ in groupby(one for one in await lines_of(call) if one[1] not in BEGUN_APOLOGIES)]
+    # On a busy machine it has been sorry before it is killed, and has begun the rest; then the next one does both, too.
+    lines = [line for line, _ in groupby(one for one in await lines_of(call) if one[1] not in BEGUN)]
     cut = lines[2][1]
     assert LONG.startswith(cut)
     assert lines == [
@@ -195,7 +196,7 @@ async def killed_in_the_agents_sentence(house: House, providers: Providers, unti
         ("agent", SHORT),
     ]
     resumed, *_, last = (
-        [said for said in known_to_the_model(chat) if said not in BEGUN_APOLOGIES]
+        [said for said, _ in groupby(one for one in known_to_the_model(chat) if one not in BEGUN)]
         for chat in providers.chats
         if chat.system.startswith("LONG") and cut in str(chat.body)
     )
@@ -249,7 +250,7 @@ async def killed_while_the_caller_talks_on(house: House, providers: Providers, u
             await until(caller.agent_listens)
             await until(lambda: not caller.agent_is_heard(within=1))
     assert asked == ["/look", "/book"], "each was asked once"
-    hello, cut, *rest = [line for line in await lines_of(call) if line[1] not in [BACK, *BEGUN_APOLOGIES]]
+    hello, cut, *rest = [line for line in await lines_of(call) if line[1] not in [BACK, *BEGUN]]
     assert (hello, cut[0], rest) == (("agent", HELLO), "user", [("user", QUESTION), ("agent", SHORT)])
     await until(call.ended)
 

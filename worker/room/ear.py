@@ -256,14 +256,19 @@ class Ear:
         self._recognition.wait(seconds)
         self._since_result_s += seconds
         self._wordless.wait(seconds, speaking=self.activity.speaking, silence_s=near.silence_s)
-        longest_s = self._wordless.longest_s(self._recognition.place, is_own=self.activity.loudness.is_own)
-        if self._wordless.seconds >= longest_s and self.activity.speaking and self._is_heard:
+        longest_s = self._wordless.longest_s(
+            self._recognition.place,
+            answers=self._recognition.answers,
+            is_own=self.activity.loudness.is_own,
+        )
+        listening = self._recognition.is_open and not self.is_cut_off
+        if self._wordless.seconds >= longest_s and self.activity.speaking and listening:
             self.activity.ignore(self._wordless.seconds)
         missing = self._awaited.wait(
             seconds,
             speaking=near.speaking,
             voice=near.voice_s > 0,
-            listening=self._recognition.is_open and not self.is_cut_off,
+            listening=listening,
             in_doubt=self._utterance.in_doubt,
         )
         if missing is not None:
@@ -300,11 +305,6 @@ class Ear:
                 assert_never(missing)
         if self._recognition.answers:  # else nobody may have heard it yet
             self._recognition.kept.drop()
-
-    @property
-    def _is_heard(self) -> bool:
-        """Whether a recogniser listens from which something has come."""
-        return self._recognition.is_open and self._recognition.answers and not self.is_cut_off
 
     def _begin_anew(self, heard_again_s: float) -> None:
         self._awaited.begin(heard_again_s, interim=self._recognition.gives_interims)

@@ -28,7 +28,7 @@ BIT_RATE = 64_000  # enough that Opus mixes nothing of one channel into the othe
 PAGE_US = 200_000  # what a killed worker has not yet written
 JUMP_S = 0.3  # a frame this far from the end of the one before does not follow it: there was a pause
 FIT_S = 0.3  # how long the first frames of a run are looked at before it is said when the run began
-HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more
+HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more while something comes
 STANDS_STILL_S = 3.0  # an event loop from which nothing comes may do so, and have something older to tell
 TICK_S = 0.3
 DRIFT_S = 0.02
@@ -63,8 +63,9 @@ class Recorder:
     When that cannot be written, as on a disk that is full or does not answer, it keeps what it has, and another file is
     begun as soon as one can be, which lacks what came meanwhile: that is not kept in memory.
 
-    A frame of a person belongs to the moment at which it was handed over, one of the agent to that at which it was
-    heard; those of one source that follow each other closely are joined without a seam. Where nobody speaks is silence,
+    A frame of a person belongs to the moment at which it was handed over, or where many come at once to that at which
+    it should have been, one of the agent to that at which it was heard; those of one source that follow each other
+    closely are joined without a seam. Where nobody speaks is silence,
     what was before the start is left out. When the worker is killed, the `.part` file plays up to about one second
     before, or four where nothing comes.
 
@@ -155,6 +156,7 @@ class Recorder:
         sources: defaultdict[str, _Source] = defaultdict(_Source)
         waiting: deque[tuple[_Arrived, _Run]] = deque()
         over, told_s = False, starts_at_s
+        known_s = fitted_s = starts_at_s  # until the second, more may be told of what was after the first
         while not over:
             self._closing.wait(TICK_S)  # to be woken for every frame would cost more than the frame does
             self._looked_at = time.monotonic()
@@ -163,17 +165,22 @@ class Recorder:
                 raise _DiskHangs
             while not over and not self._arrived.empty():
                 arrived = self._arrived.get()
+                if arrived.came_s - told_s > JUMP_S:
+                    known_s, fitted_s = told_s, arrived.came_s + FIT_S
                 told_s, over = arrived.came_s, arrived.frame is None
                 if arrived.frame is not None:
                     waiting.append((arrived, sources[arrived.source].follow(arrived.at_s, arrived.frame.duration)))
             due: dict[int, _Due] = {}  # those of one run together: each step of this costs the same for many as for one
-            while waiting and (over or waiting[0][0].at_s <= told_s - FIT_S):
+            while waiting and (over or told_s >= max(waiting[0][0].at_s + FIT_S, waiting[0][1].fitted_s)):
                 arrived, run = waiting.popleft()
                 assert arrived.frame is not None
                 due.setdefault(id(run), _Due(arrived.side, arrived.source, run)).frames.append(arrived.frame)
             for one in due.values():
                 mix.add(one.side, *sources[one.source].render(one.run, one.frames))
-            file.write(mix.take(told_s if over else told_s - HOLD_S))
+            if told_s >= fitted_s:
+                known_s = told_s
+            known_until_s = min([known_s - HOLD_S, *(run.at_s for _, run in waiting)])
+            file.write(mix.take(told_s if over else known_until_s))
 
 
 @dataclass
@@ -188,6 +195,11 @@ class _Run:
     resampler: av.AudioResampler = field(
         default_factory=lambda: av.AudioResampler(format="s16", layout="mono", rate=RATE)
     )
+
+    @property
+    def at_s(self) -> float:
+        """Where its next frame belongs."""
+        return self.start_s + self.rendered / RATE
 
 
 @dataclass
@@ -220,6 +232,8 @@ class _Source:
             run = _Run(began_s, fitted_s=ended_s + FIT_S)
         elif ended_s < run.fitted_s:
             run.start_s += min(late_s, 0.0)
+            if late_s < -duration_s / 2:  # it still catches up with what it could not tell before
+                run.fitted_s = ended_s + FIT_S
         else:
             run.late_s.append(late_s)
             drift_s = min(run.late_s)
@@ -232,7 +246,7 @@ class _Source:
     def render(self, run: _Run, frames: list[rtc.AudioFrame]) -> tuple[int, NDArray[np.int16]]:
         """Where the run's next frames begin, in samples of the call, and the frames at 48 kHz."""
         samples = _resampled(run.resampler, frames)
-        start = round(run.start_s * RATE) + run.rendered
+        start = round(run.at_s * RATE)
         run.rendered += len(samples)
         overlap = min(max(self._end - start, 0), len(samples))
         self._end = max(start + len(samples), self._end)

@@ -65,14 +65,18 @@ class Wordless:
             self._early.note(place, age_s or 0.0)
         return is_new
 
-    def longest_s(self, place: int, *, is_own: bool) -> float:
+    def longest_s(self, place: int, *, answers: bool, is_own: bool) -> float:
         """So long it may be at the most; without end unless the recogniser there has shown that it tells words early.
 
         Args:
             place: of the present recogniser.
+            answers: whether anything has come from its present stream: the one before may have been silent for
+                `TALK_S`, and this one needs its time.
             is_own: whether it is as loud as this person's words: it is then for the recogniser to answer.
         """
         behind_s = self._early.behind_s(place)
         if behind_s is None:
             return math.inf
+        if not answers:
+            return TALK_S + LONGEST_S + behind_s
         return TALK_S if is_own else LONGEST_S + behind_s
