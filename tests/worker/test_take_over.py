@@ -55,6 +55,7 @@ CALL: dict[str, Any] = {
 }
 TAKEN_OVER = ["agent.lost", "dispatch.repeated", "agent.joined", "agent.returned"]
 OVER = ["participant.left", "call.completed", "recording.stored"]
+OF_A_BUSY_MACHINE = {"database.back", "latency.corrected"}
 CLOSE_S = 1.0  # how far a sound in the recording may be from the time that the transcript gives it
 PAUSE_S = 0.3  # what follows sooner is the same stretch of sound
 
@@ -102,11 +103,11 @@ async def lines_of(call: Talk) -> list[tuple[str, str]]:
 
 
 async def kinds_of(call: Talk) -> list[str]:
-    """The kinds of its events, one for several in a row, without that its database was late.
+    """The kinds of its events, one for several in a row, without those that tell of a busy machine.
 
-    On a busy machine a dispatch may be repeated twice, and a disk may stand still for a second.
+    A dispatch may be repeated twice there, a disk stand still for a second, and a voice come later than was known.
     """
-    happened = (event.kind for event in await call.events() if event.kind != "database.back")
+    happened = (event.kind for event in await call.events() if event.kind not in OF_A_BUSY_MACHINE)
     return [kind for kind, _ in groupby(happened)]
 
 
