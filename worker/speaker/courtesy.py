@@ -2,14 +2,17 @@
 
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
 soon: to wait for words, as after something longer, would make a longer hole in its sentence. Only where words are known
-already that are no sign of listening ("stop") it waits until they are certain. A sound that has it pause again and
-again and never becomes words, as its own voice from a loudspeaker, does so no more: then words alone do.
+already that are no sign of listening ("stop") it waits until they are certain. Of a recogniser that writes only what
+has been said nothing can be known before: there it waits for as long as the words usually take. A sound that has it
+pause again and again and never becomes words, as its own voice from a loudspeaker, does so no more: then words alone
+do.
 """
 
 from livekit.agents import AgentSession
 from livekit.agents.voice import SpeechHandle
 
 from worker.room.hearing import Attachment
+from worker.speaker.session import wait_for_words
 
 VOICE_S = 0.09  # what is shorter is noise more often than a voice
 PAUSE_S = 0.25  # in "stop … please" somebody may be silent for so long
@@ -43,7 +46,9 @@ class Courtesy:
         # What has paused it is heard out: it may be the words of an interruption that are still to come.
         self._heard.vad.interrupts = trusts = self._waits or self._in_vain < IN_VAIN
         says = self._heard.has_something_to_say
-        if self._heard.quiet_s < (WORDS_S if says else PAUSE_S) and (
+        due_s = 0.0 if self._heard.has_words else self._heard.words_due_s
+        wait_for_words(session, due_s)
+        if self._heard.quiet_s < (WORDS_S if says else max(PAUSE_S, due_s)) and (
             self._waits or ((trusts or says) and self._heard.voice_s >= VOICE_S)
         ):
             if session.agent_state == "speaking" and speech is not None and speech.allow_interruptions:
