@@ -8,8 +8,8 @@ from livekit.agents import vad
 
 from worker.room.activity import Activity
 from worker.room.hearing import Attachment
-from worker.speaker.courtesy import IN_VAIN, PAUSE_S, Courtesy
-from worker.speaker.session import RESUME_S
+from worker.speaker.courtesy import IN_VAIN, LONG_IN_VAIN, PAUSE_S, Courtesy
+from worker.speaker.session import INTERRUPT_S, RESUME_S
 from worker.turns.marks import Marks
 from worker.words import Signs
 
@@ -114,6 +114,26 @@ async def test_where_words_come_late_the_agent_waits_for_them_as_long_as_they_us
     ear.words_due_s = 0.0
     courtesy.look()
     assert session.options.interruption["false_interruption_timeout"] == RESUME_S
+
+
+async def test_where_words_come_late_a_long_voice_makes_it_pause_after_two_coughs_too() -> None:
+    heard, ear = attachment("", voice_s=0.4)
+    ear.writes_late = True
+    activity, output = ear.activity, Output()
+    courtesy = Courtesy(speaking(output), heard)
+
+    def pauses(seconds: float) -> bool:
+        """Whether it does for a voice of so long."""
+        activity.speaking, activity.speech_s, activity.voice_s, activity.silence_s = True, seconds, seconds, 0.0
+        courtesy.look()
+        paused, interrupts = output.is_paused, heard.vad.may_interrupt("")
+        activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, 2.0
+        courtesy.look()
+        assert interrupts == paused
+        return paused
+
+    assert [pauses(0.4) for _ in range(IN_VAIN + 1)] == [True] * IN_VAIN + [False]
+    assert [pauses(INTERRUPT_S) for _ in range(LONG_IN_VAIN)] == [True] * (LONG_IN_VAIN - IN_VAIN) + [False] * IN_VAIN
 
 
 @pytest.mark.parametrize(("words", "counts"), [("Ja, aber", True), ("Ja, genau.", False), ("", True)])
