@@ -14,7 +14,7 @@ from worker.turns.curve import ASK_S, MOST_S, asked_after_s, needed_s
 from worker.turns.languages import LANGUAGES
 from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
-from worker.turns.turn_end import AGAIN_S, TurnEnd, last_lines
+from worker.turns.turn_end import AGAIN_S, LATE_S, UNDERSTOOD_S, TurnEnd, last_lines
 from worker.turns.words import PLAIN, likely_whole
 
 PAUSE_S = 1.0  # nobody is to be talked into who thinks for so long
@@ -315,6 +315,35 @@ async def test_who_has_gone_on_after_a_request_is_waited_for_longer_before_the_n
     await turn_end.predict_end_of_turn(chat_of("I lost my card. I want to block it."))
     ear.activity.silence_s, ear.voiced_at = GUESS_S, time.monotonic()
     assert await asks("Thank you.")
+
+
+@pytest.mark.parametrize(("take_s", "waits_s"), [(0.5, UNDERSTOOD_S), (2.5, 2.5), (60.0, LATE_S)])
+async def test_a_turn_does_not_end_before_words_that_come_late_are_known(take_s: float, waits_s: float) -> None:
+    ear = SimpleNamespace(
+        name="Ada",
+        activity=SimpleNamespace(silence_s=0.0, speaking=False),
+        intonation=SimpleNamespace(is_judging=False, likely_whole=0.9),
+        goes_on=True,
+        voice_ended_at=0.0,
+        words_take_s=take_s,
+    )
+    people: list[Any] = [ear]
+
+    async def ends() -> bool:
+        turn_end = TurnEnd(people, Marks(are_set=True), eager=0.1)
+        turn_end.hear_certain(said := "That is all.")
+        ending = asyncio.create_task(turn_end.predict_end_of_turn(chat_of(said)))
+        await asyncio.sleep(2 * WINDOW_S)
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    ear.activity.silence_s = waits_s - 2 * WINDOW_S
+    assert not await ends()
+    ear.activity.silence_s = waits_s
+    assert await ends()
+    ear.activity.silence_s, ear.goes_on = UNDERSTOOD_S / 2, False
+    assert await ends()
 
 
 def chat_of(said: str) -> llm.ChatContext:

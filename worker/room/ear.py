@@ -198,6 +198,11 @@ class Ear:
         return self._utterance.in_doubt or self._awaited.are_likely
 
     @property
+    def words_take_s(self) -> float:
+        """How long this person's words usually take until they are certain; 0 if that is not known."""
+        return self._lateness.usual_s(self._recognition.place) or 0.0
+
+    @property
     def writes_late(self) -> bool:
         """Whether its recogniser, as far as is known, writes nothing before this person has fallen silent."""
         place = self._recognition.place

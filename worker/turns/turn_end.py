@@ -15,6 +15,7 @@ from worker.turns.marks import Marks
 from worker.turns.words import likely_whole
 
 UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
+LATE_S = 3.0  # and so long at the most of a recogniser that usually takes longer for them;
 JUDGED_S = 0.7  # and so long what the voice says
 AGAIN_S = 0.2  # of silence, before the model is asked again in a turn in which somebody has gone on after it was
 HELD_S = 10.0  # whatever is heard, the model is asked after so long, unless it may not be in vain
@@ -112,12 +113,18 @@ class TurnEnd:
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             needed = self._needed_s(words, name, threshold, quiet_s, to_ask=to_ask)
             more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
-            if not to_ask and more and quiet_s < UNDERSTOOD_S:
-                needed = max(needed, UNDERSTOOD_S)
+            if not to_ask and more:
+                needed = max(needed, self._understood_s)
             left_s = max(needed, self._asks_after_s if to_ask else GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
+
+    @property
+    def _understood_s(self) -> float:
+        """How long words are waited for that are still to come."""
+        usual_s = max((ear.words_take_s for ear in self._ears if ear.goes_on), default=0.0)
+        return max(UNDERSTOOD_S, min(usual_s, LATE_S))
 
     @property
     def _asks_after_s(self) -> float:
