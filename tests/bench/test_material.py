@@ -12,7 +12,7 @@ from bench.conversation import material
 def test_a_third_of_every_kind_is_kept_apart() -> None:
     said = Counter((kind, apart) for kind, _, apart in material.script())
     kinds = {kind for kind, _ in said}
-    assert {"complete", "pause 600", "pause 1000", "number", "um", "one word"} == kinds
+    assert {"complete", "pause 600", "pause 1000", "number", "um", "sentences", "one word"} == kinds
     assert all(said[kind, False] == 2 * said[kind, True] for kind in kinds)
 
 

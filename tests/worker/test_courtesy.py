@@ -8,7 +8,8 @@ from livekit.agents import vad
 
 from worker.room.activity import Activity
 from worker.room.hearing import Attachment
-from worker.speaker.courtesy import IN_VAIN, PAUSE_S, Courtesy
+from worker.speaker.courtesy import IN_VAIN, LONG_IN_VAIN, PAUSE_S, Courtesy
+from worker.speaker.session import INTERRUPT_S, RESUME_S
 from worker.turns.marks import Marks
 from worker.words import Signs
 
@@ -25,11 +26,23 @@ class Output:
         self.is_paused = False
 
 
+def speaking(output: Output) -> Any:
+    """A session that says something by this."""
+    return SimpleNamespace(
+        output=SimpleNamespace(audio=output),
+        current_speech=SimpleNamespace(allow_interruptions=True),
+        agent_state="speaking",
+        options=SimpleNamespace(interruption={}),
+    )
+
+
 def attachment(words: str, *, voice_s: float) -> tuple[Attachment, Any]:
     """One who has been speaking for so long, and has said these words by what is known."""
     activity = Activity()
     activity.speaking, activity.speech_s, activity.voice_s = True, voice_s, voice_s
-    ear: Any = SimpleNamespace(activity=activity, unconfirmed=words, is_in_sentence=True)
+    ear: Any = SimpleNamespace(
+        activity=activity, unconfirmed=words, is_in_sentence=True, writes_late=False, words_due_s=0.0
+    )
     return Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("de").are_all_of), ear
 
 
@@ -40,8 +53,7 @@ async def test_after_a_pause_in_a_voice_the_agent_waits_for_words_that_interrupt
     heard, ear = attachment(words, voice_s=0.4)
     activity = ear.activity
     output = Output()
-    speech = SimpleNamespace(allow_interruptions=True)
-    session: Any = SimpleNamespace(output=SimpleNamespace(audio=output), current_speech=speech, agent_state="speaking")
+    session = speaking(output)
     courtesy = Courtesy(session, heard)
     courtesy.look()
     assert output.is_paused
@@ -57,8 +69,7 @@ async def test_who_makes_the_agent_pause_in_vain_does_so_no_more_in_what_it_says
     heard, ear = attachment("", voice_s=0.4)
     activity = ear.activity
     output = Output()
-    speech = SimpleNamespace(allow_interruptions=True)
-    session: Any = SimpleNamespace(output=SimpleNamespace(audio=output), current_speech=speech, agent_state="speaking")
+    session = speaking(output)
     courtesy = Courtesy(session, heard)
 
     def makes_it_pause() -> bool:
@@ -80,6 +91,49 @@ async def test_who_makes_the_agent_pause_in_vain_does_so_no_more_in_what_it_says
     assert makes_it_pause()
     session.current_speech = SimpleNamespace(allow_interruptions=True)
     assert makes_it_pause()
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_where_words_come_late_the_agent_waits_for_them_as_long_as_they_usually_take(*, comes: bool) -> None:
+    heard, ear = attachment("", voice_s=0.4)
+    ear.writes_late, ear.words_due_s = True, 3 * PAUSE_S
+    activity, output = ear.activity, Output()
+    session = speaking(output)
+    courtesy = Courtesy(session, heard)
+    courtesy.look()
+    activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, 2 * PAUSE_S
+    courtesy.look()
+    assert output.is_paused
+    assert session.options.interruption["false_interruption_timeout"] == 3 * PAUSE_S
+    if comes:  # and shows that somebody listens, or there are none
+        ear.words_due_s = 0.0
+    else:
+        activity.silence_s = 3 * PAUSE_S
+    courtesy.look()
+    assert not output.is_paused
+    ear.words_due_s = 0.0
+    courtesy.look()
+    assert session.options.interruption["false_interruption_timeout"] == RESUME_S
+
+
+async def test_where_words_come_late_a_long_voice_makes_it_pause_after_two_coughs_too() -> None:
+    heard, ear = attachment("", voice_s=0.4)
+    ear.writes_late = True
+    activity, output = ear.activity, Output()
+    courtesy = Courtesy(speaking(output), heard)
+
+    def pauses(seconds: float) -> bool:
+        """Whether it does for a voice of so long."""
+        activity.speaking, activity.speech_s, activity.voice_s, activity.silence_s = True, seconds, seconds, 0.0
+        courtesy.look()
+        paused, interrupts = output.is_paused, heard.vad.may_interrupt("")
+        activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, 2.0
+        courtesy.look()
+        assert interrupts == paused
+        return paused
+
+    assert [pauses(0.4) for _ in range(IN_VAIN + 1)] == [True] * IN_VAIN + [False]
+    assert [pauses(INTERRUPT_S) for _ in range(LONG_IN_VAIN)] == [True] * (LONG_IN_VAIN - IN_VAIN) + [False] * IN_VAIN
 
 
 @pytest.mark.parametrize(("words", "counts"), [("Ja, aber", True), ("Ja, genau.", False), ("", True)])

@@ -1,6 +1,7 @@
 """Whether somebody has finished, by the words."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,11 +9,12 @@ import pytest
 from livekit.agents import llm
 
 from worker.room.activity import WINDOW_S
+from worker.room.ear import GUESS_S
 from worker.turns.curve import ASK_S, MOST_S, asked_after_s, needed_s
 from worker.turns.languages import LANGUAGES
 from worker.turns.marks import Marks
 from worker.turns.numbers import Digits, dictated
-from worker.turns.turn_end import TurnEnd, last_lines
+from worker.turns.turn_end import AGAIN_S, LATE_S, UNDERSTOOD_S, TurnEnd, last_lines
 from worker.turns.words import PLAIN, likely_whole
 
 PAUSE_S = 1.0  # nobody is to be talked into who thinks for so long
@@ -275,13 +277,79 @@ async def test_what_another_says_into_a_pause_ends_nobodys_sentence(ada: str, *,
     turn_end = TurnEnd(people, Marks(are_set=True), eager=0.1)
     turn_end.hear_words(said := f"Ada: {ada}\nBob: Yeah.")
     turn_end.hear_certain(said)
-    chat = llm.ChatContext.empty()
-    chat.add_message(role="user", content=said)
-    waiting = asyncio.create_task(turn_end.predict_end_of_turn(chat))
+    waiting = asyncio.create_task(turn_end.predict_end_of_turn(chat_of(said)))
     await asyncio.sleep(3 * WINDOW_S)
     assert waiting.done() is not waits
     quiet.silence_s = MOST_S
     await waiting
+
+
+async def test_who_has_gone_on_after_a_request_is_waited_for_longer_before_the_next_one() -> None:
+    ear = SimpleNamespace(
+        name="Ada",
+        activity=SimpleNamespace(silence_s=GUESS_S, speaking=False),
+        intonation=SimpleNamespace(is_judging=False, likely_whole=0.9),
+        goes_on=False,
+        voice_ended_at=0.0,
+        voiced_at=0.0,
+    )
+    people: list[Any] = [ear]
+    turn_end = TurnEnd(people, Marks(are_set=True), eager=0.1)
+
+    async def asks(said: str) -> bool:
+        """Whether the model is asked for the answer to this at once."""
+        turn_end.hear_words(said)
+        asking = asyncio.create_task(turn_end.draws_near(chat_of(said)))
+        await asyncio.sleep(3 * WINDOW_S)
+        is_asked = asking.done()
+        asking.cancel()
+        return is_asked
+
+    assert await asks("I lost my card.")
+    assert await asks("I lost my car.")  # the recogniser has changed its mind within the same silence
+    ear.voiced_at = time.monotonic()
+    assert not await asks("I lost my card. I want to block it.")
+    ear.activity.silence_s = AGAIN_S
+    assert await asks("I lost my card. I want to block it.")
+    ear.activity.silence_s = MOST_S
+    await turn_end.predict_end_of_turn(chat_of("I lost my card. I want to block it."))
+    ear.activity.silence_s, ear.voiced_at = GUESS_S, time.monotonic()
+    assert await asks("Thank you.")
+
+
+@pytest.mark.parametrize(("take_s", "waits_s"), [(0.5, UNDERSTOOD_S), (2.5, 2.5), (60.0, LATE_S)])
+async def test_a_turn_does_not_end_before_words_that_come_late_are_known(take_s: float, waits_s: float) -> None:
+    ear = SimpleNamespace(
+        name="Ada",
+        activity=SimpleNamespace(silence_s=0.0, speaking=False),
+        intonation=SimpleNamespace(is_judging=False, likely_whole=0.9),
+        goes_on=True,
+        voice_ended_at=0.0,
+        words_take_s=take_s,
+    )
+    people: list[Any] = [ear]
+
+    async def ends() -> bool:
+        turn_end = TurnEnd(people, Marks(are_set=True), eager=0.1)
+        turn_end.hear_certain(said := "That is all.")
+        ending = asyncio.create_task(turn_end.predict_end_of_turn(chat_of(said)))
+        await asyncio.sleep(2 * WINDOW_S)
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    ear.activity.silence_s = waits_s - 2 * WINDOW_S
+    assert not await ends()
+    ear.activity.silence_s = waits_s
+    assert await ends()
+    ear.activity.silence_s, ear.goes_on = UNDERSTOOD_S / 2, False
+    assert await ends()
+
+
+def chat_of(said: str) -> llm.ChatContext:
+    chat = llm.ChatContext.empty()
+    chat.add_message(role="user", content=said)
+    return chat
 
 
 def test_what_a_recogniser_writes_without_marks_is_judged_by_the_voice():

@@ -15,6 +15,7 @@ from worker.room.activity import SAMPLE_RATE, WINDOW_S, Activity
 from worker.room.awaited import Awaited, Missing
 from worker.room.clock import Clock
 from worker.room.kept import FRAME_S, Frame
+from worker.room.lateness import Lateness
 from worker.room.presence import name_of
 from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
@@ -29,6 +30,7 @@ LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends in recordings
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 GUESS_S = 0.06  # of silence may be an end: two windows
+UNKNOWN_S, LONGEST_S = 1.0, 2.0  # words are due so long after a voice as long as nothing is known, and no longer
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
 
@@ -78,7 +80,8 @@ class Ear:
     Args:
         providers: who turns speech into words.
         words_s: how long after the end of a speech what was said is waited for.
-        early: what is known of the providers by all who are heard.
+        early: what is known of the providers by all who are heard,
+        lateness: and this, too.
         on_said: gets a piece that was said for certain, and its number in the utterance, from 0.
         on_wordless: called when a speech held no words that could be understood.
         on_guess: gets what seems to have been said by who has fallen silent, before that is certain.
@@ -96,6 +99,7 @@ class Ear:
         providers: Ranking[stt.STT[Any]],
         words_s: float,
         early: Early,
+        lateness: Lateness,
         listener: Listener,
         *,
         on_said: Callable[["Ear", stt.SpeechData, int], None],
@@ -137,6 +141,9 @@ class Ear:
         self._since_result_s = 0.0
         self._guessed = ""  # what was told as a guess last
         self._wordless = Wordless(early)
+        self._early = early
+        self._lateness = lateness
+        self._none_until = -math.inf  # when the last speech ended in which the recogniser found no words
 
     @property
     def deaf_s(self) -> float:
@@ -189,6 +196,27 @@ class Ear:
     def goes_on(self) -> bool:
         """Whether there is more than the words that are certain: heard as words, or only as a voice as yet."""
         return self._utterance.in_doubt or self._awaited.are_likely
+
+    @property
+    def words_take_s(self) -> float:
+        """How long this person's words usually take until they are certain; 0 if that is not known."""
+        return self._lateness.usual_s(self._recognition.place) or 0.0
+
+    @property
+    def writes_late(self) -> bool:
+        """Whether its recogniser, as far as is known, writes nothing before this person has fallen silent."""
+        place = self._recognition.place
+        is_known = not self._recognition.gives_interims or self._lateness.usual_s(place) is not None
+        return is_known and self._early.behind_s(place) is None
+
+    @property
+    def words_due_s(self) -> float:
+        """How long after a voice its words are waited for, where none are written before; else 0."""
+        near = self.activity.near
+        has_none = not near.speaking and near.ended_at <= self._none_until
+        if has_none or self.is_cut_off or not (self.writes_late and self._awaited.are_likely):
+            return 0.0
+        return min(self._lateness.usual_s(self._recognition.place) or UNKNOWN_S, LONGEST_S)
 
     async def listen(self, track: rtc.RemoteTrack) -> None:
         """Until the track ends, or `close`; returns once the last words are text. May be called again if it fails."""
@@ -319,9 +347,11 @@ class Ear:
             self._utterance.end()
             if not self._utterance.in_doubt and self._says_no_more:
                 self._utterance.close(self.activity.near.ended_at)
+        near = self.activity.near
+        if event.type == kinds.FINAL_TRANSCRIPT and not words and not near.speaking:
+            self._none_until = near.ended_at
         if event.type not in {kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT} or not words:
             return
-        near = self.activity.near
         self._result = result = event.alternatives[0]
         final = event.type == kinds.FINAL_TRANSCRIPT
         if result.end_time > 0:
@@ -332,6 +362,7 @@ class Ear:
             ended_at = max(began_at, ended_at)
         self._note_words(result, ended_at, final=final)
         if final:
+            self._lateness.note(self._recognition.place, time.monotonic() - ended_at)
             self._awaited.understand(earlier=ended_at < near.began_at - EARLIER_S)
             if result.end_time > 0 or not near.speaking:
                 self._recognition.kept.drop(result.end_time or math.inf)

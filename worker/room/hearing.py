@@ -14,6 +14,7 @@ from livekit.agents import stt, utils
 
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
+from worker.room.lateness import Lateness
 from worker.room.merged_activity import MergedActivity
 from worker.room.wordless import Early
 from worker.turns.marks import Marks
@@ -82,6 +83,16 @@ class Attachment:
     def has_words(self) -> bool:
         """Whether words were heard that are not certain yet, signs of listening among them."""
         return any(ear.unconfirmed for ear in self._ears)
+
+    @property
+    def writes_late(self) -> bool:
+        """Whether of somebody nothing is written before they have fallen silent."""
+        return any(ear.writes_late for ear in self._ears)
+
+    @property
+    def words_due_s(self) -> float:
+        """How long after a voice its words are waited for, where none are written before; else 0."""
+        return max((ear.words_due_s for ear in self._ears), default=0.0)
 
     @property
     def may_say_more(self) -> bool:
@@ -153,6 +164,7 @@ class Hearing:
         self._listener = listener
         self._marks = Marks(are_set=sets_marks)
         self._early = Early()
+        self._lateness = Lateness()
         self._ears: dict[str, Ear] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
@@ -208,6 +220,7 @@ class Hearing:
             self._providers,
             self._words_s,
             self._early,
+            self._lateness,
             self._listener,
             on_said=self._pass_on,
             on_guess=self._guess,

@@ -19,6 +19,11 @@ INTERRUPT_S = 0.8  # with the silence at its end; after what is shorter, `Courte
 LONGEST_S, PIECES = 120.0, 100  # of what a caller says before it is answered
 
 
+def wait_for_words(session: AgentSession[None], seconds: float) -> None:
+    """Have it go on so long after a voice that is an interruption, if no words come: where they come late."""
+    session.options.interruption["false_interruption_timeout"] = max(RESUME_S, seconds)
+
+
 def make_session(
     model: llm.LLM[Any],
     voice: tts.TTS[Any],

@@ -1,6 +1,8 @@
 """When an AgentSession takes its turn: after a silence that is the longer the likelier somebody goes on."""
 
 import asyncio
+import math
+import time
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -13,7 +15,9 @@ from worker.turns.marks import Marks
 from worker.turns.words import likely_whole
 
 UNDERSTOOD_S = 1.0  # so long words are waited for that are not certain yet, or not even written,
+LATE_S = 3.0  # and so long at the most of a recogniser that usually takes longer for them;
 JUDGED_S = 0.7  # and so long what the voice says
+AGAIN_S = 0.2  # of silence, before the model is asked again in a turn in which somebody has gone on after it was
 HELD_S = 10.0  # whatever is heard, the model is asked after so long, unless it may not be in vain
 
 
@@ -39,6 +43,7 @@ class TurnEnd:
         self._language: LanguageCode | None = None
         self._open = False  # there are words that were not answered yet
         self._told = ""  # the last words of the present turn that are certain
+        self._asked_at = math.inf  # when the model was first asked in it, by `time.monotonic`
 
     def hear_words(self, text: str) -> None:
         """The session gets words of the people now, which were written so."""
@@ -77,7 +82,7 @@ class TurnEnd:
         await self._wait(_last_words(chat_ctx) or "", to_ask=False)
         if self._open:
             self._marks.end_turn()
-        self._open, self._told = False, ""
+        self._open, self._told, self._asked_at = False, "", math.inf
         return 1.0
 
     async def draws_near(self, chat_ctx: llm.ChatContext) -> None:
@@ -94,6 +99,8 @@ class TurnEnd:
         with suppress(TimeoutError):
             async with asyncio.timeout(HELD_S):
                 await self._wait(said, to_ask=True)
+        if self._open:  # else the turn has just ended
+            self._asked_at = min(self._asked_at, time.monotonic())
 
     async def _wait(self, said: str, *, to_ask: bool) -> None:
         """Return at the end of the turn, to which words may belong that are not certain; or when it is time to ask."""
@@ -106,12 +113,23 @@ class TurnEnd:
             quiet_s = at_s if goes_on else quiet_s + (at_s - before if at_s >= before else at_s)
             needed = self._needed_s(words, name, threshold, quiet_s, to_ask=to_ask)
             more = not said.rstrip().endswith(self._told) or any(ear.goes_on for ear in self._ears)
-            if not to_ask and more and quiet_s < UNDERSTOOD_S:
-                needed = max(needed, UNDERSTOOD_S)
-            left_s = max(needed, GUESS_S) - quiet_s
+            if not to_ask and more:
+                needed = max(needed, self._understood_s)
+            left_s = max(needed, self._asks_after_s if to_ask else GUESS_S) - quiet_s
             if left_s < WINDOW_S / 2:  # the silence is known by the window
                 return
             await asyncio.sleep(min(left_s, WINDOW_S))
+
+    @property
+    def _understood_s(self) -> float:
+        """How long words are waited for that are still to come."""
+        usual_s = max((ear.words_take_s for ear in self._ears if ear.goes_on), default=0.0)
+        return max(UNDERSTOOD_S, min(usual_s, LATE_S))
+
+    @property
+    def _asks_after_s(self) -> float:
+        """The silence that there must be to ask: longer for who has gone on after it, as between two sentences."""
+        return AGAIN_S if any(ear.voiced_at > self._asked_at for ear in self._ears) else GUESS_S
 
     def _least_whole(self, said: str) -> tuple[float, str]:
         """How likely everybody has finished: as likely as who has the most to say still, and the name of that one.
