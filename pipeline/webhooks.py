@@ -22,6 +22,7 @@ from calls.outbound import TIMEOUT_S, PrivateAddress, guarded_session
 from calls.tables import deliveries
 from calls.tables import webhooks as endpoints
 from calls.tenants.webhooks import (
+    IS_THERE,
     PREVIOUS_SECRET_SIGNS_FOR,
     RETRY_AFTER_S,
     DeliveryStatus,
@@ -69,7 +70,7 @@ async def run(job: Job, deps: Deps) -> Fate:
         still_signs = endpoints.c.rotated_at > moment(conn) - PREVIOUS_SECRET_SIGNS_FOR
         previous = sa.case((still_signs, endpoints.c.previous_secret)).label("previous_secret")
         ends = (endpoints.c.url, endpoints.c.active, endpoints.c.secret, previous)
-        query = sa.select(deliveries, *ends).join(endpoints)
+        query = sa.select(deliveries, *ends).join(endpoints).where(IS_THERE)
         row = (await conn.execute(query.where(deliveries.c.id == job.payload["delivery_id"]))).first()
     if row is None or row.status != DeliveryStatus.PENDING:
         return Done()  # the endpoint was deleted, or a repetition finds the work done

@@ -49,9 +49,11 @@ export class Conversation {
   #microphone;
   #joined = false;
   #muted = false;
+  #onState;
 
   /**
-   * @param onState called with the agent's state whenever it changes, and with "reconnecting" while the line is down.
+   * @param onState called with the agent's state whenever it changes, with "reconnecting" while the line is down, and with
+   *     "away" from when `note` was told that the agent is lost until there is another.
    * @param onLeft called once we were in the room and are out again, whoever ended it.
    * @param onPlayback called with false where the browser plays no sound before it is asked to by `hear`, then true.
    * @param onMicrophone called with "lost" when the microphone is gone, as when it is unplugged, and with "found" when
@@ -59,13 +61,13 @@ export class Conversation {
    */
   constructor(microphone, { onState, onLeft, onPlayback = () => {}, onMicrophone = () => {} }) {
     this.#microphone = microphone;
+    this.#onState = onState;
     microphone.on(TrackEvent.Ended, () => onMicrophone("lost")).on(TrackEvent.Restarted, () => onMicrophone("found"));
-    const tell = (participant) => participant.attributes[AGENT_STATE] && onState(participant.attributes[AGENT_STATE]);
     this.#room
-      .on(RoomEvent.ParticipantConnected, tell)
-      .on(RoomEvent.ParticipantAttributesChanged, (_changed, participant) => tell(participant))
+      .on(RoomEvent.ParticipantConnected, this.#tell)
+      .on(RoomEvent.ParticipantAttributesChanged, (_changed, participant) => this.#tell(participant))
       .on(RoomEvent.Reconnecting, () => onState("reconnecting"))
-      .on(RoomEvent.Reconnected, () => this.#room.remoteParticipants.forEach(tell))
+      .on(RoomEvent.Reconnected, () => this.#room.remoteParticipants.forEach(this.#tell))
       .on(RoomEvent.TrackSubscribed, (track) => track.kind === Track.Kind.Audio && document.body.append(track.attach()))
       .on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()))
       .on(RoomEvent.AudioPlaybackStatusChanged, () => onPlayback(this.#room.canPlaybackAudio))
@@ -94,6 +96,15 @@ export class Conversation {
     }
   }
 
+  /**
+   * Take note of what the call's stream tells of its agents. One that died stays in the room for a while, and seems to do
+   * there what it did last.
+   */
+  note({ kind }) {
+    if (kind === "agent.lost") this.#onState("away");
+    if (kind === "agent.joined") this.#room.remoteParticipants.forEach(this.#tell);
+  }
+
   /** Play the agent's voice where the browser waited for a click: this is to be called from one. */
   hear() {
     return this.#room.startAudio();
@@ -117,4 +128,8 @@ export class Conversation {
   leave() {
     return this.#room.disconnect();
   }
+
+  #tell = ({ attributes }) => {
+    if (attributes[AGENT_STATE]) this.#onState(attributes[AGENT_STATE]);
+  };
 }

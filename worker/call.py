@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -275,7 +276,7 @@ class Call:
         return {} if self._transcript is None or hides_numbers else {"digits": digits}
 
     def _cut_off(self, since: datetime | None) -> None:
-        self._events.agent_cut_off()
+        self._events.agent_cut_off(since)
         self.end(None, since)
 
     async def run(self) -> None:
@@ -332,6 +333,7 @@ class Call:
                 starts_at_s,
                 on_interrupted=self._recording_interrupted,
                 on_resumed=self._recording_resumed,
+                over_s=self._over_s,
             )
         self._parts.start("duration", self._watch_duration)
         self._parts.start("credits", self._watch_credits)
@@ -453,6 +455,11 @@ class Call:
     async def _goes_on(self) -> bool:
         async with self._database.reading() as connection:
             return (await CallStore(connection).get(None, self._row.id)).status not in TERMINAL
+
+    def _over_s(self) -> float:
+        """The second of the call at which it is over, or may be; infinite as long as it goes on."""
+        over_at = self._end.over_at if self._end.is_there else self._presence.broke_off_at
+        return math.inf if over_at is None else self._clock.second_of(over_at)
 
     async def _close_recording(self) -> None:
         if self._recorder is not None:

@@ -1,6 +1,7 @@
 """What a call's event log tells of the call itself, its agent and its people: kinds and words."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from calls.events import EventKind
@@ -20,9 +21,10 @@ class CallEvents:
         message = f"The database did not answer for {seconds:.0f} s"
         self._note(EventKind.DATABASE_BACK, message, level="warning", data={"seconds": round(seconds, 1)})
 
-    def agent_cut_off(self) -> None:
+    def agent_cut_off(self, since: datetime | None) -> None:
+        """Its connection is lost for good: since then, or just now."""
         message, data = "The agent lost its connection to the room", {"reason": "cut_off"}
-        self._note(EventKind.AGENT_LOST, message, level="warning", data=data)
+        self._note(EventKind.AGENT_LOST, message, level="warning", data=data, at=since)
 
     def entering_failed(self, error: Exception) -> None:
         message, data = "The agent could not enter the room", {"error": type(error).__name__}
@@ -82,9 +84,19 @@ class CallEvents:
 
         self._journal.put(add)
 
-    def _note(self, kind: EventKind, message: str, *, level: str = "info", data: dict[str, Any] | None = None) -> None:
-        call_id = self._call_id
-        self._journal.put(lambda store: store.add_event(call_id, kind, "lifecycle", message, level=level, data=data))
+    def _note(
+        self,
+        kind: EventKind,
+        message: str,
+        *,
+        level: str = "info",
+        data: dict[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        async def add(store: CallStore) -> None:
+            await store.add_event(self._call_id, kind, "lifecycle", message, level=level, data=data)
+
+        self._journal.put(add, at)
 
     def _note_of_participant(self, identity: str, kind: EventKind, message: str, *, level: str) -> None:
         call_id = self._call_id

@@ -15,6 +15,17 @@ PAUSE_S = 0.1
 HEALTHY_S = 60.0  # a part that then ran for so long has overcome what it died of
 
 
+def in_a_row(deaths: int, began_at: float, healthy_s: float) -> int:
+    """How often in a row something has died by now: once, if it had overcome what it died of before.
+
+    Args:
+        deaths: how often before.
+        began_at: when it was begun for the last time, by `time.monotonic`.
+        healthy_s: for how long it must have run.
+    """
+    return 1 if time.monotonic() - began_at > healthy_s else deaths + 1
+
+
 class Parts:
     """An ordered stack: started one after the other, stopped the other way round.
 
@@ -53,7 +64,7 @@ class Parts:
                 logger.exception("a part of the call died", extra={"part": name})
             else:
                 return
-            deaths = 1 if time.monotonic() - began_at > HEALTHY_S else deaths + 1
+            deaths = in_a_row(deaths, began_at, HEALTHY_S)
             if deaths > restarts:
                 self._on_failure(name)
                 return

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from calls.database.clock import moment
 from calls.database.engine import Database
 from calls.sharing import VISITS_KEPT
-from calls.tables import deliveries, idempotency_keys, jobs, processes, sessions, share_visits, workers
+from calls.tables import deliveries, idempotency_keys, jobs, processes, sessions, share_visits, webhooks, workers
 from calls.tenants import idempotency
-from calls.tenants.webhooks import DeliveryStatus
+from calls.tenants.webhooks import IS_THERE, DeliveryStatus
 from calls.workers.leases import held_leases
 from calls.workers.life import bury_forgotten
 
@@ -29,10 +29,15 @@ class _Expiry:
     over: sa.ColumnElement[bool] | None = None
 
 
+_DELETED = sa.select(webhooks.c.id).where(~IS_THERE)
 _EXPIRIES = (
     _Expiry(jobs, jobs.c.finished_at, timedelta(days=7)),
     # Long enough to find out what a server missed, and have it sent again.
     _Expiry(deliveries, deliveries.c.created_at, timedelta(days=30), deliveries.c.status != DeliveryStatus.PENDING),
+    _Expiry(deliveries, deliveries.c.created_at, timedelta(0), deliveries.c.webhook_id.in_(_DELETED)),
+    _Expiry(
+        webhooks, webhooks.c.deleted_at, timedelta(0), ~sa.exists().where(deliveries.c.webhook_id == webhooks.c.id)
+    ),
     _Expiry(processes, processes.c.told_at, timedelta(hours=1)),
     _Expiry(workers, workers.c.told_at, timedelta(hours=1)),
     _Expiry(share_visits, share_visits.c.created_at, VISITS_KEPT),

@@ -16,6 +16,7 @@ webhooks = sa.Table(
     sa.Column("rotated_at", UtcDateTime),
     sa.Column("active", sa.Boolean, nullable=False, default=True),
     sa.Column("alert_email", sa.Text),
+    sa.Column("deleted_at", UtcDateTime),  # it is gone for everybody; what was sent to it goes bit by bit
     created_at(),
     sa.Column("updated_at", UtcDateTime, nullable=False, default=now),
     sa.Index(None, "tenant_id", "created_at"),

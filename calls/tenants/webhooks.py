@@ -21,6 +21,7 @@ PREVIOUS_SECRET_SIGNS_FOR = timedelta(hours=24)
 # Seconds between the attempts of one delivery; together a day. Each is spread by `pipeline`.
 RETRY_AFTER_S = (1, 5, 15, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 14400, 14400, 14400, 14400)
 TEST_EVENT = "webhook.test"
+IS_THERE: sa.ColumnElement[bool] = webhooks.c.deleted_at.is_(None)
 
 
 class WebhookEvent(StrEnum):
@@ -68,7 +69,7 @@ def new_secret() -> str:
 
 async def list_webhooks(conn: AsyncConnection, tenant_id: str, limit: int, offset: int) -> tuple[list[Row], int]:
     """Give a page of the tenant's endpoints, oldest first, and how many there are."""
-    mine = webhooks.c.tenant_id == tenant_id
+    mine = _all_of(tenant_id)
     query = sa.select(webhooks).where(mine).order_by(webhooks.c.created_at, webhooks.c.id)
     rows = (await conn.execute(query.limit(limit).offset(offset))).all()
     return list(rows), await _count(conn, webhooks, mine)
@@ -106,8 +107,11 @@ async def rotate_secret(conn: AsyncConnection, keyring: Keyring, tenant_id: str,
 
 
 async def delete_webhook(conn: AsyncConnection, tenant_id: str, webhook_id: str) -> None:
-    """Forget the endpoint and its deliveries; those still waiting are not sent. NotFound if it is not there."""
-    gone = await conn.execute(webhooks.delete().where(*_own(tenant_id, webhook_id)))
+    """Have the endpoint gone; deliveries still waiting are not sent. NotFound if it is not there.
+
+    Of many deliveries at once a call's own writes would have to wait: `prune` deletes them, and then the row.
+    """
+    gone = await conn.execute(webhooks.update().where(*_own(tenant_id, webhook_id)).values(deleted_at=moment(conn)))
     if gone.rowcount == 0:
         raise NotFound("Webhook not found.")
 
@@ -163,7 +167,7 @@ async def get_delivery(conn: AsyncConnection, tenant_id: str, webhook_id: str, d
         deliveries.c.webhook_id == webhook_id,
         deliveries.c.tenant_id == tenant_id,
     )
-    row = (await conn.execute(sa.select(deliveries).where(*wanted))).first()
+    row = (await conn.execute(sa.select(deliveries).join(webhooks).where(*wanted, IS_THERE))).first()
     if row is None:
         raise NotFound("Delivery not found.")
     return row
@@ -208,7 +212,7 @@ async def give_up_delivery(conn: AsyncConnection, delivery_id: str, reason: str)
 
 
 async def _subscribed(conn: AsyncConnection, tenant_id: str, event: str) -> list[Row]:
-    query = sa.select(webhooks).where(webhooks.c.tenant_id == tenant_id, webhooks.c.active).order_by(webhooks.c.id)
+    query = sa.select(webhooks).where(_all_of(tenant_id), webhooks.c.active).order_by(webhooks.c.id)
     return [row for row in await conn.execute(query) if event in row.events]
 
 
@@ -270,8 +274,12 @@ def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _all_of(tenant_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(webhooks.c.tenant_id == tenant_id, IS_THERE)
+
+
 def _own(tenant_id: str, webhook_id: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return webhooks.c.tenant_id == tenant_id, webhooks.c.id == webhook_id
+    return _all_of(tenant_id), webhooks.c.id == webhook_id
 
 
 def _unique(events: list[WebhookEvent]) -> list[str]:

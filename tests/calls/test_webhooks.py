@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from calls import tables
 from calls.addresses import check_url, is_public
+from calls.database import pruning
 from calls.database.encryption import Keyring
 from calls.database.engine import DEFAULT_TENANT, Database
+from calls.database.pruning import prune
 from calls.errors import Conflict, Invalid, NotFound
 from calls.states import EndReason
 from calls.tables import deliveries, jobs
@@ -144,14 +147,28 @@ async def test_a_message_that_ended_can_be_sent_again_and_one_that_is_being_trie
     assert len(await sent(database)) == 2
 
 
-async def test_a_deleted_endpoint_takes_its_deliveries_with_it(endpoint, database):
-    row = await endpoint()
+async def test_a_deleted_endpoint_is_gone_at_once_and_takes_its_deliveries_with_it_bit_by_bit(
+    endpoint, database, place, running, monkeypatch
+):
+    row, kept = await endpoint(), await endpoint()
     async with database.writing() as connection:
-        await webhooks.send_test(connection, DEFAULT_TENANT, row.id)
+        sent_once = [await webhooks.send_test(connection, DEFAULT_TENANT, row.id) for _ in range(3)]
         await webhooks.delete_webhook(connection, DEFAULT_TENANT, row.id)
-        assert (await connection.execute(sa.select(deliveries))).all() == []
-        with pytest.raises(NotFound):
-            await webhooks.delete_webhook(connection, DEFAULT_TENANT, row.id)
+        assert len((await connection.execute(sa.select(deliveries))).all()) == 3, "nobody waits for that"
+        for attempt in (
+            webhooks.delete_webhook(connection, DEFAULT_TENANT, row.id),
+            webhooks.get_webhook(connection, DEFAULT_TENANT, row.id),
+            webhooks.redeliver(connection, DEFAULT_TENANT, row.id, sent_once[0].id),
+        ):
+            with pytest.raises(NotFound):
+                await attempt
+        assert (await webhooks.list_webhooks(connection, DEFAULT_TENANT, 50, 0))[1] == 1
+    await running()
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    await prune(database)
+    assert {one.webhook_id for one in await sent(database)} == {kept.id}
+    async with database.reading() as connection:
+        assert list(await connection.scalars(sa.select(tables.webhooks.c.id))) == [kept.id]
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,27 @@ async def test_a_page_that_stood_still_says_that_it_was_not_heard(browser: Brows
         await expect(page.get_by_role("alert")).to_contain_text("This page stood still for")
 
 
+async def test_an_agent_that_died_is_away_until_the_next_one_is_there(
+    browser: Browser, serve: Serve, livekit: LiveKitServer, database: Database
+) -> None:
+    served = await serve()
+    async with open_page(browser) as page:
+        await press_start(page, served)
+        await expect(page.get_by_text(WAITING)).to_be_visible()
+        call = await call_of_page(served)
+
+        async def note(kind: EventKind) -> None:
+            async with database.writing() as conn:
+                await CallStore(conn).add_event(call["id"], kind, "livekit", "As told by its agents")
+
+        async with speaking(livekit, call["room_name"], {"lk.agent.state": "speaking"}):
+            await expect(page.get_by_role("status")).to_have_text("Speaking")
+            await note(EventKind.AGENT_LOST)  # LiveKit itself takes a while to believe it
+            await expect(page.get_by_role("status")).to_contain_text("The agent is away")
+            await note(EventKind.AGENT_JOINED)
+            await expect(page.get_by_role("status")).to_have_text("Speaking")
+
+
 async def test_a_browser_that_plays_nothing_offers_a_button_that_does(
     browser: Browser, serve: Serve, livekit: LiveKitServer
 ) -> None:
@@ -278,12 +299,14 @@ async def test_a_browser_that_plays_nothing_offers_a_button_that_does(
 
 
 @asynccontextmanager
-async def speaking(livekit: LiveKitServer, room_name: str) -> AsyncIterator[rtc.Room]:
+async def speaking(
+    livekit: LiveKitServer, room_name: str, attributes: dict[str, str] | None = None
+) -> AsyncIterator[rtc.Room]:
     """Somebody in the room who has a voice."""
     grants = api.VideoGrants(room_join=True, room=room_name)
-    token = api.AccessToken(livekit.key, livekit.secret).with_identity("voice").with_grants(grants).to_jwt()
+    token = api.AccessToken(livekit.key, livekit.secret).with_identity("voice").with_grants(grants)
     room = rtc.Room()
-    await room.connect(livekit.url, token)
+    await room.connect(livekit.url, token.with_attributes(attributes or {}).to_jwt())
     voice = rtc.AudioSource(48000, 1)
     await room.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("voice", voice))
     yield room

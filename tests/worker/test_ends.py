@@ -17,6 +17,7 @@ from calls.store import CallStore
 from calls.tables import jobs
 from calls.tenants.keys import add_credits, create_tenant, get_tenant
 from tests.conftest import Until, now
+from tests.pipeline.sound import RATE, read_sound
 from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
 from tests.worker.caller import Caller
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.restless
 
 HELLO = "Hello there."
 ANALYSED = {"summary": {"enabled": True}}
+RECORDED = {"recording": {"enabled": True}}
 PATIENT: dict[str, Any] = {"silence_reminder_s": 600, "silence_timeout_s": 900}
 
 
@@ -97,7 +99,7 @@ async def by_silence(stage: Stage, until: Until) -> None:
 
 async def by_a_lost_connection(stage: Stage, until: Until) -> None:
     # LiveKit takes its time to see it, on a busy machine as long as an agent waits that nobody talks to.
-    call = await stage.call(first_message=HELLO, post_call=ANALYSED, silence_timeout_s=120)
+    call = await stage.call(first_message=HELLO, post_call=ANALYSED | RECORDED, silence_timeout_s=120)
     caller = call.caller()
     command = [sys.executable, "-m", "tests.worker.caller", caller.url, caller.token]
     process = await asyncio.create_subprocess_exec(*command)
@@ -110,7 +112,10 @@ async def by_a_lost_connection(stage: Stage, until: Until) -> None:
     assert row.end_reason == "connection_lost"
     [lost] = [event for event in await call.events() if event.kind == "participant.left"]
     assert row.ended_at == lost.created_at, "nobody pays for the wait for their return"
-    assert row.bill_duration == math.ceil((row.ended_at - row.started_at).total_seconds())
+    seconds = (row.ended_at - row.started_at).total_seconds()
+    assert row.bill_duration == math.ceil(seconds)
+    [recording] = await until(call.pieces)
+    assert len(read_sound(recording)) / RATE == pytest.approx(seconds, abs=1)
 
 
 async def by_used_up_credits(stage: Stage, until: Until) -> None:

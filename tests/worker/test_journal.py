@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -12,8 +13,10 @@ from calls.states import EndReason
 from calls.store import CallStore
 from calls.tables import call_events
 from calls.workers import leases
-from tests.conftest import Until
+from tests.conftest import Until, now
 from tests.worker.conftest import Running
+from worker.call_events import CallEvents
+from worker.room.clock import Clock
 from worker.room.journal import Journal
 from worker.room.lease import take
 
@@ -22,6 +25,20 @@ BACK, LISTENED = EventKind.AGENT_RETURNED, EventKind.CALL_LISTENED
 
 async def note(call_id: str, kind: EventKind, store: CallStore) -> None:
     await store.add_event(call_id, kind, "lifecycle", "It happened")
+
+
+async def test_an_agent_that_lost_its_connection_is_lost_since_then_and_not_since_that_was_certain(
+    running: Running,
+) -> None:
+    clock = Clock(now())
+    journal = Journal(running.database, running.call.id, running.token, clock, running.persistence())
+    running.tasks.append(asyncio.create_task(journal.run()))
+    since = clock.moment() - timedelta(seconds=20)
+    CallEvents(journal, running.call.id).agent_cut_off(since)
+    await journal.settle()
+    async with running.database.reading() as connection:
+        lost = sa.select(call_events.c.created_at).where(call_events.c.kind == EventKind.AGENT_LOST)
+        assert await connection.scalar(lost) == since
 
 
 async def test_what_is_wrong_is_left_out_but_never_the_end_of_the_call(

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import itertools
+import math
 import os
 import resource
 import signal
@@ -21,6 +22,7 @@ import pytest
 from livekit import rtc
 from numpy.typing import NDArray
 
+from tests.conftest import Until
 from tests.servers import ROOT
 from worker.room import recording
 from worker.room.recording import Recorder
@@ -60,12 +62,14 @@ class Studio:
         self.folder = folder / "recordings"
         self.interrupted: list[str] = []
         self.resumed = threading.Event()
+        self.over_s = math.inf
         self.recorder = Recorder(
             lambda start_s: self.file(round(start_s)),
             self.clock,
             starts_at_s,
             on_interrupted=self.interrupted.append,
             on_resumed=self.resumed.set,
+            over_s=lambda: self.over_s,
         )
         self._starts_at_s = starts_at_s
         self._coming: list[tuple[float, float, str, rtc.AudioFrame]] = []
@@ -246,6 +250,33 @@ async def test_a_call_in_which_nothing_was_said_is_recorded_as_silence(studio):
     left, right = await studio.close(3.0)
     assert len(left) / 48_000 == pytest.approx(3.0, abs=CLOSE)
     assert loud(left) == loud(right) == []
+
+
+async def test_what_came_after_the_calls_end_is_not_in_the_recording_however_late_that_was_seen(studio, until):
+    studio.hear("agent", steady(0.0), tone(20.0, AGENT_RATE))
+    studio.play(4.0)
+    studio.over_s = 5.0
+    studio.play(20.0)
+    await settled(studio, until)
+    left, _ = await studio.close(20.0)
+    assert len(left) / 48_000 == pytest.approx(5.0, abs=CLOSE)
+
+
+async def test_what_came_while_it_was_in_doubt_whether_the_call_goes_on_is_in_the_recording_if_it_does(studio, until):
+    studio.over_s = 2.0
+    studio.hear("agent", steady(0.0), tone(6.0, AGENT_RATE))
+    studio.play(6.0)
+    await settled(studio, until)
+    studio.over_s = math.inf
+    _, right = await studio.close(8.0)
+    assert loud(right) == near((0.0, 6.0))
+
+
+async def settled(studio: Studio, until: Until) -> None:
+    """Until the recorder has seen what came."""
+    await until(studio.recorder._arrived.empty)
+    seen_at = studio.recorder._looked_at
+    await until(lambda: studio.recorder._looked_at > seen_at)
 
 
 async def test_a_recording_that_cannot_be_written_disturbs_nobody_and_begins_once_it_can_be(tmp_path, until, caplog):

@@ -57,6 +57,7 @@ export class Call {
     try {
       for await (const { kind, data } of follow(this.#server, id, token, this.#following.signal)) {
         if (kind === "segment") this.#onSegment(data, data.participant_id === participantId);
+        if (kind === "event") this.#conversation.note(data);
         if (kind === "event" && ENDED.has(data.kind)) return data.data.reason;
         if (kind === "end") return data.end_reason;
       }

@@ -7,5 +7,6 @@ export const STATES = {
   listening: "Listening",
   thinking: "Thinking …",
   speaking: "Speaking",
+  away: "The agent is away, please wait …",
   reconnecting: "The line is down, reconnecting …",
 };

@@ -40,7 +40,7 @@ button[aria-pressed="true"] { background: var(--tint); border-color: var(--accen
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 
 .avatar { flex: none; width: 2.5rem; height: 2.5rem; border-radius: 50%; background: radial-gradient(circle at 30% 25%, #a5a0ff, #4f46e5 70%); }
-.avatar[data-state="connecting"], .avatar[data-state="joined"], .avatar[data-state="reconnecting"] { animation: breathe 1.6s ease-in-out infinite; }
+.avatar[data-state="connecting"], .avatar[data-state="joined"], .avatar[data-state="reconnecting"], .avatar[data-state="away"] { animation: breathe 1.6s ease-in-out infinite; }
 .avatar[data-state="thinking"] { animation: breathe 0.9s ease-in-out infinite; }
 .avatar[data-state="speaking"] { animation: ring 1.1s ease-out infinite; }
 .avatar[data-state="over"] { filter: grayscale(1); opacity: 0.55; }

@@ -36,6 +36,10 @@ class Clock:
         """Seconds since the start."""
         return self.at(time.monotonic())
 
+    def second_of(self, moment: datetime) -> float:
+        """Seconds from the start to a moment in the database's time; nothing is before the start."""
+        return self.at((moment - self._began).total_seconds())
+
     def at(self, moment: float) -> float:
         """Seconds from the start to `moment` of `time.monotonic`; nothing is before the start."""
         return 0.0 if self._zero is None else max(moment - self._zero, 0.0)

@@ -12,6 +12,7 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import stt, utils
 
+from worker.parts import in_a_row
 from worker.ranking import Ranking
 from worker.room.ear import Ear, Listener
 from worker.room.lateness import Lateness
@@ -271,7 +272,7 @@ class Hearing:
                 try:
                     await ear.listen(track)
                 except Exception as error:  # noqa: BLE001 - whatever it was, this person is to be heard
-                    deaths = 1 if time.monotonic() - began_at > HEALTHY_S else deaths + 1
+                    deaths = in_a_row(deaths, began_at, HEALTHY_S)
                     # Neither the error's text nor its trace: they may hold what was said.
                     known = {"error": _kinds(error), "times": deaths}
                     logger.error("an ear died", extra=known)  # noqa: TRY400 - see above

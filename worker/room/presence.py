@@ -116,6 +116,12 @@ class Presence:
         """Whether nobody is here."""
         return not self._here
 
+    @property
+    def broke_off_at(self) -> datetime | None:
+        """When the conversation did, if it may be over: nobody is here, or the agent's own connection is lost."""
+        absence = self._absence
+        return self._lost_at if absence is None else absence.since
+
     def is_alone(self, identity: str) -> bool:
         """Whether nobody but this one is here."""
         return self._here == {identity}
@@ -325,7 +331,7 @@ class Presence:
         if reason in _ROOM_GONE:
             self._on_end(EndReason.ROOM_DELETED, None)
         elif reason != _Reason.CLIENT_INITIATED:
-            self._on_cut_off(self._lost_at if self._absence is None else self._absence.since)
+            self._on_cut_off(self.broke_off_at)
 
 
 def is_called(participant: rtc.Participant) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import logging
+import math
 import queue
 import threading
 import time
@@ -29,6 +30,7 @@ PAGE_US = 200_000  # what a killed worker has not yet written
 JUMP_S = 0.3  # a frame this far from the end of the one before does not follow it: there was a pause
 FIT_S = 0.3  # how long the first frames of a run are looked at before it is said when the run began
 HOLD_S = FIT_S + JUMP_S + 0.05  # older than this, nothing can change any more while something comes
+DOUBT_S = 60.0  # so much of what may come after the call's end is kept in memory until it is known whether it does
 STANDS_STILL_S = 3.0  # an event loop from which nothing comes may do so, and have something older to tell
 TICK_S = 0.3
 DRIFT_S = 0.02
@@ -75,6 +77,8 @@ class Recorder:
         starts_at_s: the second of the call at which the first file begins.
         on_interrupted: called, from the recorder's thread, with the reason why no file can be written any more, or yet.
         on_resumed: called, from there too, when one can be again.
+        over_s: the second of the call at which it may be over, infinite while it goes on. What comes later waits until
+            that is certain, and is left out if it was.
     """
 
     def __init__(
@@ -84,12 +88,14 @@ class Recorder:
         starts_at_s: float,
         on_interrupted: Callable[[str], None],
         on_resumed: Callable[[], None],
+        over_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._path_from = path_from
         self._clock = clock
         self._starts_at_s = starts_at_s
         self._on_interrupted = on_interrupted
         self._on_resumed = on_resumed
+        self._over_s = over_s
         self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._interrupted = False
@@ -106,8 +112,9 @@ class Recorder:
         self._put(RIGHT, AGENT, frame, ended_s)
 
     async def close(self) -> None:
-        """Write what is left, up to this moment."""
-        self._arrived.put(_Arrived(self._clock(), self._clock(), None))
+        """Write what is left, up to this moment, or to that at which the call was over."""
+        ended_s = min(self._clock(), self._over_s())
+        self._arrived.put(_Arrived(ended_s, ended_s, None))
         self._closing.set()
         await asyncio.to_thread(self._thread.join)
 
@@ -179,8 +186,8 @@ class Recorder:
                 mix.add(one.side, *sources[one.source].render(one.run, one.frames))
             if told_s >= fitted_s:
                 known_s = told_s
-            known_until_s = min([known_s - HOLD_S, *(run.at_s for _, run in waiting)])
-            file.write(mix.take(told_s if over else known_until_s))
+            certain_s = min([known_s - HOLD_S, self._over_s(), *(run.at_s for _, run in waiting)])
+            file.write(mix.take(told_s if over else max(certain_s, told_s - DOUBT_S)))
 
 
 @dataclass

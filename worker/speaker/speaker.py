@@ -413,7 +413,7 @@ class Speaker:
         self._session.on("agent_state_changed", self._show_state)
         self._session.on("close", self._closed)
         text = Spoken(self._voice, around.clock, around.transcript) if around.transcript else None
-        paced = Paced(next_in_chain_audio=self._voice, next_in_chain_text=text)
+        paced = Paced(self._voice, text)
         self._session.output.audio = paced.audio_output
         self._session.output.transcription = paced.text_output
         # As it is: what an earlier agent has asked may be of a tool that this one has not found yet.

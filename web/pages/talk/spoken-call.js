@@ -57,6 +57,7 @@ class SpokenCall {
     try {
       for await (const { kind, data } of follow(`/v1/calls/${this.id}/stream`, {}, { signal: this.#closing.signal, onTrouble })) {
         if (kind === "segment") this.#tell({ segment: data });
+        if (kind === "event") this.#conversation.note(data);
         if (kind === "event" && ENDED.has(data.kind)) return this.#finish(data.data.reason);
       }
     } finally {

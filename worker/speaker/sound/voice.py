@@ -151,6 +151,12 @@ class Voice(io.AudioOutput):
             return 0.0
         return (len(self._waiting) + len(self._queued)) * FRAME_S if self._complete else math.inf
 
+    @property
+    def heard_s(self) -> float:
+        """How much of the current utterance has been heard until now: nothing of what only lies ready."""
+        ready_s = (len(self._queued) - self._between_queued) * FRAME_S  # the last of what is queued, part of it heard
+        return self._position_s + max(ready_s - self._queued_s, 0.0)
+
     def heard_at(self, share: float) -> float:
         """When so much of the last utterance had been heard, from 0 to 1, by `time.monotonic`; of none, never."""
         frames = self._heard_at
