@@ -39,7 +39,7 @@ class Caller:
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
         await self.room.connect(self.url, self.token)
-        await self._publish()
+        await self.publish()
         self._tasks.append(asyncio.create_task(self._be_silent()))
         return self
 
@@ -75,7 +75,7 @@ class Caller:
         """Take the microphone back and publish it anew, as a browser does for another device."""
         await self.room.local_participant.unpublish_track(self._track.sid)
         self._track._ffi_handle.dispose()
-        await self._publish()
+        await self.publish()
 
     def hush(self) -> None:
         """Break off in the middle of a sentence."""
@@ -106,7 +106,8 @@ class Caller:
         """How much of the agent's voice was heard in all."""
         return sum(level > LOUD for _, level in self.heard) / 50
 
-    async def _publish(self) -> None:
+    async def publish(self) -> None:
+        """A microphone, beside those that are there."""
         self._track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         await self.room.local_participant.publish_track(
             self._track,

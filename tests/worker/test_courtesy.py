@@ -65,6 +65,21 @@ async def test_after_a_pause_in_a_voice_the_agent_waits_for_words_that_interrupt
     assert not output.is_paused
 
 
+@pytest.mark.parametrize(("words", "waits"), [("Und die Zitrone.", True), ("Genau.", False), ("", False)])
+async def test_an_answer_is_not_begun_before_it_is_certain_what_was_said_into_it(words: str, *, waits: bool) -> None:
+    heard, ear = attachment(words, voice_s=0.0)
+    ear.activity.speaking, ear.activity.silence_s = False, 0.5
+    session = speaking(Output())
+    session.agent_state = "thinking"
+    courtesy = Courtesy(session, heard)
+    assert courtesy.waits_for_words == waits
+    session.current_speech.allow_interruptions = False
+    assert not courtesy.waits_for_words
+    session.current_speech.allow_interruptions = True
+    ear.activity.silence_s = 1.0
+    assert not courtesy.waits_for_words
+
+
 async def test_who_makes_the_agent_pause_in_vain_does_so_no_more_in_what_it_says_now_but_by_words() -> None:
     heard, ear = attachment("", voice_s=0.4)
     activity = ear.activity

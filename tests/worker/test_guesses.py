@@ -20,6 +20,8 @@ from worker.turns.marks import Marks
         ("It costs 50.", "It costs $50.", "It costs $50."),
         ("It is 5 degrees.", "It is -5 degrees.", "It is -5 degrees."),
         ("It is in C.", "It is in C++.", "It is in C++."),
+        ("Anna Smith@example.com.", "Anna.Smith@example.com.", "Anna.Smith@example.com."),
+        ("It is my shop.de.", "It is my-shop.de.", "It is my-shop.de."),
     ],
 )
 async def test_a_guess_stays_as_it_was_where_only_its_writing_changes(guess: str, final: str, told: str) -> None:

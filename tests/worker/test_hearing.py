@@ -204,6 +204,19 @@ async def a_microphone_that_is_published_again_is_heard_once(
         assert place.seconds_of("alice") < 2.5
 
 
+async def who_publishes_more_and_more_microphones_has_one_ear_for_the_last(
+    place: Place, session: Session, _providers: Providers, until: Until
+) -> None:
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        for _ in range(3):
+            await alice.publish()
+        await until(lambda: place.counts == [0, *[1, 0] * 3, 1])
+        await alice.say(2)
+        await until(lambda: session.kinds == ["start_of_speech", "end_of_speech"])
+        assert place.seconds_of("alice") < 2.5
+
+
 async def a_session_hears_what_is_said_while_it_is_attached(
     place: Place, session: Session, providers: Providers, until: Until
 ) -> None:
@@ -345,5 +358,6 @@ async def test_what_is_heard_of_whom(together: Together, monkeypatch: pytest.Mon
         partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, mute),
         partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, leave),
         a_microphone_that_is_published_again_is_heard_once,
+        who_publishes_more_and_more_microphones_has_one_ear_for_the_last,
     )
     await together(*(partial(in_a_place, way) for way in ways))

@@ -181,6 +181,10 @@ async def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_on
     moments.current = second
     moments.sound()
     assert len(moments.turns) == 1
+    moments.ask()
+    moments.voiced_at = time.monotonic()  # of which no words are known yet
+    moments.sound()
+    assert len(moments.turns) == 1
 
 
 async def test_what_the_agent_says_of_itself_is_no_turn_and_leaves_the_one_that_waits() -> None:

@@ -34,7 +34,8 @@ RESTART_S = (0.0, 0.2, 1.0)  # an ear that died listens again after so long,
 HEALTHY_S = 10.0  # and one that then listened for so long has overcome it
 
 
-_TOLD_APART = re.compile(rf"\w+(?:[.,:]\d+)*|[?;{ASKS}%‰°$€£¥+#@&/]|[-−](?=\d)")
+# Words with what joins them, hyphens in addresses alone: "twenty-five" is "twenty five".
+_TOLD_APART = re.compile(rf"\w+(?:[.,:'&@/+]\w+|-\w+(?=[\w-]*[.@]\w))*|[?;{ASKS}%‰°$€£¥+#@&/]|[-−](?=\d)")
 
 
 class Attachment:
@@ -215,7 +216,9 @@ class Hearing:
         return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
-        """Listen to a participant's microphone until `ignore`."""
+        """Listen to a participant's microphone until `ignore`, or to the next one: each person has one ear."""
+        for sid in [sid for sid, ear in self._ears.items() if ear.identity == participant.identity]:
+            self._drop(sid)
         ear = Ear(
             participant,
             self._providers,
@@ -241,13 +244,16 @@ class Hearing:
 
     def ignore(self, track: rtc.RemoteTrack) -> None:
         """A track is gone; what was said on it still becomes text."""
-        ear = self._ears.pop(track.sid, None)
-        if ear is not None:
-            ear.close()
-            self._unheard.discard(ear)
-            self._listener.on_ears(len(self._ears))
-            if self._attached is not None:
-                self._attached.look()
+        if track.sid in self._ears:
+            self._drop(track.sid)
+
+    def _drop(self, sid: str) -> None:
+        ear = self._ears.pop(sid)
+        ear.close()
+        self._unheard.discard(ear)
+        self._listener.on_ears(len(self._ears))
+        if self._attached is not None:
+            self._attached.look()
 
     async def aclose(self) -> None:
         """Stop listening, once what was said until now is text."""
@@ -306,8 +312,10 @@ class Hearing:
             return  # the agent goes on; no turn is taken
         self._attached.say(said, line())
 
-    def _guess(self, _: Ear, said: stt.SpeechData) -> None:
-        if self._attached is not None and len(self._ears) == 1:  # of several, another may speak before it is certain
+    def _guess(self, ear: Ear, said: stt.SpeechData) -> None:
+        # Of several, another may speak before it is certain; who is alone after others is still told with the name.
+        is_alone = len(self._ears) == 1 and self._last in {None, ear.identity}
+        if self._attached is not None and is_alone:
             self._attached.guess(said)
 
     def _miss_words(self, ear: Ear) -> None:
@@ -374,7 +382,7 @@ class Hearing:
 
 def _words(text: str) -> list[str]:
     """What tells one text from another: whether it asks, and what stands beside numbers, but not how it is written."""
-    return _TOLD_APART.findall(text.casefold())
+    return _TOLD_APART.findall(text.casefold().replace("’", "'"))
 
 
 def _kinds(error: Exception) -> str:

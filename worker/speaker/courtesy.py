@@ -2,7 +2,8 @@
 
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
 soon: to wait for words, as after something longer, would make a longer hole in its sentence. Only where words are known
-already that are no sign of listening ("stop") it waits until they are certain. Of a recogniser that writes only what
+already that are no sign of listening ("stop") it waits until they are certain, also with an answer that is not heard
+yet: they may be the rest of what it answers. Of a recogniser that writes only what
 has been said nothing can be known before: there it waits for as long as the words usually take. A sound that has it
 pause again and again and never becomes words, as its own voice from a loudspeaker, does so no more: then words alone
 do, or where none are written while somebody speaks, a voice that is long.
@@ -35,6 +36,13 @@ class Courtesy:
         self._speech: SpeechHandle | None = None
         self._in_vain = 0  # so often it has paused in the present speech since there were words
         self._understood = 0
+
+    @property
+    def waits_for_words(self) -> bool:
+        """Whether what somebody has just said may be a turn, and is not certain yet: nothing is begun meanwhile."""
+        speech = self._session.current_speech
+        may_wait = speech is not None and speech.allow_interruptions
+        return may_wait and self._heard.has_something_to_say and self._heard.quiet_s < WORDS_S
 
     def look(self) -> None:
         """Pause, or go on, if it is time; to be called at each beat of the ears."""

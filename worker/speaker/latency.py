@@ -11,6 +11,8 @@ from calls.latency import Turn
 from worker.room.clock import Clock
 from worker.speaker.sound.files import is_audible
 
+SPOKE_S = 0.2  # after where they fell silent, somebody has spoken again
+
 
 @dataclass
 class _Wait:
@@ -23,7 +25,7 @@ class _Wait:
 
 
 class Latency:
-    """Follows one turn at a time: who speaks again before the answer is heard waits for the next one.
+    """Follows one turn at a time: who speaks again before the answer is heard waits for the next one, or for nothing.
 
     Args:
         voiced_at: when the last sound of a person's voice ended,
@@ -76,6 +78,8 @@ class Latency:
             wait.phrase_at = wait.phrase_at or at
             return
         self._wait = None
+        if self._voiced_at() > wait.since + SPOKE_S:
+            return
         word_at = self._worded[1] if self._worded and self._worded[0] is wait.speech else wait.decided_at
         self._on_turn(
             Turn(

@@ -103,7 +103,7 @@ class Speaker:
     ) -> None:
         self._around = around
         self._said = said
-        self._voice = Voice(self._note_played, around.may_speak)
+        self._voice = Voice(self._note_played, self._may_speak)
         self._latency = Latency(
             around.clock,
             voiced_at=lambda: around.hearing.voiced_at,
@@ -187,6 +187,9 @@ class Speaker:
         """Start its session while the room is being connected, and publish its voice there; it says nothing yet."""
         await asyncio.gather(self._enter(connecting), self._start_session())
         self._begin(self._show(self._session.agent_state))
+
+    def _may_speak(self) -> bool:
+        return self._around.may_speak() and not self._courtesy.waits_for_words
 
     async def _enter(self, connecting: Awaitable[None]) -> None:
         await connecting
