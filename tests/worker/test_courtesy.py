@@ -8,6 +8,7 @@ from livekit.agents import vad
 
 from worker.room.activity import Activity
 from worker.room.hearing import Attachment
+from worker.room.speech import END_S
 from worker.speaker.courtesy import IN_VAIN, LONG_IN_VAIN, PAUSE_S, Courtesy
 from worker.speaker.session import INTERRUPT_S, RESUME_S
 from worker.turns.marks import Marks
@@ -119,7 +120,7 @@ async def test_where_words_come_late_the_agent_waits_for_them_as_long_as_they_us
     activity.speaking, activity.voice_s, activity.silence_s = False, 0.0, 2 * PAUSE_S
     courtesy.look()
     assert output.is_paused
-    assert session.options.interruption["false_interruption_timeout"] == 3 * PAUSE_S
+    assert session.options.interruption["false_interruption_timeout"] == 3 * PAUSE_S - END_S
     if comes:  # and shows that somebody listens, or there are none
         ear.words_due_s = 0.0
     else:

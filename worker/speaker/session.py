@@ -5,6 +5,7 @@ from typing import Any
 from livekit.agents import AgentSession, APIConnectOptions, llm, stt, tts, vad
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
+from worker.room.speech import END_S
 from worker.turns.curve import LEAST_S, MOST_S
 from worker.turns.turn_end import TurnEnd
 
@@ -14,14 +15,14 @@ CONNECT = SessionConnectOptions(
     tts_conn_options=APIConnectOptions(max_retry=0),  # and so do `Voices`
     max_unrecoverable_errors=1_000,  # `Failures` decides when a call is hopeless
 )
-RESUME_S = 0.35  # of quiet after what may have been words until the agent goes on; the voice activity adds 0.25 s
+RESUME_S = 0.35  # of quiet after what may have been words until the agent goes on; the voice activity adds `END_S`
 INTERRUPT_S = 0.8  # with the silence at its end; after what is shorter, `Courtesy` has the agent go on
 LONGEST_S, PIECES = 120.0, 100  # of what a caller says before it is answered
 
 
 def wait_for_words(session: AgentSession[None], seconds: float) -> None:
     """Have it go on so long after a voice that is an interruption, if no words come: where they come late."""
-    session.options.interruption["false_interruption_timeout"] = max(RESUME_S, seconds)
+    session.options.interruption["false_interruption_timeout"] = max(RESUME_S, seconds - END_S)
 
 
 def make_session(
