@@ -39,7 +39,7 @@ check: $(VENV) ## format, lint, types and floors
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 
-bench: $(SETUP) ## the measurements, as tables; those of conversations and joins as JSON in .callroom/bench too
+bench: $(SETUP) ## the measurements, as tables; those of conversations and joins as JSON in .callroom/bench too; fails if a goal is missed
 	@exec $(BIN)/python -m bench --json .callroom/bench
 
 drills: $(SETUP) ## what happens when parts break in the middle of calls, as tables; N=5 for fewer kills, BURNING=2 on a busy machine, PART=providers

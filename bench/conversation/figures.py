@@ -30,6 +30,7 @@ PARTS = (
 class Judged:
     """One turn.
 
+    paused       whether what was said has a pause
     answered     whether a reply began after the last loud frame out; what cut in and went on is none
     response_s   from the last loud frame out to the first loud frame in; None if there was none, or a cut-in
     flawed       whether the reply was broken off or had holes; a turn with a cut-in is not judged
@@ -39,6 +40,7 @@ class Judged:
 
     kind: str
     apart: bool
+    paused: bool
     cut_in: bool
     answered: bool
     response_s: float | None
@@ -71,6 +73,7 @@ def judged(call: Call, turn: Turn, log: Log) -> Judged:
     return Judged(
         kind=turn.sentence.kind,
         apart=turn.sentence.apart,
+        paused=len(turn.sentence.pieces) > 1,
         cut_in=cut_in,
         answered=answered,
         response_s=response_s,
@@ -114,6 +117,7 @@ def figures(calls: Sequence[Call], cost: Cost, log: Log, latencies: Latencies) -
         if call.agreed
     ]
     return {
+        "all": _of(turns, latencies),
         "tuning": _of((one for one in turns if not one.apart), latencies),
         "apart": _of((one for one in turns if one.apart), latencies),
         "by_kind": {
@@ -143,6 +147,7 @@ def _of(chosen: Iterable[Judged], latencies: Latencies) -> dict[str, Any]:
     spread = _spread(responses)
     return {
         "turns": len(turns),
+        "with_pause": sum(one.paused for one in turns),
         "answered": sum(one.answered for one in turns),
         "cut_ins": sum(one.cut_in for one in turns),
         "flawed_replies": sum(one.flawed for one in turns),
@@ -157,7 +162,8 @@ def _of(chosen: Iterable[Judged], latencies: Latencies) -> dict[str, Any]:
 def _spread(seconds: Sequence[float]) -> dict[str, float] | None:
     if not seconds:
         return None
-    return {name: percentile(seconds, share) / 1000 for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))}
+    shares = {"p50": 0.5, "p95": 0.95, "max": 1.0}
+    return {"count": len(seconds), **{name: percentile(seconds, share) / 1000 for name, share in shares.items()}}
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.conversation import material
+from bench import table
+from bench.conversation import material, report
 from bench.conversation.call import Announce, Call, Closing
 from bench.conversation.caller import Caller
 from bench.conversation.figures import Cost, figures
+from bench.conversation.goals import goals
 from bench.conversation.latencies import PROFILES
 from bench.conversation.load import Usage, memory_mb
 from bench.conversation.material import Sentence
-from bench.conversation.report import show
-from bench.conversation.systems import FOLDER, System, Systems, running
+from bench.conversation.systems import CALLROOM, FOLDER, System, Systems, running
 from bench.machine import machine
 
 TURNS_A_CALL = 8
@@ -48,7 +49,7 @@ class Plan:
 
 
 async def run(plan: Plan, json_folder: Path | None) -> bool:
-    """Print the table; always true: it has no goal yet."""
+    """Print the table and the goals; whether every goal was reached."""
     calls, turns, profile = plan.calls, plan.turns, plan.profile
     cache = FOLDER / "material"
     deck = await asyncio.to_thread(material.sentences, cache, plan.only)
@@ -83,12 +84,15 @@ async def run(plan: Plan, json_folder: Path | None) -> bool:
     title = (
         f"Conversation, {calls} calls at once, {turns} turns each; providers need {latencies.sum_s:.2f} s ({profile})"
     )
-    show(title, made)
+    report.show(title, made)
+    lines = goals(made, profile, calls, whole=not plan.only)
+    if lines:
+        table.show(f"Goals of {CALLROOM}, over all of its turns", lines)
     if json_folder is not None:
         described = {"at": datetime.now(UTC).isoformat(), "machine": machine(), **asdict(plan)}
         text = json.dumps({**described, "systems": made}, indent=1) + "\n"
         await asyncio.to_thread((json_folder / "conversation.json").write_text, text)
-    return True
+    return all(line.reached is not False for line in lines)
 
 
 async def _conduct(
