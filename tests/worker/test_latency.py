@@ -181,7 +181,7 @@ async def test_who_speaks_again_before_the_answer_is_heard_waits_for_the_next_on
     moments.current = second
     moments.sound()
     assert len(moments.turns) == 1
-    moments.ask()
+    moments.current = moments.ask()
     moments.voiced_at = time.monotonic()  # of which no words are known yet
     moments.sound()
     assert len(moments.turns) == 1
