@@ -172,6 +172,15 @@ async def park(conn: AsyncConnection, job: Job) -> bool:
     return await _settle(conn, job, state=JobState.WAITING, run_at=NEVER, attempt=job.attempt - 1)
 
 
+async def hold(conn: AsyncConnection, job: Job) -> bool:
+    """Whether the claimed job is still ours, which it stays until the commit.
+
+    For what a handler writes last, if that would be wrong beside what another process has made of the job. To be called
+    before anything else is locked.
+    """
+    return await conn.scalar(sa.select(jobs.c.id).where(_mine(job)).with_for_update()) is not None
+
+
 async def hurry(conn: AsyncConnection, call_id: str, kinds: Sequence[str]) -> None:
     """Let the call's jobs of these kinds that wait for a later time run now: what they wait for may have come."""
     at = moment(conn)
@@ -378,17 +387,15 @@ def _job(row: sa.RowMapping) -> Job:
     return Job(**{name: row[name] for name in Job.__dataclass_fields__})
 
 
-def held(job: Job) -> sa.ColumnElement[bool]:
-    """The condition that this claim is still the current one, for what a handler writes last."""
-    return sa.exists().where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
-
-
 def _lost_at(at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return jobs.c.state == _ACTIVE, jobs.c.lease_until < at
 
 
 async def _settle(conn: AsyncConnection, job: Job, **values: object) -> bool:
     mark(conn, JOBS, CALLS)  # the next one of its key or lane may be claimed; a call may be settled by its last job
-    mine = sa.and_(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)
-    settled = await conn.execute(sa.update(jobs).where(mine).values(lease_until=None, **values))
+    settled = await conn.execute(sa.update(jobs).where(_mine(job)).values(lease_until=None, **values))
     return settled.rowcount == 1
+
+
+def _mine(job: Job) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == _ACTIVE)

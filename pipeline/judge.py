@@ -73,12 +73,18 @@ class Judge:
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the next look comes
-                self._patience.forget()  # while the database was away, nobody could show life
                 log.warning("leases could not be judged", extra={"error": type(error).__name__})
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> None:
-        """Judge every lease once."""
+        """Judge every lease once. If that fails, all counting starts anew: nobody could show life."""
+        try:
+            await self._look()
+        except Exception:
+            self._patience.forget()
+            raise
+
+    async def _look(self) -> None:
         async with self._db.reading() as conn:
             held = await leases.held_leases(conn)
             alive = await living(conn, {lease.life for lease in held})
@@ -101,7 +107,7 @@ class Judge:
         """Whether these could be renewed at once: what can be read may be locked, or take no writes, all the same."""
         began = self._clock()
         async with self._db.writing() as conn:
-            await leases.lock(conn, [one.call_id for one in suspects])
+            await leases.probe(conn, [one.call_id for one in suspects])
         return self._clock() - began < PROMPT_S
 
     def _chance_s(self, lease: HeldLease, fault: Fault) -> float:
@@ -129,7 +135,6 @@ class Judge:
         async with self._db.writing() as conn:
             if not await leases.revoke(conn, lease):
                 return
-            bury(conn, lease.life)
             call = (
                 await conn.execute(sa.select(calls.c.status, calls.c.room_name).where(calls.c.id == lease.call_id))
             ).one()
@@ -139,6 +144,7 @@ class Judge:
                 await store.add_event(
                     lease.call_id, EventKind.AGENT_LOST, "livekit", fault.value, level="warning", data=data
                 )
+        bury(conn, lease.life)  # not before the commit: should that fail, the holder may live, and have its file
         log.warning("a lease was revoked", extra={"call_id": lease.call_id, "fault": fault.name.lower()})
         if call.status in LIVE:
             task = asyncio.create_task(self._put_out(call.room_name, lease.identity))

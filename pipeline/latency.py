@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
+from calls import jobs
 from calls.analysis.post_call import RecordingFormat
 from calls.database.clock import moment
 from calls.errors import StorageAway
@@ -47,7 +48,7 @@ async def run(job: Job, deps: Deps) -> Fate:
             return again
         if recording.status == "ready":
             try:
-                turns = await _measure(deps, call_id, turns, recording)
+                turns = await _measure(deps, job, turns, recording)
             except StorageAway as error:
                 return _later(str(error))
             except OSError as error:
@@ -63,7 +64,7 @@ def _later(why: str) -> Wait:
     return Wait(LATER_S)
 
 
-async def _measure(deps: Deps, call_id: str, turns: Sequence[Turn], recording: sa.Row[Any]) -> list[Turn]:
+async def _measure(deps: Deps, job: Job, turns: Sequence[Turn], recording: sa.Row[Any]) -> list[Turn]:
     """The turns as they are known now."""
     deps.settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=deps.settings.state_dir) as file:
@@ -76,7 +77,7 @@ async def _measure(deps: Deps, call_id: str, turns: Sequence[Turn], recording: s
     heard = [_corrected(turn, moments) for turn, moments in zip(turns, found, strict=True)]
     changes = [(turn, now) for turn, now in zip(turns, heard, strict=True) if now != turn]
     if changes:
-        await _write(deps, call_id, changes)
+        await _write(deps, job, changes)
     return heard
 
 
@@ -96,8 +97,9 @@ def _corrected(turn: Turn, moments: tuple[int, int] | None) -> Turn:
     return replace(turn, user_stopped_at_ms=stopped_at_ms, first_sound_at_ms=sounded_at_ms, measured_by="recording")
 
 
-async def _write(deps: Deps, call_id: str, changes: Sequence[tuple[Turn, Turn]]) -> None:
-    """Correct these turns and say so, unless the call was erased meanwhile."""
+async def _write(deps: Deps, job: Job, changes: Sequence[tuple[Turn, Turn]]) -> None:
+    """Correct these turns and say so, unless the call was erased meanwhile, or another process does that."""
+    call_id = str(job.call_id)
     told = [
         {
             "user_stopped_at_ms": now.user_stopped_at_ms,
@@ -108,6 +110,8 @@ async def _write(deps: Deps, call_id: str, changes: Sequence[tuple[Turn, Turn]])
     ]
     message = f"The recording says of {len(changes)} turn(s) that they took another time than the worker had measured"
     async with deps.db.writing() as conn:
+        if not await jobs.hold(conn, job):
+            return
         store = CallStore(conn)
         call = await store.hold(call_id)
         if call.transcript_erased_at is not None:

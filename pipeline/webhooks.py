@@ -14,6 +14,7 @@ import aiohttp
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calls import jobs
 from calls.database.clock import moment
 from calls.database.encryption import Keyring
 from calls.errors import SecretUnreadable
@@ -83,9 +84,15 @@ async def run(job: Job, deps: Deps) -> Fate:
     answer = await _post(row, secrets, private_addresses=deps.settings.webhook_private_addresses)
     async with deps.db.writing() as conn:
         status = DeliveryStatus.DELIVERED if answer.taken else DeliveryStatus.PENDING
-        await record_attempt(
-            conn, row.id, status=status, response_status=answer.status, response_body=answer.body, error=answer.error
-        )
+        if await jobs.hold(conn, job):  # else another process knows better: it may have been delivered meanwhile
+            await record_attempt(
+                conn,
+                row.id,
+                status=status,
+                response_status=answer.status,
+                response_body=answer.body,
+                error=answer.error,
+            )
     return Done() if answer.taken else Retry(answer.error or "no 2xx", _pause_s(job.attempt))
 
 

@@ -86,5 +86,5 @@ class Entrances:
     async def _takes_writes(self, call_id: str) -> bool:
         began_at = asyncio.get_running_loop().time()
         async with self._database.writing() as connection:
-            await leases.lock(connection, [call_id])
+            await leases.probe(connection, [call_id])
         return asyncio.get_running_loop().time() - began_at < PROMPT_S

@@ -42,6 +42,7 @@ leases = sa.Table(
     # the last of them, or the last write, by an agent that was in the room
     sa.Column("renewed_at", UtcDateTime, nullable=False),
     sa.Column("changes", sa.Integer, nullable=False),  # how many of its changes to the call are written
+    sa.Column("probes", sa.Integer, nullable=False),  # how often somebody has seen that it can be written
     sa.Column("sought", sa.Boolean, nullable=False),  # nobody holds it, and any worker may take it
     sa.Column("elsewhere", sa.Boolean, nullable=False),  # but the last holder's: its agent could not enter the room
     sa.Index("ix_leases_held", "call_id", **where("held")),

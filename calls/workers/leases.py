@@ -68,7 +68,7 @@ async def take(conn: AsyncConnection, call_id: str, worker: str, identity: str) 
     if status not in LIVE:
         return None
     first = {"call_id": call_id, "token": 1, "worker": worker, "identity": identity, "held": True}
-    begun = {"entered": False, "renewals": 0, "changes": 0, "sought": False, "elsewhere": False}
+    begun = {"entered": False, "renewals": 0, "changes": 0, "probes": 0, "sought": False, "elsewhere": False}
     values = {**first, **begun, "renewed_at": moment(conn)}
     statement = upsert(conn, leases).values(values)
     again = {**values, "token": leases.c.token + 1}
@@ -127,9 +127,11 @@ async def is_live(conn: AsyncConnection, call_id: str, token: int) -> bool:
 
 
 async def held_by(conn: AsyncConnection, worker: str) -> list[str]:
-    """The calls whose leases agents of this worker hold; that stays so until the commit."""
+    """The calls whose leases agents of this worker hold; that stays so until the commit. It probes them."""
     held = sa.select(leases.c.call_id).where(leases.c.worker == worker, leases.c.held).order_by(leases.c.call_id)
-    return list(await conn.scalars(held.with_for_update()))
+    found = list(await conn.scalars(held.with_for_update()))
+    await probe(conn, found)
+    return found
 
 
 async def has_agent(conn: AsyncConnection, call_id: str) -> bool:
@@ -182,6 +184,13 @@ async def lock(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
     """Hold the leases of these calls until the commit, as whoever renews one does."""
     query = sa.select(leases.c.call_id).where(leases.c.call_id.in_(call_ids)).order_by(leases.c.call_id)
     await conn.execute(query.with_for_update())
+
+
+async def probe(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
+    """Hold these leases and write to them: where no renewal can be written, as on a full disk, neither is this."""
+    await lock(conn, call_ids)
+    these = leases.update().where(leases.c.call_id.in_(call_ids))
+    await conn.execute(these.values(probes=leases.c.probes + 1))  # what stays as it was, SQLite would not write
 
 
 async def held_leases(conn: AsyncConnection) -> list[HeldLease]:

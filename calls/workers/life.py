@@ -6,6 +6,7 @@ also be free because a connection broke, so a judge believes it when it stays fr
 
 import asyncio
 import fcntl
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +41,8 @@ class Life:
     async def show(self, conn: AsyncConnection) -> None:
         """Take the lock if this connection has it not; to be called with every renewal, and until it is `shown`.
 
-        It may be had later only: a server can still have the session of a connection that broke.
+        It may be had later only: a server can still have the session of a connection that broke. A file that somebody
+        has removed is made anew.
         """
         if conn.dialect.name == "sqlite":
             self._lock(_file(conn, self._key))
@@ -67,7 +69,10 @@ class Life:
 
     def _lock(self, path: Path) -> None:
         if self._file is not None:
-            return
+            if _leads_to(path, self._file):
+                return
+            self._file.close()
+            self._file = None
         path.parent.mkdir(exist_ok=True)
         file = path.open("wb")
         try:
@@ -94,6 +99,12 @@ def is_locked(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    return False
+
+
+def _leads_to(path: Path, file: BinaryIO) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     return False
 
 

@@ -27,6 +27,7 @@ _NOBODYS = {
     "entered": False,
     "renewals": 0,
     "changes": 0,
+    "probes": 0,
     "sought": False,
     "elsewhere": False,
 }

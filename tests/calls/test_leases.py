@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from calls.database.engine import Database
+from calls.errors import DatabaseAway
 from calls.states import CallStatus, EndReason
 from calls.store import CallStore
 from calls.tables import calls, jobs
@@ -16,7 +17,8 @@ from calls.tables import leases as leases_table
 from calls.transcript import write_segments
 from calls.workers import leases
 from calls.workers.leases import HeldLease, Standing
-from calls.workers.life import Life, living
+from calls.workers.life import Life, bury, living
+from tests.full_disk import full_disk
 
 pytestmark = pytest.mark.restless
 
@@ -87,6 +89,29 @@ async def test_a_conversation_lives_as_long_as_an_agent_in_the_room_and_not_whil
     assert await last_sign_after(leases.renew, second) == cut_off_at
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_probe_finds_that_a_disk_is_full_and_changes_nothing_that_others_see(database, place):
+    call = await place()
+    await take(database, call.id, "agent-1")
+    seen = await the_lease(database)
+
+    async def probe() -> None:
+        async with database.writing() as connection:
+            await leases.probe(connection, [call.id])
+
+    async def find() -> list[str]:
+        async with database.writing() as connection:
+            return await leases.held_by(connection, "worker")
+
+    with full_disk():
+        for attempt in (probe, find):
+            with pytest.raises(DatabaseAway):
+                await attempt()
+    await probe()
+    assert await find() == [call.id]
+    assert await the_lease(database) == seen
+
+
 async def test_a_change_counts_once(database, place):
     call = await place()
     token = await take(database, call.id, "agent-1")
@@ -128,6 +153,11 @@ async def test_a_holder_is_seen_to_live_until_its_process_or_connection_ends(dat
     for _ in range(2):
         async with holder.writing() as connection:
             await life.show(connection)
+    async with database.reading() as connection:
+        assert await living(connection, {key, other}) == {key}
+        bury(connection, key)  # by mistake: it lives
+    async with holder.writing() as connection:
+        await life.show(connection)
     async with database.reading() as connection:
         assert await living(connection, {key, other}) == {key}
     await holder.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from livekit import rtc
 
 from calls.database.engine import Database
+from calls.errors import DatabaseAway
 from calls.placing.creation import NewCall
 from calls.states import EndReason
 from calls.store import CallStore
@@ -21,6 +22,7 @@ from calls.workers.life import Life
 from pipeline.deps import Deps, open_deps
 from pipeline.judge import CHANCE, DEAD_S, ENTER_S, EVERY_S, GAP_S, GONE_S, Judge
 from tests.conftest import PATIENCE_S, now
+from tests.full_disk import full_disk
 from tests.pipeline.finished import queued
 from tests.pipeline.held import held
 from tests.pipeline.patient import open_patient
@@ -57,7 +59,8 @@ class Court:
 
     async def look(self, after_s: float = EVERY_S) -> None:
         self.seconds += after_s
-        await self.judge.look()
+        with suppress(DatabaseAway):
+            await self.judge.look()
 
     async def look_for(self, seconds: float) -> None:
         """Look as often as in life until so much later."""
@@ -92,6 +95,7 @@ class Agent:
         await self.db.close()
         if self.life._file is not None:
             self.life._file.close()  # as the kernel does: the file itself stays
+        self.life = Life(leases.life_key(self.call.id, self.token))  # should it live after all, and connect anew
 
     async def is_holder(self) -> bool:
         async with self.db.reading() as conn:
@@ -153,7 +157,6 @@ async def test_a_lock_that_is_back_soon_was_only_a_broken_connection(deps, court
         await court.look_for(1)
         await agent.die()
         await court.look()
-        agent.life = Life(leases.life_key(agent.call.id, agent.token))
         assert await agent.renew()
     await court.look_for(1)
     assert await agent.is_holder()
@@ -221,6 +224,21 @@ async def test_a_lock_that_went_while_the_database_was_away_is_a_death_unless_it
     await court.look_for(3)
     assert await faults(deps, dead.call) == [GONE]
     assert await agent.is_holder()
+
+
+async def test_a_full_disk_takes_no_call_from_an_agent_that_lives(deps, court, take):
+    agent = await take()
+    await court.look()
+    for full_s in (LEASE_S - EVERY_S, LEASE_S + 1, 2 * LEASE_S):
+        with full_disk():
+            await court.look_for(full_s)
+        await court.look_for(1)  # it has space again before the agent has written anything
+        assert await agent.is_holder()
+        assert await agent.renew()
+    await court.look_for(1)
+    assert await agent.is_holder()
+    await court.look_for(LEASE_S)
+    assert await faults(deps, agent.call) == [STANDS_STILL]
 
 
 @pytest.mark.parametrize("ahead_s", [30, -3600])

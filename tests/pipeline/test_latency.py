@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from calls.database.engine import DEFAULT_TENANT
+from calls.jobs import JobQueue
 from calls.latency import Turn, queue_measuring, read_turns, write_turns
 from calls.privacy.erasure import erase_call
 from calls.tables import answer_times, call_events, jobs
 from calls.usage import steps
-from pipeline import latency
+from pipeline import latency, recording
 from pipeline.deps import Deps
+from pipeline.fate import Done
 from tests.pipeline.finished import bring, hang_up, queued, running_call, working
 from tests.pipeline.patient import open_patient
 from tests.pipeline.sound import LOUDNESS, RATE, Pcm, write_ogg
@@ -151,3 +153,18 @@ async def test_of_a_call_that_is_erased_nothing_is_measured(deps, until):
     assert await turns_of(deps, call_id) == []
     async with deps.db.reading() as conn:
         assert "measure_latency" not in await queued(conn, call_id)
+
+
+async def test_who_stood_still_while_measuring_leaves_it_to_who_has_the_job_now(deps):
+    call_id, token = await talked(deps, [WRONG])
+    await hang_up(deps.db, call_id, token)
+    asleep, awake = (JobQueue(deps.db, name, lease_s=0) for name in ("asleep", "awake"))
+    [storing] = await awake.claim("recording", 1)
+    assert isinstance(await recording.run(storing, deps), Done)
+    assert await awake.complete(storing)
+    [first] = await asleep.claim("latency", 1)
+    assert await awake.rescue() == 1
+    [second] = await awake.claim("latency", 1)
+    for job, corrected in ((first, 0), (second, 1)):
+        assert isinstance(await latency.run(job, deps), Done)
+        assert len(await corrections(deps, call_id)) == corrected

@@ -14,7 +14,7 @@ from rymi.resources.webhooks import WebhooksResource
 from api.receiver import receiver as trial_receiver
 from api.schema.messages import MESSAGES
 from calls.database.engine import DEFAULT_TENANT, Database
-from calls.jobs import LANE_WIDTH
+from calls.jobs import LANE_WIDTH, JobQueue
 from calls.placing import batches
 from calls.placing.creation import NewCall
 from calls.states import EndReason
@@ -24,6 +24,8 @@ from calls.tables import webhooks as endpoints
 from calls.tenants import webhooks
 from calls.tenants.webhooks import PREVIOUS_SECRET_SIGNS_FOR, RETRY_AFTER_S, WebhookEvent
 from pipeline.deps import Deps, open_deps
+from pipeline.fate import Done
+from pipeline.webhooks import run
 from tests.conftest import now
 from tests.pipeline.finished import working
 from tests.pipeline.patient import open_patient
@@ -37,7 +39,7 @@ MANY = LANE_WIDTH * 3
 
 
 class Receiver:
-    """A user's server: keeps what it is sent; `/fails` answers as `answers` says, `/hangs` not before `let_go`."""
+    """A user's server: keeps what it is sent; `/fails` answers as `answers` says, `/hangs` so after `let_go`."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, str], str]] = []
@@ -71,7 +73,7 @@ class Receiver:
     async def _hang(self, _request: web.Request) -> web.Response:
         self.hanging += 1
         await self.let_go.wait()
-        return web.Response(status=204)
+        return web.Response(status=self.answers.pop(0) if self.answers else 204)
 
 
 @pytest.fixture
@@ -277,3 +279,25 @@ async def test_an_endpoint_that_is_not_there_is_told_so(deps, until):
     async with working(deps):
         await until(reached(deps.db, delivery_id, error="no connection", response_status=None))
     assert (await delivery(deps.db, delivery_id)).attempts >= 1
+
+
+@pytest.mark.parametrize("answer", [204, 503])
+async def test_who_stood_still_while_another_delivered_a_message_changes_nothing(deps, receiver, until, answer):
+    receiver.answers = [answer]
+    webhook_id = await endpoint(deps, receiver.url("/hangs"))
+    delivery_id = await send_test(deps.db, webhook_id)
+    asleep, awake = (JobQueue(deps.db, name, lease_s=0) for name in ("asleep", "awake"))
+    [first] = await asleep.claim("webhooks", 1)
+    late = asyncio.create_task(run(first, deps))
+    await until(lambda: receiver.hanging)
+    async with deps.db.writing() as conn:
+        await conn.execute(sa.update(endpoints).values(url=receiver.url("/ok")))
+    assert await awake.rescue() == 1
+    [second] = await awake.claim("webhooks", 1)
+    assert isinstance(await run(second, deps), Done)
+    assert await awake.complete(second)
+    delivered = await delivery(deps.db, delivery_id)
+    receiver.let_go.set()
+    await late
+    assert await delivery(deps.db, delivery_id) == delivered
+    assert (delivered.status, delivered.attempts) == ("delivered", 1)

@@ -1,12 +1,10 @@
 """What a job tells of its call, on a disk that has room or has none."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from calls.settings import Settings
 from calls.workers.life import is_locked
+from tests.full_disk import full_disk
 from worker.headcount import EarCount, Headcount
 from worker.strain import LATE_S, OFTEN
 
@@ -21,7 +19,7 @@ def test_what_cannot_be_written_leaves_what_was_told_before(tmp_path: Path) -> N
     )
     count, ears = EarCount(settings, "job"), tmp_path / "ears"
     count.write(1)
-    with no_room():
+    with full_disk():
         for _ in range(OFTEN):
             count.note_late(2 * LATE_S)
         count.write(2)
@@ -32,14 +30,3 @@ def test_what_cannot_be_written_leaves_what_was_told_before(tmp_path: Path) -> N
     assert Headcount(settings).read("job") == (2, True)
     count.write(0)
     assert not list(ears.iterdir())
-
-
-@contextmanager
-def no_room() -> Iterator[None]:
-    """No file can become longer, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)

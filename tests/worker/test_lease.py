@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from calls.database.engine import DEFAULT_TENANT, Database
 from calls.placing.creation import NewParticipant
-from calls.states import EndReason
+from calls.rooms import Rooms
+from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
+from calls.tables import call_events
 from calls.tables import leases as lease_rows
 from calls.workers import leases, waiting
 from calls.workers.life import living
 from tests.conftest import PATIENCE_S
 from tests.worker.conftest import Running
+from worker.plugins import UnusableProvider
+from worker.refusal import refuse
 from worker.room.lease import Lease, Taken, adopt, take
 from worker.speaker.history import as_chat
 
@@ -105,6 +110,28 @@ async def test_what_its_worker_took_for_it_an_agent_has_no_more_once_it_is_anoth
     assert await adopt(running.database, running.call.id, second, TTL_S) is None
     async with running.database.reading() as connection:
         assert not await leases.has_agent(connection, running.call.id), "nobody is to wait for what it would write"
+
+
+async def test_who_has_lost_a_call_does_not_end_it_for_a_provider_that_cannot_be_used(running, settings):
+    taken = await adopt(running.database, running.call.id, running.token, TTL_S)
+    assert taken is not None
+    problem = UnusableProvider("tts", "openai", "it is not installed")
+
+    async def was_ended() -> bool:
+        async with running.database.reading() as connection:
+            ended = (await CallStore(connection).get(None, running.call.id)).status in TERMINAL
+            event = sa.exists().where(call_events.c.call_id == running.call.id, call_events.c.kind == "provider.failed")
+            assert await connection.scalar(sa.select(event)) == ended
+        assert bool(await rooms.list_rooms([taken.row.room_name])) != ended
+        return ended
+
+    async with Rooms.connect(settings()) as rooms:
+        await rooms.create_room(taken.row.room_name, running.call.id)
+        theirs = Lease(running.database, running.call.id, await running.take_over() or 0, TTL_S)
+        for lease in (taken.lease, theirs):
+            mine = replace(taken, lease=lease)
+            await refuse(settings(), running.database, running.persistence(), mine, problem)
+            assert await was_ended() == (lease is theirs)
 
 
 async def test_who_comes_knows_what_was_cut_however_many_came_before(running):

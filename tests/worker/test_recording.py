@@ -5,15 +5,14 @@ import fcntl
 import itertools
 import math
 import os
-import resource
 import signal
 import subprocess
 import sys
 import termios
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -23,6 +22,7 @@ from livekit import rtc
 from numpy.typing import NDArray
 
 from tests.conftest import Until
+from tests.full_disk import full_disk
 from tests.servers import ROOT
 from worker.room import recording
 from worker.room.recording import Recorder
@@ -350,17 +350,6 @@ async def test_a_disk_that_does_not_answer_is_as_a_full_one(tmp_path, until, mon
     await studio.recorder.close()
     assert studio.interrupted == ["The disk does not answer"], "it is told once"
     assert loud(decoded(studio.file(8.0))[1]) == near((1.0, 2.0))
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """For this process: no file of it can grow."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_a_second_agents_file_begins_when_it_came(tmp_path):
