@@ -128,6 +128,7 @@ async def test_where_words_come_late_the_agent_waits_for_them_as_long_as_they_us
     courtesy.look()
     assert not output.is_paused
     ear.words_due_s = 0.0
+    activity.speaking, activity.speech_s, activity.silence_s = True, 0.03, 0.0  # as soon as somebody speaks again
     courtesy.look()
     assert session.options.interruption["false_interruption_timeout"] == RESUME_S
 

@@ -284,13 +284,8 @@ class Ear:
         self._recognition.wait(seconds)
         self._since_result_s += seconds
         self._wordless.wait(seconds, speaking=self.activity.speaking, silence_s=near.silence_s)
-        longest_s = self._wordless.longest_s(
-            self._recognition.place,
-            answers=self._recognition.answers,
-            is_own=self.activity.loudness.is_own,
-        )
         listening = self._recognition.is_open and not self.is_cut_off
-        if self._wordless.seconds >= longest_s and self.activity.speaking and listening:
+        if self.activity.speaking and listening and self._says_nothing:
             self.activity.ignore(self._wordless.seconds)
         missing = self._awaited.wait(
             seconds,
@@ -392,6 +387,15 @@ class Ear:
             self._guessed = text
             if text:
                 self._on_guess(self, replace(self._result, text=text))
+
+    @property
+    def _says_nothing(self) -> bool:
+        """Whether the voice has been without words for so long that it is hardly this person's."""
+        wordless, recognition = self._wordless, self._recognition
+        if not wordless.is_long:  # which is so nearly always, and quickly known
+            return False
+        is_own = self.activity.loudness.is_own
+        return wordless.seconds >= wordless.longest_s(recognition.place, answers=recognition.answers, is_own=is_own)
 
     @property
     def _has_something_to_say(self) -> bool:

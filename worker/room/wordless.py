@@ -65,6 +65,11 @@ class Wordless:
             self._early.note(place, age_s or 0.0)
         return is_new
 
+    @property
+    def is_long(self) -> bool:
+        """Whether there has been so much of it that there may be too much."""
+        return self.seconds >= LONGEST_S
+
     def longest_s(self, place: int, *, answers: bool, is_own: bool) -> float:
         """So long it may be at the most; without end unless the recogniser there has shown that it tells words early.
 

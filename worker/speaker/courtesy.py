@@ -48,7 +48,7 @@ class Courtesy:
         """Pause, or go on, if it is time; to be called at each beat of the ears."""
         session = self._session
         output, speech = session.output.audio, session.current_speech
-        if output is None:
+        if output is None or not (self._waits or self._heard.voice_s):  # nobody speaks, which is so most of the time
             return
         if speech is not self._speech or self._heard.has_words or self._heard.understood != self._understood:
             self._speech, self._understood, self._in_vain = speech, self._heard.understood, 0
