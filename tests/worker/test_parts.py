@@ -119,6 +119,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
                 await until(lambda: caller.seconds_heard() > 1)
                 break_a_voice(monkeypatch)
                 await until(lambda: talk.has_said_also("agent", "Sorry, I was away for a moment."))
+                await until(lambda: providers.chats)
             await asyncio.wait_for(running, 60)
             await context._on_cleanup()
         await clients.first.close()
