@@ -67,9 +67,8 @@ class Recorder:
 
     A frame of a person belongs to the moment at which it was handed over, or where many come at once to that at which
     it should have been, one of the agent to that at which it was heard; those of one source that follow each other
-    closely are joined without a seam. Where nobody speaks is silence,
-    what was before the start is left out. When the worker is killed, the `.part` file plays up to about one second
-    before, or four where nothing comes.
+    closely are joined without a seam. Where nobody speaks is silence, what was before the start is left out. When the
+    worker is killed, the `.part` file plays up to about one second before, or four where nothing comes.
 
     Args:
         path_from: the finished file that begins at a second of the call; its folder is made.

@@ -3,10 +3,10 @@
 A voice that goes on interrupts it, which the session decides. After a cough or an "mm-hm" it goes on where it stopped,
 soon: to wait for words, as after something longer, would make a longer hole in its sentence. Only where words are known
 already that are no sign of listening ("stop") it waits until they are certain, also with an answer that is not heard
-yet: they may be the rest of what it answers. Of a recogniser that writes only what
-has been said nothing can be known before: there it waits for as long as the words usually take. A sound that has it
-pause again and again and never becomes words, as its own voice from a loudspeaker, does so no more: then words alone
-do, or where none are written while somebody speaks, a voice that is long.
+yet: they may be the rest of what it answers. Of a recogniser that writes only what has been said nothing can be known
+before: there it waits for as long as the words usually take. A sound that has it pause again and again and never
+becomes words, as its own voice from a loudspeaker, does so no more: then words alone do, or where none are written
+while somebody speaks, a voice that is long.
 """
 
 from livekit.agents import AgentSession
