@@ -7,12 +7,12 @@ for was there before. A program that was never ready has nothing to show that it
 """
 
 import signal
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from stack.probes import status_of
 from stack.programs import Program
@@ -43,9 +43,9 @@ def run(
 
     `when_ready` is called when all of them are, `when_stopping` when the last one is stopped and the others still run.
     """
-    stop = threading.Event()
+    stop: SimpleQueue[int] = SimpleQueue()  # what a signal may put into while the one before it does; an event hangs
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: stop.put(received))
     with Supervisor(programs, logs, environment) as supervisor:
         try:
             _watch(_Watch(programs, logs), supervisor, stop, when_ready)
@@ -55,13 +55,21 @@ def run(
             when_stopping()
 
 
-def _watch(watch: "_Watch", supervisor: Supervisor, stop: threading.Event, when_ready: Callable[[], None]) -> None:
+def _watch(watch: "_Watch", supervisor: Supervisor, stop: SimpleQueue[int], when_ready: Callable[[], None]) -> None:
     announced = False
-    while not stop.wait(LOOK_EVERY_S):
+    while not _told(stop):
         watch.look(supervisor)
         if not announced and not watch.waiting:
             when_ready()
             announced = True
+
+
+def _told(stop: SimpleQueue[int]) -> bool:
+    try:
+        stop.get(timeout=LOOK_EVERY_S)
+    except Empty:
+        return False
+    return True
 
 
 class _Watch:

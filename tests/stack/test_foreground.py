@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,6 +166,18 @@ def test_nothing_is_left_when_the_foreground_ends(
     assert ("answering: ['first']" in program.output) is (number != signal.SIGKILL), "calls end while the others run"
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
+
+
+def test_told_to_stop_again_and_again_it_stops(two_servers: tuple[Program, dict[str, int]]) -> None:
+    """As by Ctrl-C and its parent at once: a signal may come while the one before it is still being noted."""
+    program, _ = two_servers
+    for times in range(3_000):
+        program.send((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[times % 3])
+        next_at = time.perf_counter() + times % 101 * 1e-6  # none of them may meet the other at a bad moment
+        while time.perf_counter() < next_at:
+            pass
+    assert program.wait(60) == 0
+    assert program.output.count("Stopping.") == 1
 
 
 def test_a_killed_supervisor_takes_its_programs_with_it_and_ends_the_stack(
