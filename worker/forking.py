@@ -11,6 +11,7 @@ from multiprocessing import forkserver, resource_tracker, util
 from typing import Any
 
 _M_ARENA_MAX = -8  # glibc's name for it
+_NEW_OBJECTS = 10_000  # so many more, and garbage is looked for, not after 700: a call makes next to none
 
 
 def start_fork_server() -> None:
@@ -27,6 +28,7 @@ def start_fork_server() -> None:
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)  # else each of a call's twenty threads has memory of its own to waste
     gc.freeze()  # else a collection would write into every inherited page, and so take it out of what is shared
     gc.enable()
+    gc.set_threshold(_NEW_OBJECTS)
     resource_tracker.ensure_running()
     start_interpreter = util.spawnv_passfds
     util.spawnv_passfds = _fork  # type: ignore[assignment]  # it is called with positions, not names

@@ -24,6 +24,14 @@ from calls.tables import calls, leases
 
 _THIS = leases.c.call_id == sa.bindparam("of_call")
 _STATUS = sa.select(calls.c.status).where(calls.c.id == sa.bindparam("of_call"))
+# Built once: a call writes several times a second, and to build these would take longer than to execute them.
+_MINE = sa.update(leases).where(_THIS, leases.c.token == sa.bindparam("of_token"), leases.c.held)
+_NOW = sa.bindparam("now", type_=leases.c.renewed_at.type)
+# A sign of life. A conversation lasts as long as an agent is in the room, not as long as others try to get in.
+_HOLD = _MINE.values(renewed_at=sa.case((leases.c.entered, _NOW), else_=leases.c.renewed_at))
+_RENEW = _HOLD.values(renewals=leases.c.renewals + 1)
+_CHANGE = _HOLD.where(leases.c.changes < sa.bindparam("change")).values(changes=sa.bindparam("change"))
+_ENTER = _MINE.values(entered=True, renewed_at=_NOW)
 # Written out, not bound: only then do both databases use the partial index.
 _IS_HELD = sa.text("leases.held")
 
@@ -87,7 +95,7 @@ async def take(conn: AsyncConnection, call_id: str, worker: str, identity: str) 
 
 async def renew(conn: AsyncConnection, call_id: str, token: int) -> CallStatus | None:
     """Give a sign of life; the call's status, or None if the lease is another's by now."""
-    renewed = await conn.execute(_mine(call_id, token).values(**_sign(conn), renewals=leases.c.renewals + 1))
+    renewed = await conn.execute(_RENEW, _holder(call_id, token) | {"now": moment(conn)})
     if not renewed.rowcount:
         return None
     return CallStatus((await conn.execute(_STATUS, {"of_call": call_id})).scalar_one())
@@ -95,7 +103,7 @@ async def renew(conn: AsyncConnection, call_id: str, token: int) -> CallStatus |
 
 async def enter(conn: AsyncConnection, call_id: str, token: int) -> None:
     """Note that the holder's agent is in the room, which is a sign of life."""
-    await conn.execute(_mine(call_id, token).values(entered=True, renewed_at=moment(conn)))
+    await conn.execute(_ENTER, _holder(call_id, token) | {"now": moment(conn)})
 
 
 async def stand(conn: AsyncConnection, call_id: str, token: int, change: int) -> Standing:
@@ -103,8 +111,7 @@ async def stand(conn: AsyncConnection, call_id: str, token: int, change: int) ->
 
     It holds the lease until the commit, so that nobody takes it meanwhile, and is a sign of life.
     """
-    new = _mine(call_id, token).where(leases.c.changes < change)
-    counted = await conn.execute(new.values(**_sign(conn), changes=change))
+    counted = await conn.execute(_CHANGE, _holder(call_id, token) | {"now": moment(conn), "change": change})
     if counted.rowcount:
         return Standing.CURRENT
     return Standing.WRITTEN if await hold(conn, call_id, token) else Standing.LOST
@@ -115,7 +122,7 @@ async def hold(conn: AsyncConnection, call_id: str, token: int) -> bool:
 
     It stays so until the commit.
     """
-    held = await conn.execute(_mine(call_id, token).values(**_sign(conn)))
+    held = await conn.execute(_HOLD, _holder(call_id, token) | {"now": moment(conn)})
     return bool(held.rowcount)
 
 
@@ -170,14 +177,13 @@ async def release(conn: AsyncConnection, call_id: str, token: int, last_sign: da
 
     An agent that was cut off from the room has renewed it in vain since `last_sign`: the conversation broke off then.
     """
-    mine = _mine(call_id, token)
-    return await _free(conn, call_id, mine if last_sign is None else mine.values(renewed_at=last_sign))
+    return await _free(conn, call_id, token, _MINE if last_sign is None else _MINE.values(renewed_at=last_sign))
 
 
 async def revoke(conn: AsyncConnection, lease: HeldLease) -> bool:
     """Take the lease from a holder that shows no life; False if it did show some since `lease` was read."""
-    as_seen = _mine(lease.call_id, lease.token).where(leases.c.renewals == lease.renewals)
-    return await _free(conn, lease.call_id, as_seen)
+    as_seen = _MINE.where(leases.c.renewals == lease.renewals)
+    return await _free(conn, lease.call_id, lease.token, as_seen)
 
 
 async def lock(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
@@ -199,18 +205,12 @@ async def held_leases(conn: AsyncConnection) -> list[HeldLease]:
     return [HeldLease(**row) for row in (await conn.execute(sa.select(*columns).where(_IS_HELD))).mappings()]
 
 
-def _sign(conn: AsyncConnection) -> dict[str, Any]:
-    """A sign of life. A conversation lasts as long as an agent is in the room, not as long as others try to get in."""
-    now = sa.literal(moment(conn), leases.c.renewed_at.type)
-    return {"renewed_at": sa.case((leases.c.entered, now), else_=leases.c.renewed_at)}
+def _holder(call_id: str, token: int) -> dict[str, Any]:
+    return {"of_call": call_id, "of_token": token}
 
 
-def _mine(call_id: str, token: int) -> sa.Update:
-    return sa.update(leases).where(leases.c.call_id == call_id, leases.c.token == token, leases.c.held)
-
-
-async def _free(conn: AsyncConnection, call_id: str, whose: sa.Update) -> bool:
-    freed = await conn.execute(whose.values(held=False))
+async def _free(conn: AsyncConnection, call_id: str, token: int, whose: sa.Update) -> bool:
+    freed = await conn.execute(whose.values(held=False), _holder(call_id, token))
     if freed.rowcount:
         await close(conn, call_id)
     return bool(freed.rowcount)

@@ -30,6 +30,7 @@ LOOK_S = 2 * WINDOW_S  # whether time passes without a frame
 LINGERS_S = 0.075  # of silence are voice to the voice activity: 0.05 to 0.11 at 9 of 10 ends in recordings
 REST_S = 0.5  # words that end so shortly before the voice are all of what it said
 GUESS_S = 0.06  # of silence may be an end: two windows
+SOUND_DB = -66.0  # below full scale: what is softer nobody understands
 UNKNOWN_S, LONGEST_S = 1.0, 2.0  # words are due so long after a voice as long as nothing is known, and no longer
 QUIET_S = 1.0  # of nobody's words, in which nothing is lost by going to another provider
 
@@ -262,7 +263,8 @@ class Ear:
         self.activity.hear(frame)
         self.intonation.hear(frame, self.activity)
         self._guess()
-        self._recognition.hear(Frame(frame, at, self.activity.any.silence_s))
+        sounds = self.activity.loudness.now_db > SOUND_DB
+        self._recognition.hear(Frame(frame, at, self.activity.any.silence_s, sounds))
         self._beat()
 
     async def _watch(self) -> None:

@@ -19,12 +19,13 @@ LEAD_S = 0.5  # but what comes just before the next voice is
 class Frame:
     """A frame of audio: when it began, by `time.monotonic`, and at which second of the present stream.
 
-    The voice has been silent for `silence_s` then.
+    The voice has been silent for `silence_s` then; `sounds` says whether anything could be understood in it at all.
     """
 
     audio: rtc.AudioFrame
     at: float
     silence_s: float
+    sounds: bool = True
     second: float = 0.0
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt, utils
 
 from worker.ranking import Ranking
@@ -16,7 +14,6 @@ from worker.room.kept import Frame, Kept
 JUMP_S = 0.1  # a gap between frames that is longer than this moves the times of what follows
 LAST_WORDS_S = 1.0  # how long the last result of a microphone that is gone is waited for; of a recording, longer
 SETTLED = 2  # times as long after the last sound or result no more comes, though the microphone went only then
-SOUND = 32  # of 32767: what is softer nobody understands
 RETRY_S = (0.2, 0.5, 1.0, 1.4, 2.0)
 CONNECT_S = 3.0  # a caller whom nobody can hear by then is told so,
 CONNECT_OF_SEVERAL_S = 1.5  # unless another provider still can
@@ -230,7 +227,7 @@ class Recognition:
 
     def _push(self, stream: stt.RecognizeStream, frame: Frame) -> None:
         frame.second = self._times.add(frame.at, frame.audio.duration)
-        if _sounds(frame.audio):
+        if frame.sounds:
             self._active_s = self._now_s
         with suppress(RuntimeError):  # it broke a moment ago; the next one hears this again
             stream.push_frame(frame.audio)
@@ -249,11 +246,6 @@ class Recognition:
 def has_words(event: stt.SpeechEvent) -> bool:
     """Whether it tells words, for certain or not."""
     return bool(event.alternatives and event.alternatives[0].text.strip())
-
-
-def _sounds(audio: rtc.AudioFrame) -> bool:
-    samples = np.frombuffer(audio.data, np.int16)
-    return bool(samples.max(initial=0) > SOUND or samples.min(initial=0) < -SOUND)
 
 
 class _Times:

@@ -46,7 +46,7 @@ def decoded(file: bytes) -> bytes:
 def is_audible(pcm: bytes) -> bool:
     """Whether there is more in it than noise."""
     samples = np.frombuffer(pcm, np.int16)
-    return bool(len(samples)) and int(np.abs(samples.astype(np.int32)).max()) > AUDIBLE
+    return bool(len(samples)) and (int(samples.max()) > AUDIBLE or int(samples.min()) < -AUDIBLE)
 
 
 def tone() -> bytes:
