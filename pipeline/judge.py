@@ -94,7 +94,7 @@ class Judge:
         self._seen_alive = (self._seen_alive | alive) & {lease.life for lease in held}
         judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
         suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
-        lost = {lease: fault for lease, fault in judged.items() if fault is Fault.DIED}
+        lost: dict[HeldLease, Fault] = {lease: fault for lease, fault in judged.items() if fault is Fault.DIED}
         if suspects and not await self._takes_renewals(suspects):
             self._patience.forget()  # as long as it was locked, nobody could show life
         else:
