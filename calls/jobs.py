@@ -33,6 +33,7 @@ LANE_WIDTH = 4
 SHARED_LANE_WIDTHS = {"post_call": 24, "recording": 3, "erasure": 3}
 MAX_BACKOFF_S = 300
 LOST = "The process that ran the job died."
+DOUBT = 0.6  # of a lease's time: one with less left was not renewed when it was due
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # when a job runs that waits for its `start`
 
 # Written out, not bound: only then do both databases use the partial indexes on these states.
@@ -364,6 +365,20 @@ class JobQueue:
                 await self._give_up[job.kind](conn, job, reason)
             return settled
 
+    async def probe(self) -> None:
+        """Write to the jobs of any process whose leases were not renewed when that was due.
+
+        DatabaseAway where no renewal can be written either: on a full disk one can read.
+        """
+        async with self._db.reading() as conn:
+            if not await conn.scalar(sa.select(sa.exists().where(*self._in_doubt(moment(conn))))):
+                return
+        async with self._db.writing() as conn:
+            doubted = sa.select(jobs.c.id, jobs.c.lease_until).where(*self._in_doubt(moment(conn))).with_for_update()
+            for job_id, until in (await conn.execute(doubted)).all():
+                sooner = until - timedelta(microseconds=1)  # what stays as it was, SQLite would not write
+                await conn.execute(sa.update(jobs).where(jobs.c.id == job_id).values(lease_until=sooner))
+
     async def rescue(self) -> int:
         """Let the jobs of any process whose lease ran out be tried again; returns how many there were."""
         async with self._db.reading() as conn:
@@ -381,6 +396,9 @@ class JobQueue:
             except Exception:  # one job that cannot be settled must not keep the others lost
                 log.exception("a lost job could not be settled", extra={"job_id": job.id, "kind": job.kind})
         return len(lost)
+
+    def _in_doubt(self, at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+        return jobs.c.state == _ACTIVE, jobs.c.lease_until < at + self._lease * DOUBT
 
 
 def _job(row: sa.RowMapping) -> Job:

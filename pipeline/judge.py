@@ -19,7 +19,7 @@ from calls.store import CallStore
 from calls.tables import calls
 from calls.workers import leases
 from calls.workers.leases import HeldLease
-from calls.workers.life import bury, living
+from calls.workers.life import bury, living, outlive_connections
 from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)
@@ -88,17 +88,18 @@ class Judge:
         async with self._db.reading() as conn:
             held = await leases.held_leases(conn)
             alive = await living(conn, {lease.life for lease in held})
-        if not self._patience.look():
+            keeps_locks = outlive_connections(conn)
+        if not self._patience.look() and not keeps_locks:
             self._seen_alive.clear()
         self._seen_alive = (self._seen_alive | alive) & {lease.life for lease in held}
         judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
         suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
+        lost: dict[HeldLease, Fault] = {lease: fault for lease, fault in judged.items() if fault is Fault.DIED}
         if suspects and not await self._takes_renewals(suspects):
             self._patience.forget()  # as long as it was locked, nobody could show life
-            return
-        chance_s = self._lease_s * CHANCE
-        had_no_chance = {lease for lease, fault in suspects.items() if self._chance_s(lease, fault) < chance_s}
-        lost = {lease: fault for lease, fault in judged.items() if lease not in had_no_chance}
+        else:
+            chance_s = self._lease_s * CHANCE
+            lost |= {lease: fault for lease, fault in suspects.items() if self._chance_s(lease, fault) >= chance_s}
         if lost:
             await asyncio.gather(*(self._revoke(lease, fault) for lease, fault in lost.items()))
             self._on_revoked()  # another agent is sought first; LiveKit may take its time to put this one out

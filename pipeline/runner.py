@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import platform
 import time
@@ -28,7 +29,7 @@ LOOK_S = 5.0  # the longest sleep between two looks at the queue, should a wake-
 AFTER_ERROR_S = 1.0
 RACE_S = 0.02
 SLOW_LOOK_S = 0.01
-RENEWALS = 3  # of a lease, while it lasts
+RENEWALS = 4  # of a lease, while it lasts: one that is in doubt can be renewed once more before it ends
 PRUNE_S = 600.0
 DRAIN_S = 5.0  # whoever stops a process kills it after some eight: what it has not handed back by then comes late
 
@@ -163,20 +164,20 @@ class Runner:
             log.warning("a job was no longer ours when it ended", extra={"job_id": job.id, "kind": job.kind})
 
     async def _keep_leases(self) -> None:
+        looked, self._looked = self._looked, -math.inf  # should this look fail, the next one begins anew
         # Ours first: should this process have been slow, it does not take its own jobs for those of a dead one.
         if self._running:
             for lost in await self._queue.renew(self._running.values()):
                 for task in [task for task, job in self._running.items() if job == lost]:
                     task.cancel()
-        # Should the database have been away, or this machine have stood still, for so long that leases ran out
-        # without anybody's death, everybody is given the time of a lease to renew before any job is taken away.
+        # Should the database have been away, or have taken no writes, or this machine have stood still, so that leases
+        # ran out without anybody's death, everybody is given the time of a lease to renew before any job is taken away.
         now = time.monotonic()
-        if now - self._looked > self._lease_s * (1 - 1 / RENEWALS):
+        if now - looked > self._lease_s * (1 - 1 / RENEWALS):
             self._looking_since = now
+        await self._queue.probe()
         if now - self._looking_since >= self._lease_s:
             await self._queue.rescue()
-        else:
-            await self._db.ping()
         self._looked = time.monotonic()
 
     async def _drain(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,7 @@ from worker.turns.end_model import predict_at
 logger = logging.getLogger(__name__)
 
 ENTER_S = 10.0  # an agent that is not in the room by then gives the call to another
+WRITTEN_S = 1.0  # so long the first word waits until it is written that the call has begun
 LAST_SOUND_S = 0.3  # what still travels to the caller when the agent's last word has left the worker
 PATIENCE_S = 3.0  # how long the room of a call that is over stays open for a database that is away
 STEP_S = 10.0
@@ -204,7 +206,7 @@ class Call:
             self._end,
             was_answered=bool(taken.answered),
             connect=partial(context.connect, auto_subscribe=AutoSubscribe.AUDIO_ONLY),
-            on_begin=self._start_clock,
+            on_begin=self._begin,
             on_silence=lambda: self.end(EndReason.SILENCE),
         )
 
@@ -317,6 +319,16 @@ class Call:
         if self._sent_on is not None:
             self._phones.take_up(*self._sent_on, self._journal.moment())
         self._presence.look_around(self._broke_off_at)
+
+    async def _begin(self) -> None:
+        """Before a word is heard it is written that there is a conversation: should this agent die, another goes on.
+
+        Its voice has a way to go meanwhile. A database that is away keeps nobody waiting.
+        """
+        self._start_clock()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITTEN_S):
+                await self._journal.settle()
 
     def _start_clock(self) -> None:
         """Set the call's zero, unless it has one."""

@@ -31,7 +31,7 @@ class Talk:
         said: what was said before this agent came.
         was_answered: whether somebody was there before it.
         connect: enters the room, or waits until that is done.
-        on_begin: called when the agent begins to talk, before its first word.
+        on_begin: called when the agent begins to talk, and waited for before its first word.
         on_silence: called when it has said goodbye to people who say nothing.
         end: of the call.
     """
@@ -48,7 +48,7 @@ class Talk:
         *,
         was_answered: bool,
         connect: Callable[[], Awaitable[None]],
-        on_begin: Callable[[], None],
+        on_begin: Callable[[], Awaitable[None]],
         on_silence: Callable[[], None],
     ) -> None:
         self._around = around
@@ -166,7 +166,7 @@ class Talk:
     async def _talk(self, speaker: Speaker) -> None:
         await self._human.wait()
         returning = (self._around.clock.started or self._row.started_at is not None) and not self._begins_anew
-        self._on_begin()
+        await self._on_begin()
         self._begins_anew = False
         first_message = self._first_message
         if returning:

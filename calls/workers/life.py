@@ -90,6 +90,11 @@ async def living(conn: AsyncConnection, keys: set[int]) -> set[int]:
     return keys & {int(key) for key in await conn.scalars(_LOCKED)} if keys else set()
 
 
+def outlive_connections(conn: AsyncConnection) -> bool:
+    """Whether holders keep their locks while the database is away: those on files; sessions have to be made anew."""
+    return conn.dialect.name == "sqlite"
+
+
 def is_locked(path: Path) -> bool:
     """Whether some process that lives keeps a lock on the file."""
     try:

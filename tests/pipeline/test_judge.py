@@ -212,7 +212,10 @@ async def test_what_a_judge_did_not_see_counts_for_nothing(deps, court, take):
     assert not await agent.is_holder()
 
 
-async def test_a_lock_that_went_while_the_database_was_away_is_a_death_unless_it_is_taken_again(deps, court, take):
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_lock_that_went_while_the_database_was_away_is_a_death_unless_it_is_taken_again(
+    database_url, deps, court, take
+):
     agent, dead = await take(), await take()
     await court.look_for(1)
     await agent.die()
@@ -224,6 +227,17 @@ async def test_a_lock_that_went_while_the_database_was_away_is_a_death_unless_it
     await court.look_for(3)
     assert await faults(deps, dead.call) == [GONE]
     assert await agent.is_holder()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_file_that_is_free_when_the_database_is_back_is_a_death(database_url, deps, court, take):
+    agent, other = await take(), await take()
+    await court.look()
+    await agent.die()
+    await court.look(after_s=GAP_S)
+    await court.look_for(DEAD_S + EVERY_S)
+    assert await faults(deps, agent.call) == [DIED]
+    assert await other.is_holder()
 
 
 async def test_a_full_disk_takes_no_call_from_an_agent_that_lives(deps, court, take):

@@ -22,6 +22,7 @@ from calls.tables import agents, jobs, recordings, results
 from pipeline.fate import Done, Fail, Fate, Retry, Wait
 from pipeline.runner import Runner
 from tests.conftest import PATIENCE_S
+from tests.full_disk import full_disk
 from tests.pipeline.finished import (
     EVERYTHING,
     GOOD,
@@ -252,6 +253,24 @@ async def test_after_an_outage_everybody_has_the_time_of_a_lease_to_renew(two_pr
         breakable_postgres.freeze()
         await asyncio.sleep(lease_s + 2)
         breakable_postgres.thaw()
+        await asyncio.sleep(lease_s / 2)  # the other has looked by now, and saw a lease that had run out
+        assert await holder.renew([job]) == []
+        assert await holder.complete(job)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_after_a_full_disk_too(database):
+    async def run(job: Job) -> Fate:
+        return Done()
+
+    lease_s = 4.0
+    holder = JobQueue(database, "is late", lease_s)
+    async with running(database, run, limit=0, lease_s=lease_s):
+        await asyncio.sleep(lease_s * 1.15)  # from now on it judges, and not at the moment when a lease runs out
+        await add(database)
+        [job] = await holder.claim("work", 1)
+        with full_disk():
+            await asyncio.sleep(lease_s * 1.05)
         await asyncio.sleep(lease_s / 2)  # the other has looked by now, and saw a lease that had run out
         assert await holder.renew([job]) == []
         assert await holder.complete(job)

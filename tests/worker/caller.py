@@ -109,10 +109,14 @@ class Caller:
     async def publish(self) -> None:
         """A microphone, beside those that are there."""
         self._track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        await self.room.local_participant.publish_track(
+        self._publication = await self.room.local_participant.publish_track(
             self._track,
             rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
         )
+
+    async def wait_audible(self) -> None:
+        """Until somebody has the microphone's sound: on a busy machine that may be later than the agent is heard."""
+        await self._publication.wait_for_subscription()
 
     async def _be_silent(self) -> None:
         while True:

@@ -1,12 +1,14 @@
 """A call as a caller hears it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from tests.conftest import Until
 from tests.pipeline.sound import RATE, Pcm, read_sound
@@ -14,6 +16,7 @@ from tests.providers import Providers
 from tests.worker.caller import LOUD as HEARD
 from tests.worker.caller import Caller
 from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together
+from worker.call import WRITTEN_S
 from worker.speaker.held import LISTENING_S
 
 pytestmark = pytest.mark.restless
@@ -278,6 +281,25 @@ async def every_voice_in_the_room_is_heard_and_named(stage: Stage, providers: Pr
         await bob.say()
         await until(lambda: call.has_said("agent", "I see. I see. I see."))
         assert providers.chats[-1].last_user == "Alone now."
+    await until(call.ended)
+
+
+async def test_nothing_is_heard_before_it_is_written_that_the_call_has_begun(stage: Stage, until: Until) -> None:
+    """Should the agent die with its first word, there was a conversation. A database that is away hushes nobody."""
+    call = await stage.call(first_message="Hello, this is Ada.")
+    await until(lambda: call.has_happened("agent.joined"))
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    async with AsyncExitStack() as lock:
+        connection = await lock.enter_async_context(call.database.writing())
+        await connection.execute(sa.select(1))  # from here on nobody else writes
+        async with call.caller() as caller:
+            await until(lambda: caller.agent_has_been_heard() or clock() > began + 0.9 * WRITTEN_S)
+            assert not caller.agent_has_been_heard() or clock() > began + WRITTEN_S
+            await until(caller.agent_has_been_heard)
+            assert not await call.has_status("in_progress")
+            await lock.aclose()
+            await until(lambda: call.has_said("agent", "Hello, this is Ada."))
     await until(call.ended)
 
 
