@@ -27,7 +27,7 @@ async def read(
     loop = asyncio.get_running_loop()
 
     async def collect() -> None:
-        def due_at() -> float:
+        def due_at(_piece: str) -> float:
             return loop.time() + due_in_s(len(found))
 
         async for piece in pieces(growing, 0, lasts=lasts, due_at=due_at):
@@ -137,11 +137,39 @@ async def test_where_the_rest_of_a_sentence_does_not_come_in_time_its_next_claus
 
 
 @pytest.mark.parametrize(
+    ("left_s", "first"),
+    [
+        (4.0, "At seven, by the window, or in the garden."),
+        (2.6, "At seven, by the window,"),
+        (1.0, "At seven,"),
+        (0.5, "At seven,"),
+    ],
+)
+async def test_of_a_sentence_that_would_be_heard_too_late_as_much_is_a_piece_as_is_heard_in_time(
+    left_s: float, first: str
+) -> None:
+    text = Growing()
+    text.add("At seven, by the window, or in the garden.")
+    text.end()
+    heard_until = asyncio.get_running_loop().time() + left_s
+    read = pieces(text, 0, lasts=lambda _clause: True, due_at=lambda piece: heard_until - len(piece.strip()) / 12)
+    assert (await anext(read)).strip() == first
+
+
+async def test_a_sentence_stays_whole_if_its_clause_would_hardly_be_heard_sooner() -> None:
+    text = Growing()
+    text.add("At seven, by the window, or in the garden.")
+    text.end()
+    read = pieces(text, 0, lasts=lambda _clause: True, due_at=lambda piece: -len(piece) / 200)
+    assert [piece async for piece in read] == [text.text]
+
+
+@pytest.mark.parametrize(
     ("first_sound_s", "characters_per_s", "is_enough"),
     [
         (0.1, math.inf, "Of course,"),
-        (0.4, math.inf, "Of course, I can,"),
-        (1.0, math.inf, "Of course, I can do that,"),
+        (0.6, math.inf, "Of course, I can,"),
+        (1.2, math.inf, "Of course, I can do that,"),
         (0.1, 50.0, "Of course, I can,"),
         (0.1, 22.0, "Of course, I can do all that,"),
     ],
@@ -150,7 +178,27 @@ def test_the_slower_a_voice_or_a_model_the_longer_the_clause_that_it_needs(
     first_sound_s: float, characters_per_s: float, is_enough: str
 ) -> None:
     promptness = Promptness()
-    for _ in range(3):
-        promptness.note(first_sound_s)
+    for characters in (10, 30, 60, 20, 50):
+        promptness.note_wait("x" * characters, first_sound_s)
     clauses = ["Well,", "Of course,", "Of course, I can,", "Of course, I can do that,", "Of course, I can do all that,"]
     assert next(clause for clause in clauses if promptness.is_bridged_by(clause, characters_per_s)) == is_enough
+
+
+def test_how_soon_a_voice_speaks_is_known_by_the_length_of_the_text() -> None:
+    promptness = Promptness()
+    for characters in (10, 60, 30, 50):
+        promptness.note_wait("x" * characters, 0.2)
+    promptness.note_wait("x" * 20, 3.0)
+    assert promptness.first_sound_s(100) == pytest.approx(0.2), "one was slow for once"
+    for characters in (10, 60, 30, 90, 50):
+        promptness.note_wait("x" * characters, 0.1 + characters / 40)
+    assert promptness.first_sound_s(100) == pytest.approx(2.6)
+    for _ in range(5):
+        promptness.note_wait("x" * 40, 1.1)
+    assert promptness.first_sound_s(100) == pytest.approx(2.6), "equal lengths tell nothing else"
+
+
+def test_a_voice_that_is_slow_at_first_may_be_one_that_needs_the_longer_the_longer_the_text_is() -> None:
+    promptness = Promptness()
+    promptness.note_wait("Of course,", 0.6)
+    assert promptness.first_sound_s(40) > 1.2

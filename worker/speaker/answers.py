@@ -14,7 +14,7 @@ from livekit.agents.voice.agent_activity import _SpeechHandleContextVar
 from worker.ranking import Ranking
 from worker.speaker.memory import Memory
 from worker.speaker.words.language import Language
-from worker.speaker.words.plain import is_said_of, said_of
+from worker.speaker.words.plain import is_said_of, is_sayable, said_of
 
 Piece: TypeAlias = llm.ChatChunk | str | FlushSentinel
 Ask: TypeAlias = Callable[[llm.LLM[Any], llm.ChatContext], AsyncGenerator[Piece, None]]
@@ -230,7 +230,7 @@ def _forget(pieces: utils.aio.Chan[Piece]) -> None:
 
 
 async def _is_said(text: str) -> bool:
-    return any(letter.isalnum() for letter in await said_of(text))
+    return is_sayable(await said_of(text))
 
 
 def _text(piece: Piece) -> str:

@@ -6,7 +6,6 @@ next one begins, is understood by nobody.
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -17,13 +16,13 @@ from typing_extensions import override
 
 from worker.ranking import Ranking
 from worker.speaker.sound.output import Output
+from worker.speaker.sound.pieced import Pieced
 from worker.speaker.sound.prepared import Prepared
 from worker.speaker.sound.promptness import Promptness
 from worker.speaker.sound.streamed import Streamed
 from worker.speaker.sound.voice import SAMPLE_RATE
 from worker.speaker.words.growing import Growing
-from worker.speaker.words.pieces import pieces
-from worker.speaker.words.plain import said_of
+from worker.speaker.words.plain import is_sayable, said_of
 
 ONCE = APIConnectOptions(max_retry=0)  # its own time-outs are not kept by every plugin: ours stand before them
 TRIES = 2  # at least; each voice of the agent has one
@@ -84,7 +83,7 @@ class Voices(tts.TTS[Any]):
         What is the same in every call is kept, like the agent's own phrases.
         """
         said = await said_of(text)
-        if _is_sayable(said):
+        if is_sayable(said):
             if is_constant:
                 self.prepared.include(said)
             stream = _Utterance(self, is_ahead=True)
@@ -247,44 +246,20 @@ class _Utterance(tts.SynthesizeStream):
                     raise APIConnectionError("no voice speaks", retryable=False) from None
 
     async def _say_in_pieces(self, place: int, text: Growing, output: Output) -> None:
-        promptness = self._voices.promptness[place]
-        read = pieces(
+        voices = self._voices
+        pieced = Pieced(
+            voices.ranking[place],
+            voices.promptness[place],
             text,
             self._said,
-            lasts=lambda clause: promptness.is_bridged_by(clause, text.characters_per_s),
-            due_at=lambda: output.heard_until - promptness.first_sound_s,
+            output,
+            voices.first_sound_s,
+            on_said=lambda: self._works(place),
         )
-        async with aclosing(read):
-            async for piece in read:
-                end = self._said + len(piece)
-                output.show(text.text[:end], self._said, output.seconds, is_paced=True)
-                if _is_sayable(piece):
-                    await self._say_piece(place, piece.strip(), output)
-                    self._works(place)
-                self._said = end
-
-    async def _say_piece(self, place: int, piece: str, output: Output) -> None:
-        self._owed_at = asked_at = asyncio.get_running_loop().time()
-        before_s, is_heard = output.seconds, False
-        async with self._voices.ranking[place].synthesize(piece, conn_options=ONCE) as stream:
-            has_sound = False
-            while True:
-                try:
-                    async with asyncio.timeout(self._voices.first_sound_s):
-                        event = await anext(stream, None)
-                except TimeoutError:
-                    raise APITimeoutError from None
-                if event is None:
-                    break
-                output.play(event.frame)
-                has_sound |= event.frame.duration > 0
-                if not is_heard and output.seconds > before_s:
-                    is_heard = True
-                    self._voices.promptness[place].note(asyncio.get_running_loop().time() - asked_at)
-            if not has_sound:
-                raise APIError("there was no sound", body=None)
-            output.show_rest()
-            output.rest()
+        try:
+            await pieced.say(ONCE)
+        finally:
+            self._said, self._owed_at = pieced.said, pieced.owed_at
 
     async def _say_as_it_comes(self, place: int, text: Growing, output: Output) -> None:
         voice, sound_s = self._voices.ranking[place], self._voices.first_sound_s
@@ -303,15 +278,11 @@ class _Utterance(tts.SynthesizeStream):
 
 async def _goes_on(text: Growing, start: int) -> bool:
     """Whether anything that can be said comes from that character on."""
-    while not _is_sayable(text.text[start:]):
+    while not is_sayable(text.text[start:]):
         if text.is_whole:
             return False
         await text.grown()
     return True
-
-
-def _is_sayable(text: str) -> bool:
-    return any(letter.isalnum() for letter in text)
 
 
 def _frame(pcm: bytes) -> rtc.AudioFrame:

@@ -17,6 +17,13 @@ def reached(text: str, start: int, seconds: float, pace: tuple[int, int]) -> int
     return len(text)
 
 
+def seconds_of(text: str, pace: tuple[int, int]) -> float:
+    """About how long it takes to say that."""
+    letters, signs = pace
+    dense = sum(map(is_sign, text))
+    return (len(text) - dense) / letters + dense / signs
+
+
 def is_sign(character: str) -> bool:
     """Whether it is of a script that is dense and sets no spaces."""
     return unicodedata.east_asian_width(character) in "WF"

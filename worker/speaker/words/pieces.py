@@ -1,7 +1,7 @@
 """In which pieces a text is given to a voice that takes one request after the other: sentences, and none too long.
 
-The first words are to be heard soon, and after that there is to be no hole: what is asked for while nothing else is
-left to be heard may be a clause.
+The first words are to be heard soon, and after that there is to be no hole: where a sentence would come too late, a
+piece may be a clause.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from worker.speaker.words.growing import Growing
 SHORTEST = 20  # characters; shorter sentences go with the next
 LONGEST = 300  # the smallest limit of a voice that we know of is 2,000, and the first words are to be heard soon
 CLAUSE = 40  # a clause of so many is a piece where sentences have no end mark
+NOTICED_S = 0.3  # by which a clause must be heard sooner than its sentence, where neither comes in time
 
 _PAUSE = re.compile(r"[,;:，、；：。．！？!?…—\s]+(?!(?<=\d[,:，、：．])\d)")
 _NO_END_MARKS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Burmese, Khmer: spaces are pauses
@@ -38,31 +39,32 @@ async def pieces(
     start: int,
     *,
     lasts: Callable[[str], bool] = lambda _clause: False,
-    due_at: Callable[[], float] = lambda: 0.0,
+    due_at: Callable[[str], float] = lambda _piece: 0.0,
 ) -> AsyncGenerator[str, None]:
     """The text from that character on, as its pieces become whole, with all blanks.
 
     Args:
         text: what is to be said.
         start: the first character.
-        lasts: whether a clause is long enough to be a piece, if the sentence is not whole in time.
-        due_at: by when, by the loop's time, the next piece is wanted; asked whenever a clause could be it.
+        lasts: whether a clause is long enough to be a piece, if the sentence is not heard in time.
+        due_at: by when, by the loop's time, the voice must have that piece for it to be heard in time; asked whenever
+            there is one.
     """
     loop = asyncio.get_running_loop()
     while True:
         waiting = text.text[start:]
-        piece = _whole(waiting, is_all=text.is_whole)
-        if not piece:
-            if text.is_whole:
-                return
-            clause = _clause(waiting)
-            until = due_at() if clause and lasts(clause) else None
+        sentence = _whole(waiting, is_all=text.is_whole)
+        if not sentence and text.is_whole:
+            return
+        clauses = [clause for clause in _clauses(sentence or waiting) if lasts(clause)]
+        piece = _longest_in_time([*clauses, sentence] if sentence else clauses, due_at, loop.time())
+        if not sentence:
+            until = due_at(piece) if piece else None
             if until is None or until > loop.time():
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(until):
                         await text.grown()
                 continue
-            piece = clause
         start += len(piece)
         yield piece
 
@@ -102,13 +104,20 @@ def _ends_of_sentences(text: str) -> Iterator[int]:
             yield end - len(sentence) + number.end("before")
 
 
-def _clause(text: str) -> str:
-    """As much of a text as ends where a speaker may pause."""
-    ends = [end for end in _ends_of_sentences(text) if end < len(text)]
-    ends += [pause.end() for pause in _END_OF_CLAUSE.finditer(text)]
+def _clauses(text: str) -> list[str]:
+    """The beginnings of a text that end where a speaker may pause, from the shortest on."""
+    ends = {end for end in _ends_of_sentences(text) if end < len(text)}
+    ends |= {pause.end() for pause in _END_OF_CLAUSE.finditer(text)}
     if _NO_END_MARKS.search(text):
-        ends += [pause.end() for pause in re.finditer(r"\s+(?=\S)", text)]
-    return text[: max(ends, default=0)]
+        ends |= {pause.end() for pause in re.finditer(r"\s+(?=\S)", text)}
+    return [text[:end] for end in sorted(ends)]
+
+
+def _longest_in_time(beginnings: list[str], due_at: Callable[[str], float], now: float) -> str:
+    """Of the beginnings of a text the longest that is heard in time, or else not noticeably later than the soonest."""
+    due = [due_at(beginning) for beginning in beginnings]
+    latest = min(now, max(due, default=now) - NOTICED_S)
+    return max((beginning for beginning, at in zip(beginnings, due, strict=True) if at >= latest), key=len, default="")
 
 
 def _end_of_piece(sentence: str) -> int:

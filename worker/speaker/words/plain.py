@@ -48,7 +48,12 @@ def is_said_of(text: str) -> bool:
     """Whether something of `text`, however it goes on, is said for certain."""
     certain = _MAY_BECOME_A_TAG.sub("", _WHOLE_THOUGHT.sub("", text))
     certain = _MAY_BECOME_ASIDE.sub("", _ASIDE.sub(" ", certain))
-    return any(letter.isalnum() for letter in certain)
+    return is_sayable(certain)
+
+
+def is_sayable(text: str) -> bool:
+    """Whether there is anything in it that makes a sound: dots alone do not."""
+    return any(letter.isalnum() for letter in text)
 
 
 async def _without_thoughts(text: AsyncIterable[str]) -> AsyncIterator[str]:
