@@ -1,5 +1,7 @@
 """One person's voice activity: whether they speak, and for how long they have spoken or been silent."""
 
+import time
+
 import numpy as np
 from livekit import rtc
 from livekit.local_inference import VAD, VAD_WINDOW_SAMPLES
@@ -57,9 +59,20 @@ class Activity(Speech):
         self.voice_s, self.silence_s = 0.0, seconds
         self.end()
 
-    def heed(self) -> None:
-        """It was one after all."""
+    def understand(self, began_at: float, ended_at: float, *, certain: bool, new: bool) -> None:
+        """Words came that were said from then until then, by `time.monotonic`: however soft, that was no silence.
+
+        Args:
+            new: whether they are others than those before; what sounds like a voice then is one after all.
+        """
+        were_soft = self.loudness.understand(certain=certain, began_at=began_at, ended_at=ended_at)
+        if not new:
+            return
         self._ignored_db = None
+        unheard_s = 0.0 if were_soft else time.monotonic() - ended_at  # soft ones may be going on
+        silence_s = max(self.any.silence_s, unheard_s)
+        if silence_s < self.silence_s:
+            self.silence_s, self.ended_at = silence_s, time.monotonic() - silence_s
 
     def _judge(self, seconds: float, *, voice: bool) -> None:
         self.any.step(seconds, voice=voice)
@@ -68,5 +81,5 @@ class Activity(Speech):
         if self._ignored_db is not None and (
             self.near.silence_s >= APART_S or (near and self.loudness.now_db > self._ignored_db + LOUDER_DB)
         ):
-            self.heed()
+            self._ignored_db = None
         self.step(seconds, voice=near and self._ignored_db is None)
