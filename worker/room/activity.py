@@ -60,19 +60,25 @@ class Activity(Speech):
         self.end()
 
     def understand(self, began_at: float, ended_at: float, *, certain: bool, new: bool) -> None:
-        """Words came that were said from then until then, by `time.monotonic`: however soft, that was no silence.
+        """Words came: however soft they were, it was no silence while they were said.
 
         Args:
+            began_at: when the first of them did, by `time.monotonic`,
+            ended_at: and the last one.
+            certain: whether they are.
             new: whether they are others than those before; what sounds like a voice then is one after all.
         """
         were_soft = self.loudness.understand(certain=certain, began_at=began_at, ended_at=ended_at)
         if not new:
             return
         self._ignored_db = None
-        unheard_s = 0.0 if were_soft else time.monotonic() - ended_at  # soft ones may be going on
-        silence_s = max(self.any.silence_s, unheard_s)
-        if silence_s < self.silence_s:
-            self.silence_s, self.ended_at = silence_s, time.monotonic() - silence_s
+        voice_until = time.monotonic() - self.any.silence_s
+        if voice_until < began_at:  # they were too soft to sound like a voice
+            said_until = min(ended_at, time.monotonic())
+        else:
+            said_until = voice_until if were_soft else min(ended_at, voice_until)  # soft ones may be going on
+        if (silence_s := time.monotonic() - said_until) < self.silence_s:
+            self.silence_s, self.ended_at = silence_s, said_until
 
     def _judge(self, seconds: float, *, voice: bool) -> None:
         self.any.step(seconds, voice=voice)
