@@ -1,5 +1,7 @@
 """Whose voice counts for whose turn it is, by sound that a test hands over window by window."""
 
+import math
+import time
 import wave
 from pathlib import Path
 
@@ -56,6 +58,70 @@ def test_who_is_understood_at_a_lower_voice_for_long_counts_again(speech: NDArra
         activity.loudness.understand(certain=True)
     assert counted_s[0] == 0
     assert counted_s[-1] > 1
+
+
+def test_who_is_understood_far_softer_than_before_has_spoken_until_then_and_counts_from_then_on(
+    speech: NDArray[np.int16],
+) -> None:
+    activity = Activity()
+    hear(activity, speech)
+    activity.understand(-math.inf, time.monotonic(), certain=True, new=True)
+    hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    loud_until, soft_from = activity.ended_at, time.monotonic()
+    first, rest = np.split(speech, [SAMPLE_RATE])
+    assert hear(activity, first, -28) == 0
+    first_until = time.monotonic()
+    assert hear(activity, rest, -28) == 0
+    assert activity.silence_s > 1
+    activity.understand(soft_from, first_until, certain=False, new=True)  # the others are still to be written
+    assert activity.silence_s == pytest.approx(activity.any.silence_s, abs=0.01)
+    assert activity.ended_at > loud_until
+    assert hear(activity, speech, -28) > 1
+
+
+def test_words_end_a_silence_that_began_before_they_were_over_and_no_later_than_the_voice(
+    speech: NDArray[np.int16],
+) -> None:
+    activity = Activity()
+    hear(activity, speech)
+    activity.understand(-math.inf, time.monotonic(), certain=False, new=True)
+    hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    before_s = activity.silence_s
+    activity.understand(-math.inf, math.inf, certain=True, new=True)
+    assert activity.silence_s == before_s, "nothing has sounded like a voice since"
+    hear(activity, speech, -30)
+    activity.understand(-math.inf, time.monotonic() - 0.7, certain=False, new=False)
+    assert activity.silence_s > 1, "they are no others than before"
+    activity.understand(-math.inf, time.monotonic() - 0.7, certain=True, new=True)
+    assert 0.7 <= activity.silence_s < 1
+    hear(activity, np.zeros(2 * SAMPLE_RATE, np.int16))
+    now = time.monotonic()
+    activity.understand(now - 1, now - 0.5, certain=True, new=True)
+    assert 0.5 <= activity.silence_s < 0.7, "nothing sounded like a voice, and words were said"
+
+
+def test_a_soft_voice_that_was_once_understood_is_silence_again_after_louder_words(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    for decibels in (0, -30, 0):
+        began_at = time.monotonic()
+        hear(activity, speech, decibels)
+        for certain in (False, True):
+            activity.understand(began_at, math.inf, certain=certain, new=True)
+        hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    assert hear(activity, speech, -30) == 0
+
+
+def test_what_is_heard_after_words_that_come_late_is_not_taken_for_them(speech: NDArray[np.int16]) -> None:
+    activity = Activity()
+    began_at = time.monotonic()
+    hear(activity, speech)
+    ended_at = time.monotonic()
+    activity.understand(began_at, ended_at, certain=False, new=True)
+    for _ in range(4):  # until of the words nothing is left
+        hear(activity, speech, -30)
+    activity.understand(began_at, ended_at, certain=True, new=False)
+    hear(activity, np.zeros(SAMPLE_RATE, np.int16))
+    assert hear(activity, speech, -30) == 0
 
 
 def test_a_voice_as_loud_as_somebodys_words_is_theirs_and_one_clearly_softer_hardly(speech: NDArray[np.int16]) -> None:

@@ -1,5 +1,7 @@
 """One person's voice activity: whether they speak, and for how long they have spoken or been silent."""
 
+import time
+
 import numpy as np
 from livekit import rtc
 from livekit.local_inference import VAD, VAD_WINDOW_SAMPLES
@@ -57,9 +59,26 @@ class Activity(Speech):
         self.voice_s, self.silence_s = 0.0, seconds
         self.end()
 
-    def heed(self) -> None:
-        """It was one after all."""
+    def understand(self, began_at: float, ended_at: float, *, certain: bool, new: bool) -> None:
+        """Words came: however soft they were, it was no silence while they were said.
+
+        Args:
+            began_at: when the first of them did, by `time.monotonic`,
+            ended_at: and the last one.
+            certain: whether they are.
+            new: whether they are others than those before; what sounds like a voice then is one after all.
+        """
+        were_soft = self.loudness.understand(certain=certain, began_at=began_at, ended_at=ended_at)
+        if not new:
+            return
         self._ignored_db = None
+        voice_until = time.monotonic() - self.any.silence_s
+        if voice_until < began_at:  # they were too soft to sound like a voice
+            said_until = min(ended_at, time.monotonic())
+        else:
+            said_until = voice_until if were_soft else min(ended_at, voice_until)  # soft ones may be going on
+        if (silence_s := time.monotonic() - said_until) < self.silence_s:
+            self.silence_s, self.ended_at = silence_s, said_until
 
     def _judge(self, seconds: float, *, voice: bool) -> None:
         self.any.step(seconds, voice=voice)
@@ -68,5 +87,5 @@ class Activity(Speech):
         if self._ignored_db is not None and (
             self.near.silence_s >= APART_S or (near and self.loudness.now_db > self._ignored_db + LOUDER_DB)
         ):
-            self.heed()
+            self._ignored_db = None
         self.step(seconds, voice=near and self._ignored_db is None)

@@ -357,7 +357,7 @@ class Ear:
             voice_began_at, ended_at = self._said_from_to()
             began_at = self._utterance.begins_at(voice_began_at, final=final)
             ended_at = max(began_at, ended_at)
-        self._note_words(result, ended_at, final=final)
+        self._note_words(result, began_at, ended_at, final=final)
         if final:
             self._lateness.note(self._recognition.place, time.monotonic() - ended_at)
             self._awaited.understand(earlier=ended_at < near.began_at - EARLIER_S)
@@ -370,19 +370,19 @@ class Ear:
     def _said_from_to(self) -> tuple[float, float]:
         """From when to when words were said of which the recogniser does not tell it."""
         activity, now = self.activity, time.monotonic()
-        if self._awaited.any or not activity.any.speaking:
-            return activity.near.began_at, now if activity.near.speaking else activity.near.ended_at
-        return max(activity.any.began_at, activity.near.ended_at), now
+        near, voice = activity.near, activity.any
+        if self._awaited.any or not (voice.speaking or voice.began_at > near.ended_at):
+            return near.began_at, now - near.silence_s if near.speaking else near.ended_at
+        return max(voice.began_at, near.ended_at), now if voice.speaking else voice.ended_at
 
-    def _note_words(self, result: stt.SpeechData, ended_at: float, *, final: bool) -> None:
+    def _note_words(self, result: stt.SpeechData, began_at: float, ended_at: float, *, final: bool) -> None:
         """They tell how loud this person is, and that the voice says something."""
         near = self.activity.near
         speech_s = near.speech_s if near.speaking else 0.0
         age_s = time.monotonic() - ended_at if result.end_time > 0 else None
         place = self._recognition.place
-        if self._wordless.understand(result.text, place=place, final=final, speech_s=speech_s, age_s=age_s):
-            self.activity.heed()
-        self.activity.loudness.understand(certain=final)
+        is_new = self._wordless.understand(result.text, place=place, final=final, speech_s=speech_s, age_s=age_s)
+        self.activity.understand(began_at, ended_at, certain=final, new=is_new)
 
     def _guess(self) -> None:
         if (text := self._utterance.unconfirmed) != self._guessed and self.activity.silence_s >= GUESS_S:
