@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 from unicodedata import category
 
-# Sounds that mean "go on" wherever they are made; recognisers write them in many ways: "mm-hm", "hmmm", "uh-huh".
-_SOUNDS = r"(?:m+(?:h+m+)*|h+m+|a+h+(?:a+h*)*|o+h+|u+h+(?: ?h+u+h+)?|u+m+|[eäö]+h+m*)\b"
+# Sounds that mean "go on" wherever they are made; recognisers write them in many ways: "mm-hm", "Mmh", "uh-huh".
+_SOUNDS = r"(?:m+(?:h+m+)*h*|h+m+|a+h+(?:a+h+)*a*|o+h+|u+h+(?: ?h+u+h+)?|u+m+|[eäö]+h+m*)\b"
 # Said while another speaks, these mean the same, and not "let me speak"; in other languages the model has named some.
 _EVERYWHERE = ("ok", "okay", "o k")
 _SIGNS = {
@@ -16,7 +16,9 @@ _SIGNS = {
     "es": """sí, si, claro, vale, ajá, aja, ya, ya veo, de acuerdo, está bien, bien, bueno, exacto, eso, entiendo,
         perfecto, por supuesto, correcto, cierto""",
     "fr": """oui, ouais, d'accord, bien, très bien, bien sûr, voilà, je vois, bon, ah bon, entendu, exactement,
-        tout à fait, parfait, c'est ça, je comprends, compris""",
+        tout à fait, parfait, c'est ça, je comprends, compris, hum""",
+    "it": """sì, si, certo, certamente, va bene, bene, benissimo, vabbè, giusto, esatto, capisco, capito, ho capito,
+        ecco, già, chiaro, d'accordo, perfetto, ottimo, naturalmente, infatti, come no""",
 }
 # A yes or a no of other languages, and nothing else in any: who is asked for one may answer in the own language.
 YES_ELSEWHERE = frozenset(

@@ -42,7 +42,12 @@ def attachment(words: str, *, voice_s: float) -> tuple[Attachment, Any]:
     activity = Activity()
     activity.speaking, activity.speech_s, activity.voice_s = True, voice_s, voice_s
     ear: Any = SimpleNamespace(
-        activity=activity, unconfirmed=words, is_in_sentence=True, writes_late=False, words_due_s=0.0
+        identity="ada",
+        activity=activity,
+        unconfirmed=words,
+        is_in_sentence=True,
+        writes_late=False,
+        words_due_s=0.0,
     )
     return Attachment([ear], Marks(are_set=True), eager=0.1, only_listens=Signs("de").are_all_of), ear
 
@@ -165,6 +170,23 @@ async def test_to_the_session_a_sign_of_listening_is_never_long_enough_to_interr
     await stream.aclose()
     assert lengths[vad.VADEventType.START_OF_SPEECH] == 1.5
     assert lengths[vad.VADEventType.INFERENCE_DONE] == (1.5 if counts else 0.0)
+
+
+@pytest.mark.parametrize(("other", "ends"), [("ada", True), ("bob", False)])
+async def test_only_among_several_people_does_a_speech_last_until_it_is_understood_whatever_microphones_they_had(
+    other: str, *, ends: bool
+) -> None:
+    _, ear = attachment("I would like", voice_s=1.5)
+    before: Any = SimpleNamespace(**vars(ear) | {"identity": other, "activity": Activity(), "is_in_sentence": False})
+    heard = Attachment([before, ear], Marks(are_set=True), eager=0.1, only_listens=Signs("en").are_all_of)
+    stream = heard.vad.stream()
+    heard.look()
+    ear.activity.speaking, ear.activity.voice_s, ear.activity.silence_s = False, 0.0, END_S
+    heard.look()
+    heard.look()
+    kinds = [event.type async for event in first(3, stream)]
+    await stream.aclose()
+    assert (vad.VADEventType.END_OF_SPEECH in kinds) is ends
 
 
 async def first(count: int, stream: vad.VADStream) -> Any:

@@ -13,7 +13,7 @@ import aiohttp
 import numpy as np
 import pytest
 from livekit import api, rtc
-from livekit.agents import vad
+from livekit.agents import llm, vad
 from livekit.plugins import deepgram
 
 from calls.rooms import Rooms
@@ -24,10 +24,12 @@ from tests.worker.caller import Caller, leave, mute
 from tests.worker.conftest import Stage, Together
 from worker.ranking import Ranking
 from worker.room import hearing, recognition
+from worker.room.activity import WINDOW_S
 from worker.room.clock import Clock
 from worker.room.ear import LOOK_S, Listener
 from worker.room.hearing import Attachment, Hearing
 from worker.room.kept import FRAME_S
+from worker.speaker.floor import Floor
 from worker.turns.end_model import predict
 
 pytestmark = pytest.mark.restless
@@ -256,6 +258,35 @@ async def who_goes_on_as_loudly_still_speaks_though_for_some_seconds_no_words_co
         await until(is_heard_out)
 
 
+async def the_sentence_of_whoever_is_gone_ends_no_sooner_than_that_of_who_is_silent(
+    place: Place, _session: Session, providers: Providers, until: Until
+) -> None:
+    providers.hear("I would like to book a table for", "No, that is not the order that I meant.")
+    heard = place.hearing.attach(eager=0, only_listens=lambda _: False)
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        await alice.say()
+    await until(lambda: place.ears == 0)
+    await until(lambda: heard.told == 1)
+    chat = llm.ChatContext.empty()
+    chat.add_message(role="user", content="I would like to book a table for")
+    await heard.turn_end.predict_end_of_turn(chat)
+    assert time.monotonic() - place.loud["alice"][-1] > 1.0
+    async with place.caller("alice") as alice:
+        await until(lambda: place.ears == 1)
+        providers.hold()
+        await alice.say()
+        await until(lambda: heard.has_words)
+    await until(lambda: place.ears == 0)
+    tool = asyncio.create_task(Floor(heard).wait())
+    await asyncio.sleep(3 * WINDOW_S)
+    assert not tool.done()
+    providers.confirm()
+    await until(lambda: heard.told == 2)
+    assert not tool.done()
+    tool.cancel()
+
+
 async def test_whoever_leaves_is_waited_for_while_words_may_come_and_not_at_all_after_silence(
     place: Place, session: Session, providers: Providers, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +384,7 @@ async def test_what_is_heard_of_whom(together: Together, monkeypatch: pytest.Mon
     ways: tuple[Heard, ...] = (
         recognition_that_has_worked_for_nobody_for_some_time_has_failed_and_for_one_person_is_told_of_them,
         a_session_hears_what_is_said_while_it_is_attached,
+        the_sentence_of_whoever_is_gone_ends_no_sooner_than_that_of_who_is_silent,
         an_ear_that_dies_hears_again_what_it_had_not_understood,
         who_goes_on_as_loudly_still_speaks_though_for_some_seconds_no_words_come,
         partial(who_leaves_or_mutes_in_mid_word_ends_their_own_speech_and_nobody_elses, mute),

@@ -233,6 +233,14 @@ class Ear:
         if self._intake is not None:
             self._intake.cancel()
 
+    async def fall_silent(self, seconds: float) -> None:
+        """Let time pass once nothing is heard any more, until there has been silence for so long."""
+        while self.activity.silence_s < seconds:
+            before = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            self.activity.wait(min(time.monotonic() - before, STEP_S))
+            self._on_beat(self)
+
     def settle(self) -> None:
         """Nothing more will be understood: what was heard and never confirmed is final."""
         self._utterance.close()

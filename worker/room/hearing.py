@@ -18,6 +18,7 @@ from worker.room.ear import Ear, Listener
 from worker.room.lateness import Lateness
 from worker.room.merged_activity import MergedActivity
 from worker.room.wordless import Early
+from worker.turns.curve import MOST_S
 from worker.turns.marks import Marks
 from worker.turns.turn_end import TurnEnd
 from worker.words import ASKS
@@ -44,7 +45,7 @@ class Attachment:
     `on_beat` is called whenever time has passed for the ears, or one of them is gone; an ear would die of its error.
 
     Args:
-        ears: a view of those that are in the room.
+        ears: a view of those that are in the room, or were a moment ago.
         marks: what is known of the recogniser's.
         eager: how likely an early request to the language model may be in vain, from 0 to 1.
         only_listens: whether who says this while another speaks wants that one to go on.
@@ -168,7 +169,9 @@ class Hearing:
         self._early = Early()
         self._lateness = Lateness()
         self._ears: dict[str, Ear] = {}
+        self._heard: list[Ear] = []  # these, and those whose microphones went a moment ago
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fading: set[asyncio.Task[None]] = set()
         self._attached: Attachment | None = None
         self._failed: set[int] = set()  # the places of providers that have not begun to understand since they failed
         self._cut_off = False
@@ -195,7 +198,7 @@ class Hearing:
     @property
     def voiced_at(self) -> float:
         """When the last sound of anybody's voice ended, by `time.monotonic`; not after 0 before the first."""
-        return max((ear.voiced_at for ear in self._ears.values()), default=0.0)
+        return max((ear.voiced_at for ear in self._heard), default=0.0)
 
     @property
     def last(self) -> str | None:
@@ -212,7 +215,7 @@ class Hearing:
         """What a new session hears from now on, as `Attachment` has it; the one before hears nothing more."""
         if self._attached is not None:
             self._attached.close()
-        self._attached = Attachment(self._ears.values(), self._marks, eager, only_listens)
+        self._attached = Attachment(self._heard, self._marks, eager, only_listens)
         return self._attached
 
     def attend(self, track: rtc.RemoteTrack, participant: rtc.RemoteParticipant) -> None:
@@ -237,13 +240,16 @@ class Hearing:
             on_late=self._note_late,
         )
         self._ears[track.sid] = ear
-        task = asyncio.create_task(self._listen(ear, track), name="ear")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._heard.append(ear)
+        listening = asyncio.create_task(self._listen(ear, track), name="ear")
+        fading = asyncio.create_task(self._fade(ear, listening), name="ear that is gone")
+        for task, tasks in ((listening, self._tasks), (fading, self._fading)):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
         self._listener.on_ears(len(self._ears))
 
     def ignore(self, track: rtc.RemoteTrack) -> None:
-        """A track is gone; what was said on it still becomes text."""
+        """A track is gone; what was said on it still becomes text, and ends a turn no sooner than if it were there."""
         if track.sid in self._ears:
             self._drop(track.sid)
 
@@ -263,10 +269,11 @@ class Hearing:
             ear.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=min(self._words_s + CLOSE_S, LONGEST_CLOSE_S))
-            await utils.aio.cancel_and_wait(*self._tasks)
+        await utils.aio.cancel_and_wait(*self._tasks, *self._fading)
         if self._attached is not None:
             self._attached.close()
         self._ears.clear()
+        self._heard.clear()
         self._listener.on_ears(0)
 
     async def _listen(self, ear: Ear, track: rtc.RemoteTrack) -> None:
@@ -291,6 +298,14 @@ class Hearing:
         finally:
             ear.settle()
 
+    async def _fade(self, ear: Ear, listening: asyncio.Task[None]) -> None:
+        """Whoever is gone has fallen silent, no more: with another device they may go on with their sentence."""
+        await asyncio.wait([listening])
+        await ear.fall_silent(MOST_S)
+        self._heard.remove(ear)
+        if self._attached is not None:
+            self._attached.look()
+
     def _look(self, ear: Ear) -> None:
         if self._attached is not None and self._is_first(ear):  # one beat is enough for all
             self._attached.look()
@@ -300,7 +315,7 @@ class Hearing:
             self._listener.on_late(seconds)
 
     def _is_first(self, ear: Ear) -> bool:
-        return ear is next(iter(self._ears.values()), None)
+        return ear is next(iter(self._ears.values() or self._heard), None)
 
     def _pass_on(self, ear: Ear, said: stt.SpeechData, piece: int) -> None:
         if self._attached is None:

@@ -23,7 +23,7 @@ class MergedActivity(vad.VAD):
     has a voice without words, unless `interrupts`. While nobody makes a sound, there are no events.
 
     Args:
-        ears: a view of those that are in the room.
+        ears: a view of those that are in the room, or were a moment ago.
         only_listens: whether who says this while another speaks wants that one to go on.
     """
 
@@ -78,7 +78,7 @@ class _Stream(vad.VADStream):
         return not self._event_ch.closed
 
     def look(self) -> None:
-        self._several |= len(self._ears) > 1
+        self._several |= len({ear.identity for ear in self._ears}) > 1
         before, self._speakers = self._speakers, [ear for ear in self._ears if self._speaks(ear)]
         kinds = vad.VADEventType
         if self._speakers and not before:

@@ -27,7 +27,7 @@ class TurnEnd:
     A sound that is too short to be speech does not make the silence begin anew.
 
     Args:
-        ears: a view of those that are in the room.
+        ears: a view of those that are in the room, or were a moment ago.
         marks: what is known of the recogniser's.
         eager: how likely an early request to the language model may be in vain, from 0 to 1; with 0, none is early.
     """
