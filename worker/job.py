@@ -14,6 +14,7 @@ from calls.database.engine import Database
 from calls.errors import DatabaseAway
 from calls.log import lines as log
 from calls.settings import Settings
+from worker import native_log
 from worker.call import Call
 from worker.inbound import take_in
 from worker.log import configure_log
@@ -40,6 +41,7 @@ def prepare(end_model: str, process: JobProcess) -> None:
     process.userdata["settings"] = settings
     process.userdata["end_model"] = end_model
     rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
+    native_log.leave_alone()
     asyncio.run(_rehearse(settings))
     process.userdata["clients"] = Clients.prepare()
 
