@@ -15,7 +15,7 @@ from worker.room.transcript import Caption
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S = 0.2  # a segment that grows is sent this often at most, as a whole each time
+PAUSE_S = 0.3  # a segment that grows is sent this often at most, as a whole each time
 
 
 class Captions:

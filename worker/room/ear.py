@@ -16,6 +16,7 @@ from worker.room.awaited import Awaited, Missing
 from worker.room.clock import Clock
 from worker.room.kept import FRAME_S, Frame
 from worker.room.lateness import Lateness
+from worker.room.microphone import Microphone
 from worker.room.presence import name_of
 from worker.room.recognition import Recognition, has_words
 from worker.room.transcript import TranscriptWriter
@@ -248,17 +249,11 @@ class Ear:
     async def _take_in(self, track: rtc.RemoteTrack) -> None:
         if self._gone:
             return
-        stream = rtc.AudioStream.from_track(
-            track=track,
-            sample_rate=SAMPLE_RATE,
-            num_channels=1,
-            frame_size_ms=int(FRAME_S * 1000),
-        )
+        microphone = Microphone(track, SAMPLE_RATE, int(FRAME_S * 1000), self._hear)
         try:
-            async for event in stream:
-                self._hear(event.frame)
+            await microphone.listen()
         finally:
-            await stream.aclose()
+            await microphone.aclose()
         self._end_input()
 
     def _end_input(self) -> None:
