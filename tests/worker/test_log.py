@@ -49,5 +49,6 @@ async def test_of_failing_providers_the_log_has_the_kind_of_error_and_not_a_word
     log = worker.output[before:]
     assert "provider=tts error=APIError\n" in log, "the voice that gave no sound"
     assert "APIStatusError" in log
+    assert " livekit: " not in log, "records of the native library, of which no word may stand here"
     for private in (PROMPTED, GREETED, SAID):
         assert private.rstrip(".").rpartition(" ")[2] not in log

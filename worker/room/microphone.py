@@ -1,7 +1,6 @@
 """What a microphone picks up, handed over frame by frame as it comes.
 
-LiveKit's own stream wakes two tasks for each of 31 frames a second, and those of all streams for the frames of each: of
-what a call costs in processor time that was a tenth.
+LiveKit's own stream wakes two tasks for each of 31 frames a second, and those of all streams for the frames of each.
 """
 
 import asyncio
