@@ -43,7 +43,7 @@ CONFIDED = [  # in the voice "rms", in which recognition hears "at" apart from w
     for place in ("garden", "restaurant")
     for address in (f"peter at {place}", f"office at {place}", f"peter dot miller at {place}")
 ]
-LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")  # however recognition groups it, and whatever digit it mishears
+LONG_NUMBER = re.compile(r"\d(?:[ ,.-]{0,2}\d){7,}")  # however recognition groups it, and whatever digit it mishears
 STORY = [
     f"This is sentence number {number} of a story that is longer than the model's context." for number in range(250)
 ]

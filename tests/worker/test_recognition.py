@@ -144,7 +144,7 @@ async def test_a_provider_works_once_it_finds_words(person: Person, until: Until
 
 def a_frame(level: int) -> Frame:
     samples = np.full(int(FRAME_S * SAMPLE_RATE), level, np.int16)
-    return Frame(rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE, 1, len(samples)), 0.0, 0.0)
+    return Frame(rtc.AudioFrame(samples.tobytes(), SAMPLE_RATE, 1, len(samples)), 0.0, 0.0, sounds=level > 0)
 
 
 async def test_all_results_that_may_come_for_a_sound_before_the_end_or_after_one_of_it_are_waited_for(
