@@ -40,8 +40,8 @@ def prepare(end_model: str, process: JobProcess) -> None:
     configure_log(settings)
     process.userdata["settings"] = settings
     process.userdata["end_model"] = end_model
-    rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
     native_log.leave_alone()
+    rtc.AudioResampler(48_000, 16_000)  # the first use of LiveKit's library starts its threads
     asyncio.run(_rehearse(settings))
     process.userdata["clients"] = Clients.prepare()
 

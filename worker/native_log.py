@@ -11,7 +11,10 @@ from livekit.rtc._ffi_client import FfiClient, ffi_event_callback  # it has no p
 
 
 def leave_alone() -> None:
-    """Have the library keep its records to itself, or write them to stderr, where RUST_LOG asks for that."""
+    """Have the library keep its records to itself, or write them to stderr, where RUST_LOG asks for that.
+
+    To be called before anything else uses the library: it looks at RUST_LOG once, and without it would write errors.
+    """
     os.environ.setdefault("RUST_LOG", "off")
     library = FfiClient.instance._ffi_lib  # noqa: SLF001 - the same
     library.livekit_ffi_initialize(ffi_event_callback, False, b"python", rtc.__version__.encode())  # noqa: FBT003 - its own
