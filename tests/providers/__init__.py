@@ -14,7 +14,8 @@ them by URL alone. The test says what is heard and what is answered:
                that sound has on a busy machine. Words are spread over it by length, interim results come every 0.3 s.
                With nothing scripted, nothing is heard. `Interim("words")`: no final result confirms them,
                `InPieces("some", "words")`: as many final results as there are pieces. `hear_with(function)` decides by
-               the finished `Utterance` (stream number, start, length) instead.
+               the finished `Utterance` (stream number, start, length) instead. `timed`: whether all results, only final
+               ones, or none tell when their words were said.
     Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together, Raw: an
                HTTP answer as it is, Never: none, Trickle: one that does not end; `field` has the models that people
                really have. Speculative requests about one point of a conversation (streamed; same messages before the
@@ -32,7 +33,19 @@ them by URL alone. The test says what is heard and what is answered:
 `python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
 """
 
-from tests.providers.script import Chat, InPieces, Interim, Never, Raw, ToolCall, Trickle, Utterance
+from tests.providers.script import Chat, InPieces, Interim, Never, Raw, Timed, ToolCall, Trickle, Utterance
 from tests.providers.server import Providers, in_thread
 
-__all__ = ["Chat", "InPieces", "Interim", "Never", "Providers", "Raw", "ToolCall", "Trickle", "Utterance", "in_thread"]
+__all__ = [
+    "Chat",
+    "InPieces",
+    "Interim",
+    "Never",
+    "Providers",
+    "Raw",
+    "Timed",
+    "ToolCall",
+    "Trickle",
+    "Utterance",
+    "in_thread",
+]

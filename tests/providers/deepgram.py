@@ -117,7 +117,9 @@ class Listener:
         await self._send(last, final=True, asked=asked)
 
     async def _send(self, heard: Utterance, *, final: bool, over: bool = True, asked: bool = False) -> None:
-        alternative = {"transcript": heard.text, "confidence": 0.99 if heard.text else 0.0, "words": _words(heard)}
+        is_timed = self._script.timed == "all" or (final and self._script.timed == "final")
+        words = _words(heard) if is_timed else []
+        alternative = {"transcript": heard.text, "confidence": 0.99 if heard.text else 0.0, "words": words}
         await self._socket.send_json(
             {
                 "type": "Results",

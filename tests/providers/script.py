@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Service = Literal["stt", "llm", "tts"]
+Timed = Literal["all", "final", "none"]
 Fault: TypeAlias = int | Literal["silent"] | None  # the status of the answer, or None: there is none
 
 
@@ -139,6 +140,7 @@ class Script:
         self.begun = 0  # utterances, also one that is not over
         # What follows so soon in the same stream is the rest of a sentence that was cut by a standstill: no words.
         self.hole_s = 0.0
+        self.timed: Timed = "all"  # which results of speech recognition say when their words were spoken
         self._ended_s: dict[int, float] = {}
         self._to_hear: deque[Heard | None] = deque()
         self._listener: Callable[[Utterance], str | None] | None = None

@@ -13,7 +13,7 @@ from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import NamedProvider, Settings
 from tests.conftest import PATIENCE_S, Until
-from tests.providers import InPieces, Interim, Providers, Utterance, in_thread
+from tests.providers import InPieces, Interim, Providers, Timed, Utterance, in_thread
 from tests.servers import LiveKitServer, process
 from tests.worker.booth import Booth
 from tests.worker.caller import Caller
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.restless
 
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 WORDS_S = 4  # more than the stand-in takes for the end of an utterance, on a busy machine too
+SENTENCE_S = 2.5  # in which words come before the sentence is over
 SHORT_S = 0.3  # a word, and though a busy machine stretches it no more than a cough may be
 TWO = [{"model": "first"}, {"model": "second"}]
 SORRY = "I'm sorry, I didn't get that. Could you say it again?"
@@ -440,6 +441,27 @@ async def say_something_short_again_and_again(caller: Caller) -> None:
         await asyncio.sleep(WORDS_S + 1)  # the time in which words are waited for
 
 
+async def results_that_do_not_tell_when_words_were_said_are_two_turns_of_two_sentences(
+    timed: Timed, stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.timed = timed
+    said_by_caller = ["Can you tell me what time you open?", "And when do you close on Sundays?"]
+    answers = ["At nine.", "At six."]
+    providers.hear(*said_by_caller)
+    providers.answer(*answers)
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        for answer in answers:
+            await until(caller.agent_listens)
+            await caller.say(SENTENCE_S)
+            await until(partial(call.has_said, "agent", answer))
+        assert await heard(call) == [(text, True) for text in said_by_caller]
+        assert await said(call, SORRY) == 0
+        assert providers.chats[-1].user_lines == said_by_caller
+    await until(call.ended)
+
+
 @pytest.mark.timeout(180)
 async def test_what_comes_late_or_in_pieces_or_not_at_all(together: Together) -> None:
     """Those first that take longest; as many calls at a time as there are booths."""
@@ -448,6 +470,8 @@ async def test_what_comes_late_or_in_pieces_or_not_at_all(together: Together) ->
         short_answers_of_which_nothing_came_are_heard_by_a_new_stream,
         a_final_result_that_comes_too_late_tells_only_what_was_not_known,
         final_results_in_pieces_are_one_segment_and_one_line_for_the_model,
+        partial(results_that_do_not_tell_when_words_were_said_are_two_turns_of_two_sentences, "final"),
+        partial(results_that_do_not_tell_when_words_were_said_are_two_turns_of_two_sentences, "none"),
         one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence,
         partial(words_that_no_final_result_confirms_are_said_and_answered, "at once"),
         what_is_said_when_somebody_hangs_up_becomes_text_with_one_of_whole_recordings_too,

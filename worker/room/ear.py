@@ -354,9 +354,9 @@ class Ear:
             return
         self._result = result = event.alternatives[0]
         final = event.type == kinds.FINAL_TRANSCRIPT
-        if result.end_time > 0:
+        if is_timed := _is_timed(result):
             began_at, ended_at = map(self._recognition.moment, (result.start_time, result.end_time))
-        else:  # some tell no times
+        else:
             voice_began_at, ended_at = self._said_from_to()
             began_at = self._utterance.begins_at(voice_began_at, final=final)
             ended_at = max(began_at, ended_at)
@@ -364,8 +364,8 @@ class Ear:
         if final:
             self._lateness.note(self._recognition.place, time.monotonic() - ended_at)
             self._awaited.understand(earlier=ended_at < near.began_at - EARLIER_S)
-            if result.end_time > 0 or not near.speaking:
-                self._recognition.kept.drop(result.end_time or math.inf)
+            if is_timed or not near.speaking:
+                self._recognition.kept.drop(result.end_time if is_timed else math.inf)
         self._since_result_s = 0.0
         self._utterance.hear(result.text, began_at, ended_at, final=final)
         self._guess()
@@ -382,7 +382,7 @@ class Ear:
         """They tell how loud this person is, and that the voice says something."""
         near = self.activity.near
         speech_s = near.speech_s if near.speaking else 0.0
-        age_s = time.monotonic() - ended_at if result.end_time > 0 else None
+        age_s = time.monotonic() - ended_at if _is_timed(result) else None
         place = self._recognition.place
         is_new = self._wordless.understand(result.text, place=place, final=final, speech_s=speech_s, age_s=age_s)
         self.activity.understand(began_at, ended_at, certain=final, new=is_new)
@@ -419,3 +419,8 @@ class Ear:
     def _say(self, text: str, piece: int) -> None:
         self._listener.on_words(self.identity, text)
         self._on_said(self, replace(self._result, text=text), piece)
+
+
+def _is_timed(result: stt.SpeechData) -> bool:
+    """Whether it tells when its words were said; some plugins give the beginning of the stream for both times then."""
+    return result.end_time > result.start_time
