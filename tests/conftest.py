@@ -27,6 +27,7 @@ from tests.scheduling import BESIDE, Scheduling, in_order, is_beside
 from tests.servers import LiveKitServer, PostgresCluster, Program, Redis, S3Server, free_port, process
 from tests.telephony import FORMS, PhoneNetwork
 from tests.whole_stack import WholeStack, whole_stack_in
+from worker import native_log
 
 Until = Callable[..., Awaitable[Any]]
 MakeSettings = Callable[..., Settings]
@@ -75,6 +76,12 @@ def _clean_environment() -> None:
     for name in list(os.environ):
         if name.startswith(("CALLROOM_", "LIVEKIT_", "DEEPGRAM_", "OPENAI_", "AWS_")):
             del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _livekit_keeps_its_log_to_itself() -> None:
+    """For callers, as a worker has it for calls; a worker that is a process has to see to that itself."""
+    native_log.leave_alone()
 
 
 @pytest.fixture(scope="session", autouse=True)
