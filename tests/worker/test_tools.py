@@ -26,6 +26,8 @@ FILLER, SHIPPED, STILL, THREE = (
     "Three lamps are left.",
 )
 INSTEAD = "No, sorry, are there lamps?"
+AGAIN, SORRY = "I look once more.", "I'm sorry, I didn't get that. Could you say it again?"
+STEPS = 4  # of a turn in which tools may be called
 ANSWER, LEFT = '{"status": "shipped"}', "Three are left."
 
 
@@ -141,10 +143,38 @@ async def no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_si
     assert asked == [ORDER, ORDER, INSTEAD]
 
 
+def insatiable(chat: Chat) -> ToolCall | list[Any]:
+    may_call, again = chat.body.get("tool_choice") != "none", ToolCall("look_up_order")
+    return again if may_call or chat.last_user == ORDER else [AGAIN, again]
+
+
+async def whoever_asks_a_model_that_only_calls_tools_is_not_left_in_silence(
+    shop: Shop, stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(ORDER, STOCK)
+    providers.answer_with(insatiable)
+    shop.may_answer.set()
+    order = {"name": "look_up_order", "url": f"{shop.url}/order", "method": "GET"}
+    call = await stage.call(tools=[order], **WITHOUT_A_WORD, silence_reminder_s=600, silence_timeout_s=900)
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        await caller.say()
+        await until(lambda: call.has_said("agent", SORRY))
+        assert await call.said("agent") == SORRY
+        assert await call.has_happened("answer.empty")
+        assert len(shop.asked) == STEPS
+        await until(caller.agent_listens)
+        await caller.say()
+        await until(lambda: call.has_said("agent", f"{SORRY} {AGAIN} {SORRY}"))
+        assert len(shop.asked) == 2 * STEPS
+    await until(call.ended)
+
+
 async def test_tools_in_a_call(together: Together) -> None:
-    """Two calls at the same time."""
-    async with open_shop() as slow, open_shop() as quick:
+    """Three calls, two at a time."""
+    async with open_shop() as slow, open_shop() as quick, open_shop() as busy:
         await together(
             partial(a_slow_tool_is_called_once_and_whoever_speaks_into_it_is_answered_and_told_the_result, slow),
             partial(no_tool_is_called_while_somebody_speaks_nor_after_words_but_after_a_sign_of_listening, quick),
+            partial(whoever_asks_a_model_that_only_calls_tools_is_not_left_in_silence, busy),
         )

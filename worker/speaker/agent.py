@@ -25,7 +25,7 @@ from typing_extensions import override
 import prompts
 from worker.room.hearing import Attachment
 from worker.room.phones import NotTransferred, Phones
-from worker.speaker.answers import Answers, Piece, calls_tool
+from worker.speaker.answers import Answers, NoAnswer, Piece, calls_tool
 from worker.speaker.floor import Floor
 from worker.speaker.hang_up import Farewell, HangUp
 from worker.speaker.held import Held
@@ -205,6 +205,8 @@ class CallAgent(Agent):
         tool_choice = model_settings.tool_choice
         async with model.chat(chat_ctx=sent, tools=tools, tool_choice=tool_choice, conn_options=options) as stream:
             async for chunk in stream:
+                if tool_choice == "none" and calls_tool(chunk):
+                    raise NoAnswer  # not every server heeds it; LiveKit would drop the call and say nothing
                 yield chunk
 
     def _impossible(self) -> set[str]:

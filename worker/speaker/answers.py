@@ -24,7 +24,7 @@ TRIES = 2  # at least; each model of the agent has one
 
 
 class NoAnswer(Exception):
-    """The model has ended without a word: thoughts, dots and emoji are none."""
+    """The model has ended without a word (thoughts, dots and emoji are none), or calls a tool where it may not."""
 
 
 class Answers:
@@ -43,7 +43,7 @@ class Answers:
         on_answered: the model has begun to answer.
         on_failed: none has, though two were asked, or one twice, or in vain when no other works: why, and the place of
             the last one.
-        on_empty: its answer held no word.
+        on_empty: its answer was none.
         on_wordless: none has, and the language has no words yet in which the agent could be sorry.
     """
 

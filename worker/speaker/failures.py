@@ -65,8 +65,8 @@ class Failures:
         return self._hopeless
 
     def empty(self) -> None:
-        """The model's answer held no word."""
-        self._events.note(EventKind.ANSWER_EMPTY, "The model said nothing")
+        """The model's answer held no word, or ended in the call of a tool that it may not make."""
+        self._events.note(EventKind.ANSWER_EMPTY, "The model gave no answer")
 
     def cut(self) -> None:
         """The model's server leaves out a part of the conversation by itself."""
