@@ -35,6 +35,7 @@ class Box(tts.TTS[Any]):
         lingers: bool = False,
         loudness: float = 0.3,
         silence_s: float = 0.0,
+        silence_after_s: float = 0.0,
     ) -> None:
         capabilities = tts.TTSCapabilities(streaming=streaming, aligned_transcript=timed)
         super().__init__(capabilities=capabilities, sample_rate=rate, num_channels=1)
@@ -44,6 +45,7 @@ class Box(tts.TTS[Any]):
         self.lingers = lingers
         self.loudness = loudness
         self.silence_s = silence_s  # before the first word of a text
+        self.silence_after_s = silence_after_s
         self.texts: list[str] = []
 
     @property
@@ -56,7 +58,8 @@ class Box(tts.TTS[Any]):
         seconds = min(len(text) / 15, self.breaks_after_s if self.breaks else math.inf)
         wave = self.loudness * np.sin(2 * np.pi * 440 * np.arange(int(seconds * self.sample_rate)) / self.sample_rate)
         silence_s = 0.0 if self.capabilities.streaming and len(self.texts) > 1 else self.silence_s
-        return bytes(2 * int(silence_s * self.sample_rate)) + (wave * 32767).astype("<i2").tobytes()
+        before, after = (bytes(2 * int(s * self.sample_rate)) for s in (silence_s, self.silence_after_s))
+        return before + (wave * 32767).astype("<i2").tobytes() + after
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> Any:
         return Whole(tts=self, input_text=text, conn_options=conn_options)

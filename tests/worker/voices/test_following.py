@@ -7,9 +7,9 @@ import pytest
 from livekit import rtc
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
-from tests.worker.voices.box import ANSWER, Box, voices_of
+from tests.worker.voices.box import ANSWER, SORRY, Box, voices_of
 from worker.ranking import Ranking
-from worker.speaker.sound.onset import Onset
+from worker.speaker.sound.onset import PAUSE_S, Onset
 from worker.speaker.sound.voice import SAMPLE_RATE
 
 
@@ -31,6 +31,18 @@ async def test_what_no_voice_could_say_is_not_shown(said) -> None:
     shown, seconds, _, happened = await said(Box(24_000, breaks_after_s=0.0), text=ANSWER)
     assert (shown, seconds) == ("", 0.0)
     assert happened == [("failed", 0), ("speechless", False)]
+
+
+@pytest.mark.parametrize("kind", ["whole", "words", "timed words"])
+async def test_a_voice_whose_sound_is_silence_has_failed_and_none_of_its_words_is_shown(said, kind) -> None:
+    silent = Box(24_000, streaming="words" in kind, timed="timed" in kind, loudness=0.0)
+    assert await said(silent) == ("", 0.0, set(), [("failed", 0), ("speechless", False)])
+    shown, seconds, _, happened = await said(silent, Box(24_000))
+    assert (shown, happened) == (ANSWER, [("failed", 0), ("switched", 1)])
+    assert abs(seconds - len(ANSWER) / 15) < 0.5
+    shown, seconds, _, happened = await said(silent, text=SORRY)
+    assert (shown, happened) == (SORRY, [("failed", 0)])
+    assert seconds > 2, "our own recording of it"
 
 
 @pytest.mark.parametrize(("streaming", "breaks_after_s"), [(False, 1.0), (True, 0.3)], ids=["whole", "words"])
@@ -86,7 +98,13 @@ async def test_the_silence_of_a_voice_before_its_first_word_is_not_waited_for(pr
     assert len(sound) / 2 / SAMPLE_RATE == pytest.approx(end / 15 + sum(silences_s), abs=0.2)
 
 
-def test_of_a_soft_beginning_nothing_is_taken_away() -> None:
+async def test_the_silence_of_a_voice_after_its_last_word_makes_no_hole(said) -> None:
+    shown, seconds, _, _ = await said(Box(SAMPLE_RATE, silence_after_s=1.0))
+    assert shown == ANSWER
+    assert seconds == pytest.approx(len(ANSWER) / 15 + 2 * PAUSE_S, abs=0.2)
+
+
+async def test_of_a_soft_beginning_nothing_is_taken_away() -> None:
     silence = np.zeros(SAMPLE_RATE // 2, np.int16)
     hiss = np.random.default_rng(0).normal(0, np.linspace(0, 3000, SAMPLE_RATE // 5)).astype(np.int16)
     whole = np.concatenate([silence, hiss])

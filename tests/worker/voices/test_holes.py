@@ -9,11 +9,14 @@ import selectors
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import pytest
+from livekit import rtc
 from livekit.agents import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions, tts
 from typing_extensions import override
 
 from tests.worker.voices.box import Box, voices_of
+from worker.speaker.sound.onset import Onset
 from worker.speaker.sound.prepared import Prepared
 from worker.speaker.sound.voice import SAMPLE_RATE
 from worker.speaker.sound.voices import Voices
@@ -148,6 +151,39 @@ def test_a_reply_has_no_hole(
         return [await holes(voices, said, tokens_per_s) for said in (HELLO, text)]
 
     assert run(two) == [[], []]
+
+
+def test_a_voice_that_sends_silence_is_waited_for_no_longer_than_one_that_sends_nothing(prepared: Prepared) -> None:
+    silent, happened = Slow(*REAL_TIME), list[tuple[str, Any]]()
+    silent.loudness = 0.0
+
+    async def failed_after_s() -> float:
+        voices = voices_of([silent, Box(SAMPLE_RATE)], prepared, happened)
+        async with voices.stream() as stream:
+            stream.push_text(TABLES)
+            stream.end_input()
+            await anext(stream)
+        return asyncio.get_running_loop().time()
+
+    assert run(failed_after_s) == pytest.approx(0.5, abs=0.1)
+    assert happened == [("failed", 0), ("switched", 1)]
+
+
+@pytest.mark.parametrize("times_real_time", [1.0, 1000.0])
+def test_a_pause_within_a_sentence_is_as_long_as_the_voice_makes_it(times_real_time: float) -> None:
+    word, pause = np.full(SAMPLE_RATE // 2, 1000, np.int16), np.zeros(SAMPLE_RATE, np.int16)
+    chunks = np.array_split(np.concatenate([word, pause, word]), 20)
+
+    async def heard_until() -> float:
+        output, onset = 0.0, Onset()
+        for chunk in chunks:
+            await asyncio.sleep(CHUNK_S / times_real_time)
+            frame = rtc.AudioFrame(chunk.tobytes(), SAMPLE_RATE, 1, len(chunk))
+            for played in onset.push(frame, output):
+                output = max(output, asyncio.get_running_loop().time()) + played.duration
+        return output
+
+    assert run(heard_until) == pytest.approx(2.0 + CHUNK_S / times_real_time, abs=0.001)
 
 
 def test_what_a_fast_voice_is_asked_for_are_a_clause_and_then_sentences(prepared: Prepared) -> None:

@@ -1,6 +1,6 @@
 """What is heard of one utterance, and the words that belong to it: no word is shown before its sound is there.
 
-A voice's silence before a first word is left out, from the times of its words too.
+A voice's silence before a first word is left out, from the times of its words too, and that after the last.
 
 Which words a sound holds is known only when all of a piece is there; until then as many are shown as can be in it.
 """
@@ -18,7 +18,9 @@ from worker.speaker.words.pace import FAST, is_sign, reached
 
 
 class Output:
-    """Takes sound of any rate. What was shown is not shown again, though another voice may repeat it.
+    """Takes sound of any rate; silence alone is none.
+
+    What was shown is not shown again, though another voice may repeat it.
 
     Args:
         emitter: where it goes.
@@ -31,7 +33,7 @@ class Output:
         self._record: bytearray | None = None
         self._resampled = Resampled()
         self._onset = Onset()
-        self._timed: list[tuple[TimedString, float]] = []  # words that wait for their sound, and when it began
+        self._timed: list[tuple[TimedString, int, float]] = []  # until heard; where each ends, and when it began
         self._shown = 0  # characters
         self._due = ""  # the text to the end of what is being said
         self._from, self._from_s = 0, 0.0  # that character of it is said from that second on
@@ -59,15 +61,13 @@ class Output:
         self._due = ""
         for word in words:
             start += len(word)
-            if start > self._shown:
-                text, self._shown = word[self._shown - start :], start
-                self._timed.append((TimedString(text, word.start_time, word.end_time), began_s))
+            self._timed.append((word, start, began_s))
         return start
 
     def play(self, frame: rtc.AudioFrame) -> None:
         """More sound."""
         for piece in self._resampled.push(frame):
-            self._push(self._onset.push(piece))
+            self._push(self._onset.push(piece, self.heard_until))
 
     def pass_on(self, frame: rtc.AudioFrame) -> None:
         """Sound that was an utterance's output already, with its words."""
@@ -78,14 +78,15 @@ class Output:
     def rest(self) -> None:
         """Nothing more comes for now."""
         for piece in self._resampled.flush():
-            self._push(self._onset.push(piece))
-        self._show_timed()
-        self._push(self._onset.rest())
+            self._push(self._onset.push(piece, self.heard_until))
+        if self._onset.has_begun:
+            self._show_timed()
+        self._timed.clear()
+        self._onset.rest()
         self._emitter.flush()
 
     def end(self) -> None:
         """That was all; a rest that has no sound, as dots, is shown with what was heard."""
-        self._push(self._onset.rest())
         if self.seconds:
             self.show_rest()
 
@@ -112,9 +113,11 @@ class Output:
             self._emitter.push_frame(frame)
 
     def _show_timed(self) -> None:
-        for word, began_s in self._timed:
-            start_s, end_s = (self._heard_at(at, began_s) for at in (word.start_time, word.end_time))
-            self._emitter.push_timed_transcript(TimedString(word, start_s, end_s))
+        for word, end, began_s in self._timed:
+            if end > self._shown:
+                text, self._shown = word[self._shown - end :], end
+                start_s, end_s = (self._heard_at(at, began_s) for at in (word.start_time, word.end_time))
+                self._emitter.push_timed_transcript(TimedString(text, start_s, end_s))
         self._timed.clear()
 
     def _heard_at(self, at: NotGivenOr[float], began_s: float) -> NotGivenOr[float]:

@@ -113,10 +113,11 @@ class Pieced:
 
     async def _play_stream(self, asked: _Asked, stream: tts.ChunkedStream) -> None:
         self.owed_at = asyncio.get_running_loop().time()
-        before_s, is_heard, has_sound = self._output.seconds, False, False
+        before_s, is_heard = self._output.seconds, False
+        deadline = self.owed_at + self._sound_s
         while True:
             try:
-                async with asyncio.timeout(self._sound_s):
+                async with asyncio.timeout(self._sound_s) if is_heard else asyncio.timeout_at(deadline):
                     event = await anext(stream, None)
             except TimeoutError:
                 raise APITimeoutError from None
@@ -124,11 +125,10 @@ class Pieced:
                 break
             heard_until = self._output.heard_until
             self._output.play(event.frame)
-            has_sound |= event.frame.duration > 0
             if not is_heard and self._output.seconds > before_s:
                 is_heard = True
                 self._begins(asked, heard_until)
-        if not has_sound:
+        if not is_heard:
             raise APIError("there was no sound", body=None)
         self._output.show_rest()
         self._output.rest()

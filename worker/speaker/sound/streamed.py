@@ -60,10 +60,14 @@ class Streamed:
         until = self._deadline.when()
         return None if until is None else until - self._sound_s
 
+    @property
+    def _has_sound(self) -> bool:
+        return self._output.seconds > self._began_s
+
     def _heard(self, part: float = 1.0) -> int:
         """About the character up to which it was heard, if it needs that part of the time that a slow voice takes."""
         if self._is_timed:
-            return self._shown
+            return self._shown if self._has_sound else self._start
         return reached(self._text.text, self._start, (self._output.seconds - self._began_s) / part, SLOW)
 
     def _is_about_all(self) -> bool:
@@ -79,7 +83,7 @@ class Streamed:
                     self._play(event)
             finally:
                 await utils.aio.cancel_and_wait(feeding, watching)
-        if not self._text.is_whole or self._output.seconds == self._began_s:
+        if not self._text.is_whole or not self._has_sound:
             raise APIConnectionError("it has stopped", retryable=False)
 
     def _play(self, event: tts.SynthesizedAudio) -> None:
@@ -89,7 +93,7 @@ class Streamed:
         else:
             self._show()
         self._output.play(event.frame)
-        if not self._deadline.expired():
+        if self._has_sound and not self._deadline.expired():
             self._deadline.reschedule(None)
         if self._text.is_whole:
             self._expect()

@@ -180,7 +180,7 @@ class _Utterance(tts.SynthesizeStream):
         if not await self._is_phrase(text):
             await self._say(text, output)
             if not output.seconds:
-                output.play(_silence())  # dots alone: LiveKit takes an utterance without sound for a failure
+                output.pass_on(_silence())  # dots alone: LiveKit takes an utterance without sound for a failure
             return
         prepared = self._voices.prepared
         sound, has_substitute = await prepared.own(text.text), prepared.has_substitute(text.text)
