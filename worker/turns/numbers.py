@@ -15,7 +15,11 @@ _LETTERS = re.compile(r"[A-Za-z]|(?!IBAN)[A-Z]{4}")  # of one, spelled or its ba
 _SHORT = re.compile(r"0|[1-9]\d?")  # alone, an amount
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _AMOUNT = 4  # digits, at most: "room 2041", "at 15 30"
+_ROOM = 3  # digits, at most, of what may well have one
 _AND = re.compile(r"(nt[ae]|vingt) (?:y|et) ", re.IGNORECASE)  # "treinta y cuatro"
+_IS = re.compile(  # between what announces a number and its first digit: "is", "is the", "is X"
+    r" (?:is|was|ist|war|lautet|es|est|c'est)(?: (?:the|a|die|der|el|la|le|um|uh|er|äh|ähm|eh|euh|heu|[a-z]))*$"
+)
 _MARKS = ".,;:?!()"
 _CURRENCIES = (" €", " $", " £", " ¥")
 _ANNOUNCED_BEFORE = 8  # words
@@ -97,6 +101,17 @@ class Digits:
         lengths = [length for words, length in self.announced.items() if f" {words} " in f"{before} "]
         return min(lengths, key=lambda length: length[1], default=None)
 
+    def announces_first(self, before: str) -> bool:
+        """Whether what follows, be it one digit, begins a number: "my number is", "it ends in"; not "number"."""
+        length = self.length(before)
+        if length is None or length[1] <= _ROOM:
+            return False
+        straight = [length for words, length in self.announced.items() if before.endswith(f" {words}")]
+        if straight:
+            return max(straight)[0] > 1
+        end = _IS.search(before)
+        return end is not None and not before.endswith(self.counted)
+
 
 def dictated(text: str, words: Digits) -> Number | None:
     """The number at the end of a text; None if there is none, or an amount, a year or a time."""
@@ -110,7 +125,10 @@ def _number(tokens: Sequence[str], words: Digits) -> Number | None:
     while run and not all(words.begins(token) for token in bare[len(bare) - run :][:2]):
         run -= 1
     number, before = bare[len(bare) - run :], _words_before(bare[: len(bare) - run])
-    if not number or (len(number) == 1 and (not _is_written(number[0]) or _SHORT.fullmatch(number[0]))):
+    if not number:
+        return None
+    is_short = len(number) == 1 and (not _is_written(number[0]) or _SHORT.fullmatch(number[0]) is not None)
+    if is_short and not words.announces_first(before):
         return None
     length, groups = words.length(before), _groups(tokens[-run:], words)
     if length is None and _is_amount(number, groups, before, words):

@@ -1,4 +1,4 @@
-"""Requests to wait: who says "one moment, please" looks something up, and goes on."""
+"""What asks for time: who says "one moment, please" looks something up, who says "let's see" thinks, and goes on."""
 
 import re
 
@@ -63,14 +63,33 @@ _FORMS = (
     r"(laissez-moi|laisse-moi|je vais|je dois)( le| la| les)? (regarder|vérifier|voir|réfléchir|chercher)",
     r"(je|que je)( le| la)? (regarde|vérifie|réfléchis|cherche)",
 )
+# All of a sentence: "I am well" is none.
+_THOUGHTS = r"""well well|then let's|see let's|see|now let's|see|then let's|think
+    tja naja na|ja nun nun|ja also ja|also ja|nun schauen|wir|mal sehen|wir|mal lass|mal|sehen lass|mal|überlegen
+    pues veamos vamos|a|ver déjame|pensar
+    alors eh|bien eh|ben bon|ben voyons voyons|voir"""
+_SO = r"so and well now um uh er ok okay yes no und ja nein äh ähm y sí bueno et oui non bon euh"
+_HUM = r"m{3,}|hum|(?:(?!.*\b[mhu]+ \w+$).* )?h+m+"  # behind another one it is an answer: "mm hm"
 _WAIT = re.compile(rf"(?:{_any(_BEFORE)} )*(?:{'|'.join(_FORMS)})(?: {_any(_AFTER)})*")
+_THINKS = re.compile(rf"{_HUM}|(?:(?:{_any(_SO)}|h+m+) )*{_any(_THOUGHTS)}")
+_CALLS = re.compile(r"[?!]\W*$")
 _POLITE = re.compile(rf"{_any(_AFTER)}(?: {_any(_AFTER)})*")
 
 
 def asks_to_wait(text: str) -> bool:
     """Whether a text ends with such a request, in any language that we know: "Yes. Let me check.", "Moment, bitte"."""
-    clauses = [" ".join(clause.split()) for clause in re.split(r"[.,;:!?¡¿…]", text.lower().replace("’", "'"))]
-    clauses = [clause for clause in clauses if clause]
+    clauses = _clauses(text)
     while clauses and _POLITE.fullmatch(clauses[-1]):
         clauses.pop()
     return bool(clauses) and _WAIT.fullmatch(clauses[-1]) is not None
+
+
+def thinks_aloud(text: str) -> bool:
+    """Whether a text ends with what is said while one thinks: "Hmm.", "Yes. Let's see."; "hmm?" asks something."""
+    clauses = _clauses(text)
+    return bool(clauses) and _THINKS.fullmatch(clauses[-1]) is not None and not _CALLS.search(text)
+
+
+def _clauses(text: str) -> list[str]:
+    clauses = (" ".join(clause.split()) for clause in re.split(r"[.,;:!?¡¿…]", text.lower().replace("’", "'")))
+    return [clause for clause in clauses if clause]

@@ -4,9 +4,9 @@ import re
 from itertools import takewhile
 
 from worker.turns.languages import LANGUAGES, LONGEST_PHRASE, Language
-from worker.turns.letters import spelled
+from worker.turns.letters import begins_to_spell, is_spelled
 from worker.turns.numbers import Digits, Number, dictated
-from worker.turns.waits import asks_to_wait
+from worker.turns.waits import asks_to_wait, thinks_aloud
 from worker.words import ASKS, CALLS, NO_ELSEWHERE, STOPS, YES_ELSEWHERE, with_question_marks
 
 OPEN = 0.01  # nobody ends so
@@ -49,15 +49,15 @@ def likely_whole(text: str, language: str | None, *, marks: bool = False) -> flo
     known = _known(words, language)
     ends_in_word = bool(words) and _LETTERS.search(text, text.rfind(" ") + 1) is not None
     marked = _END.search(text) is not None and not text.endswith("...")
-    if asks_to_wait(text):
+    if asks_to_wait(text) or thinks_aloud(text):
         return OPEN
     if _GOES_ON.search(text) or (ends_in_word and words[-1] in (_FILLERS | known.fillers if known else _FILLERS)):
         return OPEN
     if _is_answer(text):
         return ANSWER
     whole = _of_number(dictated(text, known.digits if known is not None else Digits()), marked=marked)
-    if whole is None and spelled(text):
-        whole = NUMBER_MARKED if marked else NUMBER
+    if whole is None and is_spelled(text):
+        whole = NUMBER_MARKED if marked and not begins_to_spell(text) else NUMBER
     if whole is None and known is not None and ends_in_word and not (_is_name(written[-1]) and not text.isupper()):
         whole = _of_last_word(words, known, marked=marked, calls=_CALLS.search(text) is not None)
     if whole is not None:
