@@ -13,7 +13,8 @@ them by URL alone. The test says what is heard and what is answered:
     Hearing    Loud audio (above -40 dBFS) is an utterance; it ends after `endpointing_s` of quiet, more than the holes
                that sound has on a busy machine. Words are spread over it by length, interim results come every 0.3 s.
                With nothing scripted, nothing is heard. `Interim("words")`: no final result confirms them,
-               `InPieces("some", "words")`: as many final results as there are pieces. `hear_with(function)` decides by
+               `InPieces("some", "words")`: as many final results as there are pieces, `Corrected("one", "another")`:
+               as many for the same sound. `hear_with(function)` decides by
                the finished `Utterance` (stream number, start, length) instead. `timed`: whether all results, only final
                ones, or none tell when their words were said.
     Answering  str: that text, ToolCall: a call of a tool, dict: JSON text, list: text and calls together, Raw: an
@@ -33,11 +34,12 @@ them by URL alone. The test says what is heard and what is answered:
 `python -m tests.providers --port 8099` serves the same with one sentence heard for every utterance.
 """
 
-from tests.providers.script import Chat, InPieces, Interim, Never, Raw, Timed, ToolCall, Trickle, Utterance
+from tests.providers.script import Chat, Corrected, InPieces, Interim, Never, Raw, Timed, ToolCall, Trickle, Utterance
 from tests.providers.server import Providers, in_thread
 
 __all__ = [
     "Chat",
+    "Corrected",
     "InPieces",
     "Interim",
     "Never",

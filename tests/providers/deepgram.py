@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from aiohttp import WSMsgType, web
 
-from tests.providers.script import Heard, InPieces, Interim, Script, Utterance
+from tests.providers.script import Corrected, Heard, InPieces, Interim, Script, Utterance
 
 LOUD = 0.01
 BLOCK_S = 0.02
@@ -139,6 +139,8 @@ def _results(script: Heard, heard: Utterance) -> list[Utterance]:
     """The final results of what was heard, in which each piece lasts as long as it is."""
     if isinstance(script, Interim):
         return [replace(heard, text="")]
+    if isinstance(script, Corrected):
+        return [replace(heard, text=text) for text in script.texts]
     if not isinstance(script, InPieces):
         return [heard]
     ends = list(accumulate(len(piece) for piece in script.pieces))

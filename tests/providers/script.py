@@ -57,7 +57,18 @@ class InPieces:
         return " ".join(self.pieces)
 
 
-Heard: TypeAlias = str | Interim | InPieces
+class Corrected:
+    """Final results for the same sound, each of which corrects the one before; of one text, it is sent twice."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    @property
+    def text(self) -> str:
+        return self.texts[0]
+
+
+Heard: TypeAlias = str | Interim | InPieces | Corrected
 Part: TypeAlias = str | ToolCall | dict[str, Any]
 Answer: TypeAlias = Part | list[Part] | Raw | Never | Trickle
 

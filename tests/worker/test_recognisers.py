@@ -13,7 +13,7 @@ from calls.database.engine import Database
 from calls.rooms import Rooms
 from calls.settings import NamedProvider, Settings
 from tests.conftest import PATIENCE_S, Until
-from tests.providers import InPieces, Interim, Providers, Timed, Utterance, in_thread
+from tests.providers import Corrected, InPieces, Interim, Providers, Timed, Utterance, in_thread
 from tests.servers import LiveKitServer, process
 from tests.worker.booth import Booth
 from tests.worker.caller import Caller
@@ -358,6 +358,26 @@ async def final_results_in_pieces_are_one_segment_and_one_line_for_the_model(
     await until(call.ended)
 
 
+async def a_final_result_that_comes_twice_or_corrected_is_said_once(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    providers.hear(Corrected("In Boston.", "In Boston.", "In Austin."), Corrected("At six.", "At six."))
+    call = await stage.call()
+    async with call.caller() as caller:
+        await until(lambda: call.has_status("in_progress"))
+        for turns, said_by_caller in ((1, "In Boston."), (2, "At six.")):
+            await until(caller.agent_listens)
+            await caller.say()
+            await until(lambda turns=turns: has_answered(call, turns))
+            assert providers.chats[-1].user_lines[-1] == said_by_caller
+        assert await heard(call) == [("In Austin.", True), ("At six.", True)]
+    await until(call.ended)
+
+
+async def has_answered(call: Talk, turns: int) -> bool:
+    return await call.has_said("agent", " ".join(["I see."] * turns))
+
+
 async def one_that_only_tells_that_somebody_speaks_is_followed_by_the_next(
     stage: Stage, wordless: Providers, until: Until
 ) -> None:
@@ -470,6 +490,7 @@ async def test_what_comes_late_or_in_pieces_or_not_at_all(together: Together) ->
         short_answers_of_which_nothing_came_are_heard_by_a_new_stream,
         a_final_result_that_comes_too_late_tells_only_what_was_not_known,
         final_results_in_pieces_are_one_segment_and_one_line_for_the_model,
+        a_final_result_that_comes_twice_or_corrected_is_said_once,
         partial(results_that_do_not_tell_when_words_were_said_are_two_turns_of_two_sentences, "final"),
         partial(results_that_do_not_tell_when_words_were_said_are_two_turns_of_two_sentences, "none"),
         one_that_takes_whole_recordings_is_waited_for_no_longer_nor_in_silence,

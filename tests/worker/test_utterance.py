@@ -107,6 +107,60 @@ def test_a_result_that_comes_too_late_tells_what_is_new_in_languages_without_spa
 
 
 @pytest.mark.parametrize(
+    ("text", "began_at", "ended_at", "is_known"),
+    [
+        ("I need a table.", 10, 11, True),
+        ("i need a table", 10.05, 11.05, True),
+        ("I need the cable.", 10, 11, True),
+        ("a table", 10.8, 11, True),
+        ("soon", 10.8, 11, False),
+        ("No.", 14, 14.2, True),
+        ("No.", 14.2, 14.3, False),
+        ("No.", 14.3, 14.5, False),
+    ],
+)
+@pytest.mark.parametrize("final", [True, False])
+def test_words_are_known_again_by_their_times_and_the_same_ones_said_again_are_not(
+    utterance: Utterance,
+    said: list[tuple[str, int]],
+    text: str,
+    began_at: float,
+    ended_at: float,
+    *,
+    is_known: bool,
+    final: bool,
+) -> None:
+    utterance.hear("I need a table", 10, 11, final=True)
+    utterance.hear("No.", 14, 14.2, final=True)
+    assert utterance.knows(text, began_at, ended_at, final=final) == is_known
+    assert said == [("I need a table", 0), ("No.", 0)]
+
+
+def test_what_a_final_result_has_beyond_the_one_before_for_the_same_sound_is_said(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a table", 10, 12, final=True)
+    assert utterance.knows("I need a table for four.", 10, 12, final=True)
+    assert said == [("I need a table", 0), ("for four.", 1)]
+
+
+def test_a_final_result_that_came_too_late_is_known_when_it_comes_again(
+    utterance: Utterance, said: list[tuple[str, int]]
+) -> None:
+    utterance.hear("I need a", 10, 11, final=False)
+    utterance.count_as_said()
+    assert not utterance.knows("I need a table", 10, 12, final=True)
+    utterance.hear("I need a table", 10, 12, final=True)
+    assert utterance.knows("I need a table", 10, 12, final=True)
+    assert said == [("I need a", 0), ("table", 1)]
+
+
+def test_without_times_nothing_is_known_again(utterance: Utterance) -> None:
+    utterance.hear("No.", 10, 11, final=True, timed=False)
+    assert not utterance.knows("No.", 10, 11, final=True)
+
+
+@pytest.mark.parametrize(
     ("pieces", "whole"),
     [
         (["I need a table", "", "for", "4."], "I need a table for 4."),

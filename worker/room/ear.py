@@ -360,6 +360,8 @@ class Ear:
             voice_began_at, ended_at = self._said_from_to()
             began_at = self._utterance.begins_at(voice_began_at, final=final)
             ended_at = max(began_at, ended_at)
+        if is_timed and self._utterance.knows(result.text, began_at, ended_at, final=final):
+            return
         self._note_words(result, began_at, ended_at, final=final)
         if final:
             self._lateness.note(self._recognition.place, time.monotonic() - ended_at)
@@ -367,7 +369,7 @@ class Ear:
             if is_timed or not near.speaking:
                 self._recognition.kept.drop(result.end_time if is_timed else math.inf)
         self._since_result_s = 0.0
-        self._utterance.hear(result.text, began_at, ended_at, final=final)
+        self._utterance.hear(result.text, began_at, ended_at, final=final, timed=is_timed)
         self._guess()
 
     def _said_from_to(self) -> tuple[float, float]:

@@ -29,10 +29,10 @@ def joined(pieces: Iterable[str]) -> str:
 
 def after(known: str, text: str) -> str:
     """What `text` says beyond what is known of it, whatever its punctuation; nothing if it begins otherwise."""
-    left = _letters(known)
+    left = letters(known)
     end = 0
     while left and end < len(text):
-        letter = _letters(text[end])
+        letter = letters(text[end])
         if not left.startswith(letter):
             return ""
         left = left[len(letter) :]
@@ -45,7 +45,8 @@ def after(known: str, text: str) -> str:
     return text[begin:].strip()
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """A text without what differs when the same words are written again: spaces, marks and capitals."""
     return "".join(filter(_is_letter, text)).casefold()
 
 
