@@ -248,6 +248,27 @@ async def a_sign_of_listening_before_a_question_was_heard_or_while_its_speaker_i
     await until(call.ended)
 
 
+async def who_says_yes_after_a_no_that_is_not_answered_yet_is_heard(
+    stage: Stage, providers: Providers, until: Until
+) -> None:
+    question = "Shall I cancel the booking?"
+    providers.hear("No.", "Yes.")
+    providers.answer("It is cancelled.")
+    call = await stage.call(first_message=question, **WITHOUT_A_WORD)
+    async with call.caller() as caller:
+        await until(lambda: call.has_said_also("agent", question))
+        providers.think()
+        await caller.say()
+        await until(caller.agent_thinks)
+        await caller.say(0.9)
+        await until(lambda: call.has_said("user", "Yes."))
+        providers.speak_out()
+        await until(lambda: call.has_said_also("agent", "It is cancelled."))
+        assert "Yes" in providers.chats[-1].last_user
+        assert await call.said("agent") == f"{question} It is cancelled."
+    await until(call.ended)
+
+
 async def a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
@@ -313,6 +334,7 @@ async def test_a_call_as_its_caller_hears_it(together: Together) -> None:
         a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_answer_to_a_question,
         after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_turn_taken,
         a_greeting_that_the_callers_first_word_came_before_is_heard_and_then_that_is_answered,
+        who_says_yes_after_a_no_that_is_not_answered_yet_is_heard,
         who_interrupts_leaves_of_the_agents_sentence_what_was_heard_of_it,
         the_agent_greets_and_answers_and_both_are_written_down_and_recorded,
         without_a_first_message_the_agent_waits_and_its_prompt_knows_the_caller,

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -92,14 +93,20 @@ class CallAgent(Agent):
         """Whether a caller is about to be sent on."""
         return self._phones.is_sending or (self._transfer is not None and not self._transfer.done())
 
-    @property
-    def has_asked(self) -> bool:
-        """Whether it has asked something since somebody spoke to it."""
+    def has_asked(self, heard_at: float) -> bool:
+        """Whether what it said last asks something, to which nothing has been said that it has answered.
+
+        Args:
+            heard_at: when anything of it was heard last, by `time.monotonic`.
+        """
+        heard_until, has_said = time.time() - (time.monotonic() - heard_at), False
         for message in reversed(self.chat_ctx.messages()):
-            if message.role == "user":
+            if message.role == "user" and (has_said or message.created_at < heard_until):
                 return False
-            if message.role == "assistant" and last_question(message.text_content or ""):
-                return True
+            if message.role == "assistant":
+                if last_question(message.text_content or ""):
+                    return True
+                has_said = True
         return False
 
     async def offer(self, tools: list[llm.Tool]) -> None:

@@ -347,7 +347,7 @@ class Speaker:
             is_harmless = is_hello(text) or self._voice.remaining_s <= ANSWER_S
             holds = only_listens or (is_harmless and not self._held.has_words)
         else:
-            holds = only_listens and self._voice.remaining_s > ANSWER_S
+            holds = only_listens and not self._is_silent and self._voice.remaining_s > ANSWER_S
         if holds:
             self._held.keep(speech, line, began_at, only_listens=only_listens)
         return holds
@@ -357,11 +357,17 @@ class Speaker:
         """Whether what it says next is awaited: nothing is heard but that it takes a moment, and nothing was asked."""
         speech, toolbox = self._session.current_speech, self._around.toolbox
         is_awaited = speech is not None and not speech.interrupted
-        if is_awaited and (self._voice.has_put_in_last or self._floor.is_awaited):
+        if is_awaited and self._voice.has_put_in_last:
             return True
-        is_silent = self._session.agent_state != "speaking" and not self._voice.remaining_s
         is_filling = speech is not None and speech is toolbox.filler
-        return (is_silent or is_filling) and (is_awaited or toolbox.is_at_work) and not self._agent.has_asked
+        has_more = self._is_silent or is_filling or self._floor.is_awaited
+        is_at_it = is_awaited or toolbox.is_at_work
+        return has_more and is_at_it and not self._agent.has_asked(self._voice.sounded_at)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nothing has been heard yet of what it says next, if there is something."""
+        return self._session.agent_state != "speaking" and not self._voice.heard_s
 
     def give_way(self) -> None:
         """Stop talking, if it may be interrupted: somebody begins to press keys."""
