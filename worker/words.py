@@ -45,6 +45,7 @@ ASKS = "？؟፧՞\u037e"  # and "?"
 _SENTENCE = re.compile(rf".+?(?:[.!?…]+(?=\s|$)|[{STOPS}！？؟፧\u037e]+|$)", re.DOTALL)
 _QUESTION = re.compile(rf"[?{ASKS}]|か[。｡]")
 _GREEK = re.compile(r"[α-ωά-ώΑ-Ω]")
+_HUM = re.compile(rf"(?:{_SOUNDS} ?)+")
 _QUESTION_IN_GREEK = str.maketrans(";\u037e", "??")
 _LONGEST = 60  # characters: who says more wants to say something
 _VOWEL_SIGNS = ("Mn", "Mc")  # which are no letters to `\w`: "है" is another word than "हाँ"
@@ -109,6 +110,11 @@ def last_question(text: str) -> range | None:
 def with_question_marks(text: str) -> str:
     """The same, in which a question ends as elsewhere if it is Greek: there it ends in what looks like a semicolon."""
     return text.translate(_QUESTION_IN_GREEK) if _GREEK.search(text) else text
+
+
+def is_hum(text: str) -> bool:
+    """Whether `text` is a sound and no word: "mm-hm", "uh-huh"."""
+    return _HUM.fullmatch(_plain(text)) is not None
 
 
 def is_hello(text: str) -> bool:

@@ -213,7 +213,7 @@ async def a_sign_of_listening_in_the_calls_language_stops_nothing_and_is_the_ans
     providers.answer("Der Tisch ist reserviert.")
     call = await stage.call(first_message=question, language="de", **WITHOUT_A_WORD)
     async with call.caller() as caller:
-        await until(lambda: caller.seconds_heard() > len(question) / 15 * 0.6)
+        await until(lambda: caller.seconds_heard() > len(question) / 15 * 0.3)
         await caller.say(0.9)
         await until(lambda: call.has_said("agent", "Der Tisch ist reserviert."))
         assert abs(caller.seconds_heard() - (len(question) + len("Der Tisch ist reserviert.")) / 15) < 1

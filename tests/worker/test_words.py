@@ -3,7 +3,7 @@
 import pytest
 
 from worker.room.voicemail import is_voicemail
-from worker.words import Signs, is_hello, is_parting, last_question
+from worker.words import Signs, is_hello, is_hum, is_parting, last_question
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,13 @@ def test_who_says_this_while_another_speaks_only_listens(language, text):
 )
 def test_who_says_anything_else_wants_to_say_something(language, text):
     assert not Signs(language, ["はい"] if language == "ja" else ()).are_all_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"), [("Mm-hm.", True), ("Uh-huh, hmm.", True), ("Ah, yes.", False), ("", False)]
+)
+def test_a_hum_has_no_word_in_it(*, text, is_so):
+    assert is_hum(text) is is_so
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from livekit.agents.voice import SpeechHandle
 
 from worker.words import last_question
 
+UNDERSTOOD_S = 1.0  # of a question, and a word is said to it, not to the sentence before
 LISTENING_S = 1.0  # of quiet after a question, and a sign of listening to it was the answer
 WORDS_S = 2.5  # from the end of what somebody says until it is a turn, which takes with it what was said before
 LOOK_S = 0.05
@@ -21,13 +22,15 @@ class _Said:
     line: Callable[[], str]
     began_at: float
     only_listens: bool
+    is_hum: bool
 
 
 class Held:
     """Keeps lines until the agent has finished what it is saying.
 
     Words are answered then. A sign of listening ("mm-hm", "sure") is an answer only if it began when half of what the
-    agent asks last had been heard, and nothing else comes; else it was what it seemed, and is forgotten.
+    agent asks last had been heard, or a word ("sure") when a second of it had, and nothing else comes; else it was what
+    it seemed, and is forgotten.
 
     Args:
         heard_at: when so much of what the agent said last had been heard, from 0 to 1, by `time.monotonic`.
@@ -56,13 +59,19 @@ class Held:
         return any(not one.only_listens for one in self._said)
 
     def keep(
-        self, speech: SpeechHandle | None, line: Callable[[], str], began_at: float, *, only_listens: bool
+        self,
+        speech: SpeechHandle | None,
+        line: Callable[[], str],
+        began_at: float,
+        *,
+        only_listens: bool,
+        is_hum: bool = False,
     ) -> None:
         """Keep what was said while the agent says this, or nothing.
 
         `line` gives it as the model reads it; it was begun at `began_at`, by `time.monotonic`.
         """
-        self._said.append(_Said(line, began_at, only_listens))
+        self._said.append(_Said(line, began_at, only_listens, is_hum))
         if self._waiting is not None:
             self._waiting.cancel()
         self._waiting = asyncio.create_task(self._hand_over(speech), name="held words")
@@ -107,20 +116,23 @@ class Held:
         if self.has_words:
             await self.wait_for_turn(self.turns)
         else:
-            asked_at = self._asked_at(speech)
-            self._said = [one for one in self._said if one.began_at >= asked_at]
+            asked_at, hum_at = self._asked_at(speech)
+            self._said = [one for one in self._said if one.began_at >= (hum_at if one.is_hum else asked_at)]
             if not (self._said and await self._is_quiet(LISTENING_S)):
                 self._said.clear()
         said, self._said = self._said, []
         if said:
             self._answer(" ".join(one.line() for one in said).strip())
 
-    def _asked_at(self, speech: SpeechHandle | None) -> float:
-        """When half of the last question of what was said had been heard; infinite if there is none."""
+    def _asked_at(self, speech: SpeechHandle | None) -> tuple[float, float]:
+        """From when on a word, and a hum, answer the last question of what was said; never if there is none."""
         messages = [item for item in (speech.chat_items if speech else ()) if item.type == "message"]
         said = (messages[-1].text_content or "") if messages else ""
         question = last_question(said)
-        return math.inf if question is None else self._heard_at((question.start + question.stop) / 2 / len(said))
+        if question is None:
+            return math.inf, math.inf
+        half_at = self._heard_at((question.start + question.stop) / 2 / len(said))
+        return min(self._heard_at(question.start / len(said)) + UNDERSTOOD_S, half_at), half_at
 
     async def _is_quiet(self, seconds: float) -> bool:
         """Whether nobody begins to speak for so long."""

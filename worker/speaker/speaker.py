@@ -46,7 +46,7 @@ from worker.speaker.sound.voice import Voice
 from worker.speaker.sound.voices import Voices
 from worker.speaker.words.language import Language
 from worker.tools.toolbox import Toolbox
-from worker.words import is_hello
+from worker.words import is_hello, is_hum
 
 logger = logging.getLogger(__name__)
 
@@ -349,7 +349,7 @@ class Speaker:
         else:
             holds = only_listens and not self._is_silent and self._voice.remaining_s > ANSWER_S
         if holds:
-            self._held.keep(speech, line, began_at, only_listens=only_listens)
+            self._held.keep(speech, line, began_at, only_listens=only_listens, is_hum=is_hum(text))
         return holds
 
     @property
