@@ -144,10 +144,11 @@ async def after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_
         await caller.say(0.3)
         await until(lambda: silences(caller))
         await until(lambda: providers.utterances)
-        for _ in range(2):
+        for utterances in (2, 3):
             await until(caller.agent_is_heard)
             await caller.say(0.9)
             await until(lambda: not caller.agent_is_heard())
+            await until(lambda n=utterances: len(providers.utterances) >= n)
         await until(lambda: call.has_said("agent", LONG))
         assert abs(caller.seconds_heard() - len(LONG) / 15) < 1
         assert providers.chats == []
