@@ -9,12 +9,12 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from tests.microphone import switch_off
+from tests.microphone import SILENCE_S, publish_options, switch_off
 from tests.telephony.sip import Reason
 from tests.telephony.sound import RATE, Pcm, through_the_line
 
 LONGEST_MS = 60_000  # of what is said at a time
-AHEAD_S = 0.2  # so far ahead silence is sent while nothing is said
+PIECE_MS = 100  # of what is heard at a time
 PAUSE_S = 0.3  # a voice that comes so much too late has paused in between; what was heard before is complete
 CODES = {digit: code for code, digit in enumerate("0123456789*#abcd")}
 
@@ -100,8 +100,7 @@ class Leg:
 
     async def _publish(self) -> None:
         self._track = rtc.LocalAudioTrack.create_audio_track(self.room.local_participant.identity, self._source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self.room.local_participant.publish_track(self._track, options)
+        await self.room.local_participant.publish_track(self._track, publish_options())
 
     async def _unless_gone(self, doing: Coroutine[Any, Any, None]) -> None:
         """What cannot be done any more has no effect; the library would wait for it."""
@@ -131,7 +130,7 @@ class Leg:
     async def _listen(self, track: rtc.RemoteTrack) -> None:
         assert self._since is not None
         loop = asyncio.get_running_loop()
-        stream = rtc.AudioStream.from_track(track=track, sample_rate=RATE, num_channels=1, frame_size_ms=20)
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=RATE, num_channels=1, frame_size_ms=PIECE_MS)
         at = 0
         try:
             async for event in stream:
@@ -148,9 +147,9 @@ class Leg:
 
     async def _be_silent(self) -> None:
         while True:
-            if self._source.queued_duration < AHEAD_S:
-                await self._capture(np.zeros(RATE // 10, np.int16))
-            await asyncio.sleep(AHEAD_S / 4)
+            if self._source.queued_duration < SILENCE_S:
+                await self._capture(np.zeros(int(SILENCE_S * RATE), np.int16))
+            await asyncio.sleep(SILENCE_S / 2)
 
     async def _capture(self, pcm: Pcm) -> None:
         await self._source.capture_frame(rtc.AudioFrame(pcm.tobytes(), RATE, 1, len(pcm)))

@@ -14,12 +14,12 @@ import numpy as np
 from livekit import rtc
 from numpy.typing import NDArray
 
-from tests.microphone import switch_off
+from tests.microphone import SILENCE_S, publish_options, switch_off
 
 RATE = 16_000
 FRAME = RATE // 50
 LONGEST_MS = 30_000  # of what is said at a time
-PIECE_S = 0.1  # of sound at a time while nothing is said, and in what is heard: many callers share a small machine
+PIECE_S = 0.1  # of sound at a time in what is heard: many callers share a small machine
 LOUD = 0.02
 with wave.open(str(Path(__file__).parent / "speech.wav")) as _file:
     SPEECH = np.frombuffer(_file.readframes(_file.getnframes()), np.int16)
@@ -109,10 +109,7 @@ class Caller:
     async def publish(self) -> None:
         """A microphone, beside those that are there."""
         self._track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        self._publication = await self.room.local_participant.publish_track(
-            self._track,
-            rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
-        )
+        self._publication = await self.room.local_participant.publish_track(self._track, publish_options())
 
     async def wait_audible(self) -> None:
         """Until somebody has the microphone's sound: on a busy machine that may be later than the agent is heard."""
@@ -120,9 +117,9 @@ class Caller:
 
     async def _be_silent(self) -> None:
         while True:
-            if self._source.queued_duration < PIECE_S:
-                await self._capture(np.zeros(int(PIECE_S * RATE), np.int16))
-            await asyncio.sleep(PIECE_S / 2)
+            if self._source.queued_duration < SILENCE_S:
+                await self._capture(np.zeros(int(SILENCE_S * RATE), np.int16))
+            await asyncio.sleep(SILENCE_S / 2)
 
     async def _capture(self, samples: NDArray[np.int16]) -> None:
         await self._source.capture_frame(rtc.AudioFrame(samples.tobytes(), RATE, 1, len(samples)))
