@@ -121,7 +121,7 @@ async def by_a_lost_connection(stage: Stage, until: Until) -> None:
 async def by_used_up_credits(stage: Stage, until: Until) -> None:
     async with stage.database.writing() as connection:
         tenant_id = (await create_tenant(connection, "Acme", metered=True)).id
-        await add_credits(connection, tenant_id, 6_000)
+        await add_credits(connection, tenant_id, 4_000)
     monologue = HELLO * 20
     call = await stage.call(tenant_id=tenant_id, price_micros_per_minute=60_000, first_message=monologue)
     async with call.caller():
@@ -130,16 +130,16 @@ async def by_used_up_credits(stage: Stage, until: Until) -> None:
     told, why = [line.text for line in await call.transcript()]
     assert monologue.startswith(told)
     assert why == ENGLISH.credits_used_up
-    assert (row.ended_at - row.started_at).total_seconds() > 6, "a thousand a second"
+    assert (row.ended_at - row.started_at).total_seconds() > 4, "a thousand a second"
     async with stage.database.reading() as connection:
         tenant = await get_tenant(connection, tenant_id)
-    assert (tenant.credits_micros, tenant.reserved_micros) == (6_000 - row.cost_micros, 0)
+    assert (tenant.credits_micros, tenant.reserved_micros) == (4_000 - row.cost_micros, 0)
     assert -LAST_WORDS_S * 1000 < tenant.credits_micros <= 0
 
 
 async def by_silence_in_a_language_whose_words_come_only_now(stage: Stage, until: Until) -> None:
     """The reminder finds no words and is left out, never said in English; then a translation is there."""
-    call = await stage.call(language="ja", silence_reminder_s=1, silence_timeout_s=30)
+    call = await stage.call(language="ja", silence_reminder_s=1, silence_timeout_s=20)
     key = translation_key("ja", call.settings)
     async with call.caller() as caller:
         await until(lambda: _is_asked_for(call, "translate_phrases"))

@@ -20,7 +20,7 @@ from worker.speaker.memory import Memory
 from worker.speaker.words.language import Language
 
 PROMPT = "You are helpful."
-FILLING = "and so on and so forth " * 8
+FILLING = "and-so-on-and-so-forth " * 8  # of few words, for each comes by itself
 
 
 class Conversation:

@@ -10,7 +10,7 @@ from tests.worker.phones.conftest import HELLO, SMITH, SPEECH, a_number, legs, p
 
 pytestmark = [pytest.mark.restless, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
-GOODBYE = "It was a pleasure to talk to you, and if there is anything else, then call again at any time. " * 3
+GOODBYE = "It was a pleasure to talk to you, and if there is anything else, then call again at any time. " * 2
 
 
 async def test_a_voicemail_is_known_by_its_words_and_hung_up_on_if_that_is_wanted(house, network, providers, until):
