@@ -95,21 +95,20 @@ class Judge:
         judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
         suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
         lost: dict[HeldLease, Fault] = {lease: fault for lease, fault in judged.items() if fault is Fault.DIED}
-        if suspects and not await self._takes_renewals(suspects):
-            self._patience.forget()  # as long as it was locked, nobody could show life
-        else:
-            chance_s = self._lease_s * CHANCE
-            lost |= {lease: fault for lease, fault in suspects.items() if self._chance_s(lease, fault) >= chance_s}
+        chances = {lease: self._chance_s(lease, fault) for lease, fault in suspects.items()}
+        if suspects and (waited_s := await self._probe(suspects)) >= PROMPT_S:
+            self._patience.leave_out(waited_s)  # meanwhile nobody could show life
+        lost |= {lease: suspects[lease] for lease, had_s in chances.items() if had_s >= self._lease_s * CHANCE}
         if lost:
             await asyncio.gather(*(self._revoke(lease, fault) for lease, fault in lost.items()))
             self._on_revoked()  # another agent is sought first; LiveKit may take its time to put this one out
 
-    async def _takes_renewals(self, suspects: Iterable[HeldLease]) -> bool:
-        """Whether these could be renewed at once: what can be read may be locked, or take no writes, all the same."""
+    async def _probe(self, suspects: Iterable[HeldLease]) -> float:
+        """For how many seconds a renewal of these had to wait: what can be read may be locked, or take no writes."""
         began = self._clock()
         async with self._db.writing() as conn:
             await leases.probe(conn, [one.call_id for one in suspects])
-        return self._clock() - began < PROMPT_S
+        return self._clock() - began
 
     def _chance_s(self, lease: HeldLease, fault: Fault) -> float:
         """For how long a suspect could have shown the contrary in a database that takes writes."""

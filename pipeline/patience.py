@@ -25,6 +25,11 @@ class Patience:
         """Begin anew with the next look: what was seen so far counts no more then."""
         self._gone = True
 
+    def leave_out(self, seconds: float) -> None:
+        """Count as if the last so many seconds, since this look began, had not been: nobody could show anything."""
+        self._looked_at += seconds
+        self._known = {what: (value, since + seconds) for what, (value, since) in self._known.items()}
+
     def look(self) -> bool:
         """Begin another look; False if the one before was too long ago. What it does not ask for is forgotten."""
         now = self._clock()

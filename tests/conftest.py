@@ -57,10 +57,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported for the tests stays to the end: no collection of garbage has to look at it."""
+    """What is imported for the tests stays to the end: no collection of garbage has to look at it.
+
+    Nor does one now, for the little that is garbage of it.
+    """
     gc.disable()
     found = yield
-    gc.collect()
     gc.freeze()
     gc.enable()
     return found

@@ -359,7 +359,8 @@ DO $$ DECLARE name text; BEGIN
     PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET session_replication_role = replica; -- so that it does not matter which goes first
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+            AND relname <> 'alembic_version' AND pg_relation_size(oid) > 0 LOOP -- the others were never written to
         EXECUTE format('DELETE FROM %I', name);
     END LOOP;
     INSERT INTO tenants TABLE pristine.tenants;

@@ -97,10 +97,9 @@ def end() -> None:
 def next_born(module: str) -> Order | None:
     """Return in every process that is forked, with what it is to run, and in this one when no more are wanted."""
     given = dict(os.environ)
-    gc.disable()  # there is next to no garbage yet, and to look for it takes a third of the time
+    gc.disable()  # there is next to no garbage, and to look for it takes a third of the time
     importlib.import_module(IMPORTS[module])
     made = {name: value for name, value in os.environ.items() if given.get(name) != value}
-    gc.collect()
     gc.freeze()  # a collection would write into all that is shared
     gc.enable()
     for line in sys.stdin:

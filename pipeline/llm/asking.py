@@ -2,12 +2,15 @@
 
 import asyncio
 import math
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from openai import AsyncOpenAI
+import httpx2 as httpx
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 import prompts
 from calls.providers.endpoints import own_model
@@ -40,6 +43,12 @@ class Question:
     form: Form
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom a connection trusts: to read their certificates takes longer than all else that a client needs."""
+    return httpx.create_ssl_context()
+
+
 class Llm:
     """One model of one endpoint."""
 
@@ -54,7 +63,8 @@ class Llm:
         key = own.key.get_secret_value() or "none"  # local servers ask for no key, the client does
         # The job queue repeats what fails; a client that does so as well only hides how long it takes.
         # Nor does it limit the time here: its limit is for each read, and a server may send a byte now and then.
-        async with AsyncOpenAI(api_key=key, base_url=own.url, timeout=None, max_retries=0) as client:
+        http = DefaultAsyncHttpxClient(verify=_trusted(), timeout=None)
+        async with AsyncOpenAI(api_key=key, base_url=own.url, timeout=None, max_retries=0, http_client=http) as client:
             yield cls(client, own.model)
 
     async def ask(self, question: Question, conversation: Conversation) -> Answer:

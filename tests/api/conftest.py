@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy.engine import make_url
 
+from api import plugins
 from api.app import create_app
 from api.cli import main
 from api.routing import DATABASE, STORAGE
@@ -127,6 +128,22 @@ async def run_api(settings: Settings) -> Any:
             yield Api(f"http://127.0.0.1:{settings.api_port}", key, session, app, settings)
     finally:
         await runner.cleanup()
+
+
+_described: dict[str, plugins.Description] = {}
+
+
+@pytest.fixture(autouse=True)
+def _each_plugin_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the first api that is asked about it: a look is a process that imports LiveKit's agents."""
+    look = plugins._describe
+
+    async def known(name: str) -> plugins.Description:
+        if name not in _described:
+            _described[name] = await look(name)
+        return _described[name]
+
+    monkeypatch.setattr(plugins, "_describe", known)
 
 
 @pytest.fixture

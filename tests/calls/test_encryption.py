@@ -16,6 +16,7 @@ from calls.phones import trunk as telephony
 from calls.tenants import webhooks
 from calls.tenants.webhooks import WebhookEvent
 from calls.tools.secrets import put_secret, read_secrets
+from tests.conftest import PATIENCE_S
 from tests.servers import ROOT
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -80,26 +81,33 @@ def test_without_the_setting_a_key_is_made_for_its_owner_alone_when_it_is_first_
 
 
 ENCRYPT = """
-import sys
+import os, sys
 from pathlib import Path
 from calls.database.encryption import Keyring
 
-keyring = Keyring("", Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-print(keyring.encrypt("a secret"))
+ready, say_ready = os.pipe()
+go, keep_back = os.pipe()
+for _ in range(4):
+    if os.fork() == 0:
+        os.close(keep_back)
+        keyring = Keyring("", Path(sys.argv[1]))
+        os.write(say_ready, b"1")
+        os.read(go, 1)
+        os.write(1, f"{keyring.encrypt('a secret')}\\n".encode())
+        os._exit(0)
+for _ in range(4):
+    os.read(ready, 1)
+os.close(keep_back)
+for _ in range(4):
+    os.wait()
 """
 
 
 async def test_processes_that_make_the_key_at_the_same_moment_have_the_same(tmp_path):
     file, pipe = tmp_path / "encryption.key", asyncio.subprocess.PIPE
-    command = (sys.executable, "-c", ENCRYPT, str(file))
-    processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT) for _ in range(4)]
-    for process in processes:
-        assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
-    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
-    assert [Keyring("", file).decrypt(stored.decode().strip()) for stored, _ in answers] == ["a secret"] * 4
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", ENCRYPT, file, stdout=pipe, cwd=ROOT)
+    answers, _ = await asyncio.wait_for(program.communicate(), PATIENCE_S)
+    assert [Keyring("", file).decrypt(stored) for stored in answers.decode().split()] == ["a secret"] * 4
 
 
 async def test_all_is_encrypted_again_with_the_first_key_and_then_the_old_one_can_go(database):

@@ -21,6 +21,7 @@ from calls.database.engine import Database
 from calls.settings import Settings
 from tests.servers import ROOT, environment
 
+PATIENCE_S = 60  # a busy machine's database is late, and a life that gives up for that was neither killed nor finished
 BEFORE_THE_CALL = -1  # the step of a runner between noting a dial and asking for it
 
 
@@ -44,7 +45,7 @@ class MortalDatabase(Database):
     """Each transaction that is about to be committed is a step."""
 
     def __init__(self, url: str, steps: Steps) -> None:
-        super().__init__(url)
+        super().__init__(url, patience_s=PATIENCE_S)
         self._steps = steps
 
     @override

@@ -1,7 +1,7 @@
 """The judge of leases. Where its clock is turned by the test, the agents are told of here, and live in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from livekit import rtc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calls.database.engine import Database
 from calls.errors import DatabaseAway
@@ -253,6 +254,27 @@ async def test_a_full_disk_takes_no_call_from_an_agent_that_lives(deps, court, t
     assert await agent.is_holder()
     await court.look_for(LEASE_S)
     assert await faults(deps, agent.call) == [STANDS_STILL]
+
+
+async def test_a_database_that_is_slow_each_time_hides_no_agent_that_stands_still(deps, court, take, monkeypatch):
+    probe = leases.probe
+
+    async def slowly(conn: AsyncConnection, call_ids: Sequence[str]) -> None:
+        await probe(conn, call_ids)
+        court.seconds += GAP_S
+
+    monkeypatch.setattr("pipeline.judge.leases.probe", slowly)
+    agent, other = await take(), await take()
+    await court.look()
+    await court.look_for(LEASE_S * (1 - CHANCE) - EVERY_S)
+    assert await other.renew()
+    for _ in range(round(LEASE_S * CHANCE / EVERY_S)):
+        await court.look()
+    assert await agent.is_holder(), "it has as much time beside the waits as in any database"
+    for _ in range(3):
+        await court.look()
+    assert await faults(deps, agent.call) == [STANDS_STILL]
+    assert await other.is_holder()
 
 
 @pytest.mark.parametrize("ahead_s", [30, -3600])
