@@ -27,7 +27,7 @@ WAYS: dict[str, Callable[[Providers, str], None]] = {
     "stops in its middle": lambda providers, voice: providers.cut_speech(0.6, voice),
     "breaks off": lambda providers, voice: providers.cut_speech(0.6, voice, hangs=False),
 }
-QUESTION_S = 1.2
+QUESTION_S = 1.2  # of who is known to be heard: on a busy machine that begins some time after the call
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 
 
@@ -54,7 +54,7 @@ async def another_voice_takes_over(stage: Stage, providers: Providers, until: Un
     call = await stage.call(system_prompt=way, tts=[first, {"model": "second"}])
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
-        await caller.say(QUESTION_S)
+        await caller.say()
         await until(lambda: call.has_said("agent", SHORT))
         asked = providers.voices.count(way)
         await caller.say(QUESTION_S)
