@@ -228,15 +228,22 @@ class OurProgram(Program):
     """`python -m MODULE ARGUMENTS`, forked from a process that has imported it."""
 
     def __init__(
-        self, module: str, *arguments: str, log: Path, env: Mapping[str, str], ready_url: str | None = None
+        self,
+        module: str,
+        *arguments: str,
+        log: Path,
+        env: Mapping[str, str],
+        ready_url: str | None = None,
+        constants: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__([sys.executable, "-m", module, *arguments], log=log, ready_url=ready_url, env=env)
-        self._module, self._arguments = module, arguments
+        self._module, self._arguments, self._constants = module, arguments, constants or {}
 
     @override
     def _launch(self) -> Forked:
         order: Order = {
             "arguments": self._arguments,
+            "constants": self._constants,
             "environment": self.env,
             "folder": str(ROOT),
             "log": str(self.log),
@@ -245,17 +252,25 @@ class OurProgram(Program):
         return fork(self._module, order)
 
 
-def process(name: str, settings: Settings, log: Path, *, ahead_s: float = 0) -> Program:
+def process(
+    name: str,
+    settings: Settings,
+    log: Path,
+    *,
+    ahead_s: float = 0,
+    constants: Mapping[str, float] | None = None,
+) -> Program:
     """One of ours, `api`, `worker` or `pipeline`, as `python -m` runs it; ready when its /readyz says so.
 
-    Its wall clock is `ahead_s` seconds ahead of this machine's, or behind.
+    Its wall clock is `ahead_s` seconds ahead of this machine's, or behind. `constants` of its modules, by their full
+    names, have other values in it: what takes half a minute is not waited for that long.
     """
     arguments = ["start"] if name == "worker" else []
     ready_url = f"http://127.0.0.1:{getattr(settings, f'{name}_port')}/readyz"
     env = environment(settings)
     if ahead_s:
         env |= {"PYTHONPATH": str(ROOT / "tests" / "elsewhere"), "AHEAD_S": str(ahead_s)}
-    return OurProgram(name, *arguments, log=log, ready_url=ready_url, env=env)
+    return OurProgram(name, *arguments, log=log, ready_url=ready_url, env=env, constants=constants)
 
 
 class Redis(Program):

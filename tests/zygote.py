@@ -32,9 +32,13 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Order(TypedDict):
-    """What to run: its arguments, all of its environment, its folder, and the file that gets what it prints."""
+    """What to run: its arguments, all of its environment, its folder, and the file that gets what it prints.
+
+    With which `constants` it has another value in our modules: by their full names, as "worker.ranking.AGAIN_S".
+    """
 
     arguments: Sequence[str]
+    constants: Mapping[str, float]
     environment: Mapping[str, str]
     folder: str
     log: str
@@ -128,6 +132,10 @@ def become(order: Order) -> None:
     os.environ.update(order["environment"])
     if "AHEAD_S" in os.environ:
         importlib.import_module("tests.elsewhere.sitecustomize")  # what Python itself does for those that it starts
+    for constant, value in order["constants"].items():
+        module, _, attribute = constant.rpartition(".")
+        assert hasattr(sys.modules[module], attribute), constant
+        setattr(sys.modules[module], attribute, value)
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):

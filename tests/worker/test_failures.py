@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,15 +13,13 @@ from calls.version import VERSION
 from tests.conftest import PATIENCE_S, Until
 from tests.providers import Chat, Never, Providers, field
 from tests.servers import LiveKitServer, Program, process
-from tests.worker.caller import Caller
 from tests.worker.conftest import WITHOUT_A_WORD, Stage, Together, make_settings
-from worker.room.hearing import DEAF_S
 
 pytestmark = pytest.mark.restless
 
 MOMENT = "One moment, please."
-SORRY = "I'm sorry, I didn't get that. Could you say it again?"
-FAILED = "I'm sorry, something is wrong on our side."
+SORRY = "Pardon?"
+BRIEF: dict[str, Any] = {"phrases": {"sorry": SORRY}}
 LONG = "This is a long sentence that the agent goes on with for quite a while, so that there is time to die."
 
 
@@ -30,7 +29,7 @@ async def a_failing_model_is_noted_and_apologised_for_and_the_call_goes_on(
     providers.hear_with(lambda _utterance: "Do you have a table?")
     providers.answer("Yes, we have.")
     providers.fail("llm", 503)
-    call = await stage.call()
+    call = await stage.call(**BRIEF)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -68,7 +67,7 @@ async def what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on(
     )
     providers.answer("Yes, we have.", "Until when?")
     providers.hear_with(lambda _utterance: "Do you have a table?")
-    call = await stage.call()
+    call = await stage.call(**BRIEF)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
@@ -134,25 +133,6 @@ async def okay_said_to_one_moment_leaves_the_answer_that_is_waited_for(
     assert "Okay" not in str([chat.messages for chat in providers.chats])
 
 
-async def a_model_that_never_answers_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.hang("llm", model="broken")
-    providers.hear_with(lambda _utterance: "Do you have a table?")
-    call = await stage.call(llm=[{"model": "broken"}], silence_reminder_s=1)
-    async with call.caller() as caller:
-        await until(lambda: call.has_status("in_progress"))
-        asking = asyncio.create_task(_ask_on(caller))
-        row = await until(call.ended, timeout=150)
-        asking.cancel()
-    assert row.end_reason == "provider_failed"
-    assert FAILED in await call.said("agent")
-
-
-async def _ask_on(caller: Caller) -> None:
-    while True:
-        await caller.say()
-        await asyncio.sleep(3)
-
-
 async def a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_lost(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
@@ -170,16 +150,6 @@ async def a_broken_recognition_stream_is_replaced_and_what_it_had_heard_is_not_l
         assert heard.text == "Do you still hear me?"
         assert heard.ended_at_ms - heard.started_at_ms > 1500
     await until(call.ended)
-
-
-async def recognition_that_fails_for_long_ends_the_call(stage: Stage, providers: Providers, until: Until) -> None:
-    providers.fail("stt", 401, model="broken")
-    call = await stage.call(stt=[{"model": "broken"}], first_message="Hello there.")
-    async with call.caller():
-        row = await until(call.ended, timeout=150)
-    assert row.end_reason == "provider_failed"
-    assert FAILED in await call.said("agent")
-    assert (row.ended_at - row.started_at).total_seconds() > DEAF_S
 
 
 @pytest.mark.timeout(180)
@@ -221,13 +191,9 @@ async def test_the_worker_says_that_it_is_alive_and_ready(worker: Program, worke
 
 
 @pytest.mark.timeout(300)
-async def test_a_provider_that_fails_for_good_ends_the_call_politely_and_one_that_fails_for_once_does_not(
-    together: Together,
-) -> None:
+async def test_a_provider_that_fails_for_once_ends_no_call(together: Together) -> None:
     """Those first that take longest; as many calls at a time as there are booths."""
     await together(
-        recognition_that_fails_for_long_ends_the_call,
-        a_model_that_never_answers_ends_the_call,
         what_is_no_answer_is_asked_again_and_a_model_without_tools_talks_on,
         okay_said_to_one_moment_leaves_the_answer_that_is_waited_for,
         the_second_model_takes_over_within_the_turn_and_the_first_is_not_asked_again_at_once,

@@ -18,6 +18,7 @@ from tests.conftest import Until
 from tests.providers import Chat, Providers, ToolCall
 from tests.servers import Program
 from tests.worker.conftest import WITHOUT_A_WORD, Stage, Talk, Together
+from tests.worker.test_latency import turns_of
 
 pytestmark = pytest.mark.restless
 
@@ -173,6 +174,7 @@ async def without_a_transcript_no_word_leaves_the_agent(
         assert word not in worker.output[log:]
     [recording] = await until(call.pieces)
     assert recording.stat().st_size > 1000
+    assert len(await turns_of(call)) == 1, "how long the answer took is kept"
 
 
 async def the_transcript_is_shown_to_those_in_the_room(

@@ -26,7 +26,8 @@ FILLER, SHIPPED, STILL, THREE = (
     "Three lamps are left.",
 )
 INSTEAD = "No, sorry, are there lamps?"
-AGAIN, SORRY = "I look once more.", "I'm sorry, I didn't get that. Could you say it again?"
+AGAIN, SORRY = "I look once more.", "Pardon?"
+BRIEF: dict[str, Any] = {"phrases": {"sorry": SORRY, "moment": ""}}
 STEPS = 4  # of a turn in which tools may be called
 ANSWER, LEFT = '{"status": "shipped"}', "Three are left."
 
@@ -155,7 +156,7 @@ async def whoever_asks_a_model_that_only_calls_tools_is_not_left_in_silence(
     providers.answer_with(insatiable)
     shop.may_answer.set()
     order = {"name": "look_up_order", "url": f"{shop.url}/order", "method": "GET"}
-    call = await stage.call(tools=[order], **WITHOUT_A_WORD, silence_reminder_s=600, silence_timeout_s=900)
+    call = await stage.call(tools=[order], **BRIEF, silence_reminder_s=600, silence_timeout_s=900)
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()

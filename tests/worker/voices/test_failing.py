@@ -18,6 +18,7 @@ from worker.speaker.sound.recorded import LANGUAGES, recordings
 
 pytestmark = pytest.mark.restless
 
+SHORT = "Yes, at eight. Another is free at nine."  # and cut off in its middle all the same
 TWO_VOICES = [{"model": "first"}, {"model": "second"}]
 WAYS: dict[str, Callable[[Providers, str], None]] = {
     "refuses": lambda providers, voice: providers.fail("tts", 503, model=voice),
@@ -26,6 +27,7 @@ WAYS: dict[str, Callable[[Providers, str], None]] = {
     "stops in its middle": lambda providers, voice: providers.cut_speech(0.6, voice),
     "breaks off": lambda providers, voice: providers.cut_speech(0.6, voice, hangs=False),
 }
+QUESTION_S = 1.2  # of who is known to be heard: on a busy machine that begins some time after the call
 HOLE_S = 1.5  # between two questions there is an answer, which takes longer
 
 
@@ -42,7 +44,7 @@ async def test_the_second_voice_takes_over_within_the_turn_and_the_first_is_not_
 
     providers.hole_s = HOLE_S
     providers.hear_with(listen)
-    providers.answer_with(lambda chat: "Until when?" if "For four." in chat.user_lines else ANSWER)
+    providers.answer_with(lambda chat: "Until when?" if "For four." in chat.user_lines else SHORT)
     await asyncio.gather(*(another_voice_takes_over(stage, providers, until, way, whole=whole) for way in WAYS))
 
 
@@ -53,16 +55,16 @@ async def another_voice_takes_over(stage: Stage, providers: Providers, until: Un
     async with call.caller() as caller:
         await until(lambda: call.has_status("in_progress"))
         await caller.say()
-        await until(lambda: call.has_said("agent", ANSWER))
+        await until(lambda: call.has_said("agent", SHORT))
         asked = providers.voices.count(way)
-        await caller.say()
+        await caller.say(QUESTION_S)
         await until(lambda: call.has_said("agent", "Until when?"))
         assert providers.voices.count(way) == asked
         [*_, last] = (chat for chat in providers.chats if chat.system.startswith(way))
-        assert ANSWER in str(last.messages)
+        assert SHORT in str(last.messages)
     await until(call.ended)
     own = [text for text in (await call.said("agent")).split(MOMENT) if text.strip()]
-    assert " ".join("".join(own).split()) == f"{ANSWER} Until when?"
+    assert " ".join("".join(own).split()) == f"{SHORT} Until when?"
     told = [
         (event.kind, event.data["provider"], event.data.get("model" if whole else "voice"))
         for event in await call.events()

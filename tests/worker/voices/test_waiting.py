@@ -11,6 +11,7 @@ from tests.conftest import Until
 from tests.providers import Providers
 from tests.worker.caller import LOUD, Caller
 from tests.worker.conftest import Stage, Together
+from tests.worker.test_latency import turns_of
 from tests.worker.test_talk import BLOCK_S, loudness
 from tests.worker.test_talk import LOUD as RECORDED_LOUD
 from tests.worker.voices.box import MOMENT, SORRY
@@ -48,7 +49,7 @@ async def a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_ask
     assert SORRY not in await call.said("agent")
 
 
-async def who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone(
+async def who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone_which_are_not_the_answer(
     stage: Stage, providers: Providers, until: Until
 ) -> None:
     providers.hear("Do you have a table?")
@@ -65,6 +66,10 @@ async def who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_ton
         assert all(ran_s(before, after) < 5 for (_, before), (after, _) in pairwise(bursts(caller)))
     await until(call.ended)
     assert await call.said("agent") == f"{MOMENT} I see."
+    [turn] = await turns_of(call)
+    assert turn.phrase_at_ms is not None
+    assert turn.decided_at_ms < turn.phrase_at_ms < turn.first_sound_at_ms
+    assert turn.llm_ms > 4000, "several models have hung"
     [recording] = await until(call.pieces)
     [moment] = [row for row in await call.transcript() if row.text == MOMENT]
     begin, end = (round(at_ms / 1000 / BLOCK_S) for at_ms in (moment.started_at_ms, moment.ended_at_ms))
@@ -113,7 +118,7 @@ async def test_in_a_language_without_words_each_failure_is_heard_and_the_end_of_
 async def test_who_waits_is_never_left_in_silence(together: Together) -> None:
     """As many calls at a time as there are booths."""
     await together(
-        who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone,
+        who_waits_for_a_slow_model_hears_that_it_takes_a_moment_and_then_a_tone_which_are_not_the_answer,
         a_voice_that_hangs_at_the_greeting_leaves_nobody_in_silence_and_is_asked_for_it_once_more,
         in_a_language_without_words_a_tone_is_heard_and_no_english,
     )
