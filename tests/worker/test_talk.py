@@ -132,7 +132,8 @@ async def after_a_cough_and_a_hum_the_sentence_goes_on_with_no_word_lost_and_no_
             await until(lambda: not caller.agent_is_heard())
             await until(lambda n=utterances: len(providers.utterances) >= n)
         await until(lambda: call.has_said("agent", LONG))
-        assert abs(caller.seconds_heard() - len(LONG) / 15) < 1
+        # What comes late to a busy machine is stretched; were the sentence said twice it would take 5 s longer.
+        assert -1 < caller.seconds_heard() - len(LONG) / 15 < 3
         assert providers.chats == []
         assert await call.said("user") == "Mm-hm."
     await until(call.ended)
