@@ -301,20 +301,20 @@ async def test_a_call_without_words_says_why_and_one_that_is_not_there_that_it_i
     silent, _ = await calls.begin(said=())
     async with calls.db.writing() as conn:
         await CallStore(conn).finish(silent, EndReason.CALLER_HUNG_UP)
-    async with opened(browser, served, silent, "?t=Infinity") as page:
-        await expect(page.get_by_text("Nothing was said.")).to_be_visible()
     private = await finished_call(
         calls.db, ALL, said=(), tenant_id=calls.tenant_id, features={"transcription_enabled": False}
     )
-    async with opened(browser, served, private) as page:
+    async with opened(browser, served, silent, "?t=Infinity") as page:
+        await expect(page.get_by_text("Nothing was said.")).to_be_visible()
+        await page.goto(f"{served.url}/calls/{private}")
         await expect(page.get_by_text("What is said in this agent's calls is not written down.")).to_be_visible()
         await expect(page.get_by_text("Its words are not written down")).to_be_visible()
-    async with opened(browser, served, await calls.fail()) as page:
+        await page.goto(f"{served.url}/calls/{await calls.fail()}")
         await expect(page.get_by_text("There was no conversation: no agent.")).to_be_visible()
         await expect(page.get_by_text("There is no recording: the call never started (failed)")).to_be_visible()
         await expect(page.get_by_role("button", name="Analyse again")).to_have_count(0)
         await check(page)
-    async with opened(browser, served, "00000000-0000-4000-8000-000000000000") as page:
+        await page.goto(f"{served.url}/calls/00000000-0000-4000-8000-000000000000")
         await expect(page.get_by_role("heading", name="No such call")).to_be_visible()
         await check(page)
 

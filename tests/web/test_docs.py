@@ -1,26 +1,58 @@
-"""The API reference in a browser: whoever is signed in tries everything out as it stands there."""
+"""The API reference in a browser: all of the API, which whoever is signed in tries out as it stands there."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
 import pytest
-from playwright.async_api import Browser, Dialog, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
-from tests.web.conftest import Serve
-from tests.web.test_page import ask, open_page
+from demo.client import Client, Json
+from tests.web.conftest import Serve, Served, new_context
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@asynccontextmanager
+async def open_page(browser: Browser) -> AsyncIterator[Page]:
+    """A tab that knows nothing of the others."""
+    async with await new_context(browser) as context:
+        yield await context.new_page()
+
+
+async def ask(served: Served, path: str, body: Json | None = None) -> Json:
+    """A request of our own to the api: GET, or POST with a body."""
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, served.url, served.key)
+        return await (client.get(path) if body is None else client.post(path, body))
+
+
+async def test_the_reference_draws_every_operation_asks_no_other_machine_and_leads_to_signing_in(
+    browser: Browser, serve: Serve
+) -> None:
+    served = await serve()
+    reference = await ask(served, "/openapi.json")
+    paths = reference["paths"] | reference["webhooks"]
+    operations = sorted(path for path, methods in paths.items() for _ in methods)
+    async with open_page(browser) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(f"{served.url}/docs")
+        await expect(page.get_by_role("status")).to_contain_text("Sign in")
+        await expect(page.get_by_role("link", name="Console")).to_have_attribute("href", "/")
+        drawn = page.locator("[data-path]:visible")
+        await expect(drawn).to_have_count(len(operations))
+        assert sorted(await drawn.evaluate_all("all => all.map((one) => one.dataset.path)")) == operations
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
 
 
 async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve: Serve) -> None:
     served = await serve()
     agent = (await ask(served, "/v1/agents", {"name": "Reception"}))["id"]
     async with open_page(browser) as page:
-        await page.goto(f"{served.url}/docs")
-        await expect(page.get_by_role("status")).to_contain_text("Sign in")
-        await expect(page.get_by_role("link", name="Console")).to_have_attribute("href", "/")
         ours = {"X-Callroom-Session": "1"}
         signed_in = await page.request.post(f"{served.url}/v1/session", data={"key": served.key}, headers=ours)
         assert signed_in.status == 201
-
-        await page.goto("about:blank")  # or only the place in the page changes, which may not be drawn yet
         await page.goto(f"{served.url}/docs#/calls/placing_create")
         await expect(page.get_by_role("status")).to_contain_text("Signed in for tests")
         create = page.locator("#operations-calls-placing_create")
@@ -32,9 +64,8 @@ async def test_who_is_signed_in_tries_it_out_as_it_comes(browser: Browser, serve
         (call,) = (await ask(served, "/v1/calls"))["calls"]
         assert call["agent_id"] == agent
 
-        await page.goto("about:blank")
-        await page.goto(f"{served.url}/docs#/calls/erasure_erase")
         erase = page.locator("#operations-calls-erasure_erase")
+        await erase.locator(".opblock-summary-control").click()
         await erase.get_by_role("button", name="Try it out").click()
         which = erase.get_by_role("textbox", name="id")
         await expect(which).to_have_value("")

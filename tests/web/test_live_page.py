@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SAID = [("agent", "Hello, how can I help you?"), ("user", "A table, please.")]
 HEARD = "() => [...document.querySelectorAll('audio')].some(({ srcObject, paused }) => srcObject?.active && !paused)"
-
+STOPPED = {"recording_link_s": 901}  # an api of the two tests that stop theirs
 
 SEEN = """(state) => {
     Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
@@ -177,7 +177,7 @@ async def test_calls_that_wait_for_their_turn_are_counted(browser: Browser, serv
 async def test_a_stopped_server_is_said_and_what_ended_meanwhile_is_gone_when_it_is_back(
     browser: Browser, serve: Serve
 ) -> None:
-    served = await serve(recording_link_s=901)  # an api of its own, which is stopped
+    served = await serve(**STOPPED)
     database = Database(served.settings.database)
     (ends, token), (stays, other) = [await talking(served, database) for _ in range(2)]
     await say(database, stays, other, Segment(2, "user", "At eight, pl", 5000, 5400, is_final=False))
@@ -208,7 +208,7 @@ async def test_a_stopped_server_is_said_and_what_ended_meanwhile_is_gone_when_it
 
 
 async def test_a_server_that_hangs_is_said(browser: Browser, serve: Serve) -> None:
-    served = await serve(recording_link_s=902)  # an api of its own, which stands still
+    served = await serve(**STOPPED)
     async with await new_context(browser) as context:
         page = await context.new_page()
         await page.clock.install()

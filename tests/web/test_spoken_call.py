@@ -3,19 +3,22 @@
 import asyncio
 import signal
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from bench.word_errors import word_error_rate
 from demo.client import Client
 from tests.conftest import Until
-from tests.web.conftest import chromium
+from tests.web.conftest import chromium, new_context
 from tests.whole_stack import WholeStack
 
-pytestmark = pytest.mark.restless
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.restless]
 
 SENTENCE = "I would like to book a table for four people, please."
 MISHEARD = 0.5  # the share of words that may be wrong where one machine speaks, hears and thinks
@@ -34,24 +37,34 @@ AGENT = {
 }
 
 
-@pytest.fixture
-def spoken(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A caller who lets the agent greet, says a sentence and listens; Chromium plays it again and again."""
-    said, whole = tmp_path / "said.wav", tmp_path / "spoken.wav"
+    folder = tmp_path_factory.mktemp("spoken")
+    said, whole = folder / "said.wav", folder / "spoken.wav"
     subprocess.run(["flite", "-voice", "slt", "-t", SENTENCE, said], check=True)
     pauses = "adelay=7000:all=1,apad=pad_dur=9"
     subprocess.run(["ffmpeg", "-v", "error", "-i", said, "-af", pauses, "-ar", "48000", "-ac", "1", whole], check=True)
     return whole
 
 
-async def start_call(browser: Browser, stack: WholeStack) -> Page:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def talker(spoken: Path) -> AsyncIterator[Browser]:
+    """A browser with this caller at its microphone."""
+    async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def calling(browser: Browser, stack: WholeStack) -> AsyncIterator[Page]:
     """The page with a new agent's call, whose button was just pressed."""
     async with aiohttp.ClientSession() as session:
         agent = await Client(session, stack.url, stack.key).post("/v1/agents", AGENT)
-    page = await browser.new_page(permissions=["microphone"])
-    await page.goto(f"{stack.url}/agents/{agent['id']}/talk#key={stack.key}")
-    await page.get_by_role("button", name="Start the call").click()
-    return page
+    async with await new_context(browser, permissions=["microphone"]) as context:
+        page = await context.new_page()
+        await page.goto(f"{stack.url}/agents/{agent['id']}/talk#key={stack.key}")
+        await page.get_by_role("button", name="Start the call").click()
+        yield page
 
 
 def lines(page: Page, speaker: str) -> Locator:
@@ -62,10 +75,9 @@ def lines(page: Page, speaker: str) -> Locator:
 
 @pytest.mark.timeout(300)
 async def test_a_call_is_spoken_shown_line_by_line_and_leads_to_its_page(
-    whole_stack: WholeStack, spoken: Path, until: Until
+    whole_stack: WholeStack, talker: Browser, until: Until
 ) -> None:
-    async with chromium(f"--use-file-for-fake-audio-capture={spoken}") as browser:
-        page = await start_call(browser, whole_stack)
+    async with calling(talker, whole_stack) as page:
         agents, ours = lines(page, "Reception"), lines(page, "You")
         await expect(agents.filter(has_text="Hello").first).to_be_visible(timeout=60_000)
         await until(lambda: understood(ours), 120)  # it is said again and again
@@ -79,10 +91,9 @@ async def test_a_call_is_spoken_shown_line_by_line_and_leads_to_its_page(
 
 @pytest.mark.timeout(300)
 async def test_ctrl_c_ends_a_call_and_the_page_says_so_also_when_nobody_hears_any_more_what_came_of_it(
-    whole_stack: WholeStack,
+    whole_stack: WholeStack, talker: Browser
 ) -> None:
-    async with chromium() as browser:
-        page = await start_call(browser, whole_stack)
+    async with calling(talker, whole_stack) as page:
         await expect(lines(page, "Reception").filter(has_text="Hello").first).to_be_visible(timeout=60_000)
         whole_stack.providers.hang("llm")
         ending = asyncio.create_task(asyncio.to_thread(whole_stack.end, signal.SIGINT))
