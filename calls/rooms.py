@@ -1,10 +1,11 @@
 """LiveKit's server API in our words: rooms, dispatches, participants and the tokens of callers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Self
 
 import aiohttp
 from livekit import api
@@ -13,7 +14,7 @@ from livekit.protocol import agent
 from calls.errors import Unavailable
 from calls.settings import Settings
 
-REQUEST_TIMEOUT_S = 10
+REQUEST_TIMEOUT_S = 5.0  # LiveKit itself waits three seconds for another of its nodes, and then says that it is away
 EMPTY_TIMEOUT_S = 300  # LiveKit's own end of a room that nobody joins; ours comes first
 DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be reconnecting
 REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
@@ -25,10 +26,17 @@ _NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothi
 _UNFINISHED = {agent.JobStatus.JS_PENDING, agent.JobStatus.JS_RUNNING}
 
 
-def server_api(settings: Settings, **options: Any) -> api.LiveKitAPI:  # noqa: ANN401 - those of LiveKitAPI
-    """The API of the LiveKit server that the settings name, to be closed by whoever asked for it."""
+def server_api(
+    settings: Settings, *, session: aiohttp.ClientSession | None = None, failover: bool = True
+) -> api.LiveKitAPI:
+    """The API of the LiveKit server that the settings name, to be closed by whoever asked for it.
+
+    Its requests wait for ever, but for those that ring a phone: livekit-api lets no limit of a session count. Whoever
+    asks for something limits that, for a server that stands still or a connection that broke says nothing.
+    """
     secret = settings.livekit_api_secret.get_secret_value()
-    return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, **options)
+    key = settings.livekit_api_key
+    return api.LiveKitAPI(settings.livekit_url, key, secret, session=session, failover=failover)
 
 
 def agent_token(settings: Settings, room: str, identity: str, name: str) -> str:
@@ -41,18 +49,19 @@ def agent_token(settings: Settings, room: str, identity: str, name: str) -> str:
 
 
 class Rooms:
-    """The rooms of one LiveKit server; every method raises Unavailable if it does not answer."""
+    """The rooms of one LiveKit server; every method raises Unavailable if it does not answer within `limit_s`."""
 
-    def __init__(self, livekit: api.LiveKitAPI, settings: Settings) -> None:
+    def __init__(self, livekit: api.LiveKitAPI, settings: Settings, limit_s: float) -> None:
         self._livekit = livekit
         self._settings = settings
+        self._limit_s = limit_s
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, settings: Settings) -> AsyncIterator["Rooms"]:
+    async def connect(cls, settings: Settings, limit_s: float = REQUEST_TIMEOUT_S) -> AsyncIterator[Self]:
         """One HTTP session to LiveKit for the length of the block."""
-        async with server_api(settings, timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as livekit:
-            yield cls(livekit, settings)
+        async with server_api(settings) as livekit:
+            yield cls(livekit, settings, limit_s)
 
     async def ping(self) -> None:
         """Raise Unavailable if LiveKit does not answer."""
@@ -60,7 +69,7 @@ class Rooms:
 
     async def create_room(self, name: str, call_id: str, departure_s: int = DEPARTURE_TIMEOUT_S) -> None:
         """Create the call's room, which outlives its last person for `departure_s`; its agent is dispatched with it."""
-        async with _answering():
+        async with self._answering():
             await self._livekit.room.create_room(
                 api.CreateRoomRequest(
                     name=name,
@@ -81,7 +90,7 @@ class Rooms:
         The worker of the id `avoid` leaves it to others; all know that it is not the first time.
         """
         asked = {"call_id": call_id, "again": True} | ({"avoid": avoid} if avoid else {})
-        async with _answering():
+        async with self._answering():
             await self._livekit.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(
                     agent_name=self._settings.agent_name,
@@ -92,7 +101,7 @@ class Rooms:
 
     async def awaits_agent(self, name: str) -> bool:
         """Whether a worker has taken the last dispatch to the room, and its job has not ended."""
-        async with _answering():
+        async with self._answering():
             try:
                 dispatches = await self._livekit.agent_dispatch.list_dispatch(name)
             except api.TwirpError as error:
@@ -104,7 +113,7 @@ class Rooms:
 
     async def remove_participant(self, name: str, identity: str) -> None:
         """Put somebody out of a room; who is gone already is fine."""
-        async with _answering():
+        async with self._answering():
             try:
                 await self._livekit.room.remove_participant(api.RoomParticipantIdentity(room=name, identity=identity))
             except api.TwirpError as error:
@@ -114,7 +123,7 @@ class Rooms:
     async def tell_participant(self, name: str, identity: str, topic: str) -> None:
         """Send somebody in a room a message without content, which comes from nobody there; who is gone is fine."""
         message = api.SendDataRequest(room=name, topic=topic, destination_identities=[identity])
-        async with _answering():
+        async with self._answering():
             try:
                 await self._livekit.room.send_data(message)
             except api.TwirpError as error:
@@ -123,7 +132,7 @@ class Rooms:
 
     async def delete_room(self, name: str) -> None:
         """Close a room and disconnect everybody; a room that is gone already is fine."""
-        async with _answering():
+        async with self._answering():
             try:
                 await self._delete_room(name)
             except api.TwirpError as error:
@@ -143,12 +152,12 @@ class Rooms:
 
     async def list_rooms(self, names: Sequence[str] = ()) -> list[api.Room]:
         """The open rooms, all or those of `names`."""
-        async with _answering():
+        async with self._answering():
             return list((await self._livekit.room.list_rooms(api.ListRoomsRequest(names=names))).rooms)
 
     async def list_participants(self, name: str) -> list[api.ParticipantInfo]:
         """Who is in a room, agents included; nobody if there is no such room."""
-        async with _answering():
+        async with self._answering():
             try:
                 listed = await self._livekit.room.list_participants(api.ListParticipantsRequest(room=name))
             except api.TwirpError as error:
@@ -205,10 +214,10 @@ class Rooms:
         secret = self._settings.livekit_api_secret.get_secret_value()
         return api.AccessToken(self._settings.livekit_api_key, secret).with_identity(identity)
 
-
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    try:
-        yield
-    except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable("LiveKit does not answer as it should; try again.", code="livekit_unavailable") from error
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                yield
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable("LiveKit does not answer as it should; try again.", code="livekit_unavailable") from error

@@ -20,7 +20,7 @@ from pipeline.handlers import HANDLERS, QUEUES, Handler
 from pipeline.recorder import keep_recording
 from pipeline.runner import Run, Runner, process_name
 from pipeline.telephony import keep_trunks
-from pipeline.watch import watch
+from pipeline.watch import Watcher, watch
 
 logger = logging.getLogger("pipeline")
 
@@ -33,13 +33,14 @@ async def run(settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with open_deps(settings) as deps:
-        checks = {"database": deps.db.ping, "livekit": deps.rooms.ping}
+        watcher = Watcher(deps.db, deps.rooms, deps.settings)
+        checks = {"database": deps.db.ping, "livekit": deps.rooms.ping, "watcher": watcher.check}
         async with (
             serve_health(settings.pipeline_host, settings.pipeline_port, checks, deps.metrics.exposition),
             present(deps.db, "pipeline"),
             asyncio.TaskGroup() as loops,
         ):
-            loops.create_task(watch(deps, quiet), name="watch")
+            loops.create_task(watch(deps, watcher, quiet), name="watch")
             loops.create_task(keep_trunks(deps, quiet), name="trunks")
             async with asyncio.TaskGroup() as work:
                 work.create_task(runner(deps).run(stop), name="runner")

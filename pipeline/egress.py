@@ -1,5 +1,6 @@
 """LiveKit Egress in our words: it records a room into a file, and tells what became of that."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,8 @@ from livekit import api
 from calls.errors import Unavailable
 from calls.rooms import REQUEST_TIMEOUT_S, server_api
 from calls.settings import Settings
+
+START_TIMEOUT_S = 10  # one is sought that has room for it, and begins
 
 
 class Refused(Exception):
@@ -40,9 +43,8 @@ class Egress:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[Self]:
         """One HTTP session to LiveKit for the length of the block."""
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
         # Without failover: a request that is sent again records again.
-        async with server_api(settings, timeout=timeout, failover=False) as livekit:
+        async with server_api(settings, failover=False) as livekit:
             yield cls(livekit, settings)
 
     async def start(self, room_name: str, key: str) -> api.EgressInfo:
@@ -57,7 +59,8 @@ class Egress:
             file_outputs=[output(self._settings, key)],
         )
         try:
-            return await self._livekit.egress.start_room_composite_egress(request)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                return await self._livekit.egress.start_room_composite_egress(request)
         except api.TwirpError as error:
             kind = NoRoom if error.code == api.TwirpErrorCode.NOT_FOUND else Refused
             raise kind(error.message) from error
@@ -77,11 +80,13 @@ class Egress:
     async def stop(self, egress_id: str) -> None:
         """Have it end. Nothing comes of it where it is over, or its process has died."""
         with suppress(api.TwirpError, aiohttp.ClientError, TimeoutError):
-            await self._livekit.egress.stop_egress(api.StopEgressRequest(egress_id=egress_id))
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                await self._livekit.egress.stop_egress(api.StopEgressRequest(egress_id=egress_id))
 
     async def _list(self, which: api.ListEgressRequest) -> list[api.EgressInfo]:
         try:
-            return list((await self._livekit.egress.list_egress(which)).items)
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                return list((await self._livekit.egress.list_egress(which)).items)
         except api.TwirpError as error:  # one without Redis has no Egress, and says so
             raise EgressAway(f"LiveKit does not say what Egress does: {error.message}") from error
         except (aiohttp.ClientError, TimeoutError) as error:

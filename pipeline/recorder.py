@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 5.0
 AGAIN_S = 2.0
 STORAGE_AWAY_S = 30.0
-GAP_S = 15.0
+GAP_S = 20.0  # longer than two requests to LiveKit and the pause
 DEAD_LOOKS = 3  # one that has lost its connection may come back
 UNKNOWN = timedelta(seconds=30)  # what LiveKit does not know so long after it was asked for will not come any more
 PATIENCE = timedelta(minutes=10)  # for the upload of a long call's file

@@ -1,5 +1,6 @@
 """LiveKit's SIP service in our words: the trunks and dispatch rules that it has, and whether its bridge is there."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Sip:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator["Sip"]:
         """One HTTP session to LiveKit for the length of the block."""
-        async with server_api(settings, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as livekit:
+        async with server_api(settings) as livekit:
             yield cls(livekit)
 
     async def list_parts(self) -> Parts:
@@ -125,7 +126,8 @@ class Sip:
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
     try:
-        yield
+        async with asyncio.timeout(TIMEOUT_S):
+            yield
     except (aiohttp.ClientError, TimeoutError) as error:
         raise SipProblem(NO_LIVEKIT) from error
     except api.TwirpError as error:

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Collection, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -50,11 +50,11 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 HURRY_S = 0.3  # while a conversation waits for an agent
-GAP_S = 15.0
+GAP_S = 30.0  # longer than a look and the pause: LiveKit is asked four things one after the other, each with a limit
 ROOM_PREFIX = "call_"
 # A finished call's room is closed by who finished it; one that is still open after this was forgotten.
 FORGOTTEN_AFTER = timedelta(seconds=5)
-AT_ONCE = 10
+WRITES_AT_ONCE = 10  # the judge writes too
 LATELY = timedelta(minutes=5)  # agents that a conversation lost before say nothing of the next one
 
 # In the words of the partial index, so that finished calls cost nothing, however many there are.
@@ -87,9 +87,8 @@ _NOT_HUMAN = frozenset({ParticipantInfo.AGENT, ParticipantInfo.EGRESS, Participa
 _PRESENT = frozenset({ParticipantInfo.JOINED, ParticipantInfo.ACTIVE})
 
 
-async def watch(deps: Deps, stop: asyncio.Event) -> None:
-    """Look about once a second, and whenever the judge has freed a call, until `stop` is set."""
-    watcher = Watcher(deps.db, deps.rooms, deps.settings)
+async def watch(deps: Deps, watcher: "Watcher", stop: asyncio.Event) -> None:
+    """Have it look about once a second, and whenever the judge has freed a call, until `stop` is set."""
     again = asyncio.Event()
     judging = asyncio.create_task(Judge(deps.db, deps.rooms, deps.settings, again.set).run(), name="judge")
     stopped = asyncio.create_task(stop.wait())
@@ -97,7 +96,8 @@ async def watch(deps: Deps, stop: asyncio.Event) -> None:
         while not stop.is_set():
             again.clear()
             try:
-                await watcher.look()
+                async with asyncio.timeout(GAP_S):
+                    await watcher.look()
             except DatabaseAway:
                 watcher.forget()
                 log.warning("calls cannot be watched: the database is away")
@@ -126,6 +126,8 @@ class Watcher:
         self._livekit_answers = True
         self._was_away = False
         self._back_at = -math.inf
+        self._looked_at = time.monotonic()
+        self._writes = asyncio.Semaphore(WRITES_AT_ONCE)
         self.pause_s = EVERY_S  # until the next look
 
     def forget(self) -> None:
@@ -133,46 +135,41 @@ class Watcher:
         self._patience.forget()
         self._was_away = True
 
+    async def check(self) -> None:
+        """Raise Unavailable if no look has come to its end for so long that nothing is known any more."""
+        if time.monotonic() - self._looked_at > GAP_S:
+            raise Unavailable("Calls are not watched.")
+
     async def look(self) -> None:
         """Compare every unfinished call with LiveKit once, and do what is due."""
         open_rooms = await self._open_rooms()
         async with self._db.reading() as conn:
             unfinished = (await conn.execute(_CALLS.where(_UNFINISHED, _OPENED))).all()
             legs = await _participants(conn, [row.id for row in unfinished])
+        others = (open_rooms or set()) - {row.room_name for row in unfinished}
+        forgotten = await self._forgotten(others)
         self._patience.look()
         now = time.monotonic()
         if self._was_away:
             self._was_away, self._back_at = False, now
         back_s = now - self._back_at
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def in_turn(work: Coroutine[Any, Any, None], **which: str) -> None:
-            async with places:
-                with self._by_itself(which):
-                    await work
-
+        # All at once: who waits for an answer of LiveKit's keeps none of the others waiting.
         await asyncio.gather(
             *(
-                in_turn(self._settle(row, legs.get(row.id, []), open_rooms, back_s), call_id=row.id)
+                self._by_itself(self._settle(row, legs.get(row.id, []), open_rooms, back_s), call_id=row.id)
                 for row in unfinished
-            )
+            ),
+            *(self._by_itself(self._rooms.delete_room(name)) for name in forgotten),
+            *(self._by_itself(self._receive(name)) for name in others if name.startswith(inbound.PREFIX)),
         )
         waiting = any(row.status == CallStatus.IN_PROGRESS and not row.held for row in unfinished)
         self.pause_s = HURRY_S if waiting else EVERY_S
-        if open_rooms is not None:
-            others = open_rooms - {row.room_name for row in unfinished}
-            forgotten = await self._forgotten(others)
-            callers = [name for name in others if name.startswith(inbound.PREFIX)]
-            await asyncio.gather(
-                *(in_turn(self._rooms.delete_room(name)) for name in forgotten),
-                *(in_turn(self._receive(name)) for name in callers),
-            )
+        self._looked_at = time.monotonic()
 
-    @contextmanager
-    def _by_itself(self, which: dict[str, str]) -> Iterator[None]:
-        """What cannot be settled must not keep the others waiting."""
+    async def _by_itself(self, work: Coroutine[Any, Any, None], **which: str) -> None:
+        """What cannot be settled must not keep the others from it."""
         try:
-            yield
+            await work
         except DatabaseAway:
             self.forget()
             log.warning("a call could not be settled: the database is away", extra=which)
@@ -180,6 +177,11 @@ class Watcher:
             log.warning("a call could not be settled", extra={**which, "error": error.code})
         except Exception:
             log.exception("a call could not be settled", extra=which)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        async with self._writes, self._db.writing() as conn:
+            yield conn
 
     async def _open_rooms(self) -> set[str] | None:
         try:
@@ -238,7 +240,7 @@ class Watcher:
         for leg in ringing:
             there = leg.room_identity in listed
             if self._patience.unchanged_s(("phone", leg.room_identity), there) >= LOST_DIAL_S and not there:
-                async with self._db.writing() as conn:
+                async with self._writing() as conn:
                     await CallStore(conn).leg_failed(call_id, leg.room_identity, EndReason.ERROR)
 
     async def _note_humans(self, call_id: str, legs: list[sa.Row[Any]], humans: frozenset[str]) -> None:
@@ -246,7 +248,7 @@ class Watcher:
         came, went = (humans & {leg.room_identity for leg in legs}) - known, known - humans
         if not came and not went:
             return
-        async with self._db.writing() as conn:
+        async with self._writing() as conn:
             if await has_agent(conn, call_id):
                 return
             store = CallStore(conn)
@@ -257,7 +259,7 @@ class Watcher:
 
     async def _carry_out(self, seen: sa.Row[Any], room: SeenRoom | None, waited: Waited) -> None:
         """Decide again on the locked row, so that an agent which came meanwhile is not overlooked, and act on it."""
-        async with self._db.writing() as conn:
+        async with self._writing() as conn:
             # First the locks, then a look: one statement for both would show the lease as it was before the wait.
             await waiting.hold(conn, seen.id)
             await conn.execute(sa.select(calls.c.id).where(calls.c.id == seen.id).with_for_update())
@@ -308,7 +310,7 @@ class Watcher:
     async def _send_back(self, row: sa.Row[Any]) -> None:
         """Let it wait for another turn; first its room is closed, for in the next one it is made again."""
         await self._rooms.delete_room(row.room_name)
-        async with self._db.writing() as conn:
+        async with self._writing() as conn:
             if await admission.send_back(conn, row.id):
                 message, data = "No agent has come; the call waits for another turn", {"reason": "no_agent"}
                 store = CallStore(conn)
@@ -319,7 +321,7 @@ class Watcher:
         incoming = await inbound.find_incoming(self._rooms, name)
         if incoming is None:
             return
-        async with self._db.writing() as conn:
+        async with self._writing() as conn:
             call_id = await inbound.receive(conn, incoming, self._price_micros)
             if call_id is not None:
                 await waiting.tell(conn, [call_id])

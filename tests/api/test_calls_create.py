@@ -1,7 +1,10 @@
 """`POST /v1/calls` and `/v1/realtime/token`: shapes, rooms, and every refusal."""
 
+import asyncio
 import json
+import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +17,7 @@ from calls.rooms import Rooms
 from calls.store import CallStore
 from calls.workers import waiting
 from tests.api.conftest import Api, MakeTenant, browser, phone, run_api
-from tests.conftest import MakeSettings
+from tests.conftest import PATIENCE_S, MakeSettings
 from tests.servers import LiveKitServer, free_port
 
 Number = Callable[..., Awaitable[str]]
@@ -250,6 +253,25 @@ async def test_503_leaves_a_failed_call_when_livekit_does_not_answer(settings: M
         assert [(answer.status, answer.body["code"]) for answer in answers] == [(503, "livekit_unavailable")] * 2
         listed = (await api.get("/v1/calls")).body["calls"]
         assert [call["status"] for call in listed] == ["failed", "failed"]
+
+
+async def test_who_asks_waits_for_no_livekit_that_stands_still(settings: MakeSettings, tmp_path: Path):
+    with LiveKitServer(tmp_path) as livekit:
+        async for api in run_api(settings(livekit_url=livekit.url)):
+            agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
+            body = {"agent_id": agent, "participants": [browser()]}
+            running = (await api.post("/v1/calls", body)).body["id"]
+            livekit.send(signal.SIGSTOP)
+            async with asyncio.timeout(PATIENCE_S):
+                made, ended = await asyncio.gather(
+                    api.post("/v1/calls", body), api.post(f"/v1/calls/{running}/end", {})
+                )
+            assert (made.status, made.body["code"]) == (503, "livekit_unavailable")
+            assert int(made.headers["Retry-After"]) > 0
+            assert ended.status == 200, "it is over: its room is closed when LiveKit goes on"
+            livekit.send(signal.SIGCONT)
+            listed = (await api.get("/v1/calls")).body["calls"]
+            assert [call["status"] for call in listed] == ["failed", "completed"]
 
 
 async def test_a_realtime_token_is_a_call_for_one_browser(api: Api, agent: str, livekit: LiveKitServer):

@@ -26,7 +26,7 @@ from calls.workers import leases
 from pipeline.__main__ import runner
 from pipeline.admission import admit
 from pipeline.deps import Deps
-from pipeline.watch import watch
+from pipeline.watch import Watcher, watch
 from worker.uploads import Uploads
 
 SAID = (("agent", "Hello, this is Aria."), ("user", "I need a table for four."), ("agent", "It is booked."))
@@ -133,7 +133,7 @@ async def working(deps: Deps) -> AsyncIterator[None]:
 async def watching(deps: Deps) -> AsyncIterator[None]:
     """Watcher and judge as the pipeline runs them, for the length of the block."""
     stop = asyncio.Event()
-    task = asyncio.create_task(watch(deps, stop))
+    task = asyncio.create_task(watch(deps, Watcher(deps.db, deps.rooms, deps.settings), stop))
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from livekit import api, rtc
 from livekit.agents import utils
 
 from calls.events import EventKind
-from calls.rooms import server_api
+from calls.rooms import REQUEST_TIMEOUT_S, server_api
 from calls.settings import Settings
 from calls.states import EndReason
 from worker.room.presence import SIP_STATUS, Presence
@@ -210,7 +210,8 @@ class Phones:
         """Whether a phone is known to go, or to be gone."""
         whose = api.RoomParticipantIdentity(room=self._room.name, identity=phone.identity)
         try:
-            listed = await livekit.room.get_participant(whose)
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                listed = await livekit.room.get_participant(whose)
         except api.TwirpError as error:
             return error.code == api.TwirpErrorCode.NOT_FOUND
         except (aiohttp.ClientError, TimeoutError):
