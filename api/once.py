@@ -40,7 +40,8 @@ Work = Callable[[AsyncConnection], Awaitable[Outcome]]
 async def answer_once(request: web.Request, body: BaseModel, work: Work) -> web.Response:
     """Do `work` in a transaction together with its answer's keeping, open the room, and answer.
 
-    The same key and body get the kept answer, whatever happened to the process that gave it first.
+    The same key and body get the kept answer, whatever happened to the process that gave it first. Only if that was
+    killed before the call had its room, and the call is over because of that, the work is done anew.
 
     Raises:
         IdempotencyMismatch: the key came with another body before.
@@ -48,7 +49,7 @@ async def answer_once(request: web.Request, body: BaseModel, work: Work) -> web.
     """
     once = _once(request, body)
     async with request.app[DATABASE].writing() as conn:
-        kept = await idempotency.begin(conn, once) if once else None
+        kept = await _kept(conn, once) if once else None
         if kept is None:
             outcome = await work(conn)
             if once:
@@ -99,7 +100,7 @@ async def _open_room(request: web.Request, outcome: Outcome, once: Once | None) 
         async with request.app[DATABASE].writing() as conn:
             store = CallStore(conn)
             if outcome.new:
-                await store.finish(outcome.call_id, EndReason.ERROR)
+                await store.finish(outcome.call_id, EndReason.NO_ROOM)
             else:
                 for identity in outcome.browsers:
                     failed, reason = ParticipantStatus.FAILED, EndReason.ERROR
@@ -107,6 +108,18 @@ async def _open_room(request: web.Request, outcome: Outcome, once: Once | None) 
             if once:
                 await idempotency.forget(conn, once)
         raise
+
+
+async def _kept(conn: AsyncConnection, once: Once) -> Kept | None:
+    """Claim the key; None if there is no answer yet, or only one that lets people into a call that came to nothing."""
+    kept = await idempotency.begin(conn, once)
+    if kept is None or kept.answer["room_of"] is None:
+        return kept
+    call = await CallStore(conn).get(None, kept.answer["room_of"])
+    if call.end_reason != EndReason.NO_ROOM:
+        return kept
+    await idempotency.forget(conn, once)
+    return await idempotency.begin(conn, once)
 
 
 async def _answer_again(request: web.Request, kept: Kept) -> web.Response:

@@ -75,6 +75,8 @@ class Rooms:
                     name=name,
                     empty_timeout=EMPTY_TIMEOUT_S,
                     departure_timeout=departure_s,
+                    # Agents, listeners and who records do not count; who comes again under his name replaces himself.
+                    max_participants=self._settings.max_participants,
                     agents=[
                         api.RoomAgentDispatch(
                             agent_name=self._settings.agent_name,

@@ -46,6 +46,7 @@ class EndReason(StrEnum):
     DO_NOT_CALL = "do_not_call"
     NETWORK_ERROR = "network_error"
     CANCELED = "canceled"
+    NO_ROOM = "no_room"
     NO_AGENT = "no_agent"
     AGENT_LOST = "agent_lost"
     NOBODY_JOINED = "nobody_joined"

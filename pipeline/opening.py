@@ -54,4 +54,4 @@ async def _fail_without_trunk(conn: AsyncConnection, call: sa.Row[Any]) -> bool:
 async def give_up(conn: AsyncConnection, job: Job, reason: str) -> None:
     """LiveKit was away for too long."""
     del reason
-    await CallStore(conn).finish(str(job.call_id), EndReason.ERROR)
+    await CallStore(conn).finish(str(job.call_id), EndReason.NO_ROOM)

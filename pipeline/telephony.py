@@ -108,7 +108,7 @@ class TrunkKeeper:
         self._db = db
         self._keyring = keyring
         self._sip = sip
-        self._agent_name = settings.agent_name
+        self._settings = settings
         self._lease_s = settings.lease_s
         self._every_s = every_s
         self._bridge_seen_at = -math.inf
@@ -199,7 +199,7 @@ class TrunkKeeper:
                 ids["inbound"] = await self._ensure(
                     look, inbound_trunk(wanted, next(iter(parts.inbound), None)), parts.inbound
                 )
-                rule = dispatch_rule(wanted, ids["inbound"], self._agent_name, next(iter(parts.rules), None))
+                rule = dispatch_rule(wanted, ids["inbound"], self._settings, next(iter(parts.rules), None))
                 ids["rule"] = await self._ensure(look, rule, parts.rules)
             else:
                 await self._remove(look, [*parts.inbound, *parts.rules])

@@ -15,6 +15,7 @@ from calls.phones.inbound import PREFIX, TENANT_ATTRIBUTE
 from calls.phones.numbers import bare
 from calls.phones.trunk import Transport
 from calls.rooms import DEPARTURE_TIMEOUT_S, EMPTY_TIMEOUT_S
+from calls.settings import Settings
 
 _TRANSPORTS = {
     "udp": api.SIPTransport.SIP_TRANSPORT_UDP,
@@ -96,7 +97,7 @@ def without_numbers_of_others(
 
 
 def dispatch_rule(
-    wanted: Wanted, inbound_id: str, agent_name: str, found: api.SIPDispatchRuleInfo | None
+    wanted: Wanted, inbound_id: str, settings: Settings, found: api.SIPDispatchRuleInfo | None
 ) -> api.SIPDispatchRuleInfo:
     """Give the rule that makes a room for each call, without the caller's number in its name, and asks for an agent."""
     part = api.SIPDispatchRuleInfo()
@@ -107,9 +108,10 @@ def dispatch_rule(
     callee = api.SIPDispatchRuleCallee(room_prefix=PREFIX.rstrip("_"), randomize=True)
     part.rule.CopyFrom(api.SIPDispatchRule(dispatch_rule_callee=callee))
     part.attributes[TENANT_ATTRIBUTE] = wanted.tenant_id
-    agent = api.RoomAgentDispatch(agent_name=agent_name, metadata=json.dumps({"tenant_id": wanted.tenant_id}))
+    agent = api.RoomAgentDispatch(agent_name=settings.agent_name, metadata=json.dumps({"tenant_id": wanted.tenant_id}))
     del part.room_config.agents[:]
     part.room_config.agents.append(agent)
     part.room_config.empty_timeout = EMPTY_TIMEOUT_S
     part.room_config.departure_timeout = DEPARTURE_TIMEOUT_S
+    part.room_config.max_participants = settings.max_participants
     return part

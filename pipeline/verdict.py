@@ -206,5 +206,8 @@ def _find_an_agent(call: KnownCall, room: SeenRoom, limits: Limits, waited: Wait
 def _why_nobody_is_left(call: KnownCall) -> EndReason:
     if call.anybody_here:  # LiveKit has lost the room, as one does that is restarted without Redis
         return EndReason.CONNECTION_LOST
-    # A room closes by itself only after its last human left; one that nobody was in was closed by somebody.
-    return EndReason.CALLER_HUNG_UP if call.ever_joined else EndReason.ROOM_DELETED
+    if call.ever_joined:
+        return EndReason.CALLER_HUNG_UP
+    # A room closes by itself only after its last human left: one in which only an agent was, was closed by somebody.
+    # One that not even an agent got into was never made, as who was to make it was killed.
+    return EndReason.ROOM_DELETED if call.entered else EndReason.NO_ROOM

@@ -83,6 +83,7 @@ _OF_AGENTS = frozenset(
 )
 _PHONE_COMING = RINGS | {ParticipantStatus.QUEUED}
 LOST_DIAL_S = 15.0  # a phone that was to be called, or rang, and is not in the room
+_IN_VAIN = frozenset({EndReason.NO_AGENT, EndReason.NO_ROOM, EndReason.ROOM_DELETED})
 _NOT_HUMAN = frozenset({ParticipantInfo.AGENT, ParticipantInfo.EGRESS, ParticipantInfo.INGRESS})
 _PRESENT = frozenset({ParticipantInfo.JOINED, ParticipantInfo.ACTIVE})
 
@@ -346,7 +347,7 @@ class Watcher:
 
 def _has_time(row: sa.Row[Any], legs: list[sa.Row[Any]], decided: Verdict) -> bool:
     """Whether a call of a batch would fail for want of a seat, and can wait: there will be others."""
-    in_vain = isinstance(decided, Finish) and decided.reason in {EndReason.NO_AGENT, EndReason.ROOM_DELETED}
+    in_vain = isinstance(decided, Finish) and decided.reason in _IN_VAIN
     undialled = all(leg.status == ParticipantStatus.QUEUED for leg in legs)
     return in_vain and undialled and row.batch_id is not None and not row.held
 

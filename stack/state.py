@@ -59,6 +59,8 @@ def _livekit(settings: StackSettings, keys: LiveKitKeys, *, phones: bool) -> dic
     config |= {"port": settings.livekit_port, "keys": {keys.key: keys.secret}}
     config["rtc"] |= {"tcp_port": settings.livekit_tcp_port, "udp_port": settings.livekit_udp_port}
     config["webhook"] = {"api_key": keys.key, "urls": [f"{settings.api_url}/livekit/webhook"]}
+    # For rooms that LiveKit makes by itself; the api asks for the same.
+    config["room"]["max_participants"] = settings.max_participants
     if phones:
         config["redis"] = _redis_access(settings, keys)
         config["room"]["auto_create"] = True

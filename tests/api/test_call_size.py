@@ -1,12 +1,17 @@
 """How many people a call has room for."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from livekit import rtc
 
+from calls.rooms import Rooms
 from calls.tables import participants
-from tests.api.conftest import Answer, Api, browser
+from tests.api.conftest import Answer, Api, Serve, browser
+from tests.conftest import Until
 
 
 def people(first: int, last: int) -> list[dict[str, Any]]:
@@ -48,3 +53,41 @@ async def test_whoever_comes_later_takes_the_place_of_who_has_left(database_url:
         left = sa.update(participants).where(participants.c.identity == "browser-7").values(status="left")
         await conn.execute(left)
     assert (await api.post(path, {"participants": people(50, 51)})).status == 201
+
+
+async def test_whoever_comes_back_finds_no_more_room_where_others_have_it_until_one_of_them_leaves(
+    serve: Serve, until: Until
+):
+    api = await serve(max_participants=2)
+    agent = (await api.post("/v1/agents", {"name": "Aria"})).body["id"]
+    call = (await api.post("/v1/calls", {"agent_id": agent, "participants": people(0, 2)})).body
+    async with api.database.writing() as conn:
+        await conn.execute(sa.update(participants).values(status="left"))
+    path = f"/v1/calls/{call['id']}/participants"
+    added = (await api.post(path, {"participants": people(2, 4)})).body
+    async with AsyncExitStack() as inside, Rooms.connect(api.settings) as rooms:
+
+        async def enter(place: dict[str, Any]) -> rtc.Room:
+            room = rtc.Room()
+            inside.push_async_callback(room.disconnect)
+            await room.connect(place["access"]["url"], place["access"]["token"])
+            return room
+
+        async def present() -> list[str]:
+            return sorted(one.identity for one in await rooms.list_participants(call["room_name"]))
+
+        back, back_too = call["participants"]
+        await enter(back)
+        new = await enter(added["participants"][0])
+        for place in (back_too, added["participants"][1]):
+            with pytest.raises(rtc.ConnectError):
+                await enter(place)
+        assert await present() == ["browser-0", "browser-2"]
+        await new.disconnect()
+
+        async def one_has_left() -> bool:
+            return await present() == ["browser-0"]
+
+        await until(one_has_left)
+        await enter(back_too)
+        assert await present() == ["browser-0", "browser-1"]

@@ -252,7 +252,7 @@ async def test_503_leaves_a_failed_call_when_livekit_does_not_answer(settings: M
         answers = [await api.post("/v1/calls", body, headers=headers) for _ in range(2)]
         assert [(answer.status, answer.body["code"]) for answer in answers] == [(503, "livekit_unavailable")] * 2
         listed = (await api.get("/v1/calls")).body["calls"]
-        assert [call["status"] for call in listed] == ["failed", "failed"]
+        assert [(call["status"], call["end_reason"]) for call in listed] == [("failed", "no_room")] * 2
 
 
 async def test_who_asks_waits_for_no_livekit_that_stands_still(settings: MakeSettings, tmp_path: Path):

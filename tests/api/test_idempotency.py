@@ -3,7 +3,8 @@
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -152,40 +153,69 @@ async def test_a_key_that_is_no_key_is_a_400(api: Api, agent: str):
         assert (answer.status, answer.body["details"][0]["path"]) == (400, "Idempotency-Key")
 
 
-async def test_a_process_killed_before_its_reply_leaves_one_call_its_answer_and_its_room(
-    settings: MakeSettings,
-    until: Until,
-    tmp_path: Path,
-):
-    silent = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
+@dataclass(frozen=True)
+class Killed:
+    """An api was killed after it had written a call, and before the call had its room and the client an answer."""
+
+    database: Database
+    client: aiohttp.ClientSession
+    body: dict[str, Any]
+
+    async def calls(self) -> list[sa.Row[Any]]:
+        async with self.database.reading() as conn:
+            return list((await conn.execute(sa.select(calls).order_by(calls.c.created_at))).all())
+
+    async def ask_again(self, to: Settings) -> tuple[int, Any]:
+        return await _post(self.client, to, self.body)
+
+
+@pytest.fixture
+async def killed(settings: MakeSettings, until: Until, tmp_path: Path) -> AsyncIterator[Killed]:
     database = Database(settings().database)
     async with database.writing() as conn:
         _, key = await create_secret_key(conn, DEFAULT_TENANT, "tests")
         agent = await create_agent(conn, DEFAULT_TENANT, "Aria", {})
-    body = {"agent_id": agent.id, "participants": [browser()]}
-
-    async def created() -> list[str]:
-        async with database.reading() as conn:
-            return list((await conn.execute(sa.select(calls.c.id))).scalars())
-
     headers = {"Authorization": f"Bearer {key}", **once()}
-    async with aiohttp.ClientSession(headers=headers) as client:
-        # The first process is killed while it waits for LiveKit: after the insert, before the reply.
+    # One that takes connections and says nothing is LiveKit to it.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
         first = settings(livekit_url=f"ws://127.0.0.1:{silent.getsockname()[1]}")
         program = process("api", first, tmp_path / "first.log")
         program.ready_url = f"http://127.0.0.1:{first.api_port}/healthz"
-        async with program:
-            asked = asyncio.create_task(_post(client, first, body))
-            await until(created)
+        async with aiohttp.ClientSession(headers=headers) as client, program:
+            killed = Killed(database, client, {"agent_id": agent.id, "participants": [browser()]})
+            asked = asyncio.create_task(killed.ask_again(first))
+            await until(killed.calls)
             program.kill_group()
             assert isinstance((await asyncio.gather(asked, return_exceptions=True))[0], aiohttp.ClientError)
-        async for second in run_api(settings()):
-            status, told = await _post(client, second.settings, body)
-    assert (status, [told["id"]]) == (201, await created())
+            yield killed
+    await database.close()
+
+
+async def test_a_process_killed_before_its_reply_leaves_one_call_its_answer_and_its_room(
+    settings: MakeSettings, killed: Killed
+):
+    async for second in run_api(settings()):
+        status, told = await killed.ask_again(second.settings)
+    assert (status, [told["id"]]) == (201, [call.id for call in await killed.calls()])
     async with Rooms.connect(settings()) as rooms:
         assert len(await rooms.list_rooms([told["room_name"]])) == 1
-    silent.close()
-    await database.close()
+
+
+async def test_whoever_asks_again_only_when_the_call_without_a_room_was_given_up_gets_another_call(
+    settings: MakeSettings, until: Until, tmp_path: Path, killed: Killed
+):
+    async def is_over() -> bool:
+        return [call.status for call in await killed.calls()] == ["failed"]
+
+    async with process("pipeline", settings(lease_s=1), tmp_path / "pipeline.log"):
+        await until(is_over)
+    async for second in run_api(settings()):
+        answers = await asyncio.gather(*(killed.ask_again(second.settings) for _ in range(3)))
+    [given_up, made] = await killed.calls()
+    assert (given_up.end_reason, made.status) == ("no_room", "connecting")
+    assert [(status, told["id"]) for status, told in answers] == [(201, made.id)] * 3
+    async with Rooms.connect(settings()) as rooms:
+        assert len(await rooms.list_rooms([made.room_name])) == 1
 
 
 async def _post(client: aiohttp.ClientSession, to: Settings, body: dict[str, Any]) -> tuple[int, Any]:

@@ -174,9 +174,11 @@ def waited(
         (LEFT, SeenRoom(missing=10), waited(99, agent=10), Finish(EndReason.CALLER_HUNG_UP)),
         (replace(LEFT, anybody_here=True), SeenRoom(missing=10), waited(99), Finish(EndReason.CONNECTION_LOST)),
         (CONNECTING, SeenRoom(missing=9), waited(999), Wait()),
-        (CONNECTING, SeenRoom(missing=10), waited(99), Finish(EndReason.ROOM_DELETED)),
+        (CONNECTING, SeenRoom(missing=10), waited(99), Finish(EndReason.NO_ROOM)),
+        (replace(CONNECTING, agents=1), SeenRoom(missing=10), waited(99), Finish(EndReason.NO_ROOM)),
+        (replace(CONNECTING, agents=1, entered=True), SeenRoom(missing=10), waited(99), Finish(EndReason.ROOM_DELETED)),
         (held(CONNECTING), SeenRoom(missing=59), waited(99), Wait()),
-        (held(CONNECTING), SeenRoom(missing=60), waited(99), Finish(EndReason.ROOM_DELETED)),
+        (held(replace(CONNECTING, entered=True)), SeenRoom(missing=60), waited(99), Finish(EndReason.ROOM_DELETED)),
         # LiveKit does not answer
         (CONNECTING, None, waited(999), Wait()),
         (RUNNING, None, waited(999), Wait()),

@@ -34,14 +34,15 @@ def test_livekit_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: 
 
 
 def test_livekit_gets_the_ports_and_keys_of_its_stack(tmp_path: Path) -> None:
-    settings = stack_settings(state_dir=tmp_path, api_port=9000, livekit_port=9001, livekit_udp_port=9002)
+    ports = {"api_port": 9000, "livekit_port": 9001, "livekit_udp_port": 9002}
+    settings = stack_settings(state_dir=tmp_path, max_participants=7, **ports)
     configs = write_configs(settings, LiveKitKeys("key", "secret"), phones=False)
     config = yaml.safe_load(configs.pop("livekit").read_text())
     assert not configs
     assert (config["port"], config["rtc"]["udp_port"], config["keys"]) == (9001, 9002, {"key": "secret"})
     assert config["webhook"] == {"api_key": "key", "urls": ["http://127.0.0.1:9000/livekit/webhook"]}
     assert "redis" not in config
-    assert config["room"]["auto_create"] is False
+    assert (config["room"]["auto_create"], config["room"]["max_participants"]) == (False, 7)
 
 
 def test_with_phones_livekit_and_the_bridge_meet_in_a_redis_of_their_own(tmp_path: Path) -> None:

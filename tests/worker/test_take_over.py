@@ -22,6 +22,7 @@ from aiohttp.test_utils import TestServer
 from calls.tables import recordings
 from calls.tools.records import read_tool_calls
 from tests.conftest import Until
+from tests.locked import locked
 from tests.pipeline.sound import RATE, Pcm, read_sound
 from tests.providers import Chat, Providers, ToolCall
 from tests.providers.script import Answer
@@ -363,6 +364,47 @@ async def test_another_agent_goes_on_where_one_was_killed(house: House, provider
         killed_while_a_tool_is_at_work,
     )
     await asyncio.gather(*(way(house, providers, until) for way in ways))
+
+
+@pytest.mark.timeout(300)
+async def test_tools_know_what_they_are_asked_again_where_the_database_was_away_and_the_agent_was_killed(
+    house: House, until: Until
+) -> None:
+    """Nobody else knows that they were asked: it was to be written when the database is back."""
+    asked: list[tuple[str, str]] = []
+    hangs = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Idempotency-Key"]))
+        if len(asked) == len(TOOLS):
+            await hangs.wait()
+        return web.Response(text="There is a table.")
+
+    await house.need_workers(2)
+    async with tool_server(answer) as tools:
+        call = await house.stage.call(system_prompt="TOOLS", tools=tools, **CALL)
+        async with call.caller() as caller:
+            await be_greeted(call, caller, until)
+            await until(lambda: call.has_said("agent", HELLO))
+            job = await house.job_of(call)
+            with locked(house.settings.database):
+                await caller.say()
+                await until(lambda: len(asked) == len(TOOLS))
+                job.kill()
+            await until(lambda: call.has_said_also("agent", BACK))
+            await until(lambda: sees_one_agent(caller) and not caller.agent_is_heard(within=0.5))
+            await caller.say()
+            await until(lambda: call.has_said_also("agent", SHORT))
+        hangs.set()
+    await until(call.ended)
+    once, again = asked[: len(TOOLS)], asked[len(TOOLS) :]
+    assert [path for path, _ in once] == ["/look", "/book"]
+    assert len({key for _, key in once}) == len(TOOLS)
+    assert again == once
+    async with call.database.reading() as connection:
+        assert [f"{one.status} {one.id}" for one in await read_tool_calls(connection, call.id)] == [
+            f"completed {key}" for _, key in once
+        ]
 
 
 @pytest.mark.timeout(300)

@@ -11,6 +11,7 @@ const ENDINGS = {
   agent_lost: "The agent was lost",
   shut_down: "The server was shut down",
   no_agent: "No agent was free",
+  no_room: "The call could not be set up",
   nobody_joined: "Nobody joined in time",
   connection_lost: "The connection was lost",
   max_duration: "The call reached its longest duration",

@@ -1,6 +1,8 @@
 """The tools of one call's agents: as the language model sees them, and each of their calls from its row to its end."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import logging
 import re
@@ -111,6 +113,9 @@ class Toolbox:
         self._variables = variables
         self._secrets = secrets
         self._private = settings.tool_private_addresses
+        self._id_key = hmac.digest(
+            settings.livekit_api_secret.get_secret_value().encode(), b"callroom tool calls", hashlib.sha256
+        )
         self._journal = journal
         self._clock = clock
         self._call_id = call_id
@@ -252,7 +257,7 @@ class Toolbox:
         arguments: dict[str, Any],
     ) -> Made:
         """Ask once: written down before, so that a kill in between is known."""
-        made = Made(str(uuid.uuid4()), name, arguments, self._clock.now())
+        made = Made(self._id(name, arguments), name, arguments, self._clock.now())
         self._made.append(made)
         row = ToolCall(made.id, name, kept(arguments, self._agent.features), max(round(made.started_at * 1000), 0))
         self._journal.put(lambda store: store.begin_tool_call(self._call_id, row))
@@ -275,6 +280,14 @@ class Toolbox:
             outcome = self._outcome(made, status, why)
             self._journal.put(lambda store: store.end_tool_call(self._call_id, row, outcome, why or None))
         return made
+
+    def _id(self, name: str, arguments: dict[str, Any]) -> str:
+        """The id of the next call, the same for another agent that knows nothing of this one, and asks the same.
+
+        Nobody without the key learns from it what was asked.
+        """
+        what = json.dumps([self._call_id, len(self._made), name, arguments], sort_keys=True)
+        return str(uuid.UUID(bytes=hmac.digest(self._id_key, what.encode(), hashlib.sha256)[:16], version=4))
 
     async def _await_written(self) -> None:
         """Raises ToolFailed if the call has another agent by now, who may ask the same."""

@@ -43,6 +43,7 @@ async def test_livekit_gets_an_outbound_trunk_an_inbound_one_and_a_rule_that_ask
     assert dict(rule.attributes) == {"callroom.tenant": DEFAULT_TENANT}
     [agent] = rule.room_config.agents
     assert agent.agent_name == sip.deps.settings.agent_name
+    assert rule.room_config.max_participants == sip.deps.settings.max_participants
     assert json.loads(agent.metadata) == {"tenant_id": DEFAULT_TENANT}
     assert (await trunk_row(sip.db)).livekit_ids == ids(parts)
 

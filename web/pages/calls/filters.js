@@ -13,7 +13,7 @@ const STATUSES = ["connecting", "queued", "ringing", "in_progress", "completed",
 const END_REASONS = [
   "agent_hung_up", "agent_lost", "busy", "caller_hung_up", "canceled", "connection_lost", "credits_used_up", "do_not_call",
   "ended_by_api", "error", "invalid_caller_id", "invalid_number", "max_duration", "network_error", "no_agent", "no_answer",
-  "nobody_joined", "provider_failed", "rejected", "room_deleted", "shut_down", "silence", "telephony_unavailable",
+  "no_room", "nobody_joined", "provider_failed", "rejected", "room_deleted", "shut_down", "silence", "telephony_unavailable",
   "transferred", "voicemail",
 ];
 const TRANSPORTS = [["webrtc", "Browser"], ["pstn", "Phone"]];

@@ -6,6 +6,7 @@ const ENDINGS = {
   agent_lost: "The agent was lost.",
   shut_down: "Callroom was shut down.",
   no_agent: "No agent was free.",
+  no_room: "The call could not be set up.",
   nobody_joined: "The call was not joined.",
   connection_lost: "The connection was lost.",
   ended_by_api: "The call was ended.",
