@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Self
 
 import aiohttp
 from livekit import api
 from livekit.protocol import agent
+from livekit.protocol.room import PerformRpcRequest, PerformRpcResponse
 
 from calls.errors import Unavailable
 from calls.settings import Settings
@@ -20,6 +21,8 @@ DEPARTURE_TIMEOUT_S = 20  # how long a room outlives its last person, who may be
 REJOIN_S = 5.0  # how long a caller whose connection broke may take to come back
 TOKEN_HOURS = 24
 LISTENER_S = 60  # to come in; who is in may stay
+ALIVE = "callroom.alive"  # what an agent is asked by `responds`, and answers for as long as its process runs
+RESPONSE_S = 1.0
 AGENT_TOKEN_HOURS = 1  # a connection outlives it: LiveKit gives new ones
 _AGENT_NAME = "lk.agent.name"  # where LiveKit's own clients look for what an agent is called
 _NOBODYS = "nobody"  # asking for one room that is not there costs LiveKit nothing
@@ -131,6 +134,18 @@ class Rooms:
             except api.TwirpError as error:
                 if error.code != api.TwirpErrorCode.NOT_FOUND:
                     raise
+
+    async def responds(self, name: str, identity: str) -> bool:
+        """Whether an agent in a room says at once that it runs: one that died is listed for a while."""
+        asked = PerformRpcRequest(room=name, destination_identity=identity, method=ALIVE)
+        asked.response_timeout_ms = round(RESPONSE_S * 1000)
+        service = self._livekit.room  # which has no name for this yet; it is pinned
+        grants = service._auth_header(api.VideoGrants(room_admin=True, room=name))  # noqa: SLF001 - see above
+        with suppress(Unavailable):
+            async with self._answering(), asyncio.timeout(RESPONSE_S):
+                await service._client.request("RoomService", "PerformRpc", asked, grants, PerformRpcResponse)  # noqa: SLF001 - see above
+                return True
+        return False
 
     async def delete_room(self, name: str) -> None:
         """Close a room and disconnect everybody; a room that is gone already is fine."""

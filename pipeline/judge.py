@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from enum import Enum
 
 import sqlalchemy as sa
 
 from calls.database.engine import Database
-from calls.errors import Unavailable
+from calls.errors import DatabaseAway, Unavailable
 from calls.events import EventKind
 from calls.rooms import Rooms
 from calls.settings import Settings
@@ -19,7 +19,7 @@ from calls.store import CallStore
 from calls.tables import calls
 from calls.workers import leases
 from calls.workers.leases import HeldLease
-from calls.workers.life import bury, living, outlive_connections
+from calls.workers.life import bury, kill_stopped_writer, living, outlive_connections
 from pipeline.patience import Patience
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ EVERY_S = 0.2
 GAP_S = 2.0
 PROMPT_S = 0.5  # a database that takes longer was locked
 CHANCE = 0.3  # of a lease's time: so long before its end a suspect's database is seen to take writes
-DEAD_S = 0.3  # so long a lock must have stayed free; a holder whose connection broke has it again by then
+DEAD_S = 0.3  # so long a lock must have stayed free; a holder whose connection broke has it again, or answers, by then
 GONE_S = 1.0  # the same of a lock that nobody saw taken since the database was away: all have to connect anew
 ENTER_S = 15.0  # an agent gives up by itself before that
 
@@ -65,7 +65,8 @@ class Judge:
         self._clock = clock
         self._patience = Patience(GAP_S, clock)
         self._seen_alive: set[int] = set()
-        self._putting_out: set[asyncio.Task[None]] = set()
+        self._answered: set[int] = set()  # since the last look
+        self._beside: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Look several times a second, until cancelled."""
@@ -85,13 +86,19 @@ class Judge:
             raise
 
     async def _look(self) -> None:
+        answered, self._answered = self._answered, set()
         async with self._db.reading() as conn:
             held = await leases.held_leases(conn)
-            alive = await living(conn, {lease.life for lease in held})
+            locked = await living(conn, {lease.life for lease in held})
             keeps_locks = outlive_connections(conn)
+        alive = locked | answered
         if not self._patience.look() and not keeps_locks:
             self._seen_alive.clear()
         self._seen_alive = (self._seen_alive | alive) & {lease.life for lease in held}
+        if not keeps_locks:
+            for lease in held:
+                if lease.life in self._seen_alive - locked:
+                    self._do_beside(self._ask(lease))
         judged = {lease: fault for lease in held if (fault := self._fault(lease, alive))}
         suspects = {lease: fault for lease, fault in judged.items() if fault is not Fault.DIED}
         lost: dict[HeldLease, Fault] = {lease: fault for lease, fault in judged.items() if fault is Fault.DIED}
@@ -106,9 +113,19 @@ class Judge:
     async def _probe(self, suspects: Iterable[HeldLease]) -> float:
         """For how many seconds a renewal of these had to wait: what can be read may be locked, or take no writes."""
         began = self._clock()
-        async with self._db.writing() as conn:
-            await leases.probe(conn, [one.call_id for one in suspects])
+        try:
+            async with self._db.writing() as conn:
+                await leases.probe(conn, [one.call_id for one in suspects])
+        except DatabaseAway:
+            await self._free_from(suspects)
+            raise
         return self._clock() - began
+
+    async def _free_from(self, suspects: Iterable[HeldLease]) -> None:
+        """See whether it is one of these itself that keeps all others from writing, and will not go on."""
+        async with self._db.reading() as conn:
+            if kill_stopped_writer(conn, {one.life for one in suspects}):
+                log.warning("an agent's process that was stopped in the middle of a write was killed")
 
     def _chance_s(self, lease: HeldLease, fault: Fault) -> float:
         """For how long a suspect could have shown the contrary in a database that takes writes."""
@@ -147,9 +164,20 @@ class Judge:
         bury(conn, lease.life)  # not before the commit: should that fail, the holder may live, and have its file
         log.warning("a lease was revoked", extra={"call_id": lease.call_id, "fault": fault.name.lower()})
         if call.status in LIVE:
-            task = asyncio.create_task(self._put_out(call.room_name, lease.identity))
-            self._putting_out.add(task)
-            task.add_done_callback(self._putting_out.discard)
+            self._do_beside(self._put_out(call.room_name, lease.identity))
+
+    def _do_beside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _ask(self, lease: HeldLease) -> None:
+        """Ask an agent itself, through LiveKit: not the process may have ended, but its way to the database."""
+        with suppress(DatabaseAway):
+            async with self._db.reading() as conn:
+                room_name = await conn.scalar(sa.select(calls.c.room_name).where(calls.c.id == lease.call_id))
+            if room_name is not None and await self._rooms.responds(room_name, lease.identity):
+                self._answered.add(lease.life)
 
     async def _put_out(self, room_name: str, identity: str) -> None:
         """Should the agent ever wake, nobody is to hear it."""

@@ -21,7 +21,7 @@ from calls.errors import Unavailable
 from calls.events import EventKind
 from calls.latency import Turn
 from calls.recordings.pieces import Piece
-from calls.rooms import Rooms
+from calls.rooms import ALIVE, Rooms
 from calls.states import TERMINAL, EndReason
 from calls.store import CallStore
 from calls.tables import PRESSED
@@ -313,6 +313,7 @@ class Call:
             self._events.entering_failed(error)
             self.end(None)
             return
+        self._context.room.local_participant.register_rpc_method(ALIVE, lambda _asked: "")
         self._journal.put(lambda store: store.agent_joined(self._row.id, self._lease.token))
         logger.info("the agent is in the room")
         self._parts.start("solitude", lambda: put_others_out(self._settings, self._context.room))

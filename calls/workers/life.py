@@ -7,6 +7,8 @@ also be free because a connection broke, so a judge believes it when it stays fr
 import asyncio
 import fcntl
 import os
+import re
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,10 @@ _LOCKED = sa.text(
     "WHERE locktype = 'advisory' AND objsubid = 1 AND granted "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 )
+
+_WRITES = ("POSIX", "120")  # the byte of the -shm file that SQLite locks for as long as it writes
+_LIVES = ("FLOCK", "0")
+_KERNELS_LOCK = re.compile(r"^\d+: (POSIX|FLOCK) +ADVISORY +WRITE (\d+) \S+:(\d+) (\d+) ", re.MULTILINE)
 
 SHOWN_S = 60.0  # a file is there for a moment before it is locked
 
@@ -105,6 +111,29 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def kill_stopped_writer(conn: AsyncConnection, keys: set[int]) -> bool:
+    """End the one of these holders that was stopped (SIGSTOP) in the middle of a write: nobody else writes until then.
+
+    Only on SQLite, whose lock is of a process on this machine. True if there was one.
+    """
+    if conn.dialect.name != "sqlite":
+        return False
+    # The file is not opened and asked: when it is closed, SQLite's own locks on it would be lost in this process.
+    listed = _KERNELS_LOCK.findall(Path("/proc/locks").read_text(encoding="ascii"))
+    locks = {(kind, start, int(inode)): int(pid) for kind, pid, inode, start in listed}
+    with suppress(OSError):  # it has ended, or is another user's
+        writer = locks.get((*_WRITES, Path(f"{conn.engine.url.database}-shm").stat().st_ino))
+        holders = {locks.get((*_LIVES, _file(conn, key).stat().st_ino)) for key in keys if _file(conn, key).exists()}
+        if writer is not None and writer in holders and _is_stopped(writer):
+            os.kill(writer, signal.SIGKILL)
+            return True
+    return False
+
+
+def _is_stopped(pid: int) -> bool:
+    return "\nState:\tT " in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
 
 
 def _leads_to(path: Path, file: BinaryIO) -> bool:

@@ -1,8 +1,10 @@
 """The judge of leases. Where its clock is turned by the test, the agents are told of here, and live in this process."""
 
 import asyncio
+import signal
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -275,6 +277,31 @@ async def test_a_database_that_is_slow_each_time_hides_no_agent_that_stands_stil
         await court.look()
     assert await faults(deps, agent.call) == [STANDS_STILL]
     assert await other.is_holder()
+
+
+async def test_an_agent_that_is_stopped_in_the_middle_of_a_write_keeps_nobody_from_writing(settings, until, tmp_path):
+    async with open_deps(settings(lease_s=2)) as deps:
+        call, other = await place(deps.db), await place(deps.db)
+        writes_all_the_time = deps.settings.model_copy(update={"lease_s": 0.004})
+        async with held(writes_all_the_time, call.id, tmp_path / "log") as agent:
+            while not is_locked(deps.settings.database):
+                agent.send(signal.SIGCONT)
+                await asyncio.sleep(0.05)
+                agent.send(signal.SIGSTOP)
+                await asyncio.sleep(0.05)
+            async with judging(deps):
+                assert await until(lambda: faults(deps, call)) == [DIED]
+        async with deps.db.writing() as conn:
+            await CallStore(conn).start(other.id)
+
+
+def is_locked(url: str) -> bool:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=0)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
 
 
 @pytest.mark.parametrize("ahead_s", [30, -3600])
