@@ -274,7 +274,7 @@ async def test_a_phone_that_rings_while_the_pipeline_is_replaced_ends_as_its_ans
             return await answer
 
     ground = await lay(rings)
-    settings = ground.deps.settings
+    settings = ground.deps.settings.model_copy(update={"lease_s": 60})  # nobody gives signs of life as the agent
     first = await start("pipeline", settings)
     call = await place_with_agent(ground, 0)
     placed.set_result(call)
