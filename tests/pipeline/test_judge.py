@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ from tests.pipeline.finished import queued
 from tests.pipeline.held import held
 from tests.pipeline.patient import open_patient
 from tests.pipeline.placed import place, row_of
+from tests.servers import Program
 
 pytestmark = pytest.mark.restless
 
@@ -284,15 +286,23 @@ async def test_an_agent_that_is_stopped_in_the_middle_of_a_write_keeps_nobody_fr
         call, other = await place(deps.db), await place(deps.db)
         writes_all_the_time = deps.settings.model_copy(update={"lease_s": 0.004})
         async with held(writes_all_the_time, call.id, tmp_path / "log") as agent:
+            agent.send(signal.SIGSTOP)
+            await until(lambda: is_stopped(agent))
             while not is_locked(deps.settings.database):
                 agent.send(signal.SIGCONT)
                 await asyncio.sleep(0.05)
                 agent.send(signal.SIGSTOP)
-                await asyncio.sleep(0.05)
+                await until(lambda: is_stopped(agent))
             async with judging(deps):
                 assert await until(lambda: faults(deps, call)) == [DIED]
         async with deps.db.writing() as conn:
             await CallStore(conn).start(other.id)
+
+
+def is_stopped(program: Program) -> bool:
+    """Whether none of its threads is still on the way to that."""
+    threads = Path(f"/proc/{program.pid}/task").iterdir()
+    return all("\nState:\tT " in (thread / "status").read_text() for thread in threads)
 
 
 def is_locked(url: str) -> bool:
