@@ -21,7 +21,8 @@ from calls.database.engine import Database
 from calls.settings import Settings
 from tests.servers import ROOT, environment
 
-PATIENCE_S = 60  # a busy machine's database is late, and a life that gives up for that was neither killed nor finished
+# On a busy machine database and LiveKit are late, and a life that gives up for that was neither killed nor finished.
+PATIENCE_S = 60
 BEFORE_THE_CALL = -1  # the step of a runner between noting a dial and asking for it
 
 

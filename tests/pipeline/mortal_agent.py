@@ -19,7 +19,7 @@ from calls.settings import Settings
 from calls.states import EndReason, ParticipantStatus
 from calls.store import CallStore
 from calls.tables import participants
-from tests.pipeline.mortal import MortalDatabase, Steps, serve
+from tests.pipeline.mortal import PATIENCE_S, MortalDatabase, Steps, serve
 from worker.room.journal import Change, Journal
 from worker.room.lease import take
 from worker.room.persistence import Persistence
@@ -53,7 +53,7 @@ async def live(call_id: str, steps: Steps) -> None:
             journal.put(change)
         await journal.settle()
         steps.take()
-        async with Rooms.connect(settings) as rooms:
+        async with Rooms.connect(settings, PATIENCE_S) as rooms:
             await rooms.delete_room(taken.row.room_name)
         writing.cancel()
         with suppress(asyncio.CancelledError):

@@ -244,7 +244,7 @@ def worker(worker_settings: Settings) -> Iterator[Program]:
 @pytest.fixture
 async def stage(worker: Program, worker_settings: Settings) -> AsyncIterator[Stage]:
     database = Database(worker_settings.database, patience_s=PATIENCE_S)
-    async with Rooms.connect(worker_settings) as rooms:
+    async with Rooms.connect(worker_settings, PATIENCE_S) as rooms:
         yield Stage(worker_settings, database, rooms)
     await database.close()
 

@@ -80,7 +80,7 @@ def open_files(process: psutil.Process) -> list[str]:
 async def open_house(settings: Settings, workers: int = 2) -> AsyncIterator[House]:
     """With a pipeline and so many workers."""
     async with AsyncExitStack() as programs:
-        rooms = await programs.enter_async_context(Rooms.connect(settings))
+        rooms = await programs.enter_async_context(Rooms.connect(settings, PATIENCE_S))
         database = Database(settings.database, patience_s=PATIENCE_S)
         programs.push_async_callback(database.close)
         house = House(settings, Stage(settings, database, rooms), database, programs)

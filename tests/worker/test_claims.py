@@ -85,7 +85,7 @@ async def a_worker_takes_no_call_ahead_of_livekit_while_it_cannot_enter_a_room(
     database = Database(settings.database, patience_s=PATIENCE_S)
     with door_to(livekit.url, lambda _door: False) as door:
         worker = process("worker", settings.model_copy(update={"livekit_url": door.url}), tmp_path / "worker.log")
-        async with worker, Rooms.connect(settings) as rooms:
+        async with worker, Rooms.connect(settings, PATIENCE_S) as rooms:
             stage = Stage(settings, database, rooms)
 
             tries = worker.output.count(FAILED)  # on a busy machine the first one may have been in vain

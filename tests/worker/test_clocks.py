@@ -95,7 +95,7 @@ async def hosts(settings: Settings) -> AsyncIterator[Hosts]:
         async with database.writing() as connection:
             _, key = await create_secret_key(connection, DEFAULT_TENANT, "tests")
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        rooms = await stack.enter_async_context(Rooms.connect(settings))
+        rooms = await stack.enter_async_context(Rooms.connect(settings, PATIENCE_S))
         client = Client(session, f"http://127.0.0.1:{settings.api_port}", key)
         _, *programs = await asyncio.gather(
             started("api", 15),

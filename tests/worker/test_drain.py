@@ -38,7 +38,10 @@ async def a_worker_without_patience_ends_its_calls_and_leaves_nothing_unwritten(
 ) -> None:
     settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, folder / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         call = await Stage(settings, database, rooms).call(
             first_message=HELLO, post_call={"recording": {"enabled": True}}
         )
@@ -65,7 +68,10 @@ async def without_its_database_it_ends_its_calls_too_and_they_end_with_their_rea
 ) -> None:
     settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, folder / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         call = await Stage(settings, database, rooms).call(first_message=HELLO)
         async with call.caller() as caller:
             await until(lambda: call.has_said("agent", HELLO))
@@ -91,7 +97,10 @@ async def what_was_over_before_its_worker_was_told_to_stop_ends_as_it_did_when_t
 ) -> None:
     settings = make(folder, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
-    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, folder / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         stage = Stage(settings, database, rooms)
         calls = [await stage.call(first_message=HELLO) for _ in range(3)]
         with closing(sqlite3.connect(folder / "callroom.db", isolation_level=None)) as other:
@@ -118,7 +127,10 @@ async def a_call_that_is_just_being_taken_when_its_worker_is_told_to_stop_is_end
     settings = make(folder, database_url=url, worker_drain_s=0)
     database = Database(settings.database, patience_s=PATIENCE_S)
     await migrate(database)
-    async with process("worker", settings, folder / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, folder / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         call = await Stage(settings, database, rooms).place(first_message=HELLO)
         cluster.freeze()  # the worker asks it whether it answers, before it takes a call
         await call.open_room()

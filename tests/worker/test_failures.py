@@ -160,7 +160,10 @@ async def test_a_full_worker_takes_no_call_and_what_was_said_outlives_its_sudden
     scripted.hear("Do you have a table?")
     scripted.answer(LONG)
     settings = make_settings(livekit, scripted, migrated_sqlite, tmp_path, worker_max_calls=1)
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, tmp_path / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         database = Database(settings.database, patience_s=PATIENCE_S)
         stage = Stage(settings, database, rooms)
         call = await stage.call(first_message="Hello there.", **WITHOUT_A_WORD)

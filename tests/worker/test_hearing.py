@@ -18,7 +18,7 @@ from livekit.plugins import deepgram
 
 from calls.rooms import Rooms
 from calls.settings import Settings
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.worker.caller import Caller, leave, mute
 from tests.worker.conftest import Stage, Together
@@ -105,7 +105,7 @@ async def open_place(settings: Settings, providers: Providers) -> AsyncIterator[
     secret = settings.livekit_api_secret.get_secret_value()
     async with (
         aiohttp.ClientSession() as http,
-        Rooms.connect(settings) as rooms,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
         api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as livekit,
     ):
         recognizer = deepgram.STT(base_url=f"{providers.url}/listen", api_key="none", http_session=http)

@@ -57,7 +57,7 @@ def hasty(
 @pytest.fixture
 async def stage(hasty: Settings) -> AsyncIterator[Stage]:
     database = Database(hasty.database, patience_s=PATIENCE_S)
-    async with Rooms.connect(hasty) as rooms:
+    async with Rooms.connect(hasty, PATIENCE_S) as rooms:
         yield Stage(hasty, database, rooms)
     await database.close()
 

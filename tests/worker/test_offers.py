@@ -43,7 +43,7 @@ async def test_a_worker_whose_database_does_not_answer_leaves_every_call_to_othe
     deaf = process("worker", without, tmp_path / "deaf.log")
     deaf.start()
     try:
-        async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
+        async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings, PATIENCE_S) as rooms:
             await until(lambda: lacks(without, "database"))
             database = Database(settings.database, patience_s=PATIENCE_S)
             stage = Stage(settings, database, rooms)
@@ -69,7 +69,7 @@ async def test_a_worker_that_starts_removes_the_counts_of_killed_jobs_and_no_oth
     database = Database(settings.database, patience_s=PATIENCE_S)
     elsewhere.write(2)
     try:
-        async with Rooms.connect(settings) as rooms:
+        async with Rooms.connect(settings, PATIENCE_S) as rooms:
             async with process("worker", settings, tmp_path / "killed.log") as worker:
                 call = await Stage(settings, database, rooms).call()
                 async with call.caller():
@@ -97,7 +97,10 @@ async def test_a_worker_that_does_not_keep_up_with_its_calls_says_so_and_takes_w
     async def keeps_up() -> bool:
         return not await is_strained()
 
-    async with process("worker", settings, tmp_path / "worker.log") as worker, Rooms.connect(settings) as rooms:
+    async with (
+        process("worker", settings, tmp_path / "worker.log") as worker,
+        Rooms.connect(settings, PATIENCE_S) as rooms,
+    ):
         stage = Stage(settings, database, rooms)
         first, second = await stage.call(), await stage.call()
         async with first.caller(), second.caller():

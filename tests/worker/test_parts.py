@@ -10,7 +10,7 @@ from livekit.agents.testing import fake_job_context
 
 from calls.database.engine import Database
 from calls.rooms import Rooms
-from tests.conftest import Until
+from tests.conftest import PATIENCE_S, Until
 from tests.providers import Providers
 from tests.worker.conftest import Stage, Talk, make_settings
 from worker import parts
@@ -106,7 +106,7 @@ async def test_an_agent_whose_voice_dies_in_mid_sentence_goes_on_with_a_new_one(
     settings = make_settings(livekit, providers, migrated_sqlite, tmp_path, agent_name=f"nobody-{uuid.uuid4()}")
     clients = await asyncio.to_thread(Clients.prepare)
     database = Database(settings.database, pool_size=1)
-    async with Rooms.connect(settings) as rooms, aiohttp.ClientSession() as http:
+    async with Rooms.connect(settings, PATIENCE_S) as rooms, aiohttp.ClientSession() as http:
         talk = await Stage(settings, database, rooms).call(first_message=HELLO)
         room = await joined_as_agent(talk)
         taken = await take(database, talk.id, "worker", "agent-1", settings.lease_s)

@@ -103,7 +103,7 @@ async def agent_of(settings: Settings, running: Running) -> AsyncIterator[Seen]:
     assert taken is not None
     journal = Journal(database, call_id, taken.lease.token, taken.clock, running.persistence())
     running.tasks.append(asyncio.create_task(journal.run()))
-    async with Rooms.connect(settings) as rooms:
+    async with Rooms.connect(settings, PATIENCE_S) as rooms:
         await rooms.create_room(f"call_{call_id}", call_id)
     async with joined(settings, running, "agent-2", "agent", {}) as room:
         followed = Seen(room, journal, running)

@@ -89,7 +89,7 @@ def wordless(others: dict[str, Providers]) -> Providers:
 @pytest.fixture
 async def stage(impatient: Settings) -> AsyncIterator[Stage]:
     database = Database(impatient.database, patience_s=PATIENCE_S)
-    async with Rooms.connect(impatient) as rooms:
+    async with Rooms.connect(impatient, PATIENCE_S) as rooms:
         yield Stage(impatient, database, rooms)
     await database.close()
 

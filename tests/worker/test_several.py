@@ -111,7 +111,7 @@ async def test_a_worker_is_full_when_it_has_as_many_ears_as_calls_to_take(
     scripted.reset()
     scripted.hear("Hello.", "Hello.")
     settings = make_settings(livekit, scripted, migrated_sqlite, tmp_path, worker_max_calls=2)
-    async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings) as rooms:
+    async with process("worker", settings, tmp_path / "worker.log"), Rooms.connect(settings, PATIENCE_S) as rooms:
         database = Database(settings.database, patience_s=PATIENCE_S)
         stage = Stage(settings, database, rooms)
         call = await stage.call(people=("alice", "bob"))
