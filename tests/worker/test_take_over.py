@@ -263,7 +263,7 @@ async def killed_in_the_callers_sentence_in_the_pause_and_when_the_caller_was_ab
     happened = await kinds_of(call)
     since = happened.index("agent.lost")
     assert happened[since : since + 9] == [*TAKEN_OVER, *TAKEN_OVER, "agent.lost"]
-    assert happened[-2:] == OVER[-2:]
+    assert "call.completed" in happened, "a third agent that comes just then may be told of after that"
 
 
 async def killed_while_the_caller_talks_on(house: House, providers: Providers, until: Until) -> None:
